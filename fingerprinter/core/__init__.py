@@ -1,0 +1,1 @@
+"""Pure functions of arrays: spectrogram, peaks, landmarks, packing, matching."""

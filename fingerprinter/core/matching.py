@@ -1,0 +1,204 @@
+"""From postings to an answer: votes, alignment, a null model, confidence.
+
+1. *Vote.* Each posting of a clip's landmark proposes a place of the clip in the
+   library: position minus frame. True places collect many (Wang 2003).
+2. *Align.* The clip's peaks are laid over the stored peaks of each proposed track,
+   at every offset at once; the curve of coincidences has its top where the clip
+   belongs. That is far stricter than the vote: it uses all peaks and their places
+   to a fraction of a frame.
+3. *Judge.* The same curve at all other offsets of the same track says what chance
+   does here, sustained tones and repeated beats included: an empirical null model.
+   The score is the log-likelihood of the top against it; confidence weighs it
+   against the number of places searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinter.types import Landmarks, Peaks
+
+Longs = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
+
+_VARIANT_SHIFT = 44  # places of variant v are counted from v << 44 on
+_STEPS = 2  # offsets are tried at half frames
+_KERNEL = np.array([0.5, 1.0, 1.0, 1.0, 0.5])  # coincidence: within one frame, in half frames
+_BIN_TOLERANCE = 1.0
+_SEARCH_STEPS = 4  # the vote is right to within so many steps
+_CHANCE_FLOOR = 0.05  # expected coincidences are never taken as fewer
+_CONTEXT = 50  # offsets that a null model needs at least
+_EXCESS_WEIGHT = 2.0
+_SLOPE, _MIDDLE = 0.5, 22.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of the postings: the landmarks of several variants of a clip at once.
+
+    hashes: (n,) uint32, sorted and distinct
+    first, counts: (n,) int64, which of ``shifts`` belong to each hash
+    shifts: (m,) int64, added to a posting's position it gives the key of the clip's place
+    """
+
+    hashes: npt.NDArray[np.uint32]
+    first: Longs
+    counts: Longs
+    shifts: Longs
+
+
+def ask(variants: Sequence[Sequence[Landmarks]]) -> Question:
+    """A question of all variants, each made of landmarks at several phases.
+
+    A landmark that two phases share counts once.
+    """
+    parts = [(key, marks) for key, phases in enumerate(variants) for marks in phases]
+    hashes = np.concatenate([marks.hashes for _, marks in parts])
+    shifts = np.concatenate([_origin(key) - marks.frames.astype(np.int64) for key, marks in parts])
+    order = np.lexsort((shifts, hashes))
+    hashes, shifts = hashes[order], shifts[order]
+    new = np.ones(len(hashes), np.bool_)
+    new[1:] = (np.diff(hashes) != 0) | (np.diff(shifts) != 0)
+    distinct, first, counts = np.unique(hashes[new], return_index=True, return_counts=True)
+    return Question(distinct, first, counts, shifts[new])
+
+
+def _origin(variant: int) -> int:
+    """The key of position 0 of a variant: each has an axis of places of its own."""
+    return (variant << _VARIANT_SHIFT) + (1 << (_VARIANT_SHIFT - 1))
+
+
+def places(question: Question, query: Longs, position: Longs) -> Longs:
+    """The keys of the places that postings vote for, sorted, one for each vote.
+
+    query: (p,) index of each posting's hash in the question; position: (p,)
+    """
+    repeats = question.counts[query]
+    ends = np.cumsum(repeats)
+    total = int(ends[-1]) if len(ends) else 0
+    which = np.arange(total) - np.repeat(ends - repeats - question.first[query], repeats)
+    keys = np.repeat(position, repeats) + question.shifts[which]
+    keys.sort()
+    return keys
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """Places of a clip on the library's axis of positions, most votes first.
+
+    position: (n,) int64, where frame 0 of the clip lies; votes: (n,) int64
+    """
+
+    position: Longs
+    votes: Longs
+
+
+def count_votes(keys: Longs, variant: int, most: int) -> Votes:
+    """The places of one variant with the most votes."""
+    start, end = np.searchsorted(keys, [variant << _VARIANT_SHIFT, (variant + 1) << _VARIANT_SHIFT])
+    mine = keys[start:end] - _origin(variant)
+    heads = np.flatnonzero(np.diff(mine, prepend=mine[:1] - 1))
+    position, votes = mine[heads], np.diff(heads, append=len(mine))
+    if len(position) == 0:
+        return Votes(position, votes)
+    # a clip that begins between two frames votes for both
+    votes[:-1] += votes[1:] * (np.diff(position) == 1)
+    most = min(most, len(votes))
+    best = np.argpartition(-votes, most - 1)[:most]
+    best = best[np.argsort(-votes[best], kind="stable")]
+    return Votes(position[best], votes[best])
+
+
+def vote_excess(votes: Longs) -> Doubles:
+    """How far each place's votes stand above those of the other tracks, in standard deviations.
+
+    votes: (n,) best votes of n tracks, best first. The tracks after the first tell
+    what chance does with this very clip, which no formula knows beforehand.
+    """
+    others = votes[1:8]
+    chance = max(1.0, float(others.mean())) if len(others) else 1.0
+    return (votes - chance) / np.sqrt(chance)
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """A clip laid over a track where they agree best.
+
+    offset: frames of the recording from its start to the clip's start
+    coincidences: weighted peaks that agree
+    score: log-likelihood ratio of the agreement against chance, in nats, >= 0
+    """
+
+    offset: float
+    coincidences: float
+    score: float
+
+
+def _pairs(clip: Peaks, track: Peaks) -> tuple[Longs, Longs]:
+    """Indices of clip and track peaks of the same frequency; the track's sorted by bin."""
+    first = np.searchsorted(track.bins, clip.bins - _BIN_TOLERANCE)
+    counts = np.searchsorted(track.bins, clip.bins + _BIN_TOLERANCE, side="right") - first
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return (
+        np.repeat(np.arange(len(clip)), counts),
+        np.arange(total) - np.repeat(ends - counts - first, counts),
+    )
+
+
+def _null_model(curve: Doubles, clip_steps: int) -> tuple[float, float]:
+    """(mean, dispersion) of coincidences at the offsets where clip and track overlap fully."""
+    inside = curve[clip_steps : len(curve) - clip_steps]
+    if len(inside) < _CONTEXT:
+        inside = curve
+    mean = max(float(inside.mean()), _CHANCE_FLOOR)
+    return mean, max(1.0, float(inside.var()) / mean)
+
+
+def align(clip: Peaks, track: Peaks, near: float) -> Alignment:
+    """Lays the clip over the track within two frames of a proposed offset.
+
+    clip: peaks, as dense as they come; track: peaks sorted by bin; near: frames
+
+    The score is that of a Poisson count against the mean of the curve, divided by
+    the curve's overdispersion, as for a quasi-Poisson model (McCullagh & Nelder 1989).
+    """
+    clip_index, track_index = _pairs(clip, track)
+    if len(clip_index) == 0:
+        return Alignment(near, 0.0, 0.0)
+    offsets = track.frames[track_index] - clip.frames[clip_index]
+    steps = np.rint(offsets * _STEPS).astype(np.int64)
+    lowest = int(steps.min())
+    curve = np.convolve(np.bincount(steps - lowest), _KERNEL, "same")
+    start = max(0, round(near * _STEPS) - lowest - _SEARCH_STEPS)
+    window = curve[start : start + 2 * _SEARCH_STEPS + 1]
+    if len(window) == 0 or start > len(curve):
+        return Alignment(near, 0.0, 0.0)
+    top = start + int(window.argmax())
+    mean, dispersion = _null_model(curve, int(np.ptp(clip.frames)) * _STEPS)
+    count = float(curve[top])
+    score = (count * np.log(count / mean) - (count - mean)) / dispersion if count > mean else 0.0
+    close = offsets[np.abs(steps - (top + lowest)) <= _STEPS]
+    offset = float(np.median(close)) if len(close) else (top + lowest) / _STEPS
+    return Alignment(offset, count, float(score))
+
+
+def combined_score(alignment: float, excess: float) -> float:
+    """One score of what peaks and what landmarks say."""
+    return alignment + _EXCESS_WEIGHT * excess
+
+
+def confidence(score: float, searched: float) -> float:
+    """The probability that a match of this score is right.
+
+    score: of the alignment and its votes; searched: how many variants of the clip were tried
+
+    A logistic curve, fitted on held-out clips of known and of unknown music; each
+    further variant tried gives chance another go.
+    """
+    logit = _SLOPE * (score - _MIDDLE) - np.log(searched)
+    return float(1 / (1 + np.exp(-logit)))

@@ -1,0 +1,67 @@
+"""The parameters that decide answers, as one frozen value with an id."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LandmarkParams:
+    """How audio becomes peaks and peaks become landmarks.
+
+    A library stores the ``id`` and is refused under another: hashes made under
+    other parameters would silently never match.
+    """
+
+    sr: int = 16_000  # Hz; shared with the embedding, so that a file is resampled once
+    n_fft: int = 2048  # 128 ms
+    hop_length: int = 512  # 32 ms
+    min_bin: int = 12  # 94 Hz: below lie hum and rumble
+    max_bin: int = 511  # 4 kHz: what a telephone, GSM or a cheap loudspeaker still passes
+    peak_frames: int = 9  # a peak is the maximum of this many frames ...
+    peak_bins: int = 17  # ... by this many bins
+    mean_frames: int = 63  # salience: log magnitude above the mean of this many frames ...
+    mean_bins: int = 41  # ... by this many bins
+    floor: float = -9.0  # nepers of full scale; a peak below (-78 dB) is dither
+    peaks_per_s: float = 30.0
+    fan_out: int = 8  # landmarks per anchor
+    min_dt: int = 1  # frames from anchor to target
+    max_dt: int = 63
+    max_df: int = 63  # bins
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from frame to frame."""
+        return self.hop_length / self.sr
+
+    @property
+    def bin_hz(self) -> float:
+        """Hertz from bin to bin."""
+        return self.sr / self.n_fft
+
+    @property
+    def id(self) -> str:
+        """Digest of every value: 16 hex digits."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class QueryParams:
+    """How a clip is searched for. Nothing stored depends on it."""
+
+    peaks_per_s: float = 70.0  # denser than the recording's: noise takes some away
+    fan_out: int = 30  # more than the recording's, since denser peaks crowd its targets out
+    phases: tuple[float, ...] = (0.0, 0.5)  # of a frame: the clip starts anywhere within one
+    warped_peaks_per_s: float = 40.0  # fewer for each of the many changed tempos and pitches
+    warped_fan_out: int = 12
+    proposals: int = 10  # tracks aligned for the unchanged clip
+    warped_proposals: int = 8  # tracks aligned for each stage of the escalation
+    window_s: float = 15.0  # longer clips are searched in windows ...
+    window_hop_s: float = 10.0  # ... that overlap
+
+
+DEFAULT = LandmarkParams()
+DEFAULT_QUERY = QueryParams()

@@ -1,0 +1,144 @@
+"""Spectral peaks: which points of a spectrogram survive noise, rooms and codecs.
+
+After Wang 2003 ("An industrial-strength audio search algorithm"): local maxima,
+chosen by *salience* (how far they stand above their surroundings) at an even
+density in time, so that quiet passages are described as well as loud ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinter.core.params import LandmarkParams
+from fingerprinter.core.spectrogram import Floats, log_spectrogram
+from fingerprinter.types import Peaks
+
+PARTS = 4  # a peak's place is kept to a quarter of a frame and of a bin
+
+_BLOCK_FRAMES = 512  # 16 s: big enough to hide the overhead of calls, small enough for the cache
+_RANK_FRAMES = 15  # peaks compete with those within so many frames on either side (0.5 s)
+
+
+def _sliding_max(a: Floats, width: int, axis: int) -> Floats:
+    """Maximum over ``width`` neighbours along ``axis``; shorter by width - 1.
+
+    By doubling: log2(width) vectorised passes instead of ``width``.
+    """
+    a = np.moveaxis(a, axis, 0)
+    reach = 1
+    while reach < width:
+        step = min(reach, width - reach)
+        a = np.maximum(a[:-step], a[step:])
+        reach += step
+    return np.moveaxis(a, 0, axis)
+
+
+def _is_maximum(log_mag: Floats, params: LandmarkParams) -> npt.NDArray[np.bool_]:
+    """Where a value is the greatest of its neighbourhood; same shape as ``log_mag``."""
+    half_frames, half_bins = params.peak_frames // 2, params.peak_bins // 2
+    padded = np.pad(log_mag, ((half_frames,) * 2, (half_bins,) * 2), constant_values=-np.inf)
+    highest = _sliding_max(_sliding_max(padded, params.peak_frames, 0), params.peak_bins, 1)
+    return (log_mag >= highest) & (log_mag > params.floor)
+
+
+def _local_mean(
+    log_mag: Floats, rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp], params: LandmarkParams
+) -> npt.NDArray[np.float64]:
+    """Mean of the box around each of the given points, cut at the borders."""
+    integral = np.zeros((log_mag.shape[0] + 1, log_mag.shape[1] + 1))
+    np.cumsum(log_mag, axis=0, out=integral[1:, 1:])
+    np.cumsum(integral[1:, 1:], axis=1, out=integral[1:, 1:])
+    top = np.maximum(rows - params.mean_frames // 2, 0)
+    bottom = np.minimum(rows + params.mean_frames // 2 + 1, log_mag.shape[0])
+    left = np.maximum(cols - params.mean_bins // 2, 0)
+    right = np.minimum(cols + params.mean_bins // 2 + 1, log_mag.shape[1])
+    total = integral[bottom, right] - integral[top, right]
+    total -= integral[bottom, left] - integral[top, left]
+    return total / ((bottom - top) * (right - left))
+
+
+def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
+    """Where the parabola through three neighbours has its top, -0.5..0.5 around the middle."""
+    bend = before - 2 * at + after
+    shift = np.divide(before - after, 2 * bend, out=np.zeros_like(at), where=bend < -1e-6)
+    return shift.clip(-0.5, 0.5)
+
+
+def _peaks_between(log_mag: Floats, start: int, stop: int, params: LandmarkParams) -> Peaks:
+    """The peaks in rows start..stop of a spectrogram, seen with all of it as surroundings."""
+    rows, cols = np.nonzero(_is_maximum(log_mag, params))
+    inside = (rows >= start) & (rows < stop) & (cols >= params.min_bin) & (cols < params.max_bin)
+    rows, cols = rows[inside], cols[inside]
+    at = log_mag[rows, cols]
+    salience = at - _local_mean(log_mag, rows, cols, params)
+    before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(log_mag) - 1)
+    frames = rows + _vertex(log_mag[before, cols], at, log_mag[after, cols])
+    bins = cols + _vertex(log_mag[rows, cols - 1], at, log_mag[rows, cols + 1])
+    return Peaks(_quantised(frames), _quantised(bins), salience.astype(np.float32))
+
+
+def _spectrograms(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[Floats]:
+    """Consecutive stretches of one spectrogram, of audio that comes in blocks."""
+    pending = np.empty(0, np.float32)
+    for block in blocks:
+        pending = np.concatenate([pending, block])
+        log_mag = log_spectrogram(pending, params)
+        pending = pending[len(log_mag) * params.hop_length :]
+        for start in range(0, len(log_mag), _BLOCK_FRAMES):
+            yield log_mag[start : start + _BLOCK_FRAMES]
+
+
+def _peaks_in_stretches(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[Peaks]:
+    """Peaks stretch by stretch, each decided with its full surroundings in view."""
+    halo = params.mean_frames // 2
+    rows, first, done = np.empty((0, params.max_bin + 1), np.float32), 0, 0
+    for part in _spectrograms(blocks, params):
+        rows = np.concatenate([rows, part])
+        ready = max(done, first + len(rows) - halo)
+        yield _shifted(_peaks_between(rows, done - first, ready - first, params), first)
+        keep = max(first, ready - halo)
+        rows, first, done = rows[keep - first :], keep, ready
+    yield _shifted(_peaks_between(rows, done - first, len(rows), params), first)
+
+
+def _quantised(places: npt.NDArray[np.floating]) -> Floats:
+    """Rounded to what a library keeps, so that stored peaks hash like fresh ones."""
+    return (np.rint(places * PARTS) / PARTS).astype(np.float32)
+
+
+def _shifted(peaks: Peaks, frames: int) -> Peaks:
+    return Peaks(peaks.frames + np.float32(frames), peaks.bins, peaks.salience)
+
+
+def find_peaks(blocks: Iterable[Floats], params: LandmarkParams) -> Peaks:
+    """Every local maximum of the audio's spectrogram, interpolated in time and frequency.
+
+    blocks: mono float32 at ``params.sr``, consecutive, of any lengths; memory stays at a block
+    """
+    parts = list(_peaks_in_stretches(blocks, params))
+    return Peaks(
+        np.concatenate([p.frames for p in parts]),
+        np.concatenate([p.bins for p in parts]),
+        np.concatenate([p.salience for p in parts]),
+    )
+
+
+def densest(peaks: Peaks, per_s: float, params: LandmarkParams) -> Peaks:
+    """The most salient peaks, about ``per_s`` in every second.
+
+    A peak stays if fewer than its share of the neighbours within half a second
+    beat it: no fixed grid of seconds, so a clip keeps what its recording keeps.
+    """
+    quota = per_s * (2 * _RANK_FRAMES + 1) * params.hop_s
+    beaten_by = np.zeros(len(peaks), np.int32)
+    for step in range(1, len(peaks)):
+        near = peaks.frames[step:] - peaks.frames[:-step] <= _RANK_FRAMES
+        if not near.any():
+            break
+        later_wins = peaks.salience[step:] > peaks.salience[:-step]
+        beaten_by[:-step] += near & later_wins
+        beaten_by[step:] += near & ~later_wins
+    return peaks.take(beaten_by < quota)

@@ -1,0 +1,50 @@
+"""Changes of tempo and pitch, undone on the clip's peaks instead of its audio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fingerprinter.types import Peaks
+
+
+@dataclass(frozen=True, slots=True)
+class Warp:
+    """What was done to a recording before the clip was made of it.
+
+    tempo, pitch: factors; equal for a change of speed
+    """
+
+    tempo: float = 1.0
+    pitch: float = 1.0
+
+
+UNCHANGED = Warp()
+
+
+def unwarped(peaks: Peaks, warp: Warp) -> Peaks:
+    """The peaks as they would lie in the unchanged recording."""
+    return Peaks(
+        peaks.frames * np.float32(warp.tempo),
+        peaks.bins / np.float32(warp.pitch),
+        peaks.salience,
+    )
+
+
+def _steps(low: float, high: float, step: float) -> Sequence[float]:
+    """Factors from low to high, evenly spaced in ratio, without 1."""
+    below = np.arange(-step, np.log(low) - step / 2, -step)
+    above = np.arange(step, np.log(high) + step / 2, step)
+    return tuple(float(factor) for factor in np.exp(np.concatenate([below, above])))
+
+
+_STEP = 0.012  # a hash survives about this much: half a frame in 40, half a bin in 40
+
+# In the order in which changes are met: records and tapes, then DJs' key and tempo locks.
+ESCALATION: tuple[tuple[Warp, ...], ...] = (
+    tuple(Warp(factor, factor) for factor in _steps(0.80, 1.25, _STEP)),
+    tuple(Warp(1.0, factor) for factor in _steps(0.79, 1.26, _STEP)),
+    tuple(Warp(factor, 1.0) for factor in _steps(0.75, 1.33, 2 * _STEP)),
+)

@@ -1,0 +1,94 @@
+"""The log-mel spectrogram that the embedding model was trained on.
+
+musicnn (Pons & Serra 2019) takes librosa's mel power spectrogram, compressed as
+log10(1 + 10000 x). Frames here are whole: the caller cuts windows with their
+context, so that no frame is half padding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+
+# The mel scale of Slaney 1998 ("Auditory Toolbox"): linear up to 1 kHz, then 27 mel per factor 6.4.
+_LINEAR_HZ_PER_MEL = 200 / 3
+_BREAK_HZ = 1000.0
+_BREAK_MEL = _BREAK_HZ / _LINEAR_HZ_PER_MEL
+_MEL_PER_NEPER = 27 / np.log(6.4)
+
+
+@dataclass(frozen=True, slots=True)
+class LogMel:
+    """How samples become a log-mel spectrogram; part of the model's digest."""
+
+    sr: int = 16_000  # Hz
+    n_fft: int = 512  # 32 ms
+    hop_length: int = 256  # 16 ms
+    n_mels: int = 96
+    f_min: float = 0.0  # Hz
+    f_max: float = 8000.0
+    gain: float = 10_000.0  # of the power, inside log10(1 + gain * power)
+
+    @property
+    def id(self) -> str:
+        """Digest of every value: 16 hex digits."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def samples_for(self, frames: int) -> int:
+        """How many samples so many whole frames span."""
+        return (frames - 1) * self.hop_length + self.n_fft
+
+
+def log_mel(samples: Floats, params: LogMel) -> Floats:
+    """Base-10 logarithm of the compressed mel power of each whole frame.
+
+    samples: (..., n) float32 at ``params.sr``, n >= n_fft
+    returns: (..., frames, n_mels) float32; frame i starts at sample i * hop_length
+    """
+    frames = np.lib.stride_tricks.sliding_window_view(samples, params.n_fft, axis=-1)
+    spectrum = np.fft.rfft(frames[..., :: params.hop_length, :] * _hann(params.n_fft))
+    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    # Not matmul: BLAS would start a thread on every core, in every worker, for 1 ms of work.
+    mel: Floats = np.vecdot(power[..., np.newaxis, :], mel_filters(params))
+    mel *= params.gain  # float16, as in the original code, overflows where the power exceeds 6.5
+    mel += 1
+    return np.log10(mel, out=mel)
+
+
+@lru_cache(maxsize=4)
+def _hann(n_fft: int) -> Floats:
+    """Periodic Hann window."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def mel_filters(params: LogMel) -> Floats:
+    """Triangular filters of equal area, evenly spaced on the mel scale (Slaney 1998).
+
+    returns: (n_mels, n_fft // 2 + 1) float32
+    """
+    low, high = _hz_to_mel(np.array([params.f_min, params.f_max]))
+    edges = _mel_to_hz(np.linspace(low, high, params.n_mels + 2))[:, np.newaxis]
+    bins = np.fft.rfftfreq(params.n_fft, 1 / params.sr)
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    return (triangles * 2 / (edges[2:] - edges[:-2])).astype(np.float32)
+
+
+def _hz_to_mel(hz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    above = _BREAK_MEL + _MEL_PER_NEPER * np.log(np.maximum(hz, _BREAK_HZ) / _BREAK_HZ)
+    return np.where(hz < _BREAK_HZ, hz / _LINEAR_HZ_PER_MEL, above)
+
+
+def _mel_to_hz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    above = _BREAK_HZ * np.exp((mel - _BREAK_MEL) / _MEL_PER_NEPER)
+    return np.where(mel < _BREAK_MEL, mel * _LINEAR_HZ_PER_MEL, above)

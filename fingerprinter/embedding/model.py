@@ -1,0 +1,165 @@
+"""The embedding model: windows of audio -> one vector and the tag activations of the track.
+
+musicnn (Pons & Serra 2019, "musicnn: Pre-trained convolutional neural networks
+for music audio tagging"), trained on the Million Song Dataset. The vector is its
+mean-pool layer, standardised by the statistics of the training set and averaged
+over the windows. `scripts/export_musicnn.py` made the weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinter.embedding.log_mel import LogMel, log_mel
+from fingerprinter.embedding.windows import Sampling, WindowSampler, at_level
+from fingerprinter.errors import ModelError
+
+Floats = npt.NDArray[np.float32]
+
+DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "musicnn-msd.onnx"
+
+_INPUT, _VECTOR, _TAGS = "log_mel", "mean_pool", "tags"
+_ERRORS_ONLY = 3  # severity of what onnxruntime may say on stderr
+_REINSTALL = "reinstall fingerprinter, or run with --no-embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What the model says of a track.
+
+    vector: (dim,) float32, about zero mean and unit variance over music at large
+    tags: (tags,) float32, logits: above 0 the tag is more likely than not
+    """
+
+    vector: Floats
+    tags: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What stands beside the weights; the fields that are needed to run them."""
+
+    sha256: str
+    front_end: LogMel
+    patch_frames: int
+    dim: int
+    tags: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> ModelCard:
+        """The card in a JSON file; raises `ModelError` when it is missing or no card."""
+        try:
+            card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                sha256=card["sha256"],
+                front_end=LogMel(**card["front_end"]),
+                patch_frames=card["patch_frames"],
+                dim=card["outputs"][_VECTOR]["shape"][-1],
+                tags=tuple(card["tags"]),
+            )
+        except OSError as error:
+            raise ModelError(f"{path}: {error.strerror}; {_REINSTALL}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{path}: not a model card ({error!r}); {_REINSTALL}") from error
+
+
+class EmbeddingModel:
+    """The network, on one thread: tracks are analysed in parallel by processes.
+
+    onnxruntime is loaded at the first `embed` (0.2 s): who compares vectors that are
+    there already needs only the digest.
+    """
+
+    def __init__(self, weights: Path) -> None:
+        """Reads the weights and the card beside them; raises `ModelError`."""
+        self._path = weights
+        self._card = ModelCard.read(weights.with_suffix(".json"))
+        self._weights = _verified(weights, self._card.sha256)
+        self.sampling = Sampling(self._card.front_end.samples_for(self._card.patch_frames))
+
+    @property
+    def digest(self) -> str:
+        """Digest of the weights and of all that is done before and after: 16 hex digits.
+
+        Vectors under different digests must not be compared.
+        """
+        parts = (self._card.sha256, self._card.front_end.id, self.sampling.id, _VECTOR)
+        return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+
+    @property
+    def sr(self) -> int:
+        """Sample rate of the windows in hertz."""
+        return self._card.front_end.sr
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._card.dim
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What the tag activations stand for."""
+        return self._card.tags
+
+    def sampler(self) -> WindowSampler:
+        """A new sampler of the windows that `embed` takes."""
+        return WindowSampler(self.sampling)
+
+    def embed(self, windows: Floats) -> Embedding:
+        """Vector and tags of the track that the windows come from; raises `ModelError`.
+
+        windows: (k, window) float32, k >= 1, as a sampler gives them, at any level
+        """
+        loud = at_level(windows, self.sampling.level_db)
+        # One by one: a window's frames fit the cache, those of all together do not (2 x).
+        heard = np.stack([log_mel(window, self._card.front_end) for window in loud])
+        with _one_line(self._path):
+            vectors, tags = self._session.run([_VECTOR, _TAGS], {_INPUT: heard})
+        return Embedding(vectors.mean(axis=0), tags.mean(axis=0))
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = _ERRORS_ONLY
+        cpu = ["CPUExecutionProvider"]
+        return onnxruntime.InferenceSession(self._weights, options, providers=cpu)
+
+
+def load_model(weights: Path | None = None) -> EmbeddingModel:
+    """The model that comes with the package, or another in the same form; raises `ModelError`."""
+    return EmbeddingModel(weights or DEFAULT_WEIGHTS)
+
+
+def _verified(weights: Path, sha256: str) -> bytes:
+    """The weights, which are what their card says."""
+    try:
+        data = weights.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{weights}: {error.strerror}; {_REINSTALL}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise ModelError(f"{weights}: SHA-256 {found[:16]}, card says {sha256[:16]}; {_REINSTALL}")
+    return data
+
+
+@contextmanager
+def _one_line(weights: Path) -> Iterator[None]:
+    """Errors of onnxruntime as `ModelError`: they share no base but Exception."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{weights}: onnxruntime failed ({reason}); {_REINSTALL}") from error

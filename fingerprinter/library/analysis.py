@@ -1,0 +1,71 @@
+"""One file -> everything that the library keeps of it. Runs in the worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fingerprinter.audio import content_id, open_audio, read_tags
+from fingerprinter.audio.reader import AudioReader
+from fingerprinter.core.constellation import pack_peaks
+from fingerprinter.core.params import LandmarkParams
+from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.core.spectrogram import Floats
+from fingerprinter.embedding import Embedding, EmbeddingModel, WindowSampler
+from fingerprinter.types import Tags
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What was heard in a file.
+
+    constellation: packed peaks; embedding: None where none was wanted
+    """
+
+    duration_s: float
+    problem: str | None
+    constellation: bytes
+    embedding: Embedding | None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A file's content id and tags, and its sound unless the library knows it."""
+
+    content_id: str
+    tags: Tags
+    sound: Sound | None
+
+
+def analyse(
+    path: Path, params: LandmarkParams, model: EmbeddingModel | None, known: Collection[str]
+) -> Analysis:
+    """Reads a file once through; raises `AudioError`.
+
+    known: content ids that need not be listened to again
+    """
+    content = content_id(path)
+    sound = None if content in known else listen(path, params, model)
+    return Analysis(content, read_tags(path), sound)
+
+
+def listen(path: Path, params: LandmarkParams, model: EmbeddingModel | None) -> Sound:
+    """Peaks and embedding of a file from one pass of the decoder; raises `AudioError`."""
+    sampler = model.sampler() if model else None
+    with open_audio(path, params.sr) as audio:
+        peaks = densest(find_peaks(_tapped(audio, sampler), params), params.peaks_per_s, params)
+        return Sound(
+            duration_s=audio.decoded_s,
+            problem=audio.problem,
+            constellation=pack_peaks(peaks),
+            embedding=model.embed(sampler.windows()) if model and sampler else None,
+        )
+
+
+def _tapped(audio: AudioReader, sampler: WindowSampler | None) -> Iterator[Floats]:
+    """The audio's blocks, each shown to the sampler on the way."""
+    for block in audio.blocks():
+        if sampler:
+            sampler.push(block)
+        yield block

@@ -1,0 +1,320 @@
+"""A library as its users see it: what the command line, Python and HTTP call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from sqlalchemy import Connection
+
+from fingerprinter.audio import AudioSource, open_audio
+from fingerprinter.config import Settings, default_address
+from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY, LandmarkParams
+from fingerprinter.core.peaks import find_peaks
+from fingerprinter.embedding import EmbeddingModel, load_model
+from fingerprinter.errors import UnknownTrackError
+from fingerprinter.library.identification import Identifier
+from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
+from fingerprinter.library.intake import landmarks_from
+from fingerprinter.library.similarity import vector_index
+from fingerprinter.library.windows import Heard, hear
+from fingerprinter.store import constellations, files, postings, settings, tracks, vectors
+from fingerprinter.store.database import Database
+from fingerprinter.store.postings import PostingIndex
+from fingerprinter.types import IndexReport, Match, Neighbour, Track
+
+MIN_CONFIDENCE = 0.9
+_REINDEX_TRACKS = 64  # tracks whose landmarks make one segment when they are made anew
+
+TrackRef = Track | int | str | os.PathLike[str]
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryStats:
+    """What a library holds; bytes of its parts as they are stored."""
+
+    address: str
+    schema: str
+    params_id: str | None
+    tracks: int
+    files: int
+    audio_s: float
+    tracks_in_part: int
+    landmarks: int
+    segments: int
+    removed_tracks: int
+    landmark_bytes: int
+    constellation_bytes: int
+    embeddings: int
+    embedding_bytes: int
+    mb_per_hour: float | None
+
+
+def open_library(
+    url: str | os.PathLike[str] | None = None, *, create: bool = True, read_only: bool = False
+) -> Library:
+    """Opens the library at a path or an SQLAlchemy URL of SQLite or PostgreSQL.
+
+    url: default ``FINGERPRINTER_DB``, else a file in the user's data folder
+    create: make one where there is none
+    Raises `LibraryError` or `VersionError` where it cannot be used.
+    """
+    address = os.fspath(url) if url is not None else default_address()
+    if create and url is None:
+        _make_folder(address)
+    return Library(Database.open(address, create=create, read_only=read_only), Settings())
+
+
+def _make_folder(address: str) -> None:
+    """The user's data folder is ours to make; any other folder is the user's."""
+    prefix = "sqlite:///"
+    if address.startswith(prefix) and not os.environ.get("FINGERPRINTER_DB"):
+        Path(address.removeprefix(prefix)).parent.mkdir(parents=True, exist_ok=True)
+
+
+class Library:
+    """A music collection that can be searched. A context manager, made by `open_library`."""
+
+    def __init__(self, database: Database, config: Settings) -> None:
+        self._database, self._config = database, config
+        self._params: LandmarkParams = DEFAULT
+        self._postings: tuple[int, PostingIndex] | None = None
+        with database.connect() as connection:
+            settings.require(connection, settings.PARAMS_ID, self._params.id)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        self._database.close()
+
+    @cached_property
+    def _model(self) -> EmbeddingModel:
+        return load_model()
+
+    # --- what is in it
+
+    def index(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        jobs: int | None = None,
+        embeddings: bool = True,
+        prune: bool = False,
+        on_progress: OnProgress = lambda _: None,
+    ) -> IndexReport:
+        """Adds files and folders; what is there and unchanged is skipped.
+
+        jobs: worker processes, default one for each core
+        embeddings: also what `similar` needs
+        prune: forget the files that are gone from below the given paths
+        """
+        digest = self._model.digest if embeddings else None
+        indexer = Indexer(self._database, self._params, digest, jobs or self._config.jobs)
+        return indexer.run(paths, prune=prune, on_progress=on_progress)
+
+    def tracks(self) -> Iterator[Track]:
+        """All tracks, in the order in which they came."""
+        with self._database.connect() as connection:
+            yield from tracks.iterate(connection)
+
+    def track(self, ref: TrackRef) -> Track:
+        """The track of an id or of a file in the library; raises `UnknownTrackError`."""
+        with self._database.connect() as connection:
+            return _resolve(connection, ref)
+
+    def remove(self, refs: Sequence[TrackRef]) -> list[Track]:
+        """Forgets tracks, all or none; the files stay. Raises `UnknownTrackError`."""
+        with self._database.begin() as connection:
+            gone = [_resolve(connection, ref) for ref in refs]
+            for track in dict.fromkeys(gone):
+                tracks.remove(connection, track.id)
+            settings.bump_revision(connection)
+        return gone
+
+    def files(self, ref: TrackRef) -> list[str]:
+        """Every file that holds a track; raises `UnknownTrackError`."""
+        with self._database.connect() as connection:
+            track = _resolve(connection, ref)
+            return [os.fsdecode(path) for path in files.paths_of(connection, track.id)]
+
+    def stats(self) -> LibraryStats:
+        """Counts and sizes."""
+        with self._database.connect() as connection:
+            counts = tracks.counts(connection)
+            landmarks = postings.stats(connection)
+            peak_bytes = constellations.size(connection)
+            embeddings, embedding_bytes = vectors.size(connection)
+            hours = counts.audio_s / 3600
+            stored = landmarks.bytes + peak_bytes
+            return LibraryStats(
+                address=str(self._database.address),
+                schema=self._database.schema_version() or "",
+                params_id=settings.get(connection, settings.PARAMS_ID),
+                tracks=counts.tracks,
+                files=counts.files,
+                audio_s=counts.audio_s,
+                tracks_in_part=counts.problems,
+                landmarks=landmarks.landmarks,
+                segments=landmarks.segments,
+                removed_tracks=landmarks.dead_tracks,
+                landmark_bytes=landmarks.bytes,
+                constellation_bytes=peak_bytes,
+                embeddings=embeddings,
+                embedding_bytes=embedding_bytes,
+                mb_per_hour=stored / 1e6 / hours if hours else None,
+            )
+
+    def reindex(self) -> int:
+        """Makes all landmarks anew from the stored peaks, in one transaction; returns the tracks.
+
+        The vector index follows at the next question for neighbours.
+        """
+        with self._database.begin() as connection:
+            postings.drop_all(connection)
+            done, batch = 0, []
+            for track_id, data in constellations.iterate(connection):
+                batch.append((track_id, *landmarks_from(data, self._params)))
+                done += 1
+                if len(batch) == _REINDEX_TRACKS:
+                    postings.add_segment(connection, self._params, batch)
+                    batch = []
+            postings.add_segment(connection, self._params, batch)
+            settings.bump_revision(connection)
+        merge_segments(self._database, self._params)
+        return done
+
+    # --- what is asked of it
+
+    def identify(
+        self,
+        source: AudioSource,
+        *,
+        min_confidence: float = MIN_CONFIDENCE,
+        every: bool = False,
+    ) -> list[Match]:
+        """The recording heard in a clip, or none; see `listen` for its length too."""
+        return self.listen(source, min_confidence=min_confidence, every=every)[1]
+
+    def listen(
+        self,
+        source: AudioSource,
+        *,
+        min_confidence: float = MIN_CONFIDENCE,
+        every: bool = False,
+    ) -> tuple[float, list[Match]]:
+        """(length in seconds, matches) of a clip: the best match, or every recording in it.
+
+        source: a path, encoded bytes, a binary file, or ``(samples, sr)``
+        Raises `AudioError` where it cannot be read.
+        """
+        with open_audio(source, self._params.sr) as audio:
+            peaks = find_peaks(audio.blocks(), self._params)
+            duration_s = audio.decoded_s
+        with self._database.connect() as connection:
+            index = self._posting_index(connection)
+            identifier = Identifier(connection, index, self._params, DEFAULT_QUERY)
+            heard = hear(
+                identifier, peaks, self._params, DEFAULT_QUERY, min_confidence, every=every
+            )
+            known = tracks.get_many(connection, {each.found.track_id for each in heard})
+        matches = [
+            self._match(known[each.found.track_id], each, duration_s)
+            for each in heard
+            if each.found.track_id in known
+        ]
+        return duration_s, matches
+
+    def _posting_index(self, connection: Connection) -> PostingIndex:
+        """The landmarks as this snapshot has them; read again only after a change."""
+        revision = settings.revision(connection)
+        if self._postings is None or self._postings[0] != revision:
+            self._postings = (revision, PostingIndex(connection, self._params))
+        return self._postings[1]
+
+    def _match(self, track: Track, heard: Heard, duration_s: float) -> Match:
+        found, hop_s = heard.found, self._params.hop_s
+        offset_s = heard.offset * hop_s
+        ends_s = (track.duration_s - offset_s) / found.warp.tempo
+        return Match(
+            track=track,
+            score=round(found.score, 2),
+            confidence=found.confidence,
+            offset_s=offset_s,
+            clip_start_s=max(0.0, heard.first * hop_s, -offset_s / found.warp.tempo),
+            clip_end_s=min(duration_s, heard.last * hop_s, ends_s),
+            tempo=found.warp.tempo,
+            pitch=found.warp.pitch,
+        )
+
+    def similar(self, ref: TrackRef, n: int = 10) -> list[Neighbour]:
+        """The nearest recordings by content, most similar first.
+
+        ref: a track, its id or path, or any other audio file
+        Raises `UnknownTrackError`, `AudioError`, or `ModelError` where there are no embeddings.
+        """
+        with self._database.connect() as connection:
+            vector, own = self._vector_of(connection, ref)
+            index = vector_index(connection, self._config.cache, self._model.digest)
+            ids, similarities = index.search(vector, n, exclude=own)
+            known = tracks.get_many(connection, ids.tolist())
+        pairs = zip(ids.tolist(), similarities.tolist(), strict=True)
+        return [Neighbour(known[id_], similarity) for id_, similarity in pairs if id_ in known]
+
+    def _vector_of(
+        self, connection: Connection, ref: TrackRef
+    ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float32]], list[int]]:
+        """(vector, ids of the track itself) of a track or a file that is none."""
+        try:
+            track = _resolve(connection, ref)
+        except UnknownTrackError:
+            if not isinstance(ref, str | os.PathLike) or not Path(ref).is_file():
+                raise
+            return self._embed(ref), []
+        stored = vectors.get(connection, track.id, self._model.digest)
+        if stored is None:
+            if track.path is None or not Path(track.path).is_file():
+                raise UnknownTrackError(
+                    f"track {track.id} has no embedding and its file is gone;"
+                    " run `fingerprinter index` on its folder"
+                )
+            return self._embed(track.path), [track.id]
+        return stored.vector, [track.id]
+
+    def _embed(self, source: AudioSource) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+        sampler = self._model.sampler()
+        with open_audio(source, self._model.sr) as audio:
+            for block in audio.blocks():
+                sampler.push(block)
+        return self._model.embed(sampler.windows()).vector
+
+
+def _resolve(connection: Connection, ref: TrackRef) -> Track:
+    """The track that an id or a path means; raises `UnknownTrackError`."""
+    if isinstance(ref, Track):
+        return tracks.get(connection, ref.id)
+    text = os.fspath(ref) if not isinstance(ref, int) else str(ref)
+    if text.isdecimal():
+        return tracks.get(connection, int(text))
+    found = tracks.by_path(connection, os.path.abspath(Path(text).expanduser()))
+    if found is None:
+        raise UnknownTrackError(
+            f"{text}: no track of this library; give an id or a path that"
+            " `fingerprinter list` shows"
+        )
+    return found

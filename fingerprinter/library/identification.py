@@ -1,0 +1,158 @@
+"""A clip's peaks -> the recordings in it.
+
+The unchanged clip is tried first, with all its peaks. If that decides nothing, the
+clip's peaks are stretched to every tempo and pitch of one kind of change after
+another (`fingerprinter.core.warp`), until one of them is decisive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection
+
+from fingerprinter.core import matching
+from fingerprinter.core.constellation import DamagedBlockError, unpack_peaks
+from fingerprinter.core.landmarks import landmarks_of
+from fingerprinter.core.matching import Alignment, Votes
+from fingerprinter.core.params import LandmarkParams, QueryParams
+from fingerprinter.core.peaks import densest
+from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp, unwarped
+from fingerprinter.errors import CorruptionError
+from fingerprinter.store import constellations
+from fingerprinter.store.postings import GONE, PostingIndex
+from fingerprinter.types import Landmarks, Peaks
+
+_PLACES = 64  # best places of one warp that are looked at for distinct tracks
+_INSIDE = 30  # frames into the clip, where its track is looked up: it may begin before the track
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A recording in a clip.
+
+    alignment: the clip's frame 0 in frames of the recording
+    """
+
+    track_id: int
+    warp: Warp
+    alignment: Alignment
+    score: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    """A track that many landmarks agree on."""
+
+    track_id: int
+    offset: float
+    excess: float
+    warp: Warp
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """A clip's landmarks under one warp, at one or more phases."""
+
+    warp: Warp
+    landmarks: Sequence[Landmarks]
+
+
+class Identifier:
+    """Searches one state of a library."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        index: PostingIndex,
+        params: LandmarkParams,
+        query: QueryParams,
+    ) -> None:
+        self._connection, self._index = connection, index
+        self._params, self._query = params, query
+        self._tracks: dict[int, Peaks] = {}
+
+    def identify(self, peaks: Peaks, at_least: float) -> list[Found]:
+        """The recordings in a clip of some seconds, most certain first.
+
+        peaks: all that were found in it; at_least: the least confidence
+        """
+        clip = densest(peaks, self._query.peaks_per_s, self._params)
+        tried = 1
+        found = self._judge(clip, self._propose([self._plain(clip)], self._query.proposals), tried)
+        sparse = densest(clip, self._query.warped_peaks_per_s, self._params)
+        for stage in ESCALATION:
+            if found and found[0].confidence >= at_least:
+                break
+            tried += len(stage)
+            variants = [self._warped(sparse, warp) for warp in stage]
+            proposals = self._propose(variants, self._query.warped_proposals)
+            found = self._judge(clip, proposals, tried)
+        return [answer for answer in found if answer.confidence >= at_least]
+
+    def _plain(self, clip: Peaks) -> _Variant:
+        fan_out = self._query.fan_out
+        marks = [landmarks_of(clip, self._params, fan_out, phase) for phase in self._query.phases]
+        return _Variant(UNCHANGED, marks)
+
+    def _warped(self, clip: Peaks, warp: Warp) -> _Variant:
+        fan_out = self._query.warped_fan_out
+        return _Variant(warp, [landmarks_of(unwarped(clip, warp), self._params, fan_out)])
+
+    def _propose(self, variants: Sequence[_Variant], most: int) -> list[_Proposal]:
+        """The tracks with the most votes above chance over all variants; one look-up for all."""
+        question = matching.ask([variant.landmarks for variant in variants])
+        postings = self._index.lookup(self._connection, question.hashes)
+        keys = matching.places(question, postings.query, postings.position)
+        proposals = [
+            proposal
+            for number, variant in enumerate(variants)
+            for proposal in self._proposals(
+                variant.warp, matching.count_votes(keys, number, _PLACES)
+            )
+        ]
+        return sorted(proposals, key=lambda proposal: -proposal.excess)[:most]
+
+    def _proposals(self, warp: Warp, votes: Votes) -> list[_Proposal]:
+        """The best place of each distinct track."""
+        track_ids, frames = self._index.locate(votes.position + _INSIDE)
+        _, best = np.unique(track_ids, return_index=True)
+        best = np.sort(best[track_ids[best] != GONE])
+        excess = matching.vote_excess(votes.votes[best])
+        return [
+            _Proposal(int(track_ids[i]), float(frames[i] - _INSIDE), float(above), warp)
+            for i, above in zip(best, excess, strict=True)
+        ]
+
+    def _judge(self, clip: Peaks, proposals: Sequence[_Proposal], tried: int) -> list[Found]:
+        """Proposals weighed against the stored peaks, the best of each track, best first."""
+        best: dict[int, Found] = {}
+        for proposal in proposals:
+            found = self._weigh(clip, proposal, tried)
+            before = best.get(found.track_id)
+            if before is None or found.score > before.score:
+                best[found.track_id] = found
+        return sorted(best.values(), key=lambda found: -found.score)
+
+    def _weigh(self, clip: Peaks, proposal: _Proposal, tried: int) -> Found:
+        track = self._track_peaks(proposal.track_id)
+        alignment = matching.align(unwarped(clip, proposal.warp), track, proposal.offset)
+        score = matching.combined_score(alignment.score, proposal.excess)
+        certain = matching.confidence(score, tried)
+        return Found(proposal.track_id, proposal.warp, alignment, score, certain)
+
+    def _track_peaks(self, track_id: int) -> Peaks:
+        """The stored peaks of a track, sorted by bin, as `matching.align` takes them."""
+        if track_id not in self._tracks:
+            data = constellations.get(self._connection, track_id) or b""
+            try:
+                peaks = unpack_peaks(data)
+            except DamagedBlockError as error:
+                raise CorruptionError(
+                    f"peaks of track {track_id}: {error}; remove the track and index it again"
+                ) from None
+            self._tracks[track_id] = peaks.take(np.argsort(peaks.bins, kind="stable"))
+        return self._tracks[track_id]

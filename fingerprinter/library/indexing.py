@@ -1,0 +1,207 @@
+"""One run of `index`: which files, by whom, and in what portions.
+
+Files are analysed by worker processes and committed in the order in which they
+were found, a batch to a transaction. A kill loses at most the batch in flight, and
+the next run goes on behind the last commit.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fingerprinter.audio import find_audio
+from fingerprinter.core.params import LandmarkParams
+from fingerprinter.errors import AudioError
+from fingerprinter.library.analysis import Analysis
+from fingerprinter.library.intake import FoundFile, Item, Outcome, take_in
+from fingerprinter.library.worker import Task, analyse_in_order
+from fingerprinter.store import files, postings, settings, tracks, vectors
+from fingerprinter.store.database import Database
+from fingerprinter.types import IndexReport, Problem
+
+_BATCH_S = 15_000.0  # seconds of audio in a batch: 3.6 million landmarks, a segment of level 0
+_COMMIT_EVERY_S = 20.0  # seconds of work that a kill may cost, about
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run of `index` is; files that are unchanged do not count."""
+
+    done: int
+    total: int
+    audio_s: float
+    elapsed_s: float
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What waits to be committed together."""
+
+    items: list[Item] = field(default_factory=list)
+    audio_s: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    def add(self, file: FoundFile, analysis: Analysis) -> None:
+        self.items.append((file, analysis))
+        self.audio_s += analysis.sound.duration_s if analysis.sound else 0.0
+
+    @property
+    def is_full(self) -> bool:
+        return self.audio_s >= _BATCH_S or time.monotonic() - self.started >= _COMMIT_EVERY_S
+
+
+def merge_segments(database: Database, params: LandmarkParams) -> None:
+    """Merges segments until no group is due, each group in a transaction of its own."""
+    due = True
+    while due:
+        with database.begin() as connection:
+            due = postings.merge_due(connection, params)
+
+
+class Indexer:
+    """One run over some files and folders."""
+
+    def __init__(
+        self, database: Database, params: LandmarkParams, model: str | None, jobs: int
+    ) -> None:
+        """model: digest of the embedding model; None to leave embeddings out."""
+        self._database, self._params, self._model, self._jobs = database, params, model, jobs
+        self._outcomes: Counter[Outcome] = Counter()
+        self._failed = self._removed = 0
+        self._audio_s = 0.0
+        self._problems: list[Problem] = []
+
+    def run(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        prune: bool = False,
+        on_progress: OnProgress = lambda _: None,
+    ) -> IndexReport:
+        """Adds, updates and, if asked to, forgets; what was analysed is kept on Ctrl-C."""
+        started = time.monotonic()
+        roots = [Path(os.path.abspath(Path(path).expanduser())) for path in paths]
+        with self._database.begin() as connection:
+            settings.claim(connection, settings.PARAMS_ID, self._params.id)
+        wanting = self._wanting()
+        todo = list(self._changed(roots, wanting))
+        for done in self._work(todo, wanting):
+            elapsed_s = time.monotonic() - started
+            on_progress(Progress(done, len(todo), self._audio_s, elapsed_s))
+        if prune:
+            self._prune([root for root in roots if root.exists()])
+        return self._report(time.monotonic() - started)
+
+    def _report(self, elapsed_s: float) -> IndexReport:
+        return IndexReport(
+            indexed=self._outcomes[Outcome.INDEXED],
+            updated=self._outcomes[Outcome.UPDATED],
+            skipped=self._outcomes[Outcome.SKIPPED],
+            failed=self._failed,
+            removed=self._removed,
+            audio_s=self._audio_s,
+            elapsed_s=elapsed_s,
+            problems=tuple(self._problems),
+        )
+
+    def _wanting(self) -> frozenset[int]:
+        """Tracks that lack an embedding and shall have one."""
+        if self._model is None:
+            return frozenset()
+        with self._database.connect() as connection:
+            return frozenset(vectors.missing(connection, self._model))
+
+    def _changed(self, roots: Sequence[Path], wanting: frozenset[int]) -> Iterator[FoundFile]:
+        """The files that are new, changed, or of a track that wants something."""
+        with self._database.connect() as connection:
+            stamps = files.file_stamps(connection, roots)
+        for file in self._found(roots):
+            stamp = stamps.get(os.fsencode(file.path))
+            same = stamp is not None and (stamp.size, stamp.mtime_ns) == (file.size, file.mtime_ns)
+            if same and stamp is not None and stamp.track_id not in wanting:
+                self._outcomes[Outcome.SKIPPED] += 1
+            else:
+                yield file
+
+    def _found(self, roots: Sequence[Path]) -> Iterator[FoundFile]:
+        """Every file below the roots, once, as it is now."""
+        seen: set[Path] = set()
+        for path in find_audio(roots, self._fail):
+            if path in seen:
+                continue
+            seen.add(path)
+            try:
+                status = path.stat()
+            except OSError as error:
+                self._fail(Problem(str(path), f"{path}: {error.strerror}"))
+            else:
+                yield FoundFile(path, status.st_size, status.st_mtime_ns)
+
+    def _fail(self, problem: Problem) -> None:
+        self._failed += 1
+        self._problems.append(problem)
+
+    def _work(self, todo: Sequence[FoundFile], wanting: frozenset[int]) -> Iterator[int]:
+        """Analyses and commits, batch by batch; yields how many files are done."""
+        batch = _Batch()
+        try:
+            for number, (file, outcome) in enumerate(self._analysed(todo, wanting), 1):
+                if isinstance(outcome, AudioError):
+                    self._fail(Problem(str(file.path), str(outcome)))
+                else:
+                    batch.add(file, outcome)
+                if batch.is_full:
+                    full, batch = batch, _Batch()
+                    self._commit(full)
+                yield number
+        finally:
+            self._commit(batch)
+
+    def _analysed(
+        self, todo: Sequence[FoundFile], wanting: frozenset[int]
+    ) -> Iterator[tuple[FoundFile, Analysis | AudioError]]:
+        with self._database.connect() as connection:
+            known = tracks.content_ids(connection)
+        heard = frozenset(content for content, track_id in known.items() if track_id not in wanting)
+        task = Task(self._params, self._model is not None, heard)
+        return analyse_in_order(todo, task, self._jobs)
+
+    def _commit(self, batch: _Batch) -> None:
+        if not batch.items:
+            return
+        with self._database.begin() as connection:
+            outcomes = take_in(connection, self._params, self._model, batch.items)
+        self._outcomes.update(outcomes)
+        self._audio_s += batch.audio_s
+        for (file, analysis), outcome in zip(batch.items, outcomes, strict=True):
+            self._report_item(file, analysis, outcome)
+        merge_segments(self._database, self._params)
+
+    def _report_item(self, file: FoundFile, analysis: Analysis, outcome: Outcome) -> None:
+        if outcome is Outcome.LOST:
+            message = f"{file.path}: its track was removed meanwhile; run `index` again"
+            self._fail(Problem(str(file.path), message))
+        elif analysis.sound and analysis.sound.problem:
+            message = f"{file.path}: indexed in part: {analysis.sound.problem}"
+            self._problems.append(Problem(str(file.path), message))
+
+    def _prune(self, roots: Sequence[Path]) -> None:
+        """Forgets the files that are gone from below the roots, and tracks without any file."""
+        with self._database.begin() as connection:
+            gone = [p for p in files.file_stamps(connection, roots) if not os.path.lexists(p)]
+            for path in gone:
+                files.forget_file(connection, path)
+            orphans = tracks.orphans(connection) if gone else []
+            for track_id in orphans:
+                tracks.remove(connection, track_id)
+            if gone:
+                settings.bump_revision(connection)
+        self._removed += len(orphans)

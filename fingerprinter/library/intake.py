@@ -1,0 +1,134 @@
+"""Analysed files into the database, within the caller's transaction."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from fingerprinter.core.constellation import unpack_peaks
+from fingerprinter.core.landmarks import landmarks_of
+from fingerprinter.core.params import LandmarkParams
+from fingerprinter.library.analysis import Analysis, Sound
+from fingerprinter.store import constellations, files, postings, settings, tracks, vectors
+from fingerprinter.types import Landmarks, Track
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file to look at, as it was when it was found."""
+
+    path: Path
+    size: int
+    mtime_ns: int
+
+
+class Outcome(Enum):
+    """What became of a file."""
+
+    INDEXED = "indexed"  # its sound is new here
+    UPDATED = "updated"  # new tags, a new place, a new embedding, or new sound in an old place
+    SKIPPED = "skipped"  # nothing that matters had changed
+    LOST = "lost"  # its track was removed by somebody else while it was being recognised
+
+
+Item = tuple[FoundFile, Analysis]
+
+
+def take_in(
+    connection: Connection, params: LandmarkParams, model: str | None, items: Sequence[Item]
+) -> list[Outcome]:
+    """Stores analysed files and one segment with the landmarks of the new ones.
+
+    model: digest of the model of the embeddings
+    """
+    intake = _Intake(connection, params, model)
+    outcomes = [intake.file(file, analysis) for file, analysis in items]
+    postings.add_segment(connection, params, intake.new)
+    settings.bump_revision(connection)
+    return outcomes
+
+
+def landmarks_from(constellation: bytes, params: LandmarkParams) -> tuple[int, Landmarks]:
+    """(length in frames, landmarks) of a stored constellation; raises `DamagedBlockError`."""
+    peaks = unpack_peaks(constellation)
+    length = int(peaks.frames[-1]) + 2 if len(peaks) else 1
+    return length, landmarks_of(peaks, params, params.fan_out)
+
+
+class _Intake:
+    """One transaction's worth of files; ``new`` are the tracks whose landmarks it adds."""
+
+    def __init__(self, connection: Connection, params: LandmarkParams, model: str | None) -> None:
+        self._connection, self._params, self._model = connection, params, model
+        self.new: list[tuple[int, int, Landmarks]] = []
+
+    def file(self, file: FoundFile, analysis: Analysis) -> Outcome:
+        track = tracks.by_content(self._connection, analysis.content_id)
+        if track is not None:
+            return self._known(file, analysis, track)
+        if analysis.sound is None:
+            return Outcome.LOST
+        track_id = self._add(analysis, analysis.sound)
+        self._embedding(track_id, analysis.sound)
+        replaced = self._place(file, track_id)
+        return Outcome.UPDATED if replaced else Outcome.INDEXED
+
+    def _known(self, file: FoundFile, analysis: Analysis, track: Track) -> Outcome:
+        retagged = any(getattr(track, key) != tag for key, tag in asdict(analysis.tags).items())
+        if retagged:
+            tracks.update_tags(self._connection, track.id, analysis.tags)
+        embedded = analysis.sound is not None and self._embedding(track.id, analysis.sound)
+        moved = not files.holds(self._connection, file.path, track.id)
+        if moved:
+            self._forget_vanished(track.id)
+        self._place(file, track.id)
+        return Outcome.UPDATED if retagged or embedded or moved else Outcome.SKIPPED
+
+    def _add(self, analysis: Analysis, sound: Sound) -> int:
+        track_id = tracks.add_track(
+            self._connection,
+            analysis.content_id,
+            analysis.tags,
+            sound.duration_s,
+            problem=sound.problem,
+            added_at=datetime.now(UTC),
+        )
+        constellations.put(self._connection, track_id, sound.constellation)
+        length, landmarks = landmarks_from(sound.constellation, self._params)
+        self.new.append((track_id, length, landmarks))
+        return track_id
+
+    def _embedding(self, track_id: int, sound: Sound) -> bool:
+        if sound.embedding is None or self._model is None:
+            return False
+        vector, tags = sound.embedding.vector, sound.embedding.tags
+        vectors.put(self._connection, track_id, self._model, vector, tags)
+        return True
+
+    def _forget_vanished(self, track_id: int) -> None:
+        """A file that turns up elsewhere has moved if it is gone from where it was."""
+        for path in files.paths_of(self._connection, track_id):
+            if not os.path.lexists(path):
+                files.forget_file(self._connection, path)
+
+    def _place(self, file: FoundFile, track_id: int) -> bool:
+        """Notes where the track lies; says whether another track's file was replaced."""
+        lost = files.set_file(
+            self._connection, file.path, track_id, size=file.size, mtime_ns=file.mtime_ns
+        )
+        if lost is None:
+            return False
+        if not files.paths_of(self._connection, lost):
+            self._remove(lost)
+        return True
+
+    def _remove(self, track_id: int) -> None:
+        """Forgets a track, also one that came with this very transaction."""
+        self.new = [entry for entry in self.new if entry[0] != track_id]
+        tracks.remove(self._connection, track_id)

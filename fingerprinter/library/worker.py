@@ -1,0 +1,149 @@
+"""A worker process: pickled requests on stdin, pickled replies on stdout.
+
+A process of its own kind rather than one of `multiprocessing`: it does not import
+the caller's main module, it ends with its parent however that ended (its stdin
+closes), and where a decoder crashes on a file, it takes only that file along.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import IO
+
+from fingerprinter.core.params import LandmarkParams
+from fingerprinter.embedding import EmbeddingModel, load_model
+from fingerprinter.errors import AudioError
+from fingerprinter.library.analysis import Analysis, analyse
+from fingerprinter.library.intake import FoundFile
+
+_AHEAD = 4  # files per worker that may be analysed before their turn has come
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker is made for.
+
+    known: content ids that are in the library already
+    """
+
+    params: LandmarkParams
+    embeddings: bool
+    known: frozenset[str]
+
+
+class Worker:
+    """The parent's end of one worker process; started on first use, again after a crash."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def analyse(self, path: Path) -> Analysis | AudioError:
+        """The analysis of a file, or why there is none."""
+        process = self._process or self._start()
+        assert process.stdin
+        assert process.stdout
+        try:
+            _send(path, process.stdin)
+            reply: Analysis | AudioError = pickle.load(process.stdout)
+        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
+            self.stop()
+            return AudioError(f"{path}: the decoder crashed on it (status {process.wait()})")
+        return reply
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"from {__name__} import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdin
+        _send(self._task, process.stdin)
+        self._process = process
+        return process
+
+    def stop(self) -> None:
+        """Ends the process, whatever it is at."""
+        process, self._process = self._process, None
+        if process:
+            process.kill()
+            process.wait()
+
+
+def analyse_in_order(
+    files: Sequence[FoundFile], task: Task, jobs: int
+) -> Iterator[tuple[FoundFile, Analysis | AudioError]]:
+    """Analyses files by ``jobs`` processes at a time; the results come in the files' order."""
+    workers = [Worker(task) for _ in range(min(jobs, len(files)))]
+    idle: SimpleQueue[Worker] = SimpleQueue()
+    for worker in workers:
+        idle.put(worker)
+
+    def analyse(file: FoundFile) -> Analysis | AudioError:
+        worker = idle.get()
+        try:
+            return worker.analyse(file.path)
+        finally:
+            idle.put(worker)
+
+    with ThreadPoolExecutor(max(1, len(workers))) as pool:
+        try:
+            yield from _ahead(pool, analyse, files, _AHEAD * len(workers))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in workers:
+                worker.stop()
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    analyse: Callable[[FoundFile], Analysis | AudioError],
+    files: Sequence[FoundFile],
+    most: int,
+) -> Iterator[tuple[FoundFile, Analysis | AudioError]]:
+    """As ``pool.map``, but never more than ``most`` files ahead of the reader."""
+    waiting: deque[tuple[FoundFile, Future[Analysis | AudioError]]] = deque()
+    for file in files:
+        waiting.append((file, pool.submit(analyse, file)))
+        if len(waiting) >= most:
+            file_done, future = waiting.popleft()
+            yield file_done, future.result()
+    for file_done, future in waiting:
+        yield file_done, future.result()
+
+
+def _send(value: object, pipe: IO[bytes]) -> None:
+    pickle.dump(value, pipe)
+    pipe.flush()
+
+
+def main() -> None:
+    """Answers requests until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no reply
+    task: Task = pickle.load(requests)
+    model = load_model() if task.embeddings else None
+    while True:
+        try:
+            path: Path = pickle.load(requests)
+        except EOFError:
+            return
+        _send(_answer(path, task, model), replies)
+
+
+def _answer(path: Path, task: Task, model: EmbeddingModel | None) -> Analysis | AudioError:
+    try:
+        return analyse(path, task.params, model, task.known)
+    except AudioError as error:
+        return error

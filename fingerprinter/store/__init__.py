@@ -1,0 +1,1 @@
+"""The database: schema, tracks, landmark postings, embeddings."""

@@ -1,0 +1,95 @@
+"""Where a library lies: a path or an SQLAlchemy URL, made into one form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from fingerprinter.errors import LibraryError
+
+_DRIVERS: Final = {
+    "sqlite": "sqlite+pysqlite",
+    "postgresql": "postgresql+psycopg2",
+    "postgres": "postgresql+psycopg2",  # as Heroku and libpq write it
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The address of a library; as a string it never shows a password."""
+
+    url: URL
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """The address that a path (an SQLite file) or a URL names.
+
+        The dialect is the user's choice, the driver is ours: ``postgres://``,
+        ``postgresql://`` and ``postgresql+asyncpg://`` mean the same.
+
+        >>> str(Address.parse("music.db")), str(Address.parse("postgres://me:pw@host/music"))
+        ('music.db', 'postgresql://me:***@host/music')
+
+        Raises `LibraryError` for what is neither SQLite nor PostgreSQL, or no URL.
+        """
+        if not text:
+            raise LibraryError("the library's address is empty; name a file, e.g. --db music.db")
+        url = _parse_url(text) if "://" in text else URL.create("sqlite", database=text)
+        dialect = url.get_backend_name()
+        if dialect not in _DRIVERS:
+            raise LibraryError(
+                f"{dialect}: no such kind of library; "
+                "use a file name, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+            )
+        return cls(_expanded(url.set(drivername=_DRIVERS[dialect])))
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether an SQLite database is meant."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file; None for PostgreSQL, a database in memory and an SQLite URI."""
+        name = self.url.database
+        if not self.is_sqlite or name in (None, "", ":memory:") or "uri" in self.url.query:
+            return None
+        return Path(str(name))
+
+    def __str__(self) -> str:
+        if self.is_sqlite:
+            return self.url.database or ":memory:"
+        place = {key: self.url.query[key] for key in ("host", "port") if key in self.url.query}
+        return self.url.set(drivername="postgresql", query=place).render_as_string()
+
+
+def _parse_url(text: str) -> URL:
+    """The URL; what is none is not shown, since any part of it may be of the password."""
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or "@" in (url.host or ""):
+        raise LibraryError(
+            "the library's address is not a URL; write characters such as / : @ % "
+            "of the password as %2F %3A %40 %25"
+        )
+    return url
+
+
+def _expanded(url: URL) -> URL:
+    """The URL with ~ resolved; refuses ``sqlite://music.db``, which names a host."""
+    if url.get_backend_name() != "sqlite":
+        return url
+    if url.host:
+        raise LibraryError(
+            f"sqlite://{url.host}: two slashes name a server; "
+            f"write sqlite:///{url.host} with three, or just {url.host}"
+        )
+    if url.database and url.database.startswith("~/"):
+        return url.set(database=str(Path(url.database).expanduser()))
+    return url

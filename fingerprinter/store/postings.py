@@ -1,0 +1,416 @@
+"""Landmark postings: immutable segments of packed blocks, merged by size.
+
+A batch of tracks becomes one *segment*. Its tracks lie end to end on one axis of
+frames, so that a single number, the *position*, tells track and time. The
+segment's landmarks, sorted by (hash, position), are cut by the first
+``prefix_bits`` bits of the hash into *blocks* of about a kilobyte; a block holds
+``hash's remaining bits * frame_count + position`` for each of its landmarks (see
+`fingerprinter.core.packing`). Segments never change: a removed track leaves a
+tombstone, and when several segments of like size stand side by side they are
+merged into one and the dead dropped (a log-structured merge, O'Neil et al. 1996).
+Each of these steps happens within the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, delete, func, insert, select, text
+
+from fingerprinter.core.landmarks import hash_bits
+from fingerprinter.core.packing import DamagedBlockError, decode_blocks, encode_blocks
+from fingerprinter.core.params import LandmarkParams
+from fingerprinter.errors import CorruptionError
+from fingerprinter.store import schema
+from fingerprinter.types import Landmarks
+
+Longs = npt.NDArray[np.int64]
+Hashes = npt.NDArray[np.uint32]
+
+GONE = 0  # in place of the id of a track that was removed
+PREFIX_SHIFT = 24  # posting_block.id = segment id << 24 | prefix
+_BLOCK_LANDMARKS = 450  # about 1.1 KB: whole in a page of SQLite, inline in PostgreSQL
+_MERGE_FACTOR = 4  # segments of one level that are merged into one of the next
+_MERGE_LANDMARKS = 1 << 21  # landmarks in memory at a time while merging
+_LEVEL_0 = 1 << 22  # landmarks up to which a segment is of level 0
+_BLOCKS_A_STATEMENT = 4096
+
+_SELECT_BLOCKS = {
+    "sqlite": text(
+        "SELECT b.id, b.data FROM json_each(:ids) AS wanted"
+        " CROSS JOIN posting_block AS b WHERE b.id = wanted.value ORDER BY b.id"
+    ),
+    "postgresql": text(
+        "SELECT id, data FROM posting_block"
+        " WHERE id = ANY(ARRAY(SELECT json_array_elements_text(CAST(:ids AS json))::bigint))"
+        " ORDER BY id"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One immutable segment.
+
+    track_ids: (tracks,) int64; starts: (tracks + 1,) int64, where each track begins on the
+    axis of positions and where the last one ends
+    """
+
+    id: int
+    level: int
+    prefix_bits: int
+    landmark_count: int
+    track_ids: Longs
+    starts: Longs
+
+    @property
+    def frame_count(self) -> int:
+        """Length of the axis of positions."""
+        return int(self.starts[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """Where looked-up hashes occur.
+
+    query: (m,) int64, index into the hashes that were looked up
+    position: (m,) int64, on the common axis of all segments, see `PostingIndex.locate`
+    """
+
+    query: Longs
+    position: Longs
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+
+def _read_segments(connection: Connection) -> list[Segment]:
+    rows = connection.execute(select(schema.segment).order_by(schema.segment.c.id))
+    return [
+        Segment(
+            row.id,
+            row.level,
+            row.prefix_bits,
+            row.landmark_count,
+            np.frombuffer(row.track_ids, "<i8"),
+            np.concatenate([[0], np.cumsum(np.frombuffer(row.track_frames, "<i4"), dtype="i8")]),
+        )
+        for row in rows
+    ]
+
+
+def _decode(ids: Sequence[int], blocks: Sequence[bytes]) -> tuple[Longs, Longs]:
+    """(values, block number of each value); names the segment of a damaged block."""
+    try:
+        decoded = decode_blocks(blocks)
+    except DamagedBlockError as error:
+        segments = sorted({id_ >> PREFIX_SHIFT for id_ in ids})
+        raise CorruptionError(
+            f"landmark segment {', '.join(map(str, segments))}: {error};"
+            " run `fingerprinter reindex` to rebuild the landmarks from the stored peaks"
+        ) from None
+    return decoded.values, np.repeat(np.arange(len(blocks)), decoded.counts)
+
+
+class PostingIndex:
+    """The segments as they stood when this was made; looks hashes up in them."""
+
+    def __init__(self, connection: Connection, params: LandmarkParams) -> None:
+        self._bits = hash_bits(params)
+        self._segments = _read_segments(connection)
+        frames = [segment.frame_count for segment in self._segments]
+        self._bases = np.concatenate([[0], np.cumsum(frames, dtype=np.int64)])
+        self._starts = np.concatenate(
+            [
+                segment.starts[:-1] + base
+                for segment, base in zip(self._segments, self._bases[:-1], strict=True)
+            ]
+            or [np.empty(0, np.int64)]
+        )
+        self._track_ids = np.concatenate(
+            [segment.track_ids for segment in self._segments] or [np.empty(0, np.int64)]
+        )
+        self._dead = frozenset(connection.scalars(select(schema.tombstone.c.track_id)))
+
+    @property
+    def landmark_count(self) -> int:
+        """Landmarks in all segments, the dead included."""
+        return sum(segment.landmark_count for segment in self._segments)
+
+    @property
+    def frame_count(self) -> int:
+        """Length of the common axis of positions, in frames."""
+        return int(self._bases[-1])
+
+    def lookup(self, connection: Connection, hashes: Hashes) -> Postings:
+        """Every place where one of the hashes occurs.
+
+        hashes: (n,) uint32, sorted and distinct
+        """
+        found = [
+            self._lookup_in(connection, segment, int(base), hashes)
+            for segment, base in zip(self._segments, self._bases[:-1], strict=True)
+        ]
+        if not found:
+            return Postings(np.empty(0, np.int64), np.empty(0, np.int64))
+        return Postings(
+            np.concatenate([postings.query for postings in found]),
+            np.concatenate([postings.position for postings in found]),
+        )
+
+    def _lookup_in(
+        self, connection: Connection, segment: Segment, base: int, hashes: Hashes
+    ) -> Postings:
+        low_bits = self._bits - segment.prefix_bits
+        prefixes = np.unique(hashes >> np.uint32(low_bits)).astype(np.int64)
+        ids, blocks = _fetch(connection, prefixes | (segment.id << PREFIX_SHIFT))
+        if not blocks:
+            return Postings(np.empty(0, np.int64), np.empty(0, np.int64))
+        values, block = _decode(ids, blocks)
+        prefix = np.array(ids, np.int64) & ((1 << PREFIX_SHIFT) - 1)
+        low, position = np.divmod(values, segment.frame_count)
+        stored = (prefix[block] << low_bits) | low
+        query = np.searchsorted(hashes, stored)
+        query[query == len(hashes)] = 0
+        hit = np.flatnonzero(hashes[query] == stored)
+        return Postings(query[hit], position[hit] + base)
+
+    def locate(self, positions: Longs) -> tuple[Longs, Longs]:
+        """(track ids, frames within the track) of positions; `GONE` where the track is."""
+        which = np.maximum(np.searchsorted(self._starts, positions, side="right") - 1, 0)
+        track_ids = self._track_ids[which].copy()
+        if self._dead:
+            track_ids[np.isin(track_ids, list(self._dead))] = GONE
+        return track_ids, positions - self._starts[which]
+
+
+def _fetch(connection: Connection, ids: Longs) -> tuple[list[int], list[bytes]]:
+    """The blocks of the given ids that exist, in order of id."""
+    statement = _SELECT_BLOCKS[connection.dialect.name]
+    found_ids: list[int] = []
+    blocks: list[bytes] = []
+    for start in range(0, len(ids), _BLOCKS_A_STATEMENT):
+        wanted = json.dumps(ids[start : start + _BLOCKS_A_STATEMENT].tolist())
+        for id_, data in connection.execute(statement, {"ids": wanted}):
+            found_ids.append(id_)
+            blocks.append(bytes(data))
+    return found_ids, blocks
+
+
+def _prefix_bits(landmarks: int, bits: int) -> int:
+    """How many bits of the hash to cut by, so that a block is about a kilobyte."""
+    blocks = max(1, landmarks // _BLOCK_LANDMARKS)
+    return min(bits, PREFIX_SHIFT, blocks.bit_length() - 1)
+
+
+def _level(landmarks: int) -> int:
+    """The tier of a segment: each is `_MERGE_FACTOR` times as large as the one before."""
+    level = 0
+    while landmarks > _LEVEL_0 * _MERGE_FACTOR**level:
+        level += 1
+    return level
+
+
+def _insert_segment(
+    connection: Connection, track_ids: Longs, frames: Longs, landmarks: int, bits: int
+) -> Segment:
+    prefix_bits = _prefix_bits(landmarks, bits)
+    values = {
+        "level": _level(landmarks),
+        "prefix_bits": prefix_bits,
+        "landmark_count": landmarks,
+        "frame_count": int(frames.sum()),
+        "track_ids": track_ids.astype("<i8").tobytes(),
+        "track_frames": frames.astype("<i4").tobytes(),
+    }
+    result = connection.execute(insert(schema.segment).values(values))
+    assert result.inserted_primary_key is not None
+    starts = np.concatenate([[0], np.cumsum(frames)])
+    id_ = int(result.inserted_primary_key[0])
+    return Segment(id_, values["level"], prefix_bits, landmarks, track_ids, starts)  # type: ignore[arg-type]
+
+
+def _insert_blocks(
+    connection: Connection, segment: Segment, bits: int, hashes: Hashes, positions: Longs
+) -> None:
+    """Writes landmarks as blocks; the caller sees to it that no block is written twice."""
+    if len(hashes) == 0:
+        return
+    low_bits = bits - segment.prefix_bits
+    combined = hashes.astype(np.int64) * segment.frame_count + positions
+    combined.sort()
+    prefix = combined // (segment.frame_count << low_bits)
+    prefixes, counts = np.unique(prefix, return_counts=True)
+    blocks = encode_blocks(combined - prefix * (segment.frame_count << low_bits), counts)
+    ids = (prefixes | (segment.id << PREFIX_SHIFT)).tolist()
+    rows = [{"id": id_, "data": data} for id_, data in zip(ids, blocks, strict=True)]
+    connection.execute(insert(schema.posting_block), rows)
+
+
+def add_segment(
+    connection: Connection,
+    params: LandmarkParams,
+    tracks: Sequence[tuple[int, int, Landmarks]],
+) -> None:
+    """Writes the landmarks of some tracks as one new segment.
+
+    tracks: (track id, length in frames, landmarks) of each
+    """
+    if not tracks:
+        return
+    bits = hash_bits(params)
+    track_ids = np.array([track_id for track_id, _, _ in tracks], np.int64)
+    frames = np.array([max(1, length) for _, length, _ in tracks], np.int64)
+    hashes = np.concatenate([landmarks.hashes for _, _, landmarks in tracks])
+    segment = _insert_segment(connection, track_ids, frames, len(hashes), bits)
+    positions = np.concatenate(
+        [
+            landmarks.frames + start
+            for (_, _, landmarks), start in zip(tracks, segment.starts[:-1], strict=True)
+        ]
+    )
+    _insert_blocks(connection, segment, bits, hashes, positions)
+
+
+def merge_due(connection: Connection, params: LandmarkParams) -> bool:
+    """Merges one group of segments of like size, if there is one; says whether it did."""
+    by_level: dict[int, list[Segment]] = {}
+    for segment in _read_segments(connection):
+        by_level.setdefault(segment.level, []).append(segment)
+    for level in sorted(by_level):
+        if len(by_level[level]) >= _MERGE_FACTOR:
+            _merge(connection, params, by_level[level])
+            return True
+    return False
+
+
+def _merge(connection: Connection, params: LandmarkParams, sources: Sequence[Segment]) -> None:
+    """Replaces segments by one that holds their living landmarks."""
+    bits = hash_bits(params)
+    dead = list(connection.scalars(select(schema.tombstone.c.track_id)))
+    alive = [~np.isin(source.track_ids, dead) for source in sources]
+    track_ids = np.concatenate([s.track_ids[a] for s, a in zip(sources, alive, strict=True)])
+    frames = np.concatenate([np.diff(s.starts)[a] for s, a in zip(sources, alive, strict=True)])
+    if len(track_ids):
+        total = sum(source.landmark_count for source in sources)
+        target = _insert_segment(connection, track_ids, frames, total, bits)
+        moves = _moves(sources, alive)
+        written = 0
+        for hashes, positions in _merged_ranges(connection, bits, sources, moves, target):
+            _insert_blocks(connection, target, bits, hashes, positions)
+            written += len(hashes)
+        connection.execute(
+            schema.segment.update()
+            .where(schema.segment.c.id == target.id)
+            .values(landmark_count=written)
+        )
+    _drop_segments(connection, sources)
+    gone = np.concatenate([s.track_ids[~a] for s, a in zip(sources, alive, strict=True)])
+    _forget_tombstones(connection, gone)
+
+
+def _moves(sources: Sequence[Segment], alive: Sequence[npt.NDArray[np.bool_]]) -> list[Longs]:
+    """How far each track of each source moves on the axis of positions; dead ones: past all."""
+    moves, base = [], 0
+    for source, living in zip(sources, alive, strict=True):
+        lengths = np.where(living, np.diff(source.starts), 0)
+        new_starts = base + np.cumsum(lengths) - lengths
+        moves.append(np.where(living, new_starts - source.starts[:-1], np.iinfo(np.int64).min // 2))
+        base += int(lengths.sum())
+    return moves
+
+
+def _merged_ranges(
+    connection: Connection,
+    bits: int,
+    sources: Sequence[Segment],
+    moves: Sequence[Longs],
+    target: Segment,
+) -> Iterator[tuple[Hashes, Longs]]:
+    """Living landmarks of all sources, one range of hashes after another."""
+    range_bits = min(
+        (target.landmark_count // _MERGE_LANDMARKS).bit_length(),
+        target.prefix_bits,
+        *(source.prefix_bits for source in sources),
+    )
+    for part in range(1 << range_bits):
+        hashes, positions = [], []
+        for source, move in zip(sources, moves, strict=True):
+            h, p = _read_range(connection, bits, source, part, range_bits)
+            track = np.searchsorted(source.starts, p, side="right") - 1
+            p = p + move[track]
+            living = p >= 0
+            hashes.append(h[living])
+            positions.append(p[living])
+        yield np.concatenate(hashes), np.concatenate(positions)
+
+
+def _read_range(
+    connection: Connection, bits: int, segment: Segment, part: int, range_bits: int
+) -> tuple[Hashes, Longs]:
+    """Hashes and positions of a segment's landmarks whose hash begins with ``part``."""
+    span = segment.prefix_bits - range_bits
+    first = (segment.id << PREFIX_SHIFT) | (part << span)
+    block = schema.posting_block
+    rows = connection.execute(
+        select(block.c.id, block.c.data)
+        .where(block.c.id >= first, block.c.id < first + (1 << span))
+        .order_by(block.c.id)
+    ).all()
+    if not rows:
+        return np.empty(0, np.uint32), np.empty(0, np.int64)
+    ids = [row.id for row in rows]
+    values, number = _decode(ids, [bytes(row.data) for row in rows])
+    low, positions = np.divmod(values, segment.frame_count)
+    prefix = np.array(ids, np.int64) & ((1 << PREFIX_SHIFT) - 1)
+    hashes = (prefix[number] << (bits - segment.prefix_bits)) | low
+    return hashes.astype(np.uint32), positions
+
+
+def _drop_segments(connection: Connection, segments: Sequence[Segment]) -> None:
+    block = schema.posting_block
+    for segment in segments:
+        first = segment.id << PREFIX_SHIFT
+        connection.execute(
+            delete(block).where(block.c.id >= first, block.c.id < first + (1 << PREFIX_SHIFT))
+        )
+        connection.execute(delete(schema.segment).where(schema.segment.c.id == segment.id))
+
+
+def _forget_tombstones(connection: Connection, track_ids: Longs) -> None:
+    """Drops the tombstones of tracks that no segment holds any more."""
+    tombstone = schema.tombstone
+    for track_id in track_ids.tolist():
+        connection.execute(delete(tombstone).where(tombstone.c.track_id == track_id))
+
+
+def drop_all(connection: Connection) -> None:
+    """Forgets every landmark, as `reindex` does before it writes them anew."""
+    for table in (schema.posting_block, schema.segment, schema.tombstone):
+        connection.execute(delete(table))
+
+
+@dataclass(frozen=True, slots=True)
+class PostingStats:
+    """Sizes of the landmark part of a library."""
+
+    segments: int
+    landmarks: int
+    bytes: int
+    dead_tracks: int
+
+
+def stats(connection: Connection) -> PostingStats:
+    """Counts and bytes of all segments."""
+    block = schema.posting_block
+    segments = _read_segments(connection)
+    return PostingStats(
+        segments=len(segments),
+        landmarks=sum(segment.landmark_count for segment in segments),
+        bytes=int(connection.scalar(select(func.sum(func.length(block.c.data)))) or 0),
+        dead_tracks=int(connection.scalar(select(func.count()).select_from(schema.tombstone)) or 0),
+    )

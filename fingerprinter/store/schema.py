@@ -1,0 +1,174 @@
+"""The tables, as SQLAlchemy Core metadata for SQLite and PostgreSQL.
+
+Migrations (`migrations/versions`) make them; this module describes what they
+made. Core without the ORM: a row becomes a value of `fingerprinter.types`, and
+the import of the ORM would cost each command 80 ms.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator
+
+SCHEMA_HEAD: Final = "0001"  # the newest revision in migrations/versions; a test holds them equal
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class PortableText(TypeDecorator[str]):
+    """Text of unknown origin, made such that both databases can hold it.
+
+    ID3v2.4 parts several values by NUL, which PostgreSQL refuses: they become
+    ``a; b``. A lone surrogate, as from a file name that is not UTF-8, becomes U+FFFD.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """What is stored."""
+        if value is None:
+            return None
+        joined = "; ".join(filter(None, value.split("\0"))) if "\0" in value else value
+        return _SURROGATE.sub("\ufffd", joined)
+
+
+class TagNumber(TypeDecorator[int]):
+    """A number out of a tag: NULL where it is none of 32 bits, since a tag may say anything."""
+
+    impl = Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+        """What is stored."""
+        return None if value is None or not -(1 << 31) <= value < 1 << 31 else value
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment; aware and in UTC on the way in and out (SQLite keeps no time zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What is stored; a naive time is refused."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What is read."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+track = Table(
+    "track",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("content_id", String(128), nullable=False, unique=True),
+    Column("title", PortableText),
+    Column("artist", PortableText),
+    Column("album", PortableText),
+    Column("track_number", TagNumber),
+    Column("year", TagNumber),
+    Column("genre", PortableText),
+    Column("mbid", PortableText),
+    Column("duration_s", Float(53), nullable=False),
+    Column("problem", PortableText),
+    Column("added_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,  # a removed track's id never names another: tombstones rely on it
+)
+
+file = Table(
+    "file",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    # os.fsencode of the absolute path: names that are not UTF-8 survive
+    Column("path", LargeBinary, nullable=False, unique=True),
+    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+)
+
+constellation = Table(
+    "constellation",
+    metadata,
+    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+embedding = Table(
+    "embedding",
+    metadata,
+    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
+    Column("model", String(128), primary_key=True),
+    Column("vector", LargeBinary, nullable=False),  # float32, little-endian
+    Column("tags", LargeBinary, nullable=False),  # float32, little-endian; may be empty
+)
+
+segment = Table(
+    "segment",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("level", Integer, nullable=False),
+    Column("prefix_bits", Integer, nullable=False),
+    Column("landmark_count", BigInteger, nullable=False),
+    Column("frame_count", BigInteger, nullable=False),
+    Column("track_ids", LargeBinary, nullable=False),
+    Column("track_frames", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+posting_block = Table(
+    "posting_block",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),  # segment id << 24 | prefix
+    Column("data", LargeBinary, nullable=False),
+)
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    Column("track_id", _Id, primary_key=True, autoincrement=False),
+)

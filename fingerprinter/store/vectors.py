@@ -1,0 +1,130 @@
+"""Embeddings and tag activations of the tracks, each under the model that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Column, Connection, delete, func, insert, select
+
+from fingerprinter.errors import CorruptionError
+from fingerprinter.store.schema import embedding, track
+
+Vector = npt.NDArray[np.float32]
+
+_STORED = np.dtype("<f4")
+_ROWS = 4096  # read at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What a model says of a track.
+
+    vector: (d,) float32; tags: (t,) float32, empty where the model knows no tags
+    """
+
+    vector: Vector
+    tags: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """One row per track, sorted by id.
+
+    ids: (n,) int64; rows: (n, d) float32
+    """
+
+    ids: npt.NDArray[np.int64]
+    rows: Vector
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def put(connection: Connection, track_id: int, model: str, vector: Vector, tags: Vector) -> None:
+    """Keeps a track's embedding under a model, in place of any before."""
+    same = (embedding.c.track_id == track_id) & (embedding.c.model == model)
+    connection.execute(delete(embedding).where(same))
+    connection.execute(
+        insert(embedding).values(
+            track_id=track_id,
+            model=model,
+            vector=vector.astype(_STORED).tobytes(),
+            tags=tags.astype(_STORED).tobytes(),
+        )
+    )
+
+
+def get(connection: Connection, track_id: int, model: str) -> Embedding | None:
+    """A track's embedding under a model; None where it has none."""
+    row = connection.execute(
+        select(embedding.c.vector, embedding.c.tags).where(
+            embedding.c.track_id == track_id, embedding.c.model == model
+        )
+    ).first()
+    return None if row is None else Embedding(_floats(row.vector), _floats(row.tags))
+
+
+def _floats(data: bytes) -> Vector:
+    return np.frombuffer(data, _STORED).astype(np.float32)
+
+
+def vector_matrix(connection: Connection, model: str) -> Matrix:
+    """The embeddings of all tracks that have one under a model; raises `CorruptionError`."""
+    return _matrix(connection, model, embedding.c.vector)
+
+
+def tag_matrix(connection: Connection, model: str) -> Matrix:
+    """The tag activations of all tracks that have some under a model; raises `CorruptionError`."""
+    return _matrix(connection, model, embedding.c.tags)
+
+
+def _matrix(connection: Connection, model: str, column: Column[bytes]) -> Matrix:
+    """Rows straight into one array: at 100,000 tracks a list of them would double the memory."""
+    here = embedding.c.model == model
+    count = connection.scalar(select(func.count()).where(here)) or 0
+    width = connection.scalar(select(func.length(column)).where(here).limit(1)) or 0
+    matrix = Matrix(np.empty(count, np.int64), np.empty((count, width // 4), np.float32))
+    statement = select(embedding.c.track_id, column).where(here).order_by(embedding.c.track_id)
+    result = connection.execute(statement, execution_options={"yield_per": _ROWS})
+    start = 0
+    for rows in result.partitions():
+        end = start + len(rows)
+        matrix.ids[start:end] = [track_id for track_id, _ in rows]
+        matrix.rows[start:end] = _stacked([(track_id, data) for track_id, data in rows], width)
+        start = end
+    return matrix
+
+
+def _stacked(rows: Sequence[tuple[int, bytes]], width: int) -> Vector:
+    for track_id, data in rows:
+        if len(data) != width:
+            raise CorruptionError(
+                f"track {track_id}: its embedding has {len(data)} bytes, others {width}; "
+                "run `fingerprinter reindex`"
+            )
+    return np.frombuffer(b"".join(data for _, data in rows), _STORED).reshape(len(rows), -1)
+
+
+def missing(connection: Connection, model: str) -> list[int]:
+    """Ids of the tracks without an embedding under a model, sorted."""
+    has = (embedding.c.track_id == track.c.id) & (embedding.c.model == model)
+    return list(
+        connection.scalars(
+            select(track.c.id).where(~select(1).where(has).exists()).order_by(track.c.id)
+        )
+    )
+
+
+def drop_other_models(connection: Connection, model: str) -> int:
+    """Forgets the embeddings of every other model; how many there were."""
+    return connection.execute(delete(embedding).where(embedding.c.model != model)).rowcount
+
+
+def size(connection: Connection) -> tuple[int, int]:
+    """(number, bytes) of all embeddings, of every model."""
+    length = func.length(embedding.c.vector) + func.length(embedding.c.tags)
+    number, total = connection.execute(select(func.count(), func.sum(length))).one()
+    return number, int(total or 0)

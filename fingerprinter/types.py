@@ -1,0 +1,131 @@
+"""Frozen values that cross rooms. No room's logic lives here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """What a file says of itself; ``None`` where it says nothing."""
+
+    title: str | None = None
+    artist: str | None = None
+    album: str | None = None
+    track_number: int | None = None
+    year: int | None = None
+    genre: str | None = None
+    mbid: str | None = None  # MusicBrainz recording id
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One recording of the library, keyed by its content.
+
+    ``path`` is one of the files that hold it (``None`` if it came without a
+    file); ``problem`` says what of the file could not be decoded.
+    """
+
+    id: int
+    path: str | None
+    title: str | None
+    artist: str | None
+    album: str | None
+    track_number: int | None
+    year: int | None
+    genre: str | None
+    duration_s: float
+    content_id: str
+    mbid: str | None
+    added_at: datetime
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """Spectral peaks sorted by (frame, bin): the *constellation* of a recording.
+
+    frames: (n,) float32, in hops from the start of the audio
+    bins: (n,) float32, in FFT bins; both carry a fraction where the peak was interpolated
+    salience: (n,) float32, log magnitude above the local mean, in nepers
+    """
+
+    frames: npt.NDArray[np.float32]
+    bins: npt.NDArray[np.float32]
+    salience: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Peaks:
+        """The peaks that a mask or an index array names."""
+        return Peaks(self.frames[which], self.bins[which], self.salience[which])
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """Pairs of peaks as hashes.
+
+    hashes: (n,) uint32
+    frames: (n,) int32, the anchor's frame
+    """
+
+    hashes: npt.NDArray[np.uint32]
+    frames: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One recording heard in a clip.
+
+    confidence: 0..1, the probability that the match is right
+    offset_s: where the start of the clip lies in the track; may be negative
+    clip_start_s, clip_end_s: the part of the clip that the recording fills
+    tempo, pitch: clip relative to the recording, as factors (1.04: 4 % faster / higher)
+    """
+
+    track: Track
+    score: float
+    confidence: float
+    offset_s: float
+    clip_start_s: float
+    clip_end_s: float
+    tempo: float = 1.0
+    pitch: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A recording and its likeness to the query: cosine of the standardised embeddings, -1..1."""
+
+    track: Track
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An input that could not be read, or only in part, and why; one line."""
+
+    path: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one run of `index` did, in files and seconds; ``removed`` counts tracks."""
+
+    indexed: int = 0
+    updated: int = 0
+    skipped: int = 0
+    failed: int = 0
+    removed: int = 0
+    audio_s: float = 0.0
+    elapsed_s: float = 0.0
+    problems: tuple[Problem, ...] = field(default=())

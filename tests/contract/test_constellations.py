@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from conftest import Store
+from sqlalchemy import Connection
+
+from fingerprinter.store import constellations, tracks
+from fingerprinter.types import Tags
+
+EVERY_BYTE = bytes(range(256)) * 300
+
+
+def add(connection: Connection, content_id: str) -> int:
+    now = datetime.now(UTC)
+    return tracks.add_track(connection, content_id, Tags(), 1.0, added_at=now)
+
+
+def test_bytes_come_back(store: Store) -> None:
+    with store.write() as connection:
+        one, two, none = (add(connection, f"c{n}") for n in range(3))
+        constellations.put(connection, one, EVERY_BYTE)
+        constellations.put(connection, two, b"")
+    with store.read() as connection:
+        assert constellations.get(connection, one) == EVERY_BYTE
+        assert constellations.get(connection, two) == b""
+        assert constellations.get(connection, none) is None
+
+
+def test_bytes_are_replaced(store: Store) -> None:
+    with store.write() as connection:
+        track_id = add(connection, "c1")
+        constellations.put(connection, track_id, b"before")
+    with store.write() as connection:
+        constellations.put(connection, track_id, b"after")
+    with store.read() as connection:
+        assert list(constellations.iterate(connection)) == [(track_id, b"after")]
+
+
+def test_all_in_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constellations, "_ROWS", 10)
+    with store.write() as connection:
+        ids = [add(connection, f"c{n}") for n in range(50)]
+        for track_id in reversed(ids[::2]):
+            constellations.put(connection, track_id, str(track_id).encode())
+    with store.read() as connection:
+        found = list(constellations.iterate(connection))
+    assert found == [(track_id, str(track_id).encode()) for track_id in ids[::2]]

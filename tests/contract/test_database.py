@@ -1,0 +1,248 @@
+"""Transactions, snapshots, concurrency and creation."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from conftest import Store
+from sqlalchemy import Connection, text
+
+from fingerprinter.errors import LibraryError
+from fingerprinter.store import constellations, migration, settings, tracks
+from fingerprinter.store.database import Database
+from fingerprinter.types import Tags
+
+ROOT = Path(__file__).parents[2]
+
+
+def add(connection: Connection, content_id: str) -> int:
+    now = datetime.now(UTC)
+    return tracks.add_track(connection, content_id, Tags(), 1.0, added_at=now)
+
+
+def count(store: Store) -> int:
+    with store.read() as connection:
+        return tracks.counts(connection).tracks
+
+
+def run(script: str, url: str, copies: int = 1) -> list[tuple[int, bytes]]:
+    """(exit status, output) of Python processes; `sys.stdin.read()` lets them go together."""
+    command = [sys.executable, "-c", script, url]
+    pipe = subprocess.PIPE
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe))
+            for _ in range(copies)
+        ]
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.close()
+        outputs = [process.stdout.read() for process in processes if process.stdout]
+    return [
+        (process.returncode, output) for process, output in zip(processes, outputs, strict=True)
+    ]
+
+
+def test_an_exception_leaves_nothing(store: Store) -> None:
+    with store.write() as connection:
+        add(connection, "before")
+    with pytest.raises(RuntimeError, match="in the middle"), store.write() as connection:
+        constellations.put(connection, add(connection, "within"), b"peaks")
+        settings.bump_revision(connection)
+        raise RuntimeError("in the middle")
+    with store.read() as connection:
+        assert [track.content_id for track in tracks.iterate(connection)] == ["before"]
+        assert list(constellations.iterate(connection)) == []
+        assert settings.revision(connection) == 0
+
+
+KILLED = """
+import os, signal, sys
+from fingerprinter.store import settings
+from fingerprinter.store.database import Database
+with Database.open(sys.argv[1]) as database:
+    with database.begin() as connection:
+        settings.put(connection, "first", "committed")
+    with database.begin() as connection:
+        settings.put(connection, "second", "lost")
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_kill_loses_the_transaction_in_flight_alone(store: Store) -> None:
+    assert run(KILLED, store.url) == [(-signal.SIGKILL, b"")]
+    with store.read() as connection:
+        assert settings.get(connection, "first") == "committed"
+        assert settings.get(connection, "second") is None
+    with store.write() as connection:  # the dead hold no lock
+        add(connection, "after")
+
+
+COUNTING = """
+import sys
+from fingerprinter.store import settings
+from fingerprinter.store.database import Database
+sys.stdin.read()
+with Database.open(sys.argv[1]) as database:
+    for _ in range(40):
+        with database.begin() as connection:
+            settings.bump_revision(connection)
+"""
+
+
+def test_writing_processes_lose_nothing(store: Store) -> None:
+    assert run(COUNTING, store.url, copies=3) == [(0, b"")] * 3
+    with store.read() as connection:
+        assert settings.revision(connection) == 3 * 40
+
+
+def test_writing_threads_lose_nothing(store: Store) -> None:
+    def write(name: int) -> None:
+        for n in range(10):
+            with store.database.begin() as connection:
+                add(connection, f"{name}-{n}")
+                settings.bump_revision(connection)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(8)))
+    with store.read() as connection:
+        assert settings.revision(connection) == tracks.counts(connection).tracks == 80
+
+
+def test_a_reader_sees_what_is_committed_and_keeps_its_snapshot(store: Store) -> None:
+    with store.write() as writer:
+        add(writer, "one")
+        with store.database.connect() as reader:
+            assert tracks.counts(reader).tracks == 0
+    with store.database.connect() as reader:
+        assert tracks.counts(reader).tracks == 1
+        with store.write() as writer:
+            add(writer, "two")
+        assert tracks.counts(reader).tracks == 1
+    assert count(store) == 2
+
+
+def test_a_reader_cannot_write(store: Store) -> None:
+    for _ in range(2):  # and leaves no trace in the pool
+        with pytest.raises(LibraryError, match="only be read"), store.read() as connection:
+            add(connection, "one")
+        with store.write() as connection:
+            settings.bump_revision(connection)
+    assert count(store) == 0
+
+
+def test_opened_for_reading(store: Store) -> None:
+    with store.write() as connection:
+        add(connection, "one")
+    with Database.open(store.url, read_only=True) as database:
+        with database.connect() as connection:
+            assert tracks.counts(connection).tracks == 1
+        with pytest.raises(LibraryError, match="opened for reading"), database.begin():
+            pass
+
+
+def test_an_unfinished_read_of_a_portion_leaves_the_database_usable(store: Store) -> None:
+    with store.write() as connection:
+        for n in range(3):
+            add(connection, f"c{n}")
+    with store.read() as connection:
+        assert next(iter(tracks.iterate(connection))).content_id == "c0"
+    with store.write() as connection:
+        add(connection, "c3")
+    assert count(store) == 4
+
+
+def test_creating_makes_an_empty_library_once(database_url: str) -> None:
+    identities = []
+    for _ in range(2):
+        with Database.open(database_url, create=True) as database, database.connect() as connection:
+            assert tracks.counts(connection) == tracks.Counts(0, 0, 0.0, 0)
+            identities.append(settings.get(connection, settings.LIBRARY_ID))
+    assert identities[0] == identities[1]
+    assert identities[0] is not None
+
+
+CREATING = """
+import sys
+from fingerprinter.store import settings
+from fingerprinter.store.database import Database
+sys.stdin.read()
+with Database.open(sys.argv[1], create=True) as database, database.begin() as connection:
+    settings.bump_revision(connection)
+    print(settings.get(connection, settings.LIBRARY_ID))
+"""
+
+
+def test_processes_that_create_at_once_all_succeed(database_url: str) -> None:
+    answers = run(CREATING, database_url, copies=4)
+    assert [status for status, _ in answers] == [0] * 4
+    assert len({output for _, output in answers}) == 1
+    with Database.open(database_url) as database, database.connect() as connection:
+        assert settings.revision(connection) == 4
+
+
+CREATION_KILLED = """
+import os, signal, sys
+from fingerprinter.store import settings
+from fingerprinter.store.database import Database
+settings.found = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+Database.open(sys.argv[1], create=True)
+"""
+
+
+def test_a_killed_creation_is_done_again(database_url: str) -> None:
+    assert run(CREATION_KILLED, database_url) == [(-signal.SIGKILL, b"")]
+    assert migration.current(database_url) is None
+    with pytest.raises(LibraryError, match="holds no library"):
+        Database.open(database_url)
+    with Database.open(database_url, create=True) as database, database.connect() as connection:
+        assert settings.get(connection, settings.LIBRARY_ID)
+
+
+IMPORTS = """
+import sys
+from fingerprinter.store import constellations, files, settings, tracks, vectors
+from fingerprinter.store.database import Database
+with Database.open(sys.argv[1], read_only=True) as database, database.connect() as connection:
+    tracks.counts(connection)
+print([name for name in ("alembic", "mako", "psycopg2", "sqlalchemy.orm") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_reading_loads_no_more_than_it_needs(library_url: str) -> None:
+    assert run(IMPORTS, library_url) == [(0, b"[]\n")]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_closed_library_is_one_file(database_url: str, tmp_path: Path) -> None:
+    for options in ({"create": True}, {}, {"read_only": True}):
+        with Database.open(database_url, **options) as database, database.connect() as connection:
+            assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+            assert connection.scalar(text("PRAGMA page_size")) == 16384
+            assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+            assert tracks.counts(connection).tracks == 0
+        assert [path.name for path in tmp_path.iterdir()] == ["library.db"]
+
+
+def test_a_library_in_memory() -> None:
+    with Database.open("sqlite://", create=True) as database:
+        with database.begin() as connection:
+            track_id = add(connection, "one")
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda n: _add_alone(database, f"t{n}"), range(20)))
+        with database.connect() as connection:
+            assert tracks.get(connection, track_id).content_id == "one"
+            assert tracks.counts(connection).tracks == 21
+
+
+def _add_alone(database: Database, content_id: str) -> None:
+    with database.begin() as connection:
+        add(connection, content_id)
