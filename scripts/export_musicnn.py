@@ -24,6 +24,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -441,9 +442,9 @@ A convolutional network that names the tags of music, here used for what it hear
 - Source: {source}, wheel SHA-256 `{source_sha256}`.
 - Licence: {licence}, (c) {copyright}; the text is in `LICENSE.musicnn`.
 - Weights: `{name}.onnx`, SHA-256 `{sha256}`, float32, made by `scripts/export_musicnn.py`.
-- Left out: 497 of the 561 filters of the front end, which weight decay had brought to zero. The
-  outputs are those of the original graph in TensorFlow within 1e-4 (`--verify`), at a seventh of
-  the cost.
+- Left out: 497 of the 561 filters of the front end, which weight decay had brought to zero, and the
+  pooled features that never vary. The outputs are those of the original graph in TensorFlow within
+  1e-4 (`--verify`), at a seventh of the cost.
 - Input: log-mel patches of 187 frames (3 s) by 96 bands; the parameters are in `{name}.json`.
 - Outputs:
 {outputs}
@@ -498,10 +499,8 @@ def original_outputs(package: Path, patches: Floats) -> dict[str, Floats]:
     """What the package's own graph makes of the patches, with the package's own weights."""
     os.environ["TF_USE_LEGACY_KERAS"] = "1"  # the package uses the layers of TensorFlow 1
     sys.path.insert(0, str(package))
-    import tensorflow
-    from musicnn.models import define_model
-
-    tf = tensorflow.compat.v1
+    tf = import_module("tensorflow").compat.v1
+    define_model = import_module("musicnn.models").define_model
     tf.disable_eager_execution()
     with tf.Session() as session:
         log_mel = tf.placeholder(tf.float32, [None, *patches.shape[1:]])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
 
+from fingerprinter.store import schema, settings
 from fingerprinter.store.database import Database
 
 DIALECTS = ["sqlite", "postgresql"]
@@ -29,18 +30,35 @@ class PostgresServer:
         login = f"{user}:{password}@" if password else f"{user}@"
         return self.uri.replace("postgres:@/postgres", f"{login}/{name}")
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement: str, name: str = "postgres") -> None:
         import psycopg2
 
-        with closing(psycopg2.connect(self.uri)) as connection:
+        with closing(psycopg2.connect(self.url(name))) as connection:
             connection.autocommit = True
             connection.cursor().execute(statement)
 
-    def create(self, template: str = "template1") -> str:
-        """The name of a new database."""
-        name = f"test_{uuid.uuid4().hex}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        return name
+    def disconnect(self, name: str) -> None:
+        """Ends the sessions that a failed test left in a database."""
+        self.execute(
+            f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+
+    def empty_database(self) -> str:
+        """The name of a database that holds nothing; the same one each time, emptied."""
+        self.disconnect("empty")
+        anew = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+        self.execute(f"{anew}; GRANT USAGE ON SCHEMA public TO PUBLIC", "empty")
+        return "empty"
+
+    def empty_library(self) -> str:
+        """The name of a database that holds a new library; the same one each time, emptied."""
+        self.disconnect("library")
+        clear = [f"DELETE FROM {table.name}" for table in reversed(schema.metadata.sorted_tables)]
+        head = f"UPDATE alembic_version SET version_num = '{schema.SCHEMA_HEAD}'"
+        self.execute("; ".join([*clear, head]), "library")
+        with Database.open(self.url("library")) as database, database.begin() as connection:
+            settings.found(connection, now=datetime.now(UTC), version="test")
+        return "library"
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +72,9 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post
     for speed in ("fsync = off", "full_page_writes = off"):  # a test's data need not outlive power
         server.execute(f"ALTER SYSTEM SET {speed}")
     server.execute("SELECT pg_reload_conf()")
+    for name in ("empty", "library"):
+        server.execute(f"CREATE DATABASE {name}")
+    Database.open(server.url("library"), create=True).close()
     yield server
     handle.cleanup()
 
@@ -69,7 +90,7 @@ def database_url(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -
     if dialect == "sqlite":
         return f"sqlite:///{tmp_path / 'library.db'}"
     server: PostgresServer = request.getfixturevalue("postgresql_server")
-    return server.url(server.create())
+    return server.url(server.empty_database())
 
 
 @pytest.fixture(scope="session")
@@ -77,13 +98,6 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "library.db"
     Database.open(str(path), create=True).close()
     return path
-
-
-@pytest.fixture(scope="session")
-def postgresql_template(postgresql_server: PostgresServer) -> str:
-    postgresql_server.execute("CREATE DATABASE template_library")
-    Database.open(postgresql_server.url("template_library"), create=True).close()
-    return "template_library"
 
 
 @pytest.fixture
@@ -94,7 +108,7 @@ def library_url(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
     server: PostgresServer = request.getfixturevalue("postgresql_server")
-    return server.url(server.create(request.getfixturevalue("postgresql_template")))
+    return server.url(server.empty_library())
 
 
 @pytest.fixture(params=["fresh", "reopened"])

@@ -13,6 +13,7 @@ from fingerprinter.audio.source import AudioSource, EncodedSource, as_file, sour
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError
 
+_ID3V1_BYTES = 128
 _DIGEST_BYTES = 16  # among 10^9 recordings two collide with a probability of 10^-21
 
 
@@ -34,14 +35,21 @@ def content_id(source: AudioSource) -> str:
     return digest.hexdigest()
 
 
-def _compressed(source: EncodedSource) -> Iterator[bytes | memoryview]:
-    name, n_packets = source_name(source), 0
+def _compressed(source: EncodedSource) -> Iterator[bytes]:
+    name = source_name(source)
     with ExitStack() as resources:
         for link in links(resources.enter_context(as_file(source, name))):
             stream = resources.enter_context(EncodedStream(link, name, Damage()))
             yield f"{stream.description}\n".encode()
-            for packet in stream.packets():
-                yield memoryview(packet)
-                n_packets += 1
-    if not n_packets:
+            yield from _without_id3v1(stream, name)
+
+
+def _without_id3v1(stream: EncodedStream, name: str) -> Iterator[bytes]:
+    """The packets; FLAC's last one runs to the end of the file, whatever is appended there."""
+    last = b""
+    for packet in stream.packets():
+        yield last
+        last = bytes(packet)
+    if not last:
         raise AudioError(f"{name}: an audio stream without a single packet; was it cut off?")
+    yield last[:-_ID3V1_BYTES] if last[-_ID3V1_BYTES:].startswith(b"TAG") else last

@@ -16,13 +16,15 @@ from av.container import InputContainer
 
 from fingerprinter.audio.ogg import ends_inside_page
 
-# Containers that write down a length. Absent on purpose: bare frames (aac, ac3, amr,
-# mp3 without a frame count) and broadcast streams (mpegts, flv).
+# Containers whose written length FFmpeg hands on. Bare frames (aac, ac3, amr) and broadcasts
+# (mpegts) have none; that of asf it replaces by a guess where the size of the file is another.
 _WITH_LENGTH = """
-    aiff ape asf au caf dsf flac matroska,webm mov,mp4,m4a,3gp,3g2,mj2 mpc mpc8 ogg tta w64 wav wv
+    aiff ape au caf dsf flac matroska,webm mov,mp4,m4a,3gp,3g2,mj2 mpc mpc8 ogg tta w64 wav wv
 """
 _WRITTEN_DOWN = frozenset(_WITH_LENGTH.split())
-_MP3_FRAME_COUNTS = (b"Xing", b"Info", b"VBRI")
+_MP3_FRAME_COUNTS = {b"Xing": 8, b"Info": 8, b"VBRI": 14}  # bytes from the mark to the count
+_MP3_PADDING_S = 0.5  # the count includes what encoder and decoder add at both ends
+_MPEG2_SR = 24_000  # Hz; up to here an MP3 frame is half as long
 _HEAD_BYTES = 4096
 _RIFF_UNKNOWN_BYTES = 0x7FFF_F000  # writers to a pipe put 2^31 or 2^32 - 1 here
 
@@ -64,12 +66,14 @@ def _id3_bytes(start: bytes) -> int:
 def promise_of(container: InputContainer, stream: av.AudioStream, head: Head) -> Promise:
     """What the opened container says of the length of its audio stream."""
     own_s = _stream_s(stream)
-    whole_s = container.duration / av.time_base if container.duration else None
     if own_s is None:  # Matroska knows one length for picture and sound together
-        return Promise(whole_s, _binding(container, head) and len(container.streams) == 1)
+        whole_s = container.duration / av.time_base if container.duration else None
+        return Promise(whole_s, _has_length(container, head) and len(container.streams) == 1)
+    if container.format.name == "mp3":
+        return Promise(own_s, abs(own_s - _counted_s(stream, head)) < _MP3_PADDING_S)
     if container.format.name == "wav":
         own_s = max(own_s, _riff_s(stream, head))
-    return Promise(own_s, _binding(container, head))
+    return Promise(own_s, _has_length(container, head))
 
 
 def _stream_s(stream: av.AudioStream) -> float | None:
@@ -78,10 +82,23 @@ def _stream_s(stream: av.AudioStream) -> float | None:
     return float(stream.duration * stream.time_base)
 
 
-def _binding(container: InputContainer, head: Head) -> bool:
-    if container.format.name == "mp3":
-        return any(name in head.data for name in _MP3_FRAME_COUNTS)
-    return container.format.name in _WRITTEN_DOWN and not head.cut_off
+def _has_length(container: InputContainer, head: Head) -> bool:
+    return container.format.name in _WITH_LENGTH and not head.cut_off
+
+
+def _counted_s(stream: av.AudioStream, head: Head) -> float:
+    """Length by the frame count in an MP3's first frame (Xing, LAME, VBRI), 0 without one.
+
+    FFmpeg distrusts the count where the file is longer, and guesses instead.
+    """
+    sr = stream.codec_context.sample_rate
+    frame_samples = 1152 if sr > _MPEG2_SR else 576
+    for mark, offset in _MP3_FRAME_COUNTS.items():
+        at = head.data.find(mark)
+        if at >= 0:
+            n_frames = int.from_bytes(head.data[at + offset : at + offset + 4], "big")
+            return n_frames * frame_samples / sr
+    return 0.0
 
 
 def _riff_s(stream: av.AudioStream, head: Head) -> float:

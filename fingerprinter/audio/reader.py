@@ -12,21 +12,13 @@ import numpy.typing as npt
 
 from fingerprinter.audio.decoder import CHUNK_SAMPLES, decode, mono_chunk
 from fingerprinter.audio.promise import Promise
-from fingerprinter.audio.signal import Chunk, Mono, drop, equal_blocks, resample
+from fingerprinter.audio.signal import MAX_SR, MIN_SR, Chunk, Mono, drop, equal_blocks, resample
 from fingerprinter.audio.source import AudioSource, as_file, printable, source_name
 from fingerprinter.audio.stream import Damage
 from fingerprinter.errors import AudioError, UsageError
 
 SR = 16_000  # Hz
-_SAMPLE_TYPES = (
-    "f2",
-    "f4",
-    "f8",
-    "i1",
-    "i2",
-    "i4",
-    "u1",
-)  # 64-bit integers are rarely of full scale
+_SAMPLE_TYPES = "f2 f4 f8 i1 i2 i4 u1"  # 64-bit integers are hardly ever of full scale
 _MAX_CHANNELS = 64  # more rows than that are samples, not channels
 
 # Padding and rounded time stamps stay below this (promise.py), most lost packets do not:
@@ -106,8 +98,8 @@ class AudioReader:
 
     def _cause(self) -> str:
         if self._damage.silenced:
-            return f"{self._damage.silenced} samples were not finite, taken as silence"
-        return self._damage.error or "the file ends early"
+            return f"not a number, infinite or absurd: {self._damage.silenced} samples, taken as 0"
+        return self._damage.error or "the rest is missing"
 
 
 def open_audio(
@@ -158,8 +150,8 @@ def _check_samples(samples: npt.NDArray[Any], sr: int, name: str) -> None:
     if samples.ndim > 2 or len(samples) > _MAX_CHANNELS:
         shape = samples.shape
         raise AudioError(f"{name}: shape {shape}, not (n,) or (channels, n); transpose it?")
-    if samples.dtype.str[1:] not in _SAMPLE_TYPES:
+    if samples.dtype.str[1:] not in _SAMPLE_TYPES.split():
         known = "float, int16, int32 or uint8"
         raise AudioError(f"{name}: samples of type {samples.dtype}; convert them to {known}")
-    if sr <= 0:
-        raise AudioError(f"{name}: sample rate {sr} Hz; it counts samples a second")
+    if not MIN_SR <= sr <= MAX_SR:
+        raise AudioError(f"{name}: {sr} Hz is no rate of sound; it counts samples a second")

@@ -13,6 +13,10 @@ import soxr
 
 Mono = npt.NDArray[np.float32]
 
+# Rates of sound in Hz, far beyond every format on both sides. A damaged or hostile header that
+# says 1 Hz would turn a second's worth of bytes into hours.
+MIN_SR, MAX_SR = 1_000, 10_000_000
+
 # Beyond any integer full scale lies no sound, only damage; its power would overflow float32.
 _LOUDEST = 2.0**31
 

@@ -5,6 +5,7 @@ Damage is noted and reading goes on behind it, as far as demuxer and decoder let
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -15,6 +16,7 @@ from av.container import InputContainer
 from av.stream import Discard
 
 from fingerprinter.audio.promise import Promise, promise_of, read_head
+from fingerprinter.audio.signal import MAX_SR, MIN_SR
 from fingerprinter.errors import AudioError
 
 _OPTIONS: dict[str, Any] = {
@@ -90,6 +92,8 @@ class EncodedStream:
                 return
             except (av.FFmpegError, OSError) as error:
                 self._damage.note(reason(error))
+            except IndexError:  # PyAV before 19, at the end, if streams have appeared on the way
+                return
 
     def frames(self) -> Iterator[av.AudioFrame]:
         """Decoded frames, without the padding that the encoder declared (Opus, MP3, AAC)."""
@@ -143,9 +147,27 @@ class EncodedStream:
         return True
 
 
+class _QuietFile:
+    """A file whose failing seeks are no exceptions, which PyAV would print.
+
+    FFmpeg tries to seek before the start of damaged files.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.name = getattr(file, "name", "<none>")  # its suffix helps to find the format
+        self.read, self.tell = file.read, file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
 def _open_container(file: BinaryIO, name: str) -> InputContainer:
     try:
-        return cast(InputContainer, av.open(file, **_OPTIONS))
+        return cast(InputContainer, av.open(_QuietFile(file), **_OPTIONS))
     except (av.FFmpegError, OSError) as error:
         message = f"{name}: not audio, or cut off before any ({reason(error)}); does it play?"
         raise AudioError(message) from error
@@ -158,6 +180,10 @@ def _audio_stream(container: InputContainer, name: str) -> av.AudioStream:
     stream = container.streams.audio[0]
     if stream.codec_context is None:
         raise AudioError(f"{name}: FFmpeg has no decoder for this audio; convert it to FLAC or WAV")
+    if not MIN_SR <= stream.codec_context.sample_rate <= MAX_SR:
+        raise AudioError(
+            f"{name}: {stream.codec_context.sample_rate} Hz is no rate of sound; damaged?"
+        )
     for other in container.streams:
         other.discard = Discard.none if other is stream else Discard.all
     return stream

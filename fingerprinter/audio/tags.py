@@ -35,29 +35,37 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 def read_tags(path: str | os.PathLike[str]) -> Tags:
     """The tags of a file; ``None`` for what it does not say or says illegibly. Never raises.
 
-    mutagen reads them; where it finds none (RIFF INFO, Matroska, APEv2 behind
-    an MP3), FFmpeg does. Of several artists the first is taken.
+    mutagen reads them; where it finds none (RIFF INFO, Matroska), FFmpeg does.
+    Of several artists the first is taken.
     """
-    tags = _tags(_by_mutagen(path))
-    return tags if tags != Tags() else _tags(_by_ffmpeg(path))
+    for read in (_by_mutagen, _behind_mp3, _by_ffmpeg):
+        try:
+            tags = _tags(read(path))
+        except Exception:  # a broken tag raises anything, from struct.error to RecursionError
+            continue
+        if tags != Tags():
+            return tags
+    return Tags()
 
 
 def _by_mutagen(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     import mutagen
 
-    try:
-        return dict(mutagen.File(path).tags or {})
-    except Exception:  # a broken tag raises anything, an unknown format gives None
-        return {}
+    return dict(mutagen.File(path) or {})
+
+
+def _behind_mp3(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    """APEv2 at the end of an MP3, where neither mutagen by itself nor FFmpeg looks."""
+    import mutagen
+    from mutagen.apev2 import APEv2File
+
+    return dict(mutagen.File(path, [APEv2File]) or {})
 
 
 def _by_ffmpeg(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     name = source_name(path)
-    try:
-        with as_file(path, name) as file, EncodedStream(file, name, Damage()) as stream:
-            return stream.metadata
-    except Exception:  # as above
-        return {}
+    with as_file(path, name) as file, EncodedStream(file, name, Damage()) as stream:
+        return stream.metadata
 
 
 def _tags(raw: Mapping[str, Any]) -> Tags:
@@ -82,7 +90,7 @@ def _first_text(named: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
 
 def _strings(value: Any) -> Iterator[str]:
     """The strings in a tag value: text, bytes, lists of them, or an ID3 frame of them."""
-    for inner in ("genres", "text", "data"):  # ID3: TCON (numbers as words), text frames, UFID
+    for inner in ("text", "data"):  # ID3: text frames, UFID
         value = getattr(value, inner, value)
     if isinstance(value, bytes):
         yield value.decode("utf-8", "replace")

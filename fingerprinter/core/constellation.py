@@ -1,4 +1,4 @@
-"""The constellation: a recording's peaks in about 14 bits each.
+"""The constellation: a recording's peaks in about 16 bits each.
 
 It is the analysis that a library keeps. Landmarks are derived from it, so they
 can be made anew without the audio, and a match is verified against it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fingerprinter.core.packing import DamagedBlockError, decode_blocks, encode_blocks
+from fingerprinter.core.packing import Blocks, DamagedBlockError, encode_blocks
 from fingerprinter.core.peaks import PARTS
 from fingerprinter.types import Peaks
 
@@ -31,7 +31,7 @@ def unpack_peaks(data: bytes) -> Peaks:
 
     Raises `DamagedBlockError` where the bytes are not what was written.
     """
-    values = decode_blocks([data] if data else []).values
+    values = Blocks([data] if data else []).values()
     frames, bins = np.divmod(values, _PLACES_PER_FRAME)
     return Peaks(
         (frames / PARTS - 0.5).astype(np.float32),

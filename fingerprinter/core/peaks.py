@@ -81,19 +81,24 @@ def _peaks_between(log_mag: Floats, start: int, stop: int, params: LandmarkParam
 
 
 def _spectrograms(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[Floats]:
-    """Consecutive stretches of one spectrogram, of audio that comes in blocks."""
+    """Stretches of one spectrogram, of `_BLOCK_FRAMES` frames however the audio is cut.
+
+    Sums over a stretch round alike then, and peaks are the same to the last bit.
+    """
+    hops = _BLOCK_FRAMES * params.hop_length
+    needed = hops - params.hop_length + params.n_fft
     pending = np.empty(0, np.float32)
     for block in blocks:
         pending = np.concatenate([pending, block])
-        log_mag = log_spectrogram(pending, params)
-        pending = pending[len(log_mag) * params.hop_length :]
-        for start in range(0, len(log_mag), _BLOCK_FRAMES):
-            yield log_mag[start : start + _BLOCK_FRAMES]
+        while len(pending) >= needed:
+            yield log_spectrogram(pending[:needed], params)
+            pending = pending[hops:]
+    yield log_spectrogram(pending, params)
 
 
 def _peaks_in_stretches(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[Peaks]:
     """Peaks stretch by stretch, each decided with its full surroundings in view."""
-    halo = params.mean_frames // 2
+    halo = max(params.mean_frames, params.peak_frames) // 2
     rows, first, done = np.empty((0, params.max_bin + 1), np.float32), 0, 0
     for part in _spectrograms(blocks, params):
         rows = np.concatenate([rows, part])
@@ -119,11 +124,12 @@ def find_peaks(blocks: Iterable[Floats], params: LandmarkParams) -> Peaks:
     blocks: mono float32 at ``params.sr``, consecutive, of any lengths; memory stays at a block
     """
     parts = list(_peaks_in_stretches(blocks, params))
-    return Peaks(
+    peaks = Peaks(
         np.concatenate([p.frames for p in parts]),
         np.concatenate([p.bins for p in parts]),
         np.concatenate([p.salience for p in parts]),
     )
+    return peaks.take(np.lexsort((peaks.bins, peaks.frames)))  # interpolation reorders neighbours
 
 
 def densest(peaks: Peaks, per_s: float, params: LandmarkParams) -> Peaks:

@@ -11,9 +11,9 @@ Floats = npt.NDArray[np.float32]
 # one track, or two, have a likeness too. The model standardises its vectors: these are 0 and 1.
 _PRIOR_TRACKS = 10
 
-# Added to the variance along every axis. Other half of the same track found first among
-# 300: 76 % without whitening, 82 with a ridge of 3, 84 with 1, 86 with 0.3; share of the same album
-# in the first five: 43 %, then 44, 44, 42.
+# Added to the variance along every axis. Other half of the same track found first among 300: 76 %
+# without whitening, 82 with a ridge of 3, 84 with 1, 86 with 0.3; share of the same game's music in
+# the first five: 43 %, then 44, 44, 42.
 _RIDGE = 1.0
 
 

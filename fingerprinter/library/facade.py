@@ -15,22 +15,41 @@ from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
 from fingerprinter.config import Settings, default_address
+from fingerprinter.core.constellation import DamagedBlockError
 from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY, LandmarkParams
 from fingerprinter.core.peaks import find_peaks
 from fingerprinter.embedding import EmbeddingModel, load_model
-from fingerprinter.errors import UnknownTrackError
+from fingerprinter.errors import (
+    CorruptionError,
+    LibraryError,
+    ModelError,
+    UnknownTrackError,
+    UsageError,
+)
 from fingerprinter.library.identification import Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
 from fingerprinter.library.intake import landmarks_from
 from fingerprinter.library.similarity import vector_index
 from fingerprinter.library.windows import Heard, hear
-from fingerprinter.store import constellations, files, postings, settings, tracks, vectors
+from fingerprinter.store import (
+    constellations,
+    files,
+    migration,
+    postings,
+    settings,
+    tracks,
+    vectors,
+)
+from fingerprinter.store.address import Address
 from fingerprinter.store.database import Database
 from fingerprinter.store.postings import PostingIndex
-from fingerprinter.types import IndexReport, Match, Neighbour, Track
+from fingerprinter.store.schema import SCHEMA_HEAD
+from fingerprinter.types import IndexReport, Landmarks, Match, Neighbour, Track
 
 MIN_CONFIDENCE = 0.9
 _REINDEX_TRACKS = 64  # tracks whose landmarks make one segment when they are made anew
+
+_SQLITE = "sqlite:///"
 
 TrackRef = Track | int | str | os.PathLike[str]
 
@@ -56,6 +75,27 @@ class LibraryStats:
     mb_per_hour: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was heard in a clip.
+
+    problem: what of the clip could not be decoded; None when it is whole
+    """
+
+    duration_s: float
+    matches: list[Match]
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """revision: of the schema at an address, None where no library is; head: the one needed."""
+
+    address: str
+    revision: str | None
+    head: str
+
+
 def open_library(
     url: str | os.PathLike[str] | None = None, *, create: bool = True, read_only: bool = False
 ) -> Library:
@@ -65,17 +105,46 @@ def open_library(
     create: make one where there is none
     Raises `LibraryError` or `VersionError` where it cannot be used.
     """
-    address = os.fspath(url) if url is not None else default_address()
-    if create and url is None:
-        _make_folder(address)
-    return Library(Database.open(address, create=create, read_only=read_only), Settings())
+    database = Database.open(_address(url), create=create, read_only=read_only)
+    try:
+        return Library(database, Settings())
+    except BaseException:
+        database.close()
+        raise
 
 
-def _make_folder(address: str) -> None:
-    """The user's data folder is ours to make; any other folder is the user's."""
-    prefix = "sqlite:///"
-    if address.startswith(prefix) and not os.environ.get("FINGERPRINTER_DB"):
-        Path(address.removeprefix(prefix)).parent.mkdir(parents=True, exist_ok=True)
+def upgrade_schema(url: str | os.PathLike[str] | None = None) -> SchemaStatus:
+    """Makes the library at an address, or brings it to this version's schema.
+
+    Raises `LibraryError` or `VersionError` where that cannot be done.
+    """
+    address = _address(url)
+    return SchemaStatus(str(Address.parse(address)), migration.upgrade(address), SCHEMA_HEAD)
+
+
+def schema_status(url: str | os.PathLike[str] | None = None) -> SchemaStatus:
+    """The schema at an address; raises `LibraryError` where no database is."""
+    address = _address(url)
+    return SchemaStatus(str(Address.parse(address)), migration.current(address), SCHEMA_HEAD)
+
+
+def _address(url: str | os.PathLike[str] | None) -> str:
+    """The address meant; the user's data folder is ours to make, any other is the user's."""
+    if url is not None:
+        return os.fspath(url)
+    address = default_address()
+    if address.startswith(_SQLITE) and not os.environ.get("FINGERPRINTER_DB"):
+        _make_folder(Path(address.removeprefix(_SQLITE)).parent)
+    return address
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"{folder}: {error.strerror}; name another place with --db or FINGERPRINTER_DB"
+        ) from error
 
 
 class Library:
@@ -84,7 +153,7 @@ class Library:
     def __init__(self, database: Database, config: Settings) -> None:
         self._database, self._config = database, config
         self._params: LandmarkParams = DEFAULT
-        self._postings: tuple[int, PostingIndex] | None = None
+        self._postings: tuple[tuple[int, int], PostingIndex] | None = None
         with database.connect() as connection:
             settings.require(connection, settings.PARAMS_ID, self._params.id)
 
@@ -123,7 +192,10 @@ class Library:
         jobs: worker processes, default one for each core
         embeddings: also what `similar` needs
         prune: forget the files that are gone from below the given paths
+        Raises `UsageError` for less than one job.
         """
+        if jobs is not None and jobs < 1:
+            raise UsageError(f"jobs is {jobs}; it counts worker processes, 1 or more")
         digest = self._model.digest if embeddings else None
         indexer = Indexer(self._database, self._params, digest, jobs or self._config.jobs)
         return indexer.run(paths, prune=prune, on_progress=on_progress)
@@ -141,8 +213,8 @@ class Library:
     def remove(self, refs: Sequence[TrackRef]) -> list[Track]:
         """Forgets tracks, all or none; the files stay. Raises `UnknownTrackError`."""
         with self._database.begin() as connection:
-            gone = [_resolve(connection, ref) for ref in refs]
-            for track in dict.fromkeys(gone):
+            gone = list(dict.fromkeys(_resolve(connection, ref) for ref in refs))
+            for track in gone:
                 tracks.remove(connection, track.id)
             settings.bump_revision(connection)
         return gone
@@ -184,12 +256,13 @@ class Library:
         """Makes all landmarks anew from the stored peaks, in one transaction; returns the tracks.
 
         The vector index follows at the next question for neighbours.
+        Raises `CorruptionError` where a track's peaks are damaged; nothing has changed then.
         """
         with self._database.begin() as connection:
             postings.drop_all(connection)
             done, batch = 0, []
             for track_id, data in constellations.iterate(connection):
-                batch.append((track_id, *landmarks_from(data, self._params)))
+                batch.append(_landmarks_again(track_id, data, self._params))
                 done += 1
                 if len(batch) == _REINDEX_TRACKS:
                     postings.add_segment(connection, self._params, batch)
@@ -209,7 +282,7 @@ class Library:
         every: bool = False,
     ) -> list[Match]:
         """The recording heard in a clip, or none; see `listen` for its length too."""
-        return self.listen(source, min_confidence=min_confidence, every=every)[1]
+        return self.listen(source, min_confidence=min_confidence, every=every).matches
 
     def listen(
         self,
@@ -217,15 +290,15 @@ class Library:
         *,
         min_confidence: float = MIN_CONFIDENCE,
         every: bool = False,
-    ) -> tuple[float, list[Match]]:
-        """(length in seconds, matches) of a clip: the best match, or every recording in it.
+    ) -> Answer:
+        """Length and matches of a clip: the best match, or every recording in it.
 
         source: a path, encoded bytes, a binary file, or ``(samples, sr)``
         Raises `AudioError` where it cannot be read.
         """
         with open_audio(source, self._params.sr) as audio:
             peaks = find_peaks(audio.blocks(), self._params)
-            duration_s = audio.decoded_s
+            duration_s, problem = audio.decoded_s, audio.problem
         with self._database.connect() as connection:
             index = self._posting_index(connection)
             identifier = Identifier(connection, index, self._params, DEFAULT_QUERY)
@@ -238,13 +311,13 @@ class Library:
             for each in heard
             if each.found.track_id in known
         ]
-        return duration_s, matches
+        return Answer(duration_s, matches, problem)
 
     def _posting_index(self, connection: Connection) -> PostingIndex:
-        """The landmarks as this snapshot has them; read again only after a change."""
-        revision = settings.revision(connection)
-        if self._postings is None or self._postings[0] != revision:
-            self._postings = (revision, PostingIndex(connection, self._params))
+        """The landmarks as this snapshot has them; read again only after a change or a merge."""
+        state = settings.revision(connection), postings.newest_segment(connection)
+        if self._postings is None or self._postings[0] != state:
+            self._postings = (state, PostingIndex(connection, self._params))
         return self._postings[1]
 
     def _match(self, track: Track, heard: Heard, duration_s: float) -> Match:
@@ -271,6 +344,11 @@ class Library:
         with self._database.connect() as connection:
             vector, own = self._vector_of(connection, ref)
             index = vector_index(connection, self._config.cache, self._model.digest)
+            if not len(index):
+                raise ModelError(
+                    f"{self._database.address}: no track has an embedding;"
+                    " run `fingerprinter index` without --no-embeddings"
+                )
             ids, similarities = index.search(vector, n, exclude=own)
             known = tracks.get_many(connection, ids.tolist())
         pairs = zip(ids.tolist(), similarities.tolist(), strict=True)
@@ -302,6 +380,17 @@ class Library:
             for block in audio.blocks():
                 sampler.push(block)
         return self._model.embed(sampler.windows()).vector
+
+
+def _landmarks_again(
+    track_id: int, constellation: bytes, params: LandmarkParams
+) -> tuple[int, int, Landmarks]:
+    try:
+        return (track_id, *landmarks_from(constellation, params))
+    except DamagedBlockError as error:
+        raise CorruptionError(
+            f"peaks of track {track_id}: {error}; remove the track and index it again"
+        ) from None
 
 
 def _resolve(connection: Connection, ref: TrackRef) -> Track:

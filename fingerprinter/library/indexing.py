@@ -158,6 +158,7 @@ class Indexer:
                     self._fail(Problem(str(file.path), str(outcome)))
                 else:
                     batch.add(file, outcome)
+                    self._audio_s += outcome.sound.duration_s if outcome.sound else 0.0
                 if batch.is_full:
                     full, batch = batch, _Batch()
                     self._commit(full)
@@ -180,7 +181,6 @@ class Indexer:
         with self._database.begin() as connection:
             outcomes = take_in(connection, self._params, self._model, batch.items)
         self._outcomes.update(outcomes)
-        self._audio_s += batch.audio_s
         for (file, analysis), outcome in zip(batch.items, outcomes, strict=True):
             self._report_item(file, analysis, outcome)
         merge_segments(self._database, self._params)

@@ -49,6 +49,7 @@ def take_in(
     """
     intake = _Intake(connection, params, model)
     outcomes = [intake.file(file, analysis) for file, analysis in items]
+    intake.forget_replaced()
     postings.add_segment(connection, params, intake.new)
     settings.bump_revision(connection)
     return outcomes
@@ -67,6 +68,7 @@ class _Intake:
     def __init__(self, connection: Connection, params: LandmarkParams, model: str | None) -> None:
         self._connection, self._params, self._model = connection, params, model
         self.new: list[tuple[int, int, Landmarks]] = []
+        self._replaced: set[int] = set()  # tracks that lost a file to another
 
     def file(self, file: FoundFile, analysis: Analysis) -> Outcome:
         track = tracks.by_content(self._connection, analysis.content_id)
@@ -122,13 +124,13 @@ class _Intake:
         lost = files.set_file(
             self._connection, file.path, track_id, size=file.size, mtime_ns=file.mtime_ns
         )
-        if lost is None:
-            return False
-        if not files.paths_of(self._connection, lost):
-            self._remove(lost)
-        return True
+        if lost is not None:
+            self._replaced.add(lost)
+        return lost is not None
 
-    def _remove(self, track_id: int) -> None:
-        """Forgets a track, also one that came with this very transaction."""
-        self.new = [entry for entry in self.new if entry[0] != track_id]
-        tracks.remove(self._connection, track_id)
+    def forget_replaced(self) -> None:
+        """Forgets tracks that no file holds any more; last of all, since files may swap names."""
+        for track_id in self._replaced:
+            if not files.paths_of(self._connection, track_id):
+                self.new = [entry for entry in self.new if entry[0] != track_id]
+                tracks.remove(self._connection, track_id)

@@ -62,8 +62,10 @@ class Worker:
         return reply
 
     def _start(self) -> subprocess.Popen[bytes]:
+        # the parent's modules, never what lies in the working folder: -c would look there first
+        program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"
         process = subprocess.Popen(
-            [sys.executable, "-c", f"from {__name__} import main; main()"],
+            [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )

@@ -38,6 +38,8 @@ class Address:
         """
         if not text:
             raise LibraryError("the library's address is empty; name a file, e.g. --db music.db")
+        if "\0" in text or ("://" in text and "%00" in text):
+            raise LibraryError("the library's address holds a NUL character; leave it out")
         url = _parse_url(text) if "://" in text else URL.create("sqlite", database=text)
         dialect = url.get_backend_name()
         if dialect not in _DRIVERS:

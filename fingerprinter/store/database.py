@@ -28,8 +28,8 @@ class Database:
     def open(cls, url: str, *, create: bool = False, read_only: bool = False) -> Self:
         """The database at a path or URL.
 
-        create: make the library where none is; read_only: never write, and work on
-        a read-only medium too
+        create: make the library where none is
+        read_only: never write (nor create), and work on a read-only medium too
 
         Raises `LibraryError` where there is none or it cannot be used, and
         `VersionError` where its schema is older or newer than this version's.

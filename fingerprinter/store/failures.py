@@ -37,6 +37,7 @@ _SQLITE: Final = {
 _POSTGRESQL: Final = {
     "08": "the connection to the server was lost; try again",
     "25006": _READ_ONLY,
+    "3F000": "make the schema, and grant the user USAGE and CREATE on it",
     "42501": "permission denied; grant the user CREATE on the schema and rights on its tables",
     "53100": _FULL,
     "53200": "the server is out of memory; try again, or give it more",
@@ -49,6 +50,7 @@ _POSTGRESQL: Final = {
 
 # What libpq says when no session comes about; it gives no code then.
 _LIBPQ: Final = (
+    (r"^invalid", "correct the options of the address"),
     (r"database \".*\" does not exist", "make it with `createdb`, or name another"),
     (r"role \".*\" does not exist", "name another user in the address"),
     (r"translate host name", "check the host name"),
@@ -82,15 +84,7 @@ def _translate(address: Address, error: DBAPIError) -> LibraryError | None:
     if message is None:
         return None
     kind = CorruptionError if message is _DAMAGED else LibraryError
-    return kind(_without_password(address, f"{address}: {message}"))
-
-
-def _without_password(address: Address, message: str) -> str:
-    """The message with every secret of the address blotted out, whoever wrote it there."""
-    secrets = [address.url.password, *map(address.url.query.get, ("password", "sslpassword"))]
-    for secret in filter(None, secrets):
-        message = re.sub(rf"(?<!\w){re.escape(str(secret))}(?!\w)", "***", message)
-    return message
+    return kind(f"{address}: {message}")
 
 
 def _sqlite(address: Address, error: DBAPIError) -> str | None:
@@ -135,9 +129,9 @@ def _postgresql(error: DBAPIError) -> str | None:
 
 
 def _libpq(error: DBAPIError) -> str | None:
-    if not isinstance(error, OperationalError | InterfaceError):
-        return None
     found = _first_line(error)
+    if not isinstance(error, OperationalError | InterfaceError) and not found.startswith("invalid"):
+        return None
     step = next(step for pattern, step in _LIBPQ if re.search(pattern, found))
     return f"{found}; {step}"
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection, delete, func, insert, select, text
 
 from fingerprinter.core.landmarks import hash_bits
-from fingerprinter.core.packing import DamagedBlockError, decode_blocks, encode_blocks
+from fingerprinter.core.packing import Blocks, DamagedBlockError, encode_blocks
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store import schema
@@ -33,6 +33,7 @@ Hashes = npt.NDArray[np.uint32]
 
 GONE = 0  # in place of the id of a track that was removed
 PREFIX_SHIFT = 24  # posting_block.id = segment id << 24 | prefix
+_PREFIX_MASK = (1 << PREFIX_SHIFT) - 1
 _BLOCK_LANDMARKS = 450  # about 1.1 KB: whole in a page of SQLite, inline in PostgreSQL
 _MERGE_FACTOR = 4  # segments of one level that are merged into one of the next
 _MERGE_LANDMARKS = 1 << 21  # landmarks in memory at a time while merging
@@ -103,17 +104,16 @@ def _read_segments(connection: Connection) -> list[Segment]:
     ]
 
 
-def _decode(ids: Sequence[int], blocks: Sequence[bytes]) -> tuple[Longs, Longs]:
-    """(values, block number of each value); names the segment of a damaged block."""
+def _opened(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
+    """The blocks of the given ids; names the segment of a damaged one."""
     try:
-        decoded = decode_blocks(blocks)
+        return Blocks(blocks)
     except DamagedBlockError as error:
         segments = sorted({id_ >> PREFIX_SHIFT for id_ in ids})
         raise CorruptionError(
             f"landmark segment {', '.join(map(str, segments))}: {error};"
             " run `fingerprinter reindex` to rebuild the landmarks from the stored peaks"
         ) from None
-    return decoded.values, np.repeat(np.arange(len(blocks)), decoded.counts)
 
 
 class PostingIndex:
@@ -166,18 +166,16 @@ class PostingIndex:
         self, connection: Connection, segment: Segment, base: int, hashes: Hashes
     ) -> Postings:
         low_bits = self._bits - segment.prefix_bits
-        prefixes = np.unique(hashes >> np.uint32(low_bits)).astype(np.int64)
-        ids, blocks = _fetch(connection, prefixes | (segment.id << PREFIX_SHIFT))
+        prefixes = (hashes >> np.uint32(low_bits)).astype(np.int64)
+        ids, blocks = _fetch(connection, np.unique(prefixes) | (segment.id << PREFIX_SHIFT))
         if not blocks:
             return Postings(np.empty(0, np.int64), np.empty(0, np.int64))
-        values, block = _decode(ids, blocks)
-        prefix = np.array(ids, np.int64) & ((1 << PREFIX_SHIFT) - 1)
-        low, position = np.divmod(values, segment.frame_count)
-        stored = (prefix[block] << low_bits) | low
-        query = np.searchsorted(hashes, stored)
-        query[query == len(hashes)] = 0
-        hit = np.flatnonzero(hashes[query] == stored)
-        return Postings(query[hit], position[hit] + base)
+        present = np.array(ids, np.int64) & _PREFIX_MASK
+        block = np.minimum(np.searchsorted(present, prefixes), len(present) - 1)
+        asked = np.flatnonzero(present[block] == prefixes)
+        low = (hashes[asked] & np.uint32((1 << low_bits) - 1)) * np.int64(segment.frame_count)
+        found = _opened(ids, blocks).between(block[asked], low, low + segment.frame_count)
+        return Postings(asked[found.query], found.value - low[found.query] + base)
 
     def locate(self, positions: Longs) -> tuple[Longs, Longs]:
         """(track ids, frames within the track) of positions; `GONE` where the track is."""
@@ -332,11 +330,8 @@ def _merged_ranges(
     target: Segment,
 ) -> Iterator[tuple[Hashes, Longs]]:
     """Living landmarks of all sources, one range of hashes after another."""
-    range_bits = min(
-        (target.landmark_count // _MERGE_LANDMARKS).bit_length(),
-        target.prefix_bits,
-        *(source.prefix_bits for source in sources),
-    )
+    parts = target.landmark_count // _MERGE_LANDMARKS
+    range_bits = min(parts.bit_length(), target.prefix_bits)
     for part in range(1 << range_bits):
         hashes, positions = [], []
         for source, move in zip(sources, moves, strict=True):
@@ -353,22 +348,24 @@ def _read_range(
     connection: Connection, bits: int, segment: Segment, part: int, range_bits: int
 ) -> tuple[Hashes, Longs]:
     """Hashes and positions of a segment's landmarks whose hash begins with ``part``."""
-    span = segment.prefix_bits - range_bits
-    first = (segment.id << PREFIX_SHIFT) | (part << span)
+    span = segment.prefix_bits - range_bits  # below 0, one block lies over several parts
+    prefix, count = (part << span, 1 << span) if span >= 0 else (part >> -span, 1)
+    first = (segment.id << PREFIX_SHIFT) | prefix
     block = schema.posting_block
     rows = connection.execute(
         select(block.c.id, block.c.data)
-        .where(block.c.id >= first, block.c.id < first + (1 << span))
+        .where(block.c.id >= first, block.c.id < first + count)
         .order_by(block.c.id)
     ).all()
     if not rows:
         return np.empty(0, np.uint32), np.empty(0, np.int64)
     ids = [row.id for row in rows]
-    values, number = _decode(ids, [bytes(row.data) for row in rows])
-    low, positions = np.divmod(values, segment.frame_count)
-    prefix = np.array(ids, np.int64) & ((1 << PREFIX_SHIFT) - 1)
-    hashes = (prefix[number] << (bits - segment.prefix_bits)) | low
-    return hashes.astype(np.uint32), positions
+    blocks = _opened(ids, [bytes(row.data) for row in rows])
+    low, positions = np.divmod(blocks.values(), segment.frame_count)
+    prefixes = np.repeat(np.array(ids, np.int64) & _PREFIX_MASK, blocks.counts)
+    hashes = (prefixes << (bits - segment.prefix_bits)) | low
+    mine = hashes >> (bits - range_bits) == part
+    return hashes[mine].astype(np.uint32), positions[mine]
 
 
 def _drop_segments(connection: Connection, segments: Sequence[Segment]) -> None:
@@ -386,6 +383,11 @@ def _forget_tombstones(connection: Connection, track_ids: Longs) -> None:
     tombstone = schema.tombstone
     for track_id in track_ids.tolist():
         connection.execute(delete(tombstone).where(tombstone.c.track_id == track_id))
+
+
+def newest_segment(connection: Connection) -> int:
+    """The id of the last segment that was written: a merge changes it, though no revision."""
+    return int(connection.scalar(select(func.max(schema.segment.c.id))) or 0)
 
 
 def drop_all(connection: Connection) -> None:

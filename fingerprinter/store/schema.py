@@ -18,6 +18,7 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -91,7 +92,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
         "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
     }
 )
 
@@ -126,9 +126,11 @@ file = Table(
     Column("id", _Id, primary_key=True, autoincrement=True),
     # os.fsencode of the absolute path: names that are not UTF-8 survive
     Column("path", LargeBinary, nullable=False, unique=True),
-    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
+    # With the id: PostgreSQL else looks for a track's first file along the primary key.
+    Index("ix_file_track_id_id", "track_id", "id"),
 )
 
 constellation = Table(

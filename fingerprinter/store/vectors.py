@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Column, Connection, delete, func, insert, select
+from sqlalchemy import Column, Connection, Row, delete, func, insert, select
 
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.schema import embedding, track
@@ -93,12 +93,12 @@ def _matrix(connection: Connection, model: str, column: Column[bytes]) -> Matrix
     for rows in result.partitions():
         end = start + len(rows)
         matrix.ids[start:end] = [track_id for track_id, _ in rows]
-        matrix.rows[start:end] = _stacked([(track_id, data) for track_id, data in rows], width)
+        matrix.rows[start:end] = _stacked(rows, width)
         start = end
     return matrix
 
 
-def _stacked(rows: Sequence[tuple[int, bytes]], width: int) -> Vector:
+def _stacked(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
     for track_id, data in rows:
         if len(data) != width:
             raise CorruptionError(

@@ -70,9 +70,10 @@ def _per_track() -> None:
         "file",
         sa.Column("id", ID, primary_key=True, autoincrement=True),
         sa.Column("path", sa.LargeBinary, nullable=False, unique=True),
-        _of_track(index=True),
+        _of_track(),
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+        sa.Index("ix_file_track_id_id", "track_id", "id"),
     )
     op.create_table(
         "constellation",

@@ -61,6 +61,8 @@ def test_addresses_of_postgresql(scheme: str) -> None:
         ("postgresql://me:secret@host:port/music", "not a URL; .* as %2F"),
         ("postgresql://me:se@cret@host/music", "not a URL; .* as %2F"),
         ("://", "not a URL"),
+        ("music\0.db", "holds a NUL character"),
+        ("postgresql://me:%00secret@host/music", "holds a NUL character"),
     ],
 )
 def test_what_is_no_address(text: str, message: str) -> None:

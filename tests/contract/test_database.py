@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -186,6 +188,14 @@ def test_processes_that_create_at_once_all_succeed(database_url: str) -> None:
     assert len({output for _, output in answers}) == 1
     with Database.open(database_url) as database, database.connect() as connection:
         assert settings.revision(connection) == 4
+
+
+def test_creating_waits_for_who_else_writes_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    with closing(sqlite3.connect(path, check_same_thread=False, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        threading.Timer(0.1, other.rollback).start()
+        Database.open(str(path), create=True).close()
 
 
 CREATION_KILLED = """

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from conftest import PostgresServer, Store
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
@@ -96,6 +99,18 @@ def as_ordinary_user(function: Callable[[], object]) -> str:
     return answer
 
 
+def lock(path: Path) -> None:
+    """Forbids to write a library, what lies beside it and its folder."""
+    for file in path.parent.iterdir():
+        file.chmod(0o444)
+    path.parent.chmod(0o555)
+
+
+def unlock(path: Path) -> None:
+    path.parent.chmod(0o755)
+    path.chmod(0o644)
+
+
 @pytest.fixture
 def locked_library() -> Iterator[Path]:
     """A library of one track in a folder that may be read, but not be written."""
@@ -104,10 +119,9 @@ def locked_library() -> Iterator[Path]:
         with Database.open(str(path), create=True) as database, database.begin() as connection:
             now = datetime.now(UTC)
             tracks.add_track(connection, "c1", Tags(), 1.0, added_at=now)
-        path.chmod(0o444)
-        path.parent.chmod(0o555)
+        lock(path)
         yield path
-        path.parent.chmod(0o755)
+        unlock(path)
 
 
 def count(path: Path) -> int:
@@ -126,10 +140,20 @@ def test_a_library_on_a_read_only_medium_is_read(locked_library: Path) -> None:
     assert answer.startswith(f"LibraryError: {locked_library}: it can only be read")
 
 
+def test_a_reader_without_rights_follows_a_live_writer(locked_library: Path) -> None:
+    unlock(locked_library)
+    with Database.open(str(locked_library)) as writer:
+        with writer.begin() as connection:
+            now = datetime.now(UTC)
+            tracks.add_track(connection, "c2", Tags(), 1.0, added_at=now)
+        lock(locked_library)
+        assert as_ordinary_user(lambda: count(locked_library)) == "2"
+
+
 def test_a_log_beside_a_read_only_library_is_not_passed_over(locked_library: Path) -> None:
-    log = locked_library.with_name("music.db-wal")
-    log.write_bytes(bytes(32))
-    log.chmod(0o444)
+    unlock(locked_library)
+    locked_library.with_name("music.db-wal").write_bytes(bytes(32))
+    lock(locked_library)
     answer = as_ordinary_user(lambda: count(locked_library))
     assert answer.startswith(f"LibraryError: {locked_library}: ")
 
@@ -226,6 +250,8 @@ def guarded_server(postgresql_server: PostgresServer) -> PostgresServer:
         ("postgresql://me:swordfish@no.invalid/music", "could not translate .*; check the host"),
         ("postgresql://me:swordfish@/music?host=/no/socket", "No such file.*; is the server runn"),
         ("postgresql://me@/music?host=/no/socket&password=swordfish", "No such file.*; is the ser"),
+        ("postgresql://me:swordfish@host/music?sslmod=x", 'option "sslmod"; correct the options'),
+        ("postgresql://me:swordfish@host/music?sslmode=x", 'sslmode value: "x"; correct the opt'),
     ],
 )
 def test_an_unreachable_server(url: str, message: str) -> None:
@@ -233,6 +259,14 @@ def test_an_unreachable_server(url: str, message: str) -> None:
         Database.open(url, create=True)
     assert str(caught.value).startswith("postgresql://me")
     assert "swordfish" not in str(caught.value)
+
+
+@given(st.text(), st.booleans())
+def test_no_password_is_ever_shown(password: str, quoted: bool) -> None:
+    password += "1SECRET1"
+    for place in ("me:{}@/music?host=/no/socket", "me@/music?host=/no/socket&password={}"):
+        message = refusal("postgresql://" + place.format(quote(password) if quoted else password))
+        assert "1SECRET1" not in message
 
 
 def test_a_missing_database(guarded_server: PostgresServer) -> None:
@@ -256,12 +290,12 @@ def test_a_wrong_password(guarded_server: PostgresServer) -> None:
 
 def test_no_library_in_the_database(guarded_server: PostgresServer) -> None:
     assert "holds no library; run `fingerprinter index FOLDER`" in refusal(
-        guarded_server.url(guarded_server.create())
+        guarded_server.url(guarded_server.empty_database())
     )
 
 
 def test_the_database_of_another_program(guarded_server: PostgresServer) -> None:
-    url = guarded_server.url(guarded_server.create())
+    url = guarded_server.url(guarded_server.empty_database())
     migration.upgrade(url)
     with Database.open(url) as database, database.begin() as connection:
         connection.execute(text("DROP TABLE alembic_version"))
@@ -269,19 +303,22 @@ def test_the_database_of_another_program(guarded_server: PostgresServer) -> None
 
 
 def test_no_right_to_create(guarded_server: PostgresServer) -> None:
-    url = guarded_server.url(guarded_server.create(), "guest")
+    url = guarded_server.url(guarded_server.empty_database(), "guest")
     message = refusal(url, create=True)
     assert "permission denied for schema public: permission denied; grant" in message
+
+
+def test_no_schema(guarded_server: PostgresServer) -> None:
+    url = guarded_server.url(guarded_server.empty_database()) + "&options=-csearch_path%3Dnowhere"
+    assert "no schema has been selected to create in: make the schema" in refusal(url, create=True)
 
 
 # --- PostgreSQL: while working --------------------------------------------------------
 
 
 @pytest.fixture
-def postgresql_library(
-    postgresql_server: PostgresServer, postgresql_template: str
-) -> Iterator[Database]:
-    url = postgresql_server.url(postgresql_server.create(postgresql_template))
+def postgresql_library(postgresql_server: PostgresServer) -> Iterator[Database]:
+    url = postgresql_server.url(postgresql_server.empty_library())
     with Database.open(url) as database:
         yield database
 
@@ -335,6 +372,14 @@ def test_a_lost_session_is_replaced(
         pid = connection.scalar(text("SELECT pg_backend_pid()"))
         postgresql_server.execute(f"SELECT pg_terminate_backend({pid}, 5000)")
         settings.bump_revision(connection)
+    with postgresql_library.begin() as connection:
+        assert settings.bump_revision(connection) == 1
+
+
+def test_a_session_lost_while_idle_is_not_noticed(
+    postgresql_library: Database, postgresql_server: PostgresServer
+) -> None:
+    postgresql_server.disconnect("library")
     with postgresql_library.begin() as connection:
         assert settings.bump_revision(connection) == 1
 

@@ -85,6 +85,19 @@ def test_packed_bytes_are_not_compressed_again(library_url: str) -> None:
         assert connection.execute(statement).all() == [("file", "path")]
 
 
+def test_libraries_in_two_schemas_of_a_database(postgresql_server: PostgresServer) -> None:
+    name = postgresql_server.empty_database()
+    postgresql_server.execute("DROP SCHEMA IF EXISTS other CASCADE; CREATE SCHEMA other", name)
+    one = postgresql_server.url(name)
+    other = f"{one}&options=-csearch_path%3Dother"
+    for url in (one, other):
+        migration.upgrade(url)
+    with Database.open(other) as database, database.begin() as connection:
+        settings.bump_revision(connection)
+    with Database.open(one) as database, database.connect() as connection:
+        assert settings.revision(connection) == 0
+
+
 def test_a_database_of_another_encoding_is_refused(postgresql_server: PostgresServer) -> None:
     postgresql_server.execute(
         "CREATE DATABASE latin1 ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"

@@ -1,0 +1,5 @@
+"""``python -m fingerprinter``."""
+
+from fingerprinter.cli import main
+
+main()

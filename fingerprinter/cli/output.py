@@ -1,0 +1,121 @@
+"""What goes to stdout and stderr, and what happens where they cannot take it."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from fingerprinter.audio.source import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_READER_GONE = 141  # 128 + SIGPIPE, as shells count
+_ENDLESS = 100_000  # columns of a line that no terminal ends
+_PAGE_ROWS = 200  # laid out together: the first rows of a long table appear at once
+
+Row = Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Of a table; one that `folds` takes several lines where the terminal is narrow."""
+
+    title: str
+    justify: Literal["left", "right"] = "left"
+    folds: bool = True
+
+
+def prepare_streams() -> None:
+    """Makes the standard streams safe to write to, whatever the caller did to them."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller
+            setattr(sys, name, _nowhere())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it from the start
+
+
+def _nowhere() -> io.TextIOWrapper:
+    """A stream to and from nowhere; child processes inherit it in the place that was free."""
+    descriptor = os.open(os.devnull, os.O_RDWR)
+    os.set_inheritable(descriptor, True)
+    return open(descriptor, "r+" if descriptor == 0 else "w", encoding="utf-8")  # noqa: PTH123
+
+
+def emit(text: str) -> None:
+    """Writes data to stdout at once; ends the program where nobody reads it or it is full."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        _abandon_stdout()
+        if error.errno == errno.EPIPE:
+            raise typer.Exit(_READER_GONE) from None
+        complain(f"error: standard output: {error.strerror}")
+        raise typer.Exit(1) from None
+
+
+def _abandon_stdout() -> None:
+    """What is left in the buffer goes nowhere, so that Python has nothing to say at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def complain(message: object) -> None:
+    """One line to stderr."""
+    typer.echo(printable(str(message)), err=True)
+
+
+def print_json(record: dict[str, Any]) -> None:
+    r"""One object on one line, in ASCII: names that are no Unicode stay whole, as ``\udcXX``."""
+    emit(json.dumps(record, allow_nan=False) + "\n")
+
+
+def print_table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
+    """Rows under headings, page by page; nothing where there are no rows."""
+    console = _console()
+    for page in _pages(rows):
+        with console.capture() as captured:
+            console.print(_table(columns, page))
+        emit("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
+    """Names and values, a line each."""
+    rows = [(name, value) for name, value in fields]
+    print_table([Column("", folds=False), Column("")], rows)
+
+
+def _pages(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    rest = iter(rows)
+    while page := list(islice(rest, _PAGE_ROWS)):
+        yield page
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _ENDLESS
+    return Console(width=width, markup=False, emoji=False, highlight=False)
+
+
+def _table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=any(column.title for column in columns))
+    for column in columns:
+        table.add_column(
+            column.title, justify=column.justify, no_wrap=not column.folds, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*map(printable, row))
+    return table

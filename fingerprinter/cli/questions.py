@@ -1,0 +1,201 @@
+"""Commands that ask the library something."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fingerprinter.cli import text
+from fingerprinter.cli.options import AsJson, Count, PlaylistFile
+from fingerprinter.cli.output import Column, complain, print_json, print_table
+from fingerprinter.cli.playlist import write_playlist
+from fingerprinter.cli.records import (
+    Record,
+    match_record,
+    neighbour_record,
+    track_record,
+)
+from fingerprinter.errors import AudioError, UnknownTrackError
+from fingerprinter.library import MIN_CONFIDENCE, Answer, Library, open_library
+from fingerprinter.types import Match, Neighbour, Track
+
+_STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A clip as it was named, its answer, and how long that took."""
+
+    clip: str
+    answer: Answer
+    elapsed_s: float
+
+
+def identify(
+    ctx: typer.Context,
+    clips: Annotated[
+        list[str], typer.Argument(metavar="CLIP", help="Audio files; - is standard input.")
+    ],
+    every: Annotated[
+        bool, typer.Option("--all", help="Every recording in a long clip, as a track list.")
+    ] = False,
+    min_confidence: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="P", help="The least confidence to report.")
+    ] = MIN_CONFIDENCE,
+    as_json: AsJson = False,
+) -> None:
+    """Names the recording heard in each clip.
+
+    The position is where in the recording the clip begins. No answer is better than a
+    wrong one: below the least confidence there is no match.
+
+    Example: fingerprinter identify party.m4a
+    """
+    heard: list[_Heard] = []
+    with open_library(ctx.obj, create=False, read_only=True) as library:
+        for each in _listen_to_all(library, clips, min_confidence, every):
+            heard.append(each)
+            if as_json:
+                print_json(_heard_record(each))
+    if not as_json:
+        _print_answers(heard, every)
+    if sum(each.answer.problem is None for each in heard) < len(clips):
+        raise typer.Exit(1)
+
+
+def _listen_to_all(
+    library: Library, clips: Sequence[str], min_confidence: float, every: bool
+) -> Iterator[_Heard]:
+    """The answer to each clip that can be read; the others are named on stderr."""
+    for clip in clips:
+        try:
+            heard = _listen(library, clip, min_confidence, every)
+        except AudioError as error:
+            complain(error)
+        else:
+            if heard.answer.problem:
+                complain(f"{clip}: heard only in part: {heard.answer.problem}")
+            yield heard
+
+
+def _listen(library: Library, clip: str, min_confidence: float, every: bool) -> _Heard:
+    if Path(clip).is_dir():
+        folder = shlex.quote(clip)
+        step = f"find {folder} -type f -exec fingerprinter identify {{}} +"
+        raise AudioError(f"{clip}: a folder; name the files in it, as `{step}` does")
+    source = sys.stdin.buffer if clip == _STDIN else clip
+    start = time.perf_counter()
+    answer = library.listen(source, min_confidence=min_confidence, every=every)
+    return _Heard(clip, answer, time.perf_counter() - start)
+
+
+def _heard_record(heard: _Heard) -> Record:
+    return {
+        "clip": heard.clip,
+        "duration_s": heard.answer.duration_s,
+        "elapsed_s": heard.elapsed_s,
+        "matches": [match_record(match) for match in heard.answer.matches],
+    }
+
+
+def _print_answers(heard: Sequence[_Heard], every: bool) -> None:
+    """A line a match; a track list says where in the clip each one is heard."""
+    columns = [
+        Column("clip"),
+        *([Column("heard", "right", folds=False)] if every else []),
+        Column("title"),
+        Column("artist"),
+        Column("position", "right", folds=False),
+        Column("confidence", "right", folds=False),
+        Column("changed"),
+    ]
+    rows = [row for each in heard for row in _answer_rows(each, every)]
+    print_table(columns, rows)
+
+
+def _answer_rows(heard: _Heard, every: bool) -> Iterator[list[str]]:
+    gap = [""] if every else []
+    if not heard.answer.matches:
+        yield [heard.clip, *gap, "no match", "", "", "", ""]
+    for match in heard.answer.matches:
+        where = [f"{text.position(match.clip_start_s)} - {text.position(match.clip_end_s)}"]
+        yield [heard.clip, *(where if every else []), *_match_cells(match)]
+
+
+def _match_cells(match: Match) -> list[str]:
+    return [
+        text.title(match.track),
+        match.track.artist or "",
+        text.position(match.offset_s),
+        f"{match.confidence:.3f}",
+        text.change(match),
+    ]
+
+
+def similar(
+    ctx: typer.Context,
+    track: Annotated[
+        str, typer.Argument(metavar="TRACK", help="An id, a file in the library, or any other.")
+    ],
+    n: Count = 10,
+    m3u: PlaylistFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Finds the recordings that sound most like a track.
+
+    Example: fingerprinter similar 12 -n 20 --m3u like-it.m3u8
+    """
+    with open_library(ctx.obj, create=False, read_only=True) as library:
+        query = _query(library, track)
+        found = library.similar(query, n)
+    if m3u:
+        for left_out in write_playlist(m3u, [each.track for each in found]):
+            complain(f"{m3u}: left out {text.label(left_out)}: no playlist can name its file")
+    if as_json:
+        print_json(_similar_record(query, found))
+    else:
+        _print_neighbours(found)
+
+
+def _query(library: Library, name: str) -> Track | str:
+    """The track that is meant, or the file that is none."""
+    try:
+        return library.track(name)
+    except UnknownTrackError:
+        return name
+
+
+def _similar_record(query: Track | str, found: Sequence[Neighbour]) -> Record:
+    return {
+        "query": track_record(query) if isinstance(query, Track) else query,
+        "results": [neighbour_record(each) for each in found],
+    }
+
+
+def _print_neighbours(found: Sequence[Neighbour]) -> None:
+    columns = [
+        Column("similarity", "right", folds=False),
+        Column("id", "right", folds=False),
+        Column("title"),
+        Column("artist"),
+        Column("file"),
+    ]
+    print_table(columns, map(_neighbour_row, found))
+
+
+def _neighbour_row(neighbour: Neighbour) -> list[str]:
+    track = neighbour.track
+    return [
+        f"{neighbour.similarity:.3f}",
+        str(track.id),
+        text.title(track),
+        track.artist or "",
+        track.path or "",
+    ]

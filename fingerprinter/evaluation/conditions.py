@@ -1,0 +1,186 @@
+"""The conditions of an evaluation, each known by its name.
+
+A name says what was done and how long the clip is: ``room+5dB-2s`` is a room with ambience
+at a signal-to-noise ratio of +5 dB, 2 s; ``speed-0.80+5dB-10s`` a changed speed with the same;
+``pitch-4-5s`` four semitones down; ``mix-15s`` two recordings at once; ``outside-...`` music
+that the library does not hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fingerprinter.core.warp import UNCHANGED, Warp
+from fingerprinter.errors import UsageError
+from fingerprinter.evaluation.degrade import (
+    Sounds,
+    add_noise,
+    babble,
+    gsm,
+    mp3,
+    reverberated,
+    telephone,
+)
+from fingerprinter.evaluation.excerpt import Samples
+
+Degradation = Callable[[Samples, Sounds, np.random.Generator], Samples]
+
+_SEMITONE = 2 ** (1 / 12)
+_SPEEDS = (0.80, 0.88, 0.96, 1.04, 1.12, 1.25)
+_TEMPOS = (0.75, 0.85, 0.95, 1.05, 1.18, 1.33)
+_SEMITONES = (-4, -2, -1, 1, 2, 4)
+# A drawn factor lies within 1 % of the named one, so that no grid of factors is favoured.
+_SPREAD = 0.01
+_QUICK = {
+    *("clean-1s", "clean-5s", "ambience+0dB-2s", "ambience+0dB-5s", "ambience-5dB-5s"),
+    *("room+5dB-5s", "babble+0dB-10s", "telephone-10s", "gsm-10s", "mp3-32k-5s"),
+    *("speed-0.88-10s", "tempo-1.18-10s", "pitch+2-10s"),
+    *("mix-15s", "outside-clean-5s", "outside+5dB-10s"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A range of factors for what is changed: the speed, the tempo alone, or the pitch alone."""
+
+    kind: str
+    low: float
+    high: float
+
+    def draw(self, rng: np.random.Generator) -> Warp:
+        """One factor of the range, as a tempo and a pitch."""
+        factor = float(rng.uniform(self.low, self.high))
+        tempo = 1.0 if self.kind == "pitch" else factor
+        return Warp(tempo, 1.0 if self.kind == "tempo" else factor)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What is done to a clip.
+
+    recordings: how many sound at once; every one of them is wanted
+    outside: made of music that the library does not hold
+    """
+
+    name: str
+    clip_s: float
+    degradations: tuple[Degradation, ...] = ()
+    change: Change | None = None
+    recordings: int = 1
+    outside: bool = False
+
+    def draw_warp(self, rng: np.random.Generator) -> Warp:
+        """The clip's tempo and pitch."""
+        return self.change.draw(rng) if self.change else UNCHANGED
+
+    def degrade(self, samples: Samples, sounds: Sounds, rng: np.random.Generator) -> Samples:
+        """One degradation after the other."""
+        for degradation in self.degradations:
+            samples = degradation(samples, sounds, rng)
+        return samples
+
+
+def _ambience(snr_db: float) -> Degradation:
+    return lambda samples, sounds, rng: add_noise(
+        samples, sounds.ambience(len(samples), rng), snr_db
+    )
+
+
+def _babble(snr_db: float) -> Degradation:
+    return lambda samples, sounds, rng: add_noise(
+        samples, babble(len(samples), sounds.voice, rng), snr_db
+    )
+
+
+def _room(samples: Samples, _: Sounds, rng: np.random.Generator) -> Samples:
+    return reverberated(samples, rng)
+
+
+def _telephone(samples: Samples, _: Sounds, rng: np.random.Generator) -> Samples:
+    return telephone(samples, rng)
+
+
+def _gsm(samples: Samples, _: Sounds, __: np.random.Generator) -> Samples:
+    return gsm(samples)
+
+
+def _mp3(samples: Samples, _: Sounds, __: np.random.Generator) -> Samples:
+    return mp3(samples)
+
+
+_NOISY = {"": (), "+5dB": (_ambience(5.0),)}
+
+
+def _plain() -> list[Condition]:
+    lengths = (1, 2, 3, 5, 10)
+    clean = [Condition(f"clean-{s}s", s) for s in lengths]
+    noisy = [
+        Condition(f"ambience{snr:+d}dB-{s}s", s, (_ambience(snr),))
+        for snr in (10, 5, 0, -5)
+        for s in lengths
+    ]
+    rooms = [Condition(f"room+5dB-{s}s", s, (_room, _ambience(5.0))) for s in (2, 5, 10)]
+    return clean + noisy + rooms
+
+
+def _channels() -> list[Condition]:
+    return [
+        Condition("babble+0dB-10s", 10, (_babble(0.0),)),
+        Condition("telephone-10s", 10, (_telephone,)),
+        Condition("gsm-10s", 10, (_gsm,)),
+        Condition("mp3-32k-5s", 5, (_mp3,)),
+    ]
+
+
+def _changed() -> list[Condition]:
+    pitches = {f"pitch{semitones:+d}": _SEMITONE**semitones for semitones in _SEMITONES}
+    families = (
+        ("speed", {f"speed-{factor:.2f}": factor for factor in _SPEEDS}),
+        ("tempo", {f"tempo-{factor:.2f}": factor for factor in _TEMPOS}),
+        ("pitch", pitches),
+    )
+    return [
+        Condition(f"{name}{noise}-{s}s", s, degradations, change)
+        for kind, named in families
+        for name, factor in named.items()
+        for change in [_near(kind, factor, tuple(named.values()))]
+        for noise, degradations in _NOISY.items()
+        for s in (5, 10)
+    ]
+
+
+def _near(kind: str, factor: float, factors: Sequence[float]) -> Change:
+    """Factors within 1 % of the named one that do not leave the range of them all."""
+    low = max(factor * (1 - _SPREAD), min(factors))
+    return Change(kind, low, min(factor * (1 + _SPREAD), max(factors)))
+
+
+def _crowded() -> list[Condition]:
+    outside = [
+        Condition(f"outside{noise or '-clean'}-{s}s", s, degradations, outside=True)
+        for noise, degradations in _NOISY.items()
+        for s in (2, 5, 10)
+    ]
+    return [Condition("mix-15s", 15, recordings=2), *outside]
+
+
+CONDITIONS: tuple[Condition, ...] = (*_plain(), *_channels(), *_changed(), *_crowded())
+QUICK: tuple[Condition, ...] = tuple(each for each in CONDITIONS if each.name in _QUICK)
+
+
+def select(names: Sequence[str], among: Sequence[Condition] = CONDITIONS) -> list[Condition]:
+    """The conditions of the given names, or of names that begin so, in the table's order.
+
+    Raises `UsageError` for a name that none of them begins with.
+
+    >>> [condition.name for condition in select(["gsm", "clean-1"])]
+    ['clean-1s', 'clean-10s', 'gsm-10s']
+    """
+    for name in names:
+        if not any(condition.name.startswith(name) for condition in among):
+            families = sorted({each.name.replace("+", "-").split("-")[0] for each in among})
+            raise UsageError(f"{name}: no such condition; they begin with {', '.join(families)}")
+    return [each for each in among if each.name.startswith(tuple(names))]

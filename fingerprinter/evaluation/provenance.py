@@ -1,0 +1,93 @@
+"""Where a figure comes from: version, commit, machine, music."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from fingerprinter.library import Library
+from fingerprinter.types import Track
+
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the times were measured on; ``cores`` that this process may use."""
+
+    cpu: str
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What a figure holds for.
+
+    corpus: digest of all content ids, 16 hex digits: the same music, the same digest
+    version: ``None`` where the package runs without being installed
+    commit: of the checkout, with ``-dirty`` after a change; ``None`` outside one
+    """
+
+    params_id: str | None
+    corpus: str
+    tracks: int
+    version: str | None
+    commit: str | None
+    machine: Machine
+
+    @classmethod
+    def of(cls, library: Library, tracks: Sequence[Track]) -> Provenance:
+        """Of this program on this machine with all tracks of a library."""
+        return cls(
+            params_id=library.stats().params_id,
+            corpus=_corpus_digest(tracks),
+            tracks=len(tracks),
+            version=_version(),
+            commit=_commit(),
+            machine=Machine(_cpu_model(), _cores()),
+        )
+
+
+def _corpus_digest(tracks: Iterable[Track]) -> str:
+    ids = sorted(track.content_id for track in tracks)
+    return hashlib.blake2b("\n".join(ids).encode(), digest_size=8).hexdigest()
+
+
+def _version() -> str | None:
+    try:
+        return metadata.version("fingerprinter")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    if not (_CHECKOUT / ".git").exists():
+        return None
+    command = ["git", "-C", str(_CHECKOUT), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _cpu_model() -> str:
+    """The processor as it names itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,385 @@
+"""The use cases on both databases, with music made from seeds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+import mutagen
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+from sqlalchemy import select, update
+from synthetic import SR, play
+
+from fingerprinter import open_library
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.embedding import load_model
+from fingerprinter.errors import (
+    AudioError,
+    CorruptionError,
+    ModelError,
+    UnknownTrackError,
+    UsageError,
+    VersionError,
+)
+from fingerprinter.library import Library, Progress, indexing, worker
+from fingerprinter.library.analysis import Analysis
+from fingerprinter.library.intake import FoundFile
+from fingerprinter.library.worker import Task
+from fingerprinter.store import schema, settings
+from fingerprinter.store.database import Database
+from fingerprinter.types import IndexReport
+
+PIECES = 4
+PIECE_S = 8
+
+load_once = cache(load_model)
+
+
+def analysed_here(
+    files: Sequence[FoundFile], task: Task, jobs: int
+) -> Iterator[tuple[FoundFile, Analysis | AudioError]]:
+    """What the workers do, in this process: they take a second to start (test_worker.py)."""
+    model = load_once() if task.embeddings else None
+    for file in files:
+        yield file, worker._answer(file.path, task, model)
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pieces 0.flac, 1.flac, ..., titled by their number."""
+    folder = tmp_path_factory.mktemp("pieces")
+    for seed in range(PIECES):
+        soundfile.write(folder / f"{seed}.flac", play(seed, PIECE_S), SR)
+        tag(folder / f"{seed}.flac", f"Piece {seed}")
+    return folder
+
+
+@pytest.fixture
+def music(pieces: Path, tmp_path: Path) -> Path:
+    """The same in a folder of the test's own."""
+    return Path(shutil.copytree(pieces, tmp_path / "music"))
+
+
+@pytest.fixture
+def library(library_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    monkeypatch.setattr(indexing, "analyse_in_order", analysed_here)
+    monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path / "cache"))
+    with open_library(library_url) as library:
+        yield library
+
+
+def tag(path: Path, title: str) -> None:
+    file = mutagen.File(path)
+    file["title"] = title
+    file.save()
+
+
+def index(library: Library, *paths: Path, prune: bool = False) -> IndexReport:
+    return library.index(paths, embeddings=False, prune=prune)
+
+
+def done(report: IndexReport) -> tuple[int, int, int, int]:
+    return report.indexed, report.updated, report.skipped, report.failed
+
+
+def clip(seed: int) -> tuple[npt.NDArray[np.float32], int]:
+    """Seconds 2 to 6 of a piece."""
+    return play(seed, PIECE_S)[2 * SR : 6 * SR], SR
+
+
+def heard(library: Library, *seeds: int) -> list[str | None]:
+    """The titles found for a clip of each piece; None where there is no answer."""
+    answers = [library.identify(clip(seed)) for seed in seeds]
+    return [matches[0].track.title if matches else None for matches in answers]
+
+
+def damage(url: str, table: str) -> int:
+    """Flips a bit in the first row of packed data of a table; the row's key."""
+    rows = schema.metadata.tables[table]
+    key = next(iter(rows.primary_key))
+    with Database.open(url) as database, database.begin() as connection:
+        id_, data = connection.execute(select(key, rows.c.data).order_by(key).limit(1)).one()
+        damaged = bytes([*data[:-3], data[-3] ^ 1, *data[-2:]])
+        connection.execute(update(rows).where(key == id_).values(data=damaged))
+    return int(id_)
+
+
+def test_indexed_music_is_identified(library: Library, music: Path) -> None:
+    report = index(library, music)
+    assert done(report) == (PIECES, 0, 0, 0)
+    assert report.audio_s == pytest.approx(PIECES * PIECE_S)
+    for seed in range(PIECES):
+        (match,) = library.identify(clip(seed))
+        assert match.track.path == str(music / f"{seed}.flac")
+        assert match.offset_s == pytest.approx(2, abs=0.05)
+        assert (match.tempo, match.pitch) == (1, 1)
+    assert heard(library, 100) == [None]
+
+
+def test_it_says_what_it_holds(library: Library, music: Path) -> None:
+    index(library, music)
+    stats = library.stats()
+    assert (stats.tracks, stats.files, stats.embeddings, stats.segments) == (PIECES, PIECES, 0, 1)
+    assert stats.audio_s == pytest.approx(PIECES * PIECE_S)
+    assert stats.params_id == DEFAULT.id
+    assert stats.landmarks > 100 * PIECES * PIECE_S
+    assert stats.landmark_bytes < 4 * stats.landmarks
+    held = list(library.tracks())
+    assert [track.title for track in held] == [f"Piece {seed}" for seed in range(PIECES)]
+    assert library.track(held[1].id) == library.track(music / "1.flac") == held[1]
+    assert library.files(held[1]) == [str(music / "1.flac")]
+
+
+def test_an_empty_library_has_no_answer(library: Library) -> None:
+    assert library.identify(clip(0)) == []
+    assert list(library.tracks()) == []
+    assert library.stats().mb_per_hour is None
+    assert library.reindex() == 0
+
+
+def test_unchanged_and_touched_files_are_skipped(library: Library, music: Path) -> None:
+    index(library, music)
+    assert done(index(library, music, music / "0.flac")) == (0, 0, PIECES, 0)
+    os.utime(music / "0.flac", ns=(1, 1))
+    report = index(library, music)
+    assert (done(report), report.audio_s) == ((0, 0, PIECES, 0), 0)
+    assert done(index(library, music)) == (0, 0, PIECES, 0)
+
+
+def test_a_retagged_file_is_not_listened_to_again(library: Library, music: Path) -> None:
+    index(library, music)
+    before = library.track(music / "2.flac")
+    tag(music / "2.flac", "Another title")
+    report = index(library, music)
+    assert (done(report), report.audio_s) == ((0, 1, PIECES - 1, 0), 0)
+    after = library.track(music / "2.flac")
+    assert (after.id, after.added_at, after.title) == (before.id, before.added_at, "Another title")
+    assert heard(library, 2) == ["Another title"]
+
+
+def test_a_moved_file_is_not_listened_to_again(library: Library, music: Path) -> None:
+    index(library, music)
+    before = library.track(music / "2.flac")
+    (music / "2.flac").rename(music / "moved.flac")
+    report = index(library, music)
+    assert (done(report), report.audio_s) == ((0, 1, PIECES - 1, 0), 0)
+    assert library.files(before) == [str(music / "moved.flac")]
+
+
+def test_files_that_swap_their_names_keep_their_tracks(library: Library, music: Path) -> None:
+    index(library, music)
+    ids = [library.track(music / f"{seed}.flac").id for seed in (0, 1)]
+    (music / "0.flac").rename(music / "x.flac")
+    (music / "1.flac").rename(music / "0.flac")
+    (music / "x.flac").rename(music / "1.flac")
+    report = index(library, music)
+    assert (done(report), report.audio_s) == ((0, 2, PIECES - 2, 0), 0)
+    assert [library.track(music / f"{seed}.flac").id for seed in (1, 0)] == ids
+    assert heard(library, 0, 1) == ["Piece 0", "Piece 1"]
+
+
+def test_a_file_with_other_sound_replaces_its_track(library: Library, music: Path) -> None:
+    index(library, music)
+    before = library.track(music / "2.flac")
+    soundfile.write(music / "2.flac", play(50, PIECE_S), SR)
+    tag(music / "2.flac", "New sound")
+    report = index(library, music)
+    assert done(report) == (0, 1, PIECES - 1, 0)
+    assert report.audio_s == pytest.approx(PIECE_S)
+    assert heard(library, 2, 50) == [None, "New sound"]
+    with pytest.raises(UnknownTrackError, match=f"no track {before.id}"):
+        library.track(before)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_one_recording_under_two_paths_is_one_track(
+    library: Library, music: Path, at_once: bool
+) -> None:
+    if not at_once:
+        index(library, music)
+    shutil.copy(music / "0.flac", music / "copy.flac")
+    index(library, music)
+    assert library.stats().tracks == PIECES
+    assert library.files(music / "copy.flac") == [
+        str(music / name) for name in ("0.flac", "copy.flac")
+    ]
+    assert done(index(library, music)) == (0, 0, PIECES + 1, 0)
+
+
+def test_only_pruning_forgets_files_that_are_gone(library: Library, music: Path) -> None:
+    shutil.copy(music / "0.flac", music / "copy.flac")
+    index(library, music)
+    for name in ("0.flac", "1.flac"):
+        (music / name).unlink()
+    assert index(library, music).removed == 0
+    assert index(library, music, prune=True).removed == 1
+    assert library.files(music / "copy.flac") == [str(music / "copy.flac")]
+    assert heard(library, 0, 1) == ["Piece 0", None]
+
+
+def test_a_folder_that_is_gone_is_not_pruned(library: Library, music: Path) -> None:
+    """It may be on a disk that is not there today."""
+    index(library, music)
+    music.rename(music.parent / "elsewhere")
+    report = index(library, music, prune=True)
+    assert (report.removed, report.failed) == (0, 1)
+    assert library.stats().tracks == PIECES
+
+
+def test_a_removed_track_is_not_identified(library: Library, music: Path) -> None:
+    index(library, music)
+    (removed,) = library.remove([music / "1.flac"])
+    assert heard(library, 0, 1) == ["Piece 0", None]
+    assert library.stats().removed_tracks == 1
+    assert done(index(library, music)) == (1, 0, PIECES - 1, 0)
+    assert heard(library, 1) == ["Piece 1"]
+    assert library.track(music / "1.flac").id > removed.id
+
+
+def test_removal_is_all_or_nothing(library: Library, music: Path) -> None:
+    index(library, music)
+    with pytest.raises(UnknownTrackError, match="nowhere"):
+        library.remove([music / "0.flac", "nowhere.flac"])
+    assert library.stats().tracks == PIECES
+    assert len(library.remove([music / "0.flac", library.track(music / "0.flac")])) == 2
+    assert library.stats().tracks == PIECES - 1
+
+
+def test_files_that_cannot_be_read_do_not_stop_the_others(library: Library, music: Path) -> None:
+    (music / "0a.mp3").write_text("no sound in here")
+    (music / "1a.wav").touch()
+    whole = (music / "2.flac").read_bytes()
+    (music / "2.flac").write_bytes(whole[: len(whole) // 2])
+    report = index(library, music, music / "nowhere.flac")
+    assert done(report) == (PIECES, 0, 0, 3)
+    found = {Path(problem.path).name: problem.message for problem in report.problems}
+    assert set(found) == {"0a.mp3", "1a.wav", "2.flac", "nowhere.flac"}
+    assert "indexed in part" in found["2.flac"]
+    assert library.stats().tracks_in_part == 1
+    assert heard(library, 0, 3) == ["Piece 0", "Piece 3"]
+
+
+def test_progress_counts_every_file(library: Library, music: Path) -> None:
+    (music / "0a.mp3").write_text("no sound in here")
+    steps: list[Progress] = []
+    library.index([music], embeddings=False, on_progress=steps.append)
+    assert [(step.done, step.total) for step in steps] == [(n + 1, 5) for n in range(5)]
+    assert steps[-1].audio_s == pytest.approx(PIECES * PIECE_S)
+
+
+def test_a_track_that_is_removed_while_it_is_recognised(
+    library: Library, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(library, music)
+
+    def analysed_too_late(
+        files: Sequence[FoundFile], task: Task, jobs: int
+    ) -> list[tuple[FoundFile, Analysis | AudioError]]:
+        results = list(analysed_here(files, task, jobs))
+        library.remove([music / "0.flac"])
+        return results
+
+    tag(music / "0.flac", "Another title")
+    with monkeypatch.context() as patch:
+        patch.setattr(indexing, "analyse_in_order", analysed_too_late)
+        report = index(library, music)
+    assert done(report) == (0, 0, PIECES - 1, 1)
+    assert "removed meanwhile; run `index` again" in report.problems[0].message
+    assert done(index(library, music)) == (1, 0, PIECES - 1, 0)
+
+
+def test_reindex_makes_the_same_landmarks_anew(library: Library, music: Path) -> None:
+    index(library, music)
+    library.remove([music / "3.flac"])
+    assert library.reindex() == PIECES - 1
+    assert heard(library, 0, 1, 2, 3) == ["Piece 0", "Piece 1", "Piece 2", None]
+    assert library.stats().removed_tracks == 0
+
+
+def test_damaged_landmarks_are_noticed_and_made_anew(
+    library: Library, library_url: str, music: Path
+) -> None:
+    index(library, music)
+    damage(library_url, "posting_block")
+    with pytest.raises(CorruptionError, match="landmark segment .* run `fingerprinter reindex`"):
+        heard(library, *range(PIECES))
+    library.reindex()
+    assert heard(library, 0, 1) == ["Piece 0", "Piece 1"]
+
+
+def test_damaged_peaks_are_noticed_and_change_nothing(
+    library: Library, library_url: str, music: Path
+) -> None:
+    index(library, music)
+    track_id = damage(library_url, "constellation")
+    before = library.stats()
+    with pytest.raises(CorruptionError, match=f"peaks of track {track_id}: checksum .* again"):
+        library.reindex()
+    assert library.stats() == before
+    library.remove([track_id])
+    index(library, music)
+    assert library.reindex() == PIECES
+
+
+def test_an_open_library_keeps_up_with_another_writer(
+    library: Library, library_url: str, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with a merge that it sees only after it has read the segments that were merged."""
+    merge = indexing.merge_segments
+    monkeypatch.setattr(indexing, "merge_segments", lambda database, params: None)
+    with open_library(library_url) as other:
+        for seed in range(PIECES):
+            index(other, music / f"{seed}.flac")
+            assert heard(library, seed) == [f"Piece {seed}"]
+    with Database.open(library_url) as database:
+        merge(database, DEFAULT)
+    assert library.stats().segments == 1
+    assert heard(library, 0, 3) == ["Piece 0", "Piece 3"]
+
+
+def test_embeddings_may_come_later(library: Library, music: Path) -> None:
+    index(library, music)
+    with pytest.raises(ModelError, match="no track has an embedding"):
+        library.similar(music / "0.flac")
+    report = library.index([music])
+    assert done(report) == (0, PIECES, 0, 0)
+    assert done(library.index([music])) == (0, 0, PIECES, 0)
+    assert library.stats().embeddings == PIECES
+    neighbours = library.similar(music / "0.flac", n=2)
+    assert len(neighbours) == 2
+    assert neighbours[0].similarity >= neighbours[1].similarity
+    assert "Piece 0" not in {neighbour.track.title for neighbour in neighbours}
+
+
+def test_similar_takes_any_file(library: Library, music: Path, tmp_path: Path) -> None:
+    library.index([music])
+    again = tmp_path / "again.wav"
+    soundfile.write(again, play(2, PIECE_S), SR)
+    nearest = library.similar(again, n=1)[0]
+    assert nearest.track.title == "Piece 2"
+    assert nearest.similarity > 0.99
+    with pytest.raises(UnknownTrackError, match="nowhere"):
+        library.similar("nowhere.wav")
+
+
+def test_the_sound_is_decoded_once_for_both_analyses() -> None:
+    """The embedding model hears the samples that the landmarks are made of."""
+    assert load_once().sr == DEFAULT.sr
+
+
+def test_a_library_of_other_parameters_is_refused(library: Library, library_url: str) -> None:
+    with Database.open(library_url) as database, database.begin() as connection:
+        settings.put(connection, settings.PARAMS_ID, "0123456789abcdef")
+    with pytest.raises(VersionError, match=f"params_id 0123456789abcdef.*{DEFAULT.id}"):
+        open_library(library_url)
+
+
+def test_at_least_one_must_work(library: Library, music: Path) -> None:
+    with pytest.raises(UsageError, match="jobs is 0"):
+        library.index([music], jobs=0)

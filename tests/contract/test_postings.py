@@ -1,0 +1,272 @@
+"""The posting index against a plain dictionary, through merges, removals, damage and rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from conftest import Store
+from sqlalchemy import Connection, func, insert, select, update
+
+from fingerprinter.core.landmarks import hash_bits
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.errors import CorruptionError
+from fingerprinter.store import postings, schema
+from fingerprinter.store.postings import GONE, PREFIX_SHIFT, PostingIndex
+from fingerprinter.types import Landmarks
+
+Entry = tuple[int, int, int]  # hash, track id, frame
+Added = tuple[int, int, Landmarks]  # track id, length in frames, landmarks
+
+LAST_HASH = (1 << hash_bits(DEFAULT)) - 1
+VOCABULARY = np.unique(
+    np.append(np.random.default_rng(0).integers(0, LAST_HASH, 400), [0, LAST_HASH])
+).astype(np.uint32)
+
+
+def track(track_id: int, n: int = 400, length: int = 900) -> Added:
+    """A track whose landmarks share their hashes with others, its first and last frame included."""
+    rng = np.random.default_rng(track_id)
+    frames = np.append(rng.integers(0, length, n), [0, length - 1]).astype(np.int32)
+    return track_id, length, Landmarks(rng.choice(VOCABULARY, n + 2), frames)
+
+
+def tracks(ids: Iterable[int]) -> list[Added]:
+    return [track(track_id) for track_id in ids]
+
+
+def entries(added: Iterable[Added], gone: Iterable[int] = ()) -> list[Entry]:
+    """What a dictionary would hold; a track that is gone stands as `GONE`."""
+    return sorted(
+        (hash_, GONE if track_id in gone else track_id, frame)
+        for track_id, _, marks in added
+        for hash_, frame in zip(marks.hashes.tolist(), marks.frames.tolist(), strict=True)
+    )
+
+
+def add(connection: Connection, *segments: Sequence[Added]) -> None:
+    for added in segments:
+        postings.add_segment(connection, DEFAULT, added)
+
+
+def bury(connection: Connection, ids: Iterable[int]) -> None:
+    connection.execute(insert(schema.tombstone), [{"track_id": id_} for id_ in ids])
+
+
+def lookup(
+    connection: Connection,
+    index: PostingIndex | None = None,
+    hashes: npt.NDArray[np.uint32] = VOCABULARY,
+) -> list[Entry]:
+    index = index or PostingIndex(connection, DEFAULT)
+    found = index.lookup(connection, hashes)
+    ids, frames = index.locate(found.position)
+    return sorted(zip(hashes[found.query].tolist(), ids.tolist(), frames.tolist(), strict=True))
+
+
+def merge_all(connection: Connection) -> int:
+    """Merges until nothing is due; how often."""
+    times = 0
+    while postings.merge_due(connection, DEFAULT):
+        times += 1
+    return times
+
+
+def number_of(connection: Connection, table: str) -> int:
+    chosen = schema.metadata.tables[table]
+    return connection.scalar(select(func.count()).select_from(chosen)) or 0
+
+
+def test_lookup_agrees_with_a_dictionary(store: Store) -> None:
+    first, second, third = tracks([5, 2, 9]), tracks([7]), tracks(range(20, 30))
+    with store.write() as connection:
+        add(connection, first, second, third)
+    with store.read() as connection:
+        index = PostingIndex(connection, DEFAULT)
+        every = entries([*first, *second, *third])
+        assert lookup(connection, index) == every
+        some = VOCABULARY[::7]
+        assert lookup(connection, index, some) == [each for each in every if each[0] in some]
+        assert index.landmark_count == len(every)
+        assert index.frame_count == 14 * 900
+
+
+def test_hashes_that_nobody_has_are_not_found(store: Store) -> None:
+    with store.write() as connection:
+        add(connection, tracks([1, 2, 3]))
+    absent = np.setdiff1d(VOCABULARY + np.uint32(1), VOCABULARY)
+    beyond = np.array([LAST_HASH + 1, 4 * LAST_HASH], np.uint32)  # of peaks moved out of range
+    with store.read() as connection:
+        for hashes in (absent, beyond, np.empty(0, np.uint32)):
+            assert lookup(connection, hashes=hashes) == []
+
+
+def test_an_empty_library_finds_nothing(store: Store) -> None:
+    with store.write() as connection:
+        add(connection, [])
+    with store.read() as connection:
+        assert lookup(connection) == []
+        assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0)
+        assert postings.newest_segment(connection) == 0
+
+
+def test_a_track_without_landmarks_takes_part(store: Store) -> None:
+    silent = (3, 500, Landmarks(np.empty(0, np.uint32), np.empty(0, np.int32)))
+    loud = track(4)
+    with store.write() as connection:
+        add(connection, [silent], [silent, loud])
+    with store.read() as connection:
+        assert lookup(connection) == entries([loud])
+
+
+def test_more_blocks_than_a_statement_takes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postings, "_BLOCKS_A_STATEMENT", 3)
+    added = tracks(range(1, 20))
+    with store.write() as connection:
+        add(connection, added)
+        assert number_of(connection, "posting_block") > 6
+    with store.read() as connection:
+        assert lookup(connection) == entries(added)
+
+
+def test_places_are_found_at_the_borders_of_tracks(store: Store) -> None:
+    with store.write() as connection:
+        add(connection, [track(8, length=10), track(3, n=0, length=1)], [track(5, length=20)])
+    with store.read() as connection:
+        index = PostingIndex(connection, DEFAULT)
+    ids, frames = index.locate(np.array([-7, 0, 9, 10, 11, 30, 35]))
+    assert ids.tolist() == [8, 8, 8, 3, 5, 5, 5]
+    assert frames.tolist() == [-7, 0, 9, 0, 0, 19, 24]
+
+
+def test_removed_tracks_are_gone(store: Store) -> None:
+    added = tracks(range(1, 9))
+    with store.write() as connection:
+        add(connection, added[:4], added[4:])
+        bury(connection, [2, 7])
+    with store.read() as connection:
+        assert lookup(connection) == entries(added, gone=[2, 7])
+        assert postings.stats(connection).dead_tracks == 2
+
+
+@pytest.mark.parametrize("at_a_time", [1 << 21, 500])
+def test_a_merge_neither_loses_nor_doubles(
+    store: Store, at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one piece, and in many ranges of hashes, one segment being smaller than a range."""
+    monkeypatch.setattr(postings, "_MERGE_LANDMARKS", at_a_time)
+    batches = [tracks(range(1, 5)), tracks([40]), [track(50, n=3)], tracks(range(60, 64))]
+    added = [each for batch in batches for each in batch]
+    with store.write() as connection:
+        add(connection, *batches)
+        before = postings.newest_segment(connection)
+        assert merge_all(connection) == 1
+    with store.read() as connection:
+        assert lookup(connection) == entries(added)
+        stats = postings.stats(connection)
+        assert (stats.segments, stats.landmarks) == (1, len(entries(added)))
+        assert postings.newest_segment(connection) > before
+
+
+@pytest.mark.parametrize("at_a_time", [1 << 21, 500])
+def test_a_merge_drops_the_removed(
+    store: Store, at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postings, "_MERGE_LANDMARKS", at_a_time)
+    added = tracks(range(1, 13))
+    gone = [1, 6, 7, 12]  # the first, two side by side, the last
+    with store.write() as connection:
+        add(connection, *(added[start : start + 3] for start in range(0, 12, 3)))
+        bury(connection, [*gone, 99])
+        assert merge_all(connection) == 1
+    living = [each for each in added if each[0] not in gone]
+    with store.read() as connection:
+        assert lookup(connection) == entries(living)
+        assert postings.stats(connection).landmarks == len(entries(living))
+        left = connection.scalars(select(schema.tombstone.c.track_id)).all()
+        assert left == [99]  # a segment that is not merged yet may hold it
+
+
+def test_a_merge_of_nothing_but_removed_tracks_leaves_nothing(store: Store) -> None:
+    with store.write() as connection:
+        add(connection, *(tracks([id_]) for id_ in range(1, 5)))
+        bury(connection, range(1, 5))
+        assert merge_all(connection) == 1
+    with store.read() as connection:
+        assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0)
+        assert lookup(connection) == []
+
+
+def test_segments_grow_by_levels(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after each batch of `index`: many small segments never stand side by side."""
+    monkeypatch.setattr(postings, "_LEVEL_0", 1000)
+    added = tracks(range(1, 26))
+    with store.write() as connection:
+        for each in added:
+            add(connection, [each])
+            merge_all(connection)
+            levels = connection.scalars(select(schema.segment.c.level)).all()
+            assert all(levels.count(level) < 4 for level in levels)
+    with store.read() as connection:
+        assert max(connection.scalars(select(schema.segment.c.level))) > 0
+        assert lookup(connection) == entries(added)
+
+
+def test_all_can_be_dropped_and_made_anew(store: Store) -> None:
+    with store.write() as connection:
+        add(connection, tracks([1, 2]), tracks([3]))
+        bury(connection, [2])
+        before = postings.newest_segment(connection)
+        postings.drop_all(connection)
+        assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0)
+        add(connection, tracks([1, 3]))
+    with store.read() as connection:
+        assert lookup(connection) == entries(tracks([1, 3]))
+        assert postings.newest_segment(connection) > before  # an id never names another segment
+
+
+def test_what_is_rolled_back_was_never_there(store: Store) -> None:
+    added = tracks(range(1, 5))
+    with store.write() as connection:
+        add(connection, *([each] for each in added))
+        blocks = number_of(connection, "posting_block")
+    with pytest.raises(RuntimeError, match="midway"), store.write() as connection:
+        add(connection, tracks([10]))
+        bury(connection, [1])
+        assert merge_all(connection) == 1
+        raise RuntimeError("midway")
+    with store.read() as connection:
+        assert lookup(connection) == entries(added)
+        assert number_of(connection, "posting_block") == blocks
+        assert number_of(connection, "tombstone") == 0
+
+
+def test_a_reader_keeps_its_snapshot_through_a_merge(store: Store) -> None:
+    added = tracks(range(1, 5))
+    with store.write() as connection:
+        add(connection, *([each] for each in added))
+    with store.read() as reader:
+        index = PostingIndex(reader, DEFAULT)
+        with store.write() as connection:
+            assert merge_all(connection) == 1
+        assert lookup(reader, index) == entries(added)
+    with store.read() as reader:
+        assert lookup(reader) == entries(added)
+
+
+def test_a_damaged_block_names_its_segment_and_the_next_step(store: Store) -> None:
+    block = schema.posting_block
+    with store.write() as connection:
+        add(connection, tracks([1]), tracks([2]), tracks([3]), tracks([4]))
+        id_, data = connection.execute(select(block.c.id, block.c.data).limit(1)).one()
+        damaged = bytes([*data[:-2], data[-2] ^ 8, data[-1]])
+        connection.execute(update(block).where(block.c.id == id_).values(data=damaged))
+    expected = rf"landmark segment {id_ >> PREFIX_SHIFT}: checksum .* `fingerprinter reindex`"
+    with store.read() as connection, pytest.raises(CorruptionError, match=expected):
+        lookup(connection)
+    with pytest.raises(CorruptionError, match=expected), store.write() as connection:
+        postings.merge_due(connection, DEFAULT)
+    with store.read() as connection:
+        assert postings.stats(connection).segments == 4

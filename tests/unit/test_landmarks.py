@@ -1,0 +1,93 @@
+"""Pairs of peaks against plain loops; a hash says its three numbers and nothing else."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fingerprinter.core.landmarks import hash_bits, landmarks_of, pair_hash
+from fingerprinter.core.params import DEFAULT, LandmarkParams
+from fingerprinter.types import Landmarks, Peaks
+
+SMALL = LandmarkParams(max_bin=100, min_dt=2, max_dt=9, max_df=12)
+
+Place = tuple[int, int]  # frame and bin in quarters
+
+
+def peaks_at(places: list[Place]) -> Peaks:
+    quarters = np.array(sorted(places), np.float32).reshape(-1, 2) / 4
+    return Peaks(quarters[:, 0], quarters[:, 1], np.zeros(len(quarters), np.float32))
+
+
+def in_order(marks: Landmarks) -> list[tuple[int, int]]:
+    return sorted(zip(marks.hashes.tolist(), marks.frames.tolist(), strict=True))
+
+
+def up(number: float) -> int:
+    """The nearest integer, halves up."""
+    return int(np.floor(number + 0.5))
+
+
+def hash_of(anchor: Place, target: Place, params: LandmarkParams) -> int:
+    numbers = (anchor[1], target[1] - anchor[1], target[0] - anchor[0])
+    arrays = (np.array([number], np.int32) for number in numbers)
+    return int(pair_hash(*arrays, params)[0])
+
+
+def paired_plainly(
+    peaks: Peaks, params: LandmarkParams, fan_out: int, phase: float
+) -> list[tuple[int, int]]:
+    places = sorted(
+        (up(frame + phase), up(bin_)) for frame, bin_ in zip(peaks.frames, peaks.bins, strict=True)
+    )
+    marks = []
+    for number, anchor in enumerate(places):
+        zone = [
+            target
+            for target in places[number + 1 :]
+            if params.min_dt <= target[0] - anchor[0] <= params.max_dt
+            and abs(target[1] - anchor[1]) <= params.max_df
+        ]
+        marks += [(hash_of(anchor, target, params), anchor[0]) for target in zone[:fan_out]]
+    return sorted(marks)
+
+
+places = st.lists(st.tuples(st.integers(-2, 120), st.integers(0, 400)), max_size=40)
+
+
+@given(places, st.integers(1, 6), st.sampled_from([0.0, 0.25, 0.5]))
+def test_agrees_with_plain_loops(places: list[Place], fan_out: int, phase: float) -> None:
+    peaks = peaks_at(places)
+    marks = landmarks_of(peaks, SMALL, fan_out, phase)
+    assert in_order(marks) == paired_plainly(peaks, SMALL, fan_out, phase)
+
+
+@given(places, st.integers(1, 1000))
+def test_the_same_peaks_later_are_the_same_landmarks_later(places: list[Place], later: int) -> None:
+    marks = landmarks_of(peaks_at(places), SMALL, 4)
+    moved = landmarks_of(peaks_at([(frame + 4 * later, bin_) for frame, bin_ in places]), SMALL, 4)
+    expected = [(hash_, frame + later) for hash_, frame in in_order(marks)]
+    assert in_order(moved) == expected
+
+
+@pytest.mark.parametrize("params", [DEFAULT, SMALL, LandmarkParams(max_bin=1023, max_df=64)])
+def test_different_pairs_have_different_hashes_within_the_bits(params: LandmarkParams) -> None:
+    bins = [0, 1, params.max_bin - 1, params.max_bin]
+    df = [-params.max_df, -1, 0, 1, params.max_df]
+    dt = [params.min_dt, params.max_dt - 1, params.max_dt]
+    triples = np.array(list(product(bins, df, dt)), np.int32)
+    hashes = pair_hash(*triples.T, params)
+    assert hashes.dtype == np.uint32
+    assert len(np.unique(hashes)) == len(triples)
+    assert int(hashes.max()) < 1 << hash_bits(params)
+
+
+@pytest.mark.parametrize("places", [[], [(0, 80)], [(0, 80), (4000, 80)]])
+def test_what_has_no_pair_has_no_landmark(places: list[Place]) -> None:
+    marks = landmarks_of(peaks_at(places), SMALL, 5)
+    assert len(marks) == 0
+    assert (marks.hashes.dtype, marks.frames.dtype) == (np.uint32, np.int32)

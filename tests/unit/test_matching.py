@@ -1,0 +1,171 @@
+"""Votes and alignment against plain loops; what a score and a confidence must obey."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fingerprinter.core import matching
+from fingerprinter.core.matching import Question, align, ask, confidence, count_votes, places
+from fingerprinter.types import Landmarks, Peaks
+
+Mark = tuple[int, int]  # hash and frame
+Library = list[tuple[int, int]]  # hash and position
+
+marks = st.lists(st.tuples(st.integers(0, 12), st.integers(-1, 30)), max_size=12)
+variants = st.lists(st.lists(marks, min_size=1, max_size=2), min_size=1, max_size=4)
+libraries = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 60)), max_size=40)
+
+
+def landmarks(each: Sequence[Mark]) -> Landmarks:
+    hashes, frames = np.array(each, np.int64).reshape(-1, 2).T
+    return Landmarks(hashes.astype(np.uint32), frames.astype(np.int32))
+
+
+def question(variants: Sequence[Sequence[Sequence[Mark]]]) -> Question:
+    return ask([[landmarks(phase) for phase in phases] for phases in variants])
+
+
+def keys_in(library: Library, asked: Question) -> npt.NDArray[np.int64]:
+    """The keys that the postings of a library vote for."""
+    hits = [
+        (number, position)
+        for number, wanted in enumerate(asked.hashes.tolist())
+        for hash_, position in library
+        if hash_ == wanted
+    ]
+    query, position = np.array(hits, np.int64).reshape(-1, 2).T
+    return places(asked, query, position)
+
+
+def votes_plainly(library: Library, phases: Sequence[Sequence[Mark]]) -> Counter[int]:
+    """Votes for each place; a landmark that two phases share votes once."""
+    once = {mark for phase in phases for mark in phase}
+    return Counter(
+        position - frame for hash_, frame in once for known, position in library if known == hash_
+    )
+
+
+def with_neighbour(votes: Counter[int]) -> dict[int, int]:
+    """A clip between two frames votes for both: a place takes the next one's votes too."""
+    return {place: count + votes[place + 1] for place, count in votes.items()}
+
+
+@given(variants)
+def test_a_question_asks_each_hash_once(variants: list[list[list[Mark]]]) -> None:
+    asked = question(variants)
+    every = [hash_ for phases in variants for phase in phases for hash_, _ in phase]
+    assert asked.hashes.tolist() == sorted(set(every))
+    assert asked.counts.sum() == len(asked.shifts)
+
+
+@given(variants, libraries)
+def test_votes_agree_with_plain_loops(variants: list[list[list[Mark]]], library: Library) -> None:
+    keys = keys_in(library, question(variants))
+    for number, phases in enumerate(variants):
+        votes = count_votes(keys, number, 1000)
+        expected = with_neighbour(votes_plainly(library, phases))
+        assert dict(zip(votes.position.tolist(), votes.votes.tolist(), strict=True)) == expected
+
+
+@given(variants, libraries, st.integers(1, 5))
+def test_the_places_with_most_votes_come_first(
+    variants: list[list[list[Mark]]], library: Library, most: int
+) -> None:
+    keys = keys_in(library, question(variants))
+    every = count_votes(keys, 0, 1000).votes.tolist()
+    assert count_votes(keys, 0, most).votes.tolist() == sorted(every, reverse=True)[:most]
+
+
+def test_excess_ranks_places_as_their_votes_do() -> None:
+    excess = matching.vote_excess(np.array([40, 9, 7, 7, 3]))
+    assert (np.diff(excess) <= 0).all()
+    assert excess[0] > 0 > excess[-1]
+    assert len(matching.vote_excess(np.array([40]))) == 1
+    assert len(matching.vote_excess(np.empty(0, np.int64))) == 0
+
+
+def random_peaks(seed: int, n: int, frames: float) -> Peaks:
+    """Places to a quarter, sorted by bin as `align` takes a track."""
+    rng = np.random.default_rng(seed)
+    where = rng.integers(0, round(4 * frames), n).astype(np.float32) / 4
+    bins = np.sort(rng.integers(40, 400, n)).astype(np.float32) / 4
+    return Peaks(where, bins, np.zeros(n, np.float32))
+
+
+def clip_of(track: Peaks, start: float, length: float) -> Peaks:
+    inside = track.take((track.frames >= start) & (track.frames < start + length))
+    return Peaks(inside.frames - np.float32(start), inside.bins, inside.salience)
+
+
+def coincidences_plainly(clip: Peaks, track: Peaks, near: float) -> float:
+    """The best weighted count of coincidences around a proposed offset, pair by pair."""
+    reach = len(matching._KERNEL) // 2
+    curve: defaultdict[int, float] = defaultdict(float)
+    for frame, bin_ in zip(clip.frames, clip.bins, strict=True):
+        for other_frame, other_bin in zip(track.frames, track.bins, strict=True):
+            if abs(other_bin - bin_) <= matching._BIN_TOLERANCE:
+                step = int(np.rint((other_frame - frame) * matching._STEPS))
+                for away in range(-reach, reach + 1):
+                    curve[step + away] += matching._KERNEL[reach + away]
+    middle = round(near * matching._STEPS)
+    tried = range(middle - matching._SEARCH_STEPS, middle + matching._SEARCH_STEPS + 1)
+    return max(curve[step] for step in tried)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 500), st.floats(20, 120))
+def test_alignment_agrees_with_plain_loops(seed: int, near: float) -> None:
+    track, clip = random_peaks(seed, 200, 200), random_peaks(seed + 1, 30, 40)
+    found = align(clip, track, near)
+    assert found.coincidences == pytest.approx(coincidences_plainly(clip, track, near))
+
+
+@given(st.integers(0, 500), st.integers(0, 1200), st.floats(-1.5, 1.5))
+def test_a_clip_lies_where_it_was_cut(seed: int, start_quarters: int, error: float) -> None:
+    track, start = random_peaks(seed, 800, 400), start_quarters / 4
+    found = align(clip_of(track, start, 60), track, start + error)
+    assert found.offset == start
+    wrong = align(clip_of(track, start, 60), track, start + 30)
+    assert found.score > 3 * wrong.score
+    assert found.coincidences > wrong.coincidences
+
+
+def test_a_clip_may_begin_before_its_track() -> None:
+    track = random_peaks(7, 800, 400)
+    clip = clip_of(track, 0, 60)
+    late = Peaks(clip.frames + np.float32(25), clip.bins, clip.salience)
+    assert align(late, track, -25).offset == -25
+
+
+@pytest.mark.parametrize("n_clip, n_track", [(0, 0), (0, 20), (20, 0)])
+def test_nothing_in_common_scores_nothing(n_clip: int, n_track: int) -> None:
+    found = align(random_peaks(1, n_clip, 50), random_peaks(2, n_track, 100), 10)
+    assert (found.coincidences, found.score) == (0, 0)
+
+
+def test_peaks_of_other_frequencies_score_nothing() -> None:
+    track = random_peaks(1, 100, 100)
+    higher = Peaks(track.frames, track.bins + 500, track.salience)
+    assert align(higher, track, 0).score == 0
+
+
+def test_a_proposal_beyond_the_track_scores_nothing() -> None:
+    track = random_peaks(1, 100, 100)
+    assert align(clip_of(track, 0, 50), track, 100_000).score == 0
+
+
+@given(st.floats(0, 200), st.floats(0.1, 100), st.integers(1, 500), st.integers(1, 500))
+def test_confidence_rises_with_the_score_and_falls_with_the_search(
+    score: float, more: float, searched: int, further: int
+) -> None:
+    certain = confidence(score, searched)
+    assert 0 < certain <= 1
+    assert confidence(score + more, searched) >= certain >= confidence(score, searched + further)
+    assert confidence(0, searched) < 0.5 < confidence(1000, searched)

@@ -1,0 +1,290 @@
+"""Tags of every format, written by mutagen or FFmpeg into files made here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import mutagen
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mutagen.apev2 import APEv2
+from mutagen.id3 import ID3, TALB, TCON, TDRC, TIT2, TPE1, TRCK, TYER, UFID
+from mutagen.mp4 import MP4FreeForm
+
+from fingerprinter.audio import read_tags
+from fingerprinter.types import Tags
+
+MBID = "9d3e2a6b-0a4c-4d6f-8f0e-1234567890ab"
+FULL = Tags("Für Elise 🎹", "Ludwig", "Bagatellen", 3, 1810, "Classical", MBID)
+CODECS = {
+    "mp3": "libmp3lame",
+    "flac": "flac",
+    "opus": "libopus",
+    "m4a": "aac",
+    "wma": "wmav2",
+    "wv": "wavpack",
+    "wav": "pcm_s16le",
+    "aiff": "pcm_s16be",
+    "mka": "flac",
+}
+
+
+def encode(path: Path, metadata: dict[str, str] | None = None) -> Path:
+    """0.2 s of silence at 48 kHz."""
+    with av.open(str(path), "w") as out:
+        out.metadata.update(metadata or {})
+        stream = out.add_stream(CODECS[path.suffix[1:]], rate=48_000, layout="mono")
+        stream.bit_rate = 64_000
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 9600), np.int16), "s16", "mono")
+        silence.sample_rate, silence.pts = 48_000, 0
+        frame_size = stream.codec_context.frame_size or None
+        form = stream.format.name if stream.format else "s16"
+        for frame in av.AudioResampler(form, "mono", 48_000, frame_size).resample(silence):
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def id3_frames() -> list[Any]:
+    return [
+        TIT2(encoding=3, text=FULL.title),
+        TPE1(encoding=3, text=FULL.artist),
+        TALB(encoding=3, text=FULL.album),
+        TRCK(encoding=0, text="3/12"),
+        TDRC(encoding=0, text="1810-04-27"),
+        TCON(encoding=0, text="(32)"),  # ID3v1's number for Classical
+        UFID(owner="http://musicbrainz.org", data=MBID.encode()),
+    ]
+
+
+def tag_id3(path: Path, version: int = 4) -> None:
+    file = mutagen.File(path)
+    if file.tags is None:
+        file.add_tags()
+    for frame in id3_frames():
+        file.tags.add(frame)
+    if version == 3:
+        file.tags.update_to_v23()
+    file.save(v2_version=version)
+
+
+def tag_id3_version_3(path: Path) -> None:
+    tag_id3(path, version=3)
+
+
+def tag(values: dict[str, Any]) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        file = mutagen.File(path)
+        if file.tags is None:
+            file.add_tags()
+        file.tags.update(values)
+        file.save()
+
+    return write
+
+
+VORBIS = tag(
+    {
+        "TITLE": [FULL.title],
+        "artist": [FULL.artist, "somebody else"],
+        "ALBUM": [FULL.album],
+        "TRACKNUMBER": ["03"],
+        "DATE": ["1810"],
+        "GENRE": [FULL.genre],
+        "MUSICBRAINZ_TRACKID": [MBID.upper()],
+    }
+)
+MP4 = tag(
+    {
+        "©nam": FULL.title,
+        "©ART": FULL.artist,
+        "©alb": FULL.album,
+        "trkn": [(3, 12)],
+        "©day": "1810-04-27T00:00:00Z",
+        "©gen": FULL.genre,
+        "----:com.apple.iTunes:MusicBrainz Track Id": MP4FreeForm(MBID.encode()),
+    }
+)
+ASF = tag(
+    {
+        "Title": FULL.title,
+        "Author": FULL.artist,
+        "WM/AlbumTitle": FULL.album,
+        "WM/TrackNumber": 3,
+        "WM/Year": "1810",
+        "WM/Genre": FULL.genre,
+        "MusicBrainz/Track Id": MBID,
+    }
+)
+APE = tag(
+    {
+        "Title": FULL.title,
+        "Artist": [FULL.artist, "somebody else"],
+        "Album": FULL.album,
+        "Track": "3/12",
+        "Year": "1810",
+        "Genre": FULL.genre,
+        "MUSICBRAINZ_TRACKID": MBID,
+    }
+)
+WRITERS = [
+    ("mp3", tag_id3),
+    ("mp3", tag_id3_version_3),
+    ("wav", tag_id3),
+    ("aiff", tag_id3),
+    ("flac", VORBIS),
+    ("opus", VORBIS),
+    ("m4a", MP4),
+    ("wma", ASF),
+    ("wv", APE),
+]
+
+
+@pytest.mark.parametrize(("suffix", "write"), WRITERS)
+def test_every_tag_format_says_the_same(
+    suffix: str, write: Callable[[Path], None], tmp_path: Path
+) -> None:
+    path = encode(tmp_path / f"x.{suffix}")
+    assert read_tags(path) == Tags()
+    write(path)
+    assert read_tags(path) == FULL
+
+
+@pytest.mark.parametrize("suffix", ["wav", "mka"])
+def test_where_mutagen_finds_none_ffmpeg_does(suffix: str, tmp_path: Path) -> None:
+    metadata = {"title": "Für Elise", "artist": "Ludwig", "date": "1810", "track": "3"}
+    path = encode(tmp_path / f"x.{suffix}", metadata)  # RIFF INFO, Matroska
+    assert read_tags(path) == Tags("Für Elise", "Ludwig", track_number=3, year=1810)
+
+
+def test_ape_tags_behind_an_mp3(tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.mp3")
+    ID3(path).delete()
+    ape = APEv2()
+    ape["Title"], ape["Year"] = "Für Elise", "1810"
+    ape.save(path)
+    assert read_tags(path) == Tags("Für Elise", year=1810)
+
+
+def test_id3v1_alone(tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.mp3")
+    ID3(path).delete()
+    fields = b"Elise".ljust(30, b"\0") + b"Ludwig".ljust(30, b"\0") + bytes(30) + b"1810"
+    path.write_bytes(path.read_bytes() + b"TAG" + fields + bytes(28) + b"\0\3" + b"\x20")
+    assert read_tags(path) == Tags("Elise", "Ludwig", None, 3, 1810, "Classical")
+
+
+DATES = [
+    ("1999", 1999),
+    ("1999-05-01", 1999),
+    ("1999-05-01T12:30:00Z", 1999),
+    ("01/05/1999", 1999),
+    ("1.5.1999", 1999),
+    ("19990501", 1999),
+    ("May 1999", 1999),
+    ("1999/2001", 1999),
+    ("℗ 1999 Label", 1999),
+    ("0000", None),
+    ("99", None),
+    ("123456", None),
+    ("unknown", None),
+]
+
+
+@pytest.mark.parametrize(("text", "year"), DATES)
+def test_the_year_of_any_form_of_date(text: str, year: int | None, tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.flac")
+    tag({"DATE": [text]})(path)
+    assert read_tags(path).year == year
+
+
+NUMBERS = [
+    ("7", 7),
+    ("07", 7),
+    ("7/12", 7),
+    (" 7 of 12", 7),
+    ("0", None),
+    ("A1", None),
+    ("", None),
+    ("20240101", None),
+    ("-1", None),
+]
+
+
+@pytest.mark.parametrize(("text", "number"), NUMBERS)
+def test_the_track_number(text: str, number: int | None, tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.flac")
+    tag({"TRACKNUMBER": [text]})(path)
+    assert read_tags(path).track_number == number
+
+
+TEXTS = [
+    ("Für Elise", "Für Elise"),
+    ("  Für \t Elise\n", "Für Elise"),
+    ("Elise\0\0\0", "Elise"),
+    ("\0Elise", "Elise"),
+    ("Elise\0Therese", "Elise"),
+    ("\x1b[31mEl\x7fise\x85", "[31mEl ise"),
+    ("   ", None),
+    ("\0\x01\x02", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("text", "title"), TEXTS)
+def test_what_is_no_text_is_taken_off(text: str, title: str | None, tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.opus")
+    tag({"TITLE": [text]})(path)
+    assert read_tags(path).title == title
+
+
+@pytest.mark.parametrize("mbid", ["", "not one", MBID[:-1], MBID + "0", MBID.replace("-", "_")])
+def test_only_a_uuid_is_a_recording_id(mbid: str, tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.flac")
+    tag({"MUSICBRAINZ_TRACKID": [mbid]})(path)
+    assert read_tags(path).mbid is None
+
+
+def test_the_second_name_counts_where_the_first_is_empty(tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.mp3")
+    tags = ID3(path)
+    tags.setall("TYER", [TYER(encoding=0, text="1810")])
+    tags.save(path, v2_version=3)
+    assert read_tags(path).year == 1810
+    flac = encode(tmp_path / "x.flac")
+    tag({"DATE": [""], "YEAR": ["1810"]})(flac)
+    assert read_tags(flac).year == 1810
+
+
+def test_what_is_missing_or_no_audio_has_no_tags(tmp_path: Path) -> None:
+    (tmp_path / "x.mp3").write_bytes(b"no sound" * 100)
+    for path in (tmp_path / "no.mp3", tmp_path, tmp_path / "x.mp3", Path("a\0b")):
+        assert read_tags(path) == Tags()
+
+
+@pytest.fixture(scope="session")
+def tagged(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("tags")
+    paths = [encode(folder / f"{i}.{suffix}") for i, (suffix, _) in enumerate(WRITERS)]
+    for path, (_, write) in zip(paths, WRITERS, strict=True):
+        write(path)
+    return paths
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_a_broken_tag_never_raises(data: st.DataObject, tagged: list[Path]) -> None:
+    path = data.draw(st.sampled_from(tagged))
+    damaged = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 30))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    broken = path.with_name(f"broken{path.suffix}")
+    broken.write_bytes(damaged)
+    tags = read_tags(broken)
+    for text in (tags.title, tags.artist, tags.album, tags.genre):
+        assert text is None or (text == " ".join(text.split()) and text.encode("utf-8"))

@@ -1,0 +1,57 @@
+"""A change of tempo or pitch is undone on the peaks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic import play
+
+from fingerprinter.core.landmarks import landmarks_of
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp, unwarped
+from fingerprinter.types import Peaks
+
+WARPS = [Warp(1.06, 1.06), Warp(0.9, 0.9), Warp(1.15, 1.0), Warp(1.0, 1.1)]
+
+
+def music_peaks(warp: Warp) -> Peaks:
+    peaks = find_peaks([play(3, 10, warp.tempo, warp.pitch)], DEFAULT)
+    return densest(peaks, DEFAULT.peaks_per_s, DEFAULT)
+
+
+def marks(peaks: Peaks) -> set[tuple[int, int]]:
+    """Hashes, and their times to within some frames."""
+    found = landmarks_of(peaks, DEFAULT, DEFAULT.fan_out)
+    return set(zip(found.hashes.tolist(), (found.frames // 8).tolist(), strict=True))
+
+
+def test_the_unchanged_clip_stays_as_it_is() -> None:
+    peaks = music_peaks(UNCHANGED)
+    assert np.array_equal(unwarped(peaks, UNCHANGED).frames, peaks.frames)
+    assert np.array_equal(unwarped(peaks, UNCHANGED).bins, peaks.bins)
+
+
+@pytest.mark.parametrize("warp", WARPS)
+def test_undone_peaks_have_the_landmarks_of_the_unchanged_recording(warp: Warp) -> None:
+    original, changed = music_peaks(UNCHANGED), music_peaks(warp)
+    plain = len(marks(original) & marks(changed))
+    undone = len(marks(original) & marks(unwarped(changed, warp)))
+    assert undone > 3 * plain
+    assert undone > 0.05 * len(marks(original))
+
+
+def test_the_escalation_tries_each_change_once_and_never_none() -> None:
+    tried = [warp for stage in ESCALATION for warp in stage]
+    assert len(set(tried)) == len(tried)
+    assert UNCHANGED not in tried
+
+
+@pytest.mark.parametrize("kind", [Warp(1.03, 1.03), Warp(1.03, 1.0), Warp(1.0, 1.03)])
+def test_the_escalation_reaches_every_kind_of_change(kind: Warp) -> None:
+    """Speed, tempo, pitch: up and down by 3 %, each within two hundredths of one that is tried."""
+    down = Warp(1 / kind.tempo, 1 / kind.pitch)
+    tried = np.array([(warp.tempo, warp.pitch) for stage in ESCALATION for warp in stage])
+    for wanted in (kind, down):
+        away = np.abs(np.log(tried) - np.log([wanted.tempo, wanted.pitch])).max(axis=1)
+        assert away.min() < 0.02
