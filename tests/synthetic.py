@@ -18,13 +18,14 @@ def play(seed: int, duration_s: float, tempo: float = 1.0, pitch: float = 1.0) -
     duration_s: of the piece at tempo 1; tempo, pitch: factors
     """
     rng = np.random.default_rng(seed)
+    hiss = np.random.default_rng([seed, round(1000 * pitch)])  # noise moved in pitch is other noise
     samples = np.zeros(round((duration_s / tempo + 1) * SR))
     n_notes = round(duration_s * _NOTES_PER_S)
     key_hz = 110 * 2 ** (rng.integers(12) / 12)
     onsets_s = np.sort(rng.uniform(0, duration_s, n_notes))
     semitones = rng.choice(_SCALE, n_notes) + 12 * rng.integers(0, 4, n_notes)
     for onset_s, semitone in zip(onsets_s, semitones, strict=True):
-        drum = 0.3 * rng.standard_normal(800) * np.exp(-np.arange(800) / 200)
+        drum = 0.3 * hiss.standard_normal(800) * np.exp(-np.arange(800) / 200)
         level, decay_s = rng.uniform(0.3, 1), rng.uniform(0.1, 0.6) / tempo
         note = level * _note(key_hz * 2 ** (semitone / 12) * pitch, decay_s)
         note[: len(drum)] += drum * (rng.random() < 0.3)

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal, stats
+from typer.testing import CliRunner, Result
 
 from fingerprinter.audio import read_samples, write_wav
+from fingerprinter.cli import evaluate
 from fingerprinter.core.warp import UNCHANGED, Warp
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation import (
@@ -94,6 +97,7 @@ def decibels(ratio: float) -> float:
 
 
 @given(SEEDS)
+@settings(deadline=None)
 def test_gain_puts_the_peak_half_to_fifteen_decibels_below_full_scale(seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples = with_gain(rng.standard_normal(100).astype(np.float32), rng)
@@ -105,6 +109,7 @@ def test_gain_leaves_silence_silent(rng: np.random.Generator) -> None:
 
 
 @given(SEEDS, st.floats(-20, 20))
+@settings(deadline=None)
 def test_noise_is_added_at_its_ratio(seed: int, snr_db: float) -> None:
     rng = np.random.default_rng(seed)
     samples, noise = rng.standard_normal((2, 1000)).astype(np.float32) * [[0.1], [3.0]]
@@ -143,7 +148,7 @@ def test_coloured_noise_falls_as_it_should(
 
 
 @given(SEEDS, st.integers(1000, 20_000))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_synthetic_sounds_are_as_long_as_asked_for_and_audible(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     for sound in (synthetic_ambience, synthetic_voice):
@@ -223,7 +228,7 @@ def test_room_decays_in_its_time_and_the_high_frequencies_faster(
 
 
 @given(SEEDS, st.floats(0.3, 0.9), st.floats(-6, 3))
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 def test_direct_sound_comes_first_and_stands_at_its_ratio(
     seed: int, rt60_s: float, ratio_db: float
 ) -> None:
@@ -347,6 +352,7 @@ def test_select_refuses_unknown_names() -> None:
 
 
 @given(SEEDS)
+@settings(deadline=None)
 def test_changes_stay_within_their_ranges(seed: int) -> None:
     rng = np.random.default_rng(seed)
     semitone = 2 ** (1 / 12)
@@ -440,6 +446,7 @@ def test_nothing_is_drawn_from_silence_or_short_files(
 
 
 @given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+@settings(deadline=None)
 def test_interval_is_scipys_wilson_interval(counts: tuple[int, int]) -> None:
     expected = stats.binomtest(*counts).proportion_ci(0.95, "wilson")
     assert Rate(*counts).interval == pytest.approx((expected.low, expected.high), abs=1e-6)
@@ -479,6 +486,7 @@ def clip(loop: Path) -> Clip:
 
 
 @given(st.integers(8, 200), st.integers(1, 8), SEEDS)
+@settings(deadline=None)
 def test_likeness_is_that_of_its_plain_twin(m: int, n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples, stretch = (rng.standard_normal(size).astype(np.float32) for size in (n, m))
@@ -716,3 +724,55 @@ def test_groups_are_read_and_count(library: Library, plan: Plan, tmp_path: Path)
     assert all(trial.is_hit for trial in found.trials)
     with pytest.raises(UsageError, match="No such file"):
         read_groups(tmp_path / "none.tsv")
+
+
+# --- the command
+
+
+@pytest.fixture(scope="module")
+def address(library: Library) -> str:
+    return library.stats().address
+
+
+def run_command(address: str, *arguments: str) -> Result:
+    app = typer.Typer()
+    app.add_typer(evaluate.app, name="evaluate")
+    return CliRunner().invoke(app, ["evaluate", "identify", *arguments], obj=address)
+
+
+def test_command_prints_a_table(address: str) -> None:
+    outside = [f"--outside={path}" for path in OUTSIDE]
+    result = run_command(address, "clean-5s", "outside-clean-5s", "--clips=1", *outside)
+    assert result.exit_code == 0, result.output
+    heading, clean, unknown, *_ = result.output.splitlines()
+    assert heading.split()[:3] == ["condition", "clips", "hits"]
+    assert clean.split()[:4] == ["clean-5s", "1", "100.0", "%"]
+    assert unknown.split()[:2] == ["outside-clean-5s", "1"]
+    assert "mean of the conditions: 100.0 % hits" in result.output
+    assert "outside music answered: 0 of 1 clips" in result.output
+
+
+def test_command_prints_json_on_one_line(address: str) -> None:
+    result = run_command(address, "clean-5s", "--clips=1", "--seed=4", "--json")
+    found = json.loads(result.stdout)
+    assert (found["seed"], found["conditions"][0]["condition"]) == (4, "clean-5s")
+
+
+def test_command_takes_files_of_noise_and_groups(
+    address: str, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    sound = synthetic_ambience(4 * SR, rng)
+    write_wav(tmp_path / "rain.wav", 0.3 * sound / np.abs(sound).max(), SR)
+    groups = tmp_path / "groups.tsv"
+    groups.write_text("a.ogg\tb.ogg\n", encoding="utf-8")
+    options = [f"--ambience={tmp_path}", f"--speech={tmp_path}", f"--groups={groups}"]
+    result = run_command(
+        address, "babble", "ambience+0dB-5s", "--clips=1", "--quick", *options, "--json"
+    )
+    assert result.exit_code == 0, result.output
+    assert [row["clips"] for row in json.loads(result.stdout)["conditions"]] == [1, 1]
+
+
+def test_command_refuses_unknown_conditions(address: str) -> None:
+    result = run_command(address, "studio")
+    assert isinstance(result.exception, UsageError)

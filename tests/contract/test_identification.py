@@ -1,0 +1,160 @@
+"""Clips of synthetic music, whole and changed, in a library made by real worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+import soxr
+from synthetic import SR, play
+
+from fingerprinter import open_library
+from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.errors import AudioError
+from fingerprinter.library import Library
+from fingerprinter.library.identification import Identifier
+from fingerprinter.store.database import Database
+from fingerprinter.store.postings import PostingIndex
+from fingerprinter.types import Match, Peaks
+
+Floats = npt.NDArray[np.float32]
+
+PIECES = range(6)
+PIECE_S = 20
+CERTAIN = 0.999  # a changed clip found at a nearby change is not decisive yet
+
+each_piece = pytest.mark.parametrize("seed", PIECES)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("identification") / "library.db"
+
+
+@pytest.fixture(scope="module")
+def library(path: Path) -> Iterator[Library]:
+    for seed in PIECES:
+        soundfile.write(path.parent / f"{seed}.flac", play(seed, PIECE_S), SR)
+    with open_library(path) as library:
+        report = library.index([path.parent], embeddings=False, jobs=2)
+        assert (report.indexed, report.failed) == (len(PIECES), 0)
+        yield library
+
+
+def noise(duration_s: float, level: float = 0.1) -> Floats:
+    n = round(duration_s * SR)
+    return (level * np.random.default_rng(0).standard_normal(n)).astype(np.float32)
+
+
+def sine(duration_s: float) -> Floats:
+    t = np.arange(round(duration_s * SR)) / SR
+    return (0.5 * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+
+
+def cut(samples: Floats, start_s: float, duration_s: float) -> Floats:
+    return samples[round(start_s * SR) : round((start_s + duration_s) * SR)]
+
+
+def only(matches: list[Match], seed: int) -> Match:
+    """The one match, which is the piece of the seed."""
+    assert [Path(match.track.path or "").stem for match in matches] == [str(seed)]
+    return matches[0]
+
+
+@each_piece
+@pytest.mark.parametrize("start_s, duration_s", [(0.0, 3), (7.013, 2), (12.5, 6)])
+def test_a_clip_lies_where_it_was_cut(
+    library: Library, seed: int, start_s: float, duration_s: float
+) -> None:
+    clip = cut(play(seed, PIECE_S), start_s, duration_s)
+    match = only(library.identify((clip, SR)), seed)
+    assert match.offset_s == pytest.approx(start_s, abs=DEFAULT.hop_s)
+    assert (match.tempo, match.pitch) == (1, 1)
+    assert 0 <= match.clip_start_s < match.clip_end_s <= duration_s + 0.01
+
+
+def test_noise_rates_and_channels_do_not_matter(library: Library) -> None:
+    clip = cut(play(2, PIECE_S), 6, 5)
+    noisy = clip + noise(5, level=0.05)
+    stereo = np.stack([soxr.resample(noisy, SR, 44_100)] * 2)
+    match = only(library.identify((stereo, 44_100)), 2)
+    assert match.offset_s == pytest.approx(6, abs=2 * DEFAULT.hop_s)
+
+
+def test_a_clip_may_begin_before_its_track(library: Library) -> None:
+    clip = np.concatenate([noise(0.5, level=0.01), cut(play(3, PIECE_S), 0, 5)])
+    match = only(library.identify((clip, SR)), 3)
+    assert match.offset_s == pytest.approx(-0.5, abs=2 * DEFAULT.hop_s)
+    assert match.clip_start_s == pytest.approx(0.5, abs=2 * DEFAULT.hop_s)
+
+
+@pytest.mark.parametrize("speed", [0.92, 1.04, 1.1])
+def test_a_change_of_speed_is_found_and_told(library: Library, speed: float) -> None:
+    changed = soxr.resample(play(1, PIECE_S), SR * speed, SR)
+    match = only(library.identify((cut(changed, 4 / speed, 8), SR), min_confidence=CERTAIN), 1)
+    assert match.tempo == pytest.approx(speed, rel=0.015)
+    assert match.pitch == pytest.approx(speed, rel=0.015)
+    assert match.offset_s == pytest.approx(4, abs=0.3)
+
+
+@pytest.mark.parametrize("tempo", [0.9, 1.12])
+def test_a_change_of_tempo_is_found_and_told(library: Library, tempo: float) -> None:
+    changed = play(4, PIECE_S, tempo=tempo)
+    match = only(library.identify((cut(changed, 4 / tempo, 8), SR), min_confidence=CERTAIN), 4)
+    assert match.tempo == pytest.approx(tempo, rel=0.02)
+    assert match.pitch == pytest.approx(1, rel=0.02)
+    assert match.offset_s == pytest.approx(4, abs=0.3)
+
+
+@pytest.mark.parametrize("semitones", [-2, 1])
+def test_a_change_of_pitch_is_found_and_told(library: Library, semitones: int) -> None:
+    pitch = 2 ** (semitones / 12)
+    changed = play(0, PIECE_S, pitch=pitch)
+    match = only(library.identify((cut(changed, 4, 8), SR), min_confidence=CERTAIN), 0)
+    assert match.pitch == pytest.approx(pitch, rel=0.015)
+    assert match.tempo == pytest.approx(1, rel=0.015)
+    assert match.offset_s == pytest.approx(4, abs=0.3)
+
+
+@pytest.mark.parametrize("seed", range(100, 106))
+def test_other_music_has_no_answer(library: Library, seed: int) -> None:
+    assert library.identify((play(seed, 5), SR)) == []
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [np.zeros(5 * SR, np.float32), noise(5), sine(5), cut(play(0, PIECE_S), 5, 0.2), noise(0.05)],
+    ids=["silence", "white noise", "a sine", "a fifth of a second", "less than a frame"],
+)
+def test_what_says_too_little_has_no_answer(library: Library, samples: Floats) -> None:
+    answer = library.listen((samples, SR))
+    assert answer.matches == []
+    assert answer.duration_s == pytest.approx(len(samples) / SR)
+
+
+def test_no_peaks_have_no_answer(library: Library, path: Path) -> None:
+    nothing = Peaks(*(np.empty(0, np.float32) for _ in range(3)))
+    with Database.open(str(path)) as database, database.connect() as connection:
+        index = PostingIndex(connection, DEFAULT)
+        identifier = Identifier(connection, index, DEFAULT, DEFAULT_QUERY)
+        assert identifier.identify(nothing, 0.5) == []
+
+
+def test_no_samples_are_an_error(library: Library) -> None:
+    with pytest.raises(AudioError, match="empty"):
+        library.identify((np.empty(0, np.float32), SR))
+
+
+def test_every_recording_in_a_long_clip_is_reported_in_its_order(library: Library) -> None:
+    clip = np.concatenate([play(5, PIECE_S), play(2, PIECE_S)])
+    matches = library.identify((clip, SR), every=True)
+    assert [Path(match.track.path or "").stem for match in matches] == ["5", "2"]
+    first, second = matches
+    assert first.offset_s == pytest.approx(0, abs=0.1)
+    assert second.offset_s == pytest.approx(-PIECE_S, abs=0.1)
+    assert first.clip_end_s == pytest.approx(PIECE_S, abs=0.1)
+    assert second.clip_start_s == pytest.approx(PIECE_S, abs=0.1)

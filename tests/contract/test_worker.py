@@ -1,0 +1,149 @@
+"""Worker processes: whatever becomes of one of them, the others' files and the library stand."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import soundfile
+from synthetic import SR, play
+
+from fingerprinter import open_library
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.errors import AudioError
+from fingerprinter.library.analysis import Analysis
+from fingerprinter.library.worker import Task, Worker
+
+DEADLINE_S = 60
+
+# A run of `index` that commits each file at once.
+INDEX = """
+import sys
+from fingerprinter import open_library
+from fingerprinter.library import indexing
+indexing._COMMIT_EVERY_S = 0
+with open_library(sys.argv[1]) as library:
+    library.index(sys.argv[2:], embeddings=False, jobs=1)
+"""
+
+
+def until(happens: Callable[[], int | None]) -> int:
+    """What a call returns as soon as it is not None."""
+    deadline = time.monotonic() + DEADLINE_S
+    while (result := happens()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return result
+
+
+def opened(pipe: Path) -> int | None:
+    """The writer's end of a pipe, once a worker has opened the other and waits for data."""
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    """A file, a pipe that keeps the worker waiting, and another file."""
+    paths = [tmp_path / name for name in ("a.flac", "b.flac", "c.flac")]
+    soundfile.write(paths[0], play(0, 3), SR)
+    os.mkfifo(paths[1])
+    soundfile.write(paths[2], play(2, 3), SR)
+    return paths
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that are started from here on."""
+    started: list[subprocess.Popen[bytes]] = []
+    original = subprocess.Popen.__init__
+
+    def recorded(process: subprocess.Popen[bytes], *args: object, **options: object) -> None:
+        original(process, *args, **options)  # type: ignore[call-overload]
+        started.append(process)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", recorded)
+    return started
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    worker = Worker(Task(DEFAULT, embeddings=True, known=frozenset()))
+    yield worker
+    worker.stop()
+
+
+def test_a_worker_answers_file_after_file(worker: Worker, files: list[Path]) -> None:
+    first, problem, second = (
+        worker.analyse(path) for path in (files[0], files[0].with_name("nowhere"), files[2])
+    )
+    assert isinstance(first, Analysis)
+    assert isinstance(second, Analysis)
+    assert isinstance(problem, AudioError)
+    assert str(problem) == f"{files[0].with_name('nowhere')}: no such file"
+    assert first.content_id != second.content_id
+    assert second.sound is not None
+    assert second.sound.duration_s == pytest.approx(3)
+    assert second.sound.embedding is not None
+
+
+def test_a_worker_does_not_listen_to_what_is_known(worker: Worker, files: list[Path]) -> None:
+    heard = worker.analyse(files[0])
+    assert isinstance(heard, Analysis)
+    informed = Worker(Task(DEFAULT, embeddings=False, known=frozenset([heard.content_id])))
+    known = informed.analyse(files[0])
+    informed.stop()
+    assert isinstance(known, Analysis)
+    assert (known.content_id, known.sound) == (heard.content_id, None)
+
+
+def test_a_worker_takes_its_modules_from_where_its_parent_does(
+    worker: Worker, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of music may hold anything, also a file with a module's name."""
+    (tmp_path / "soxr.py").write_text("raise SystemExit('not the real one')")
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(worker.analyse(files[0]), Analysis)
+
+
+def test_a_crash_costs_only_the_file_that_it_came_with(
+    library_url: str, files: list[Path], processes: list[subprocess.Popen[bytes]]
+) -> None:
+    with open_library(library_url) as library, ThreadPoolExecutor(1) as pool:
+        run = pool.submit(library.index, files, embeddings=False, jobs=1)
+        pipe = until(lambda: opened(files[1]))
+        processes[0].kill()
+        os.close(pipe)
+        report = run.result(DEADLINE_S)
+        assert (report.indexed, report.failed) == (2, 1)
+        (problem,) = report.problems
+        assert problem.message == f"{files[1]}: the decoder crashed on it (status -9)"
+        assert [track.path for track in library.tracks()] == [str(files[0]), str(files[2])]
+    assert [process.poll() for process in processes] == [-signal.SIGKILL] * 2  # one began anew
+
+
+def test_a_kill_loses_only_what_was_in_flight(library_url: str, files: list[Path]) -> None:
+    command = [sys.executable, "-c", INDEX, library_url, *map(str, files)]
+    with (
+        subprocess.Popen(command, stderr=subprocess.PIPE) as process,
+        open_library(library_url) as library,
+    ):
+        pipe = until(lambda: opened(files[1]))
+        until(lambda: library.stats().tracks or None)
+        process.kill()
+        os.close(pipe)
+        assert process.stderr is not None
+        process.stderr.read()  # ends when the worker, which writes there too, has ended
+        assert [track.path for track in library.tracks()] == [str(files[0])]
+        assert library.stats().segments == 1
+        report = library.index([files[0], files[2]], embeddings=False, jobs=2)
+    assert (report.indexed, report.skipped, report.failed) == (1, 1, 0)
