@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,8 +14,9 @@ _NOTES_PER_S = 9
 _SCALE = np.array([0, 2, 4, 5, 7, 9, 11])  # of a major key, in semitones
 
 
+@cache
 def play(seed: int, duration_s: float, tempo: float = 1.0, pitch: float = 1.0) -> Floats:
-    """The piece of a seed, (n,) float32 at `SR`: plucked chords and drum strokes.
+    """The piece of a seed, (n,) float32 at `SR`, read-only: plucked chords and drum strokes.
 
     duration_s: of the piece at tempo 1; tempo, pitch: factors
     """
@@ -32,7 +35,9 @@ def play(seed: int, duration_s: float, tempo: float = 1.0, pitch: float = 1.0) -
         start = round(onset_s / tempo * SR)
         samples[start : start + len(note)] += note[: len(samples) - start]
     samples = samples[: round(duration_s / tempo * SR)]
-    return (0.5 * samples / np.abs(samples).max()).astype(np.float32)
+    played: Floats = (0.5 * samples / np.abs(samples).max()).astype(np.float32)
+    played.flags.writeable = False  # the same array for all who ask
+    return played
 
 
 def _note(hz: float, decay_s: float) -> npt.NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 from importlib import metadata
 from typing import Annotated, Any
 
@@ -9,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from fingerprinter.cli import collection, questions, schema
-from fingerprinter.cli.output import complain, emit, prepare_streams
+from fingerprinter.cli.output import abandon_stdout, complain, emit, prepare_streams
 from fingerprinter.errors import FingerprinterError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -81,4 +83,11 @@ app.add_typer(schema.app, name="db")
 def main() -> None:
     """Runs the program and exits."""
     prepare_streams()
-    app(prog_name="fingerprinter")
+    try:
+        app(prog_name="fingerprinter")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        abandon_stdout()  # it may be what is full
+        complain(f"error: {error.strerror}; free some space and run the command again")
+        sys.exit(1)

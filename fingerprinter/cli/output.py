@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
@@ -17,7 +16,6 @@ import typer
 from fingerprinter.audio.source import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
 _READER_GONE = 141  # 128 + SIGPIPE, as shells count
@@ -53,19 +51,16 @@ def _nowhere() -> io.TextIOWrapper:
 
 
 def emit(text: str) -> None:
-    """Writes data to stdout at once; ends the program where nobody reads it or it is full."""
+    """Writes data to stdout at once; ends the program quietly where nobody reads it any more."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except OSError as error:
-        _abandon_stdout()
-        if error.errno == errno.EPIPE:
-            raise typer.Exit(_READER_GONE) from None
-        complain(f"error: standard output: {error.strerror}")
-        raise typer.Exit(1) from None
+    except BrokenPipeError:
+        abandon_stdout()
+        raise typer.Exit(_READER_GONE) from None
 
 
-def _abandon_stdout() -> None:
+def abandon_stdout() -> None:
     """What is left in the buffer goes nowhere, so that Python has nothing to say at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -82,11 +77,8 @@ def print_json(record: dict[str, Any]) -> None:
 
 def print_table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
     """Rows under headings, page by page; nothing where there are no rows."""
-    console = _console()
     for page in _pages(rows):
-        with console.capture() as captured:
-            console.print(_table(columns, page))
-        emit("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+        emit(_rendered(_table(columns, page)))
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
@@ -101,15 +93,20 @@ def _pages(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield page
 
 
-def _console() -> Console:
+def _rendered(table: Table) -> str:
+    """As wide as the terminal; a line a row where there is none."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _ENDLESS
-    return Console(width=width, markup=False, emoji=False, highlight=False)
+    at_terminal = sys.stdout.isatty()
+    lines = io.StringIO()
+    width = None if at_terminal else _ENDLESS
+    Console(file=lines, force_terminal=at_terminal, width=width).print(table)
+    return "".join(f"{line.rstrip()}\n" for line in lines.getvalue().splitlines())
 
 
 def _table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, show_header=any(column.title for column in columns))
     for column in columns:
@@ -117,5 +114,5 @@ def _table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
             column.title, justify=column.justify, no_wrap=not column.folds, overflow="fold"
         )
     for row in rows:
-        table.add_row(*map(printable, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))  # Text: [brackets] are no markup
     return table

@@ -22,6 +22,7 @@ def shown_progress() -> Iterator[OnProgress]:
         bars.TextColumn("{task.description}"),
         bars.BarColumn(),
         bars.TimeRemainingColumn(),
+        bars.TextColumn("left"),
     ]
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("looking for files", total=None)

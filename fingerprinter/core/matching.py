@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.warp import Warp, unwarped
 from fingerprinter.types import Landmarks, Peaks
 
 Longs = npt.NDArray[np.int64]
@@ -32,8 +33,15 @@ _BIN_TOLERANCE = 1.0
 _SEARCH_STEPS = 4  # the vote is right to within so many steps
 _CHANCE_FLOOR = 0.05  # expected coincidences are never taken as fewer
 _CONTEXT = 50  # offsets that a null model needs at least
-_EXCESS_WEIGHT = 2.0
-_SLOPE, _MIDDLE = 1.2, 13.0
+_REACHES = (3.0, 2.0, 1.2)  # frames off the line that a pair may lie, ever fewer
+_LINE_PAIRS, _LINE_FRAMES = 12, 31  # a line takes so many pairs over so many frames
+_MAX_DRIFT = 0.03  # further away lies another warp of the grid
+# Chosen on 320 clips of indexed and 240 of other music: the recall at the best score of the
+# others is 86 % with these, 79 to 85 % with either part alone or other weights.
+_UNSUPPORTED, _SUPPORT, _VOTES_WEIGHT = 8.0, 3.0, 2.0
+# Fitted to the upper tail of 450 such clips: unchanged it falls by e in 0.8 points; the search
+# over tempo and pitch adds more than the number of its variants says.
+_SLOPE, _MIDDLE, _SEARCH_COST = 1.2, 12.4, 1.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,22 +195,45 @@ def align(clip: Peaks, track: Peaks, near: float) -> Alignment:
     return Alignment(offset, count, float(score))
 
 
+def refined(clip: Peaks, track: Peaks, warp: Warp, offset: float) -> Warp:
+    """The warp that fits best near a proposed one: a robust line through what coincides.
+
+    clip: peaks as they are in the clip; track: peaks sorted by bin
+    offset: frame of the track at the clip's start, under the proposed warp
+    """
+    clip_index, track_index = _pairs(unwarped(clip, warp), track)
+    when, then = clip.frames[clip_index], track.frames[track_index]
+    clip_bins, track_bins = clip.bins[clip_index], track.bins[track_index]
+    tempo, start = warp.tempo, offset
+    for reach in _REACHES:
+        near = np.abs(then - (start + tempo * when)) <= reach
+        if near.sum() < _LINE_PAIRS or np.ptp(when[near]) < _LINE_FRAMES:
+            return warp
+        tempo, start = np.polyfit(when[near], then[near], 1).tolist()
+    pitch = float(
+        np.dot(clip_bins[near], track_bins[near]) / np.dot(track_bins[near], track_bins[near])
+    )
+    if abs(np.log(tempo / warp.tempo)) > _MAX_DRIFT or abs(np.log(pitch / warp.pitch)) > _MAX_DRIFT:
+        return warp
+    return Warp(tempo, pitch)
+
+
 def combined_score(alignment: float, excess: float) -> float:
     """One score of what peaks and what landmarks say.
 
-    The excess counts by its logarithm: a sustained tone, which repeats its hashes,
-    drives it as high as the right track does.
+    Both must speak: a chance alignment of a few loud beats has no votes behind it,
+    and the votes of a sustained tone, which repeats its hashes, align with nothing.
     """
-    return alignment + _EXCESS_WEIGHT * float(np.log1p(max(excess, 0.0)))
+    votes = max(excess, 0.0)
+    return min(alignment, _UNSUPPORTED + _SUPPORT * votes) + _VOTES_WEIGHT * float(np.log1p(votes))
 
 
-def confidence(score: float, searched: float) -> float:
+def confidence(score: float, searched: int) -> float:
     """The probability that a match of this score is right.
 
-    score: of the alignment and its votes; searched: how many variants of the clip were tried
+    searched: how many variants of the clip were tried; each gives chance another go
 
-    A logistic curve, fitted on held-out clips of known and of unknown music; each
-    further variant tried gives chance another go.
+    A logistic curve, fitted to clips of known and of unknown music.
     """
-    logit = _SLOPE * (score - _MIDDLE) - np.log(searched)
+    logit = _SLOPE * (score - _MIDDLE) - _SEARCH_COST * np.log(searched)
     return float(1 / (1 + np.exp(-logit)))

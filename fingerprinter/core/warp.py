@@ -40,11 +40,12 @@ def _steps(low: float, high: float, step: float) -> Sequence[float]:
     return tuple(float(factor) for factor in np.exp(np.concatenate([below, above])))
 
 
-_STEP = 0.012  # a hash survives about this much: half a frame in 40, half a bin in 40
+_PITCH_STEP = 0.012  # half of it moves bin 80 by half a bin
+_TEMPO_STEP = 0.04  # half of it moves a target 25 frames away by half a frame
 
 # In the order in which changes are met: records and tapes, then DJs' key and tempo locks.
 ESCALATION: tuple[tuple[Warp, ...], ...] = (
-    tuple(Warp(factor, factor) for factor in _steps(0.80, 1.25, _STEP)),
-    tuple(Warp(1.0, factor) for factor in _steps(0.79, 1.26, _STEP)),
-    tuple(Warp(factor, 1.0) for factor in _steps(0.75, 1.33, 2 * _STEP)),
+    tuple(Warp(factor, factor) for factor in _steps(0.80, 1.25, _PITCH_STEP)),
+    tuple(Warp(1.0, factor) for factor in _steps(0.79, 1.26, _PITCH_STEP)),
+    tuple(Warp(factor, 1.0) for factor in _steps(0.75, 1.33, _TEMPO_STEP)),
 )

@@ -84,6 +84,7 @@ class Identifier:
         tried = 1
         found = self._judge(clip, self._propose([self._plain(clip)], self._query.proposals), tried)
         sparse = densest(clip, self._query.warped_peaks_per_s, self._params)
+        sparse = sparse.take(sparse.bins <= self._query.warped_max_bin)
         for stage in ESCALATION:
             if found and found[0].confidence >= at_least:
                 break
@@ -138,11 +139,15 @@ class Identifier:
         return sorted(best.values(), key=lambda found: -found.score)
 
     def _weigh(self, clip: Peaks, proposal: _Proposal, tried: int) -> Found:
-        track = self._track_peaks(proposal.track_id)
-        alignment = matching.align(unwarped(clip, proposal.warp), track, proposal.offset)
+        track, warp = self._track_peaks(proposal.track_id), proposal.warp
+        alignment = matching.align(unwarped(clip, warp), track, proposal.offset)
+        if warp != UNCHANGED:
+            finer = matching.refined(clip, track, warp, alignment.offset)
+            again = matching.align(unwarped(clip, finer), track, alignment.offset)
+            if again.score > alignment.score:
+                warp, alignment = finer, again
         score = matching.combined_score(alignment.score, proposal.excess)
-        certain = matching.confidence(score, tried)
-        return Found(proposal.track_id, proposal.warp, alignment, score, certain)
+        return Found(proposal.track_id, warp, alignment, score, matching.confidence(score, tried))
 
     def _track_peaks(self, track_id: int) -> Peaks:
         """The stored peaks of a track, sorted by bin, as `matching.align` takes them."""
