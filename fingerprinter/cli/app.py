@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fingerprinter.cli import collection, questions, schema
+from fingerprinter.cli import collection, evaluate, questions, schema
 from fingerprinter.cli.output import abandon_stdout, complain, emit, prepare_streams
 from fingerprinter.errors import FingerprinterError
 
@@ -78,6 +78,7 @@ app.command()(collection.remove)
 app.command()(collection.stats)
 app.command()(collection.reindex)
 app.add_typer(schema.app, name="db")
+app.add_typer(evaluate.app, name="evaluate")
 
 
 def main() -> None:

@@ -52,6 +52,9 @@ class LandmarkParams:
 class QueryParams:
     """How a clip is searched for. Nothing stored depends on it."""
 
+    quick_peaks_per_s: float = 25.0  # a tenth of the landmarks decides most clips ...
+    quick_fan_out: int = 8
+    decisive: float = 0.9999  # ... with this confidence or more
     peaks_per_s: float = 70.0  # denser than the recording's: noise takes some away
     fan_out: int = 30  # more than the recording's, since denser peaks crowd its targets out
     phases: tuple[float, ...] = (0.0, 0.5)  # of a frame: the clip starts anywhere within one

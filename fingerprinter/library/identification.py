@@ -75,27 +75,44 @@ class Identifier:
         self._params, self._query = params, query
         self._tracks: dict[int, Peaks] = {}
 
-    def identify(self, peaks: Peaks, at_least: float) -> list[Found]:
+    def identify(self, peaks: Peaks, at_least: float, *, every: bool) -> list[Found]:
         """The recordings in a clip of some seconds, most certain first.
 
         peaks: all that were found in it; at_least: the least confidence
+        every: look for further recordings behind a certain one too
         """
         clip = densest(peaks, self._query.peaks_per_s, self._params)
-        tried = 1
-        found = self._judge(clip, self._propose([self._plain(clip)], self._query.proposals), tried)
-        sparse = densest(clip, self._query.warped_peaks_per_s, self._params)
-        sparse = sparse.take(sparse.bins <= self._query.warped_max_bin)
-        for stage in ESCALATION:
-            if found and found[0].confidence >= at_least:
-                break
-            tried += len(stage)
-            variants = [self._warped(sparse, warp) for warp in stage]
-            proposals = self._propose(variants, self._query.warped_proposals)
-            found = self._judge(clip, proposals, tried)
+        found = [] if every else self._unchanged(clip, self._quick(clip))
+        if not found or found[0].confidence < self._query.decisive:
+            found = self._unchanged(clip, self._plain(clip))
+        if not found or found[0].confidence < at_least:
+            found = self._escalated(clip, at_least)
         return [answer for answer in found if answer.confidence >= at_least]
 
+    def _unchanged(self, clip: Peaks, variant: _Variant) -> list[Found]:
+        return self._judge(clip, self._propose([variant], self._query.proposals), 1)
+
+    def _escalated(self, clip: Peaks, at_least: float) -> list[Found]:
+        """One kind of change after another, until one is decisive."""
+        sparse = densest(clip, self._query.warped_peaks_per_s, self._params)
+        sparse = sparse.take(sparse.bins <= self._query.warped_max_bin)
+        tried, found = 1, list[Found]()
+        for stage in ESCALATION:
+            tried += len(stage)
+            variants = [self._warped(sparse, warp) for warp in stage]
+            found = self._judge(clip, self._propose(variants, self._query.warped_proposals), tried)
+            if found and found[0].confidence >= at_least:
+                break
+        return found
+
+    def _quick(self, clip: Peaks) -> _Variant:
+        few = densest(clip, self._query.quick_peaks_per_s, self._params)
+        return self._in_phases(few, self._query.quick_fan_out)
+
     def _plain(self, clip: Peaks) -> _Variant:
-        fan_out = self._query.fan_out
+        return self._in_phases(clip, self._query.fan_out)
+
+    def _in_phases(self, clip: Peaks, fan_out: int) -> _Variant:
         marks = [landmarks_of(clip, self._params, fan_out, phase) for phase in self._query.phases]
         return _Variant(UNCHANGED, marks)
 

@@ -42,7 +42,7 @@ def hear(
         inside = (peaks.frames >= start) & (peaks.frames < end)
         window = peaks.take(inside)
         window = replace(window, frames=window.frames - np.float32(start))
-        for found in identifier.identify(window, at_least)[: None if every else 1]:
+        for found in identifier.identify(window, at_least, every=every)[: None if every else 1]:
             offset = found.alignment.offset - start * found.warp.tempo
             heard = _joined(heard, Heard(found, offset, start, end), params)
         if heard and not every:

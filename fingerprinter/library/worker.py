@@ -26,6 +26,8 @@ from fingerprinter.errors import AudioError
 from fingerprinter.library.analysis import Analysis, analyse
 from fingerprinter.library.intake import FoundFile
 
+# The workers share the cores already; threads of theirs would only wait for each other.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 _AHEAD = 4  # files per worker that may be analysed before their turn has come
 
 
@@ -68,6 +70,7 @@ class Worker:
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={**os.environ, **_ONE_THREAD},
         )
         assert process.stdin
         _send(self._task, process.stdin)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +18,7 @@ from fingerprinter import open_library
 from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
 from fingerprinter.errors import AudioError
 from fingerprinter.library import Library
-from fingerprinter.library.identification import Identifier
-from fingerprinter.store.database import Database
-from fingerprinter.store.postings import PostingIndex
-from fingerprinter.types import Match, Peaks
+from fingerprinter.types import Match
 
 Floats = npt.NDArray[np.float32]
 
@@ -136,12 +135,26 @@ def test_what_says_too_little_has_no_answer(library: Library, samples: Floats) -
     assert answer.duration_s == pytest.approx(len(samples) / SR)
 
 
-def test_no_peaks_have_no_answer(library: Library, path: Path) -> None:
-    nothing = Peaks(*(np.empty(0, np.float32) for _ in range(3)))
-    with Database.open(str(path)) as database, database.connect() as connection:
-        index = PostingIndex(connection, DEFAULT)
-        identifier = Identifier(connection, index, DEFAULT, DEFAULT_QUERY)
-        assert identifier.identify(nothing, 0.5) == []
+def test_a_stretch_without_a_single_peak_is_passed_over(library: Library) -> None:
+    silence_s = 2 * DEFAULT_QUERY.window_hop_s
+    clip = np.concatenate([np.zeros(round(silence_s * SR), np.float32), play(4, PIECE_S)])
+    match = only(library.identify((clip, SR)), 4)
+    assert match.offset_s == pytest.approx(-silence_s, abs=0.1)
+    assert match.clip_start_s == pytest.approx(silence_s, abs=0.1)
+
+
+def test_identifying_loads_only_what_it_needs(library: Library, path: Path) -> None:
+    """The whole program has 0.7 s; each of these would take its share."""
+    script = (
+        "import sys, fingerprinter\n"
+        "with fingerprinter.open_library(sys.argv[1]) as library:\n"
+        "    assert library.identify(sys.argv[2])\n"
+        "print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", script, path, path.parent / "0.flac"]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True)
+    heavy = {"alembic", "faiss", "librosa", "mutagen", "onnxruntime", "scipy", "sqlalchemy.orm"}
+    assert heavy & set(loaded.stdout.split()) == set()
 
 
 def test_no_samples_are_an_error(library: Library) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import select
 import subprocess
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-MUSIC = Path(__file__).resolve().parents[1] / "music"
 COMMAND = [sys.executable, "-m", "fingerprinter"]
+DEADLINE_S = 60
 
 Argument = str | Path
 
@@ -32,43 +34,78 @@ class Run:
         (only,) = self.records
         return only
 
+    @property
+    def complaints(self) -> list[str]:
+        return self.err.splitlines()
+
 
 @dataclass(frozen=True)
 class Program:
-    """The command over one library, with its derived files in a folder of the test."""
+    """The command over one library; it runs in `folder`, where its derived files lie too."""
 
     url: str
-    cache: Path
-    cwd: Path
+    folder: Path
 
-    def __call__(self, *arguments: Argument, status: int = 0, **options: Any) -> Run:
-        """Runs it to its end, which must be this exit status without any traceback."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = self.start(*arguments, **(pipes | {"stdin": subprocess.PIPE} | options))
-        out, err = process.communicate(timeout=60)
-        run = Run((out or b"").decode(), (err or b"").decode())
-        assert process.returncode == status, (process.returncode, run)
+    def __call__(
+        self, *arguments: Argument, status: int = 0, stdin: bytes = b"", **options: Any
+    ) -> Run:
+        """Runs it to its end, which must be this exit status and no traceback."""
+        done = subprocess.run(
+            self.line(*arguments),
+            input=stdin,
+            cwd=self.folder,
+            env=self.env,
+            timeout=DEADLINE_S,
+            check=False,
+            **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options),
+        )
+        run = Run((done.stdout or b"").decode(), (done.stderr or b"").decode())
+        assert done.returncode == status, (done.returncode, run)
         assert "Traceback" not in run.err
         return run
 
-    def feed(self, data: bytes, *arguments: Argument) -> Run:
-        """Runs it with these bytes on its standard input."""
-        done = subprocess.run(
-            self.line(*arguments), input=data, env=self.env, capture_output=True, check=True
-        )
-        return Run(done.stdout.decode(), done.stderr.decode())
-
     def start(self, *arguments: Argument, **options: Any) -> subprocess.Popen[bytes]:
         """Begins a run."""
-        return subprocess.Popen(self.line(*arguments), env=self.env, cwd=self.cwd, **options)
+        return subprocess.Popen(self.line(*arguments), cwd=self.folder, env=self.env, **options)
 
     def line(self, *arguments: Argument) -> list[Argument]:
         return [*COMMAND, "--db", self.url, *arguments]
 
     @property
     def env(self) -> dict[str, str]:
-        return {**os.environ, "FINGERPRINTER_CACHE": str(self.cache)}
+        return {**os.environ, "FINGERPRINTER_CACHE": str(self.folder / "cache")}
 
-    def at(self, url: str) -> Program:
+    def at(self, url: str | Path) -> Program:
         """The same over another library."""
-        return replace(self, url=url)
+        return replace(self, url=str(url))
+
+
+class Terminal:
+    """A terminal that a process writes its progress to."""
+
+    def __init__(self) -> None:
+        self._ours, self.theirs = os.openpty()
+        self.shown = ""
+
+    def wait_for_tracks(self, count: int) -> None:
+        """Reads until the progress bar has counted so many tracks."""
+        while count > max(map(int, re.findall(r"(\d+)/\d+ tracks", self.shown)), default=0):
+            assert self._read(), self.shown
+
+    def read_to_end(self) -> str:
+        """All that was written, once no process is left that could write more."""
+        os.close(self.theirs)
+        while self._read():
+            pass
+        os.close(self._ours)
+        return self.shown
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._ours], [], [], DEADLINE_S)
+        assert ready, "no process wrote anything, and one is still there"
+        try:
+            data = os.read(self._ours, 65_536)
+        except OSError:  # Linux: the last process that had it has ended
+            data = b""
+        self.shown += data.decode(errors="replace")
+        return bool(data)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fingerprinter.core import matching
 from fingerprinter.core.matching import Question, align, ask, confidence, count_votes, places
+from fingerprinter.core.warp import Warp
 from fingerprinter.types import Landmarks, Peaks
 
 Mark = tuple[int, int]  # hash and frame
@@ -142,6 +143,25 @@ def test_a_clip_may_begin_before_its_track() -> None:
     clip = clip_of(track, 0, 60)
     late = Peaks(clip.frames + np.float32(25), clip.bins, clip.salience)
     assert align(late, track, -25).offset == -25
+
+
+@given(st.integers(0, 200), st.floats(-0.015, 0.015), st.floats(-0.004, 0.004))
+def test_a_warp_is_refined_by_what_coincides(seed: int, tempo: float, pitch: float) -> None:
+    track, proposed = random_peaks(seed, 800, 400), Warp(1.04, 0.97)
+    true = Warp(proposed.tempo * (1 + tempo), proposed.pitch * (1 + pitch))
+    clip = clip_of(track, 100, 150)
+    changed = Peaks(
+        clip.frames / np.float32(true.tempo), clip.bins * np.float32(true.pitch), clip.bins
+    )
+    found = matching.refined(changed, track, proposed, 100)
+    assert found.tempo == pytest.approx(true.tempo, rel=0.002)
+    assert found.pitch == pytest.approx(true.pitch, rel=0.002)
+
+
+def test_a_warp_stays_where_nothing_coincides() -> None:
+    proposed = Warp(1.04, 0.97)
+    other = random_peaks(1, 5, 50)
+    assert matching.refined(other, random_peaks(2, 800, 400), proposed, 100) == proposed
 
 
 @pytest.mark.parametrize("n_clip, n_track", [(0, 0), (0, 20), (20, 0)])
