@@ -15,6 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -144,7 +145,9 @@ def main() -> None:
             path: Path = pickle.load(requests)
         except EOFError:
             return
-        _send(_answer(path, task, model), replies)
+        answer = _answer(path, task, model)
+        with suppress(BrokenPipeError):  # the parent is gone, and stdin has ended
+            _send(answer, replies)
 
 
 def _answer(path: Path, task: Task, model: EmbeddingModel | None) -> Analysis | AudioError:

@@ -53,8 +53,8 @@ def sqlite_box(tmp_path_factory: pytest.TempPathFactory, inside: list[Entry]) ->
 def postgresql_box(
     tmp_path_factory: pytest.TempPathFactory, inside: list[Entry], postgresql_server: Any
 ) -> Program:
-    url = postgresql_server.url(postgresql_server.create())
-    return filled(url, tmp_path_factory.mktemp("box"), inside)
+    postgresql_server.execute("CREATE DATABASE box")
+    return filled(postgresql_server.url("box"), tmp_path_factory.mktemp("box"), inside)
 
 
 @pytest.fixture(params=["sqlite_box", "postgresql_box"])

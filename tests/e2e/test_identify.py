@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +69,64 @@ def test_music_from_outside_has_no_match(
     assert [inside[0]["title"], inside[0]["artist"], "0:12.3"] == [
         cell.strip() for cell in table[2].split("  ") if cell.strip()
     ][1:4]
+
+
+def test_a_recording_of_two_tracks_is_a_track_list(
+    box: Program, inside: list[Entry], clips: Any, tmp_path: Path
+) -> None:
+    parts = [read_samples(clips.clean(entry, 15.0)) for entry in (inside[0], inside[4])]
+    write_wav(tmp_path / "radio.wav", np.concatenate(parts), 16_000)
+    first, second = box("identify", "--all", "--json", tmp_path / "radio.wav").record["matches"]
+    assert [first["track"]["title"], second["track"]["title"]] == ["WinGame", inside[4]["title"]]
+    assert first["clip_start_s"] < 2 < 13 < first["clip_end_s"] < 25
+    assert 5 < second["clip_start_s"] < 17 < 28 < second["clip_end_s"] <= 30
+    assert second["offset_s"] == pytest.approx(clips.start_s - 15, abs=0.05)
+    (only,) = box("identify", "--json", tmp_path / "radio.wav").record["matches"]
+    assert only["track"]["title"] in {"WinGame", inside[4]["title"]}
+
+
+def test_a_clip_comes_from_standard_input(
+    sqlite_box: Program, inside: list[Entry], clips: Any
+) -> None:
+    data = clips.clean(inside[1]).read_bytes()
+    record = sqlite_box("identify", "--json", "-", stdin=data).record
+    assert record["clip"] == "-"
+    assert [match["track"]["title"] for match in record["matches"]] == [inside[1]["title"]]
+
+
+def test_a_clip_that_is_faster_says_so(
+    sqlite_box: Program, inside: list[Entry], clips: Any, tmp_path: Path
+) -> None:
+    samples = read_samples(clips.clean(inside[6], 10.0), 16_000)
+    write_wav(tmp_path / "fast.wav", samples, 16_640)
+    (match,) = sqlite_box("identify", "--json", tmp_path / "fast.wav").record["matches"]
+    assert match["track"]["title"] == inside[6]["title"]
+    assert match["tempo"] == pytest.approx(1.04, abs=0.005)
+    assert match["pitch"] == pytest.approx(1.04, abs=0.005)
+    assert "tempo +" in sqlite_box("identify", tmp_path / "fast.wav").out
+
+
+def test_a_confidence_is_a_probability(
+    sqlite_box: Program, inside: list[Entry], clips: Any
+) -> None:
+    sqlite_box("identify", "--min-confidence", "1.5", clips.clean(inside[0]), status=2)
+    certain = sqlite_box("identify", "--json", "--min-confidence", "0", clips.clean(inside[0]))
+    assert certain.record["matches"][0]["track"]["title"] == inside[0]["title"]
+
+
+def test_identify_loads_only_what_it_needs(
+    sqlite_box: Program, inside: list[Entry], clips: Any
+) -> None:
+    """Start-up is most of what a user waits for."""
+    python, *command = COMMAND
+    arguments = ["--db", sqlite_box.url, "identify", clips.clean(inside[0])]
+    run = subprocess.run(
+        [python, "-X", "importtime", *command, *arguments],
+        env=sqlite_box.env,
+        capture_output=True,
+        check=True,
+    )
+    imports = [line.rpartition("|")[2] for line in run.stderr.decode().splitlines()]
+    loaded = {name.strip().partition(".")[0] for name in imports}
+    assert {"numpy", "av", "sqlalchemy"} <= loaded
+    assert not loaded & NEVER_NEEDED

@@ -1,0 +1,160 @@
+"""`index`: what changes on the disk, interruptions, and company."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mutagen.oggopus
+import numpy as np
+import pytest
+from program import Program, Terminal
+from synthetic import play
+
+from fingerprinter.audio import write_wav
+
+MUSIC = Path(__file__).resolve().parents[1] / "music"
+MANY = 40
+DONE_FIRST = 8
+KEPT = "interrupted: what was indexed is kept; run the same command again to go on"
+
+
+def counts(program: Program, *arguments: Any) -> tuple[int, int, int, int]:
+    """(indexed, updated, skipped, failed) of a run without embeddings."""
+    record = program("index", "--json", "--no-embeddings", *arguments).record
+    return (record["indexed"], record["updated"], record["skipped"], record["failed"])
+
+
+def listed(program: Program) -> list[tuple[int, str, str]]:
+    tracks = program("list", "--json").records
+    return [(track["id"], track["content_id"], track["path"]) for track in tracks]
+
+
+def test_the_box_is_indexed_once(program: Program, manifest: list[dict[str, Any]]) -> None:
+    record = program("index", "--json", MUSIC).record
+    assert (record["indexed"], record["failed"], record["skipped"]) == (10, 0, 0)
+    assert record["audio_s"] == pytest.approx(340, abs=0.5)
+    again = program("index", MUSIC).out
+    assert again.startswith("0 indexed, 0 updated, 10 skipped, 0 failed: 0:00 of audio in ")
+    tracks = {Path(track["path"]).name: track for track in program("list", "--json").records}
+    for entry in manifest:
+        track = tracks.pop(entry["file"])
+        for key in ("title", "artist", "album", "genre", "year"):
+            assert track[key] == entry[key]
+        assert track["duration_s"] == pytest.approx(34, abs=0.05)
+    assert not tracks
+
+
+def test_moved_renamed_retagged_and_changed_files(program: Program, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    first, second, third = (
+        Path(shutil.copy(path, music)) for path in sorted(MUSIC.glob("*.opus"))[:3]
+    )
+    assert counts(program, music) == (3, 0, 0, 0)
+    ids = {content: id_ for id_, content, _ in listed(program)}
+
+    (music / "deep").mkdir()
+    first = first.rename(music / "deep" / "moved and renamed.opus")
+    tags = mutagen.oggopus.OggOpus(second)
+    tags["title"] = "A new title"
+    tags.save()
+    assert counts(program, music) == (0, 2, 1, 0)
+    assert {content: id_ for id_, content, _ in listed(program)} == ids
+    assert program("show", "--json", first).record["files"] == [str(first)]
+    assert program("show", "--json", second).record["title"] == "A new title"
+
+    shutil.copy(MUSIC / "maxstack-through_space.opus", third)
+    assert counts(program, music) == (0, 1, 2, 0)
+    assert program("show", "--json", third).record["title"] == "Through Space"
+    assert len(listed(program)) == 3
+
+
+def test_only_prune_forgets_what_is_gone(program: Program, tmp_path: Path) -> None:
+    kept, gone = (Path(shutil.copy(path, tmp_path)) for path in sorted(MUSIC.glob("*.opus"))[:2])
+    counts(program, tmp_path)
+    gone.unlink()
+    assert counts(program, tmp_path) == (0, 0, 1, 0)
+    assert len(listed(program)) == 2
+    assert program("index", "--json", "--no-embeddings", "--prune", tmp_path).record["removed"] == 1
+    assert [path for _, _, path in listed(program)] == [str(kept)]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of many pieces, no two alike."""
+    folder = tmp_path_factory.mktemp("many")
+    piece = np.tile(play(1, 20.0), 2)
+    for number in range(MANY):
+        write_wav(folder / f"{number:02}.wav", np.roll(piece, 1000 * number), 16_000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """What is listed after a run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    program = Program(str(folder / "library.db"), folder)
+    counts(program, many)
+    return listed(program)
+
+
+@contextmanager
+def indexing(program: Program, many: Path) -> Iterator[tuple[subprocess.Popen[bytes], Terminal]]:
+    """A run that is in the middle, behind another that had done some of its work."""
+    counts(program, *sorted(many.iterdir())[:DONE_FIRST])
+    terminal = Terminal()
+    arguments = ("index", "--no-embeddings", "--jobs", "1", many)
+    with program.start(*arguments, stderr=terminal.theirs, start_new_session=True) as process:
+        terminal.wait_for_tracks(3)
+        yield process, terminal
+
+
+def test_ctrl_c_keeps_what_is_done(program: Program, many: Path, undisturbed: list[Any]) -> None:
+    with indexing(program, many) as (process, terminal):
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+        assert process.wait() == 130
+    lines = terminal.read_to_end().splitlines()
+    assert lines[-1].endswith(KEPT)
+    assert not any("Traceback" in line for line in lines)
+    kept = len(listed(program))
+    assert DONE_FIRST + 3 <= kept < MANY
+    assert counts(program, many) == (MANY - kept, 0, kept, 0)
+    assert listed(program) == undisturbed
+
+
+def test_a_kill_costs_only_the_work_in_flight(
+    program: Program, many: Path, undisturbed: list[Any]
+) -> None:
+    with indexing(program, many) as (process, terminal):
+        process.kill()
+    assert f"/{MANY - DONE_FIRST} tracks" in terminal.read_to_end()  # and no worker is left
+    kept = len(listed(program))
+    assert DONE_FIRST <= kept < MANY
+    assert counts(program, many) == (MANY - kept, 0, kept, 0)
+    assert listed(program) == undisturbed
+
+
+def test_two_runs_at_once_make_one_library(
+    program: Program, many: Path, undisturbed: list[Any]
+) -> None:
+    arguments = ("index", "--no-embeddings", "--jobs", "1")
+    paths = sorted(many.iterdir())
+    parts = [paths[: 2 * MANY // 3], paths[MANY // 3 :]]  # the middle third belongs to both
+    both = [
+        program.start(*arguments, *part, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for part in parts
+    ]
+    for process in both:
+        assert process.communicate()[1] == b""
+        assert process.returncode == 0
+    assert {entry[1:] for entry in listed(program)} == {entry[1:] for entry in undisturbed}
+    assert len(listed(program)) == MANY
+    assert counts(program, many) == (0, 0, MANY, 0)
+    assert program("reindex", "--json").record["tracks"] == MANY
