@@ -121,13 +121,15 @@ def count_votes(keys: Longs, variant: int, most: int) -> Votes:
     return Votes(position[best], votes[best])
 
 
-def vote_excess(votes: Longs) -> Doubles:
+def vote_excess(votes: Longs, first: npt.NDArray[np.bool_]) -> Doubles:
     """How far each place's votes stand above those of the other tracks, in standard deviations.
 
-    votes: (n,) best votes of n tracks, best first. The tracks after the first tell
-    what chance does with this very clip, which no formula knows beforehand.
+    votes: (n,) of places, most first; first: (n,) whether it is its track's best place
+
+    The best places of the tracks after the first tell what chance does with this very
+    clip, which no formula knows beforehand.
     """
-    others = votes[1:8]
+    others = votes[first][1:8]
     chance = max(1.0, float(others.mean())) if len(others) else 1.0
     return (votes - chance) / np.sqrt(chance)
 
@@ -158,6 +160,43 @@ def _pairs(clip: Peaks, track: Peaks) -> tuple[Longs, Longs]:
     )
 
 
+class Coincidences:
+    """A clip laid over a track at every offset at once: how many peaks agree at each.
+
+    clip: peaks, as dense as they come; track: peaks sorted by bin
+
+    A score is that of a Poisson count against the mean of all offsets, divided by
+    their overdispersion, as in a quasi-Poisson model (McCullagh & Nelder 1989).
+    """
+
+    def __init__(self, clip: Peaks, track: Peaks) -> None:
+        clip_index, track_index = _pairs(clip, track)
+        self._offsets = track.frames[track_index] - clip.frames[clip_index]
+        self._steps = np.rint(self._offsets * _STEPS).astype(np.int64)
+        self._lowest = int(self._steps.min()) if len(self._steps) else 0
+        self._curve = np.convolve(np.bincount(self._steps - self._lowest), _KERNEL, "same")
+        clip_steps = int(np.ptp(clip.frames)) * _STEPS if len(clip) else 0
+        self._mean, self._dispersion = _null_model(self._curve, clip_steps)
+
+    def near(self, offset: float) -> Alignment:
+        """The best alignment within two frames of a proposed offset."""
+        start = round(offset * _STEPS) - self._lowest - _SEARCH_STEPS
+        window = self._curve[max(0, start) : max(0, start + 2 * _SEARCH_STEPS + 1)]
+        if len(window) == 0 or len(self._steps) == 0:
+            return Alignment(offset, 0.0, 0.0)
+        top = max(0, start) + int(window.argmax())
+        close = self._offsets[np.abs(self._steps - (top + self._lowest)) <= _STEPS]
+        exact = float(np.median(close)) if len(close) else (top + self._lowest) / _STEPS
+        count = float(self._curve[top])
+        return Alignment(exact, count, self._score(count))
+
+    def _score(self, count: float) -> float:
+        if count <= self._mean:
+            return 0.0
+        ratio = count * np.log(count / self._mean) - (count - self._mean)
+        return float(ratio / self._dispersion)
+
+
 def _null_model(curve: Doubles, clip_steps: int) -> tuple[float, float]:
     """(mean, dispersion) of coincidences at the offsets where clip and track overlap fully."""
     inside = curve[clip_steps : len(curve) - clip_steps]
@@ -168,31 +207,8 @@ def _null_model(curve: Doubles, clip_steps: int) -> tuple[float, float]:
 
 
 def align(clip: Peaks, track: Peaks, near: float) -> Alignment:
-    """Lays the clip over the track within two frames of a proposed offset.
-
-    clip: peaks, as dense as they come; track: peaks sorted by bin; near: frames
-
-    The score is that of a Poisson count against the mean of the curve, divided by
-    the curve's overdispersion, as for a quasi-Poisson model (McCullagh & Nelder 1989).
-    """
-    clip_index, track_index = _pairs(clip, track)
-    if len(clip_index) == 0:
-        return Alignment(near, 0.0, 0.0)
-    offsets = track.frames[track_index] - clip.frames[clip_index]
-    steps = np.rint(offsets * _STEPS).astype(np.int64)
-    lowest = int(steps.min())
-    curve = np.convolve(np.bincount(steps - lowest), _KERNEL, "same")
-    start = max(0, round(near * _STEPS) - lowest - _SEARCH_STEPS)
-    window = curve[start : start + 2 * _SEARCH_STEPS + 1]
-    if len(window) == 0 or start > len(curve):
-        return Alignment(near, 0.0, 0.0)
-    top = start + int(window.argmax())
-    mean, dispersion = _null_model(curve, int(np.ptp(clip.frames)) * _STEPS)
-    count = float(curve[top])
-    score = (count * np.log(count / mean) - (count - mean)) / dispersion if count > mean else 0.0
-    close = offsets[np.abs(steps - (top + lowest)) <= _STEPS]
-    offset = float(np.median(close)) if len(close) else (top + lowest) / _STEPS
-    return Alignment(offset, count, float(score))
+    """Lays a clip over a track within two frames of a proposed offset; see `Coincidences`."""
+    return Coincidences(clip, track).near(near)
 
 
 def refined(clip: Peaks, track: Peaks, warp: Warp, offset: float) -> Warp:

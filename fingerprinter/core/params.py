@@ -64,8 +64,8 @@ class QueryParams:
     warped_peaks_per_s: float = 20.0
     warped_fan_out: int = 8
     warped_max_bin: int = 200
-    proposals: int = 10  # tracks aligned for the unchanged clip
-    warped_proposals: int = 8  # tracks aligned for each stage of the escalation
+    proposals: int = 24  # places weighed for the unchanged clip
+    warped_proposals: int = 8  # places weighed for each stage of the escalation
     window_s: float = 15.0  # longer clips are searched in windows ...
     window_hop_s: float = 10.0  # ... that overlap
 

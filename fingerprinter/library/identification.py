@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from fingerprinter.core import matching
 from fingerprinter.core.constellation import DamagedBlockError, unpack_peaks
 from fingerprinter.core.landmarks import landmarks_of
-from fingerprinter.core.matching import Alignment, Votes
+from fingerprinter.core.matching import Alignment, Coincidences, Longs, Votes
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.peaks import densest
 from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp, unwarped
@@ -25,7 +25,9 @@ from fingerprinter.store import constellations
 from fingerprinter.store.postings import GONE, PostingIndex
 from fingerprinter.types import Landmarks, Peaks
 
-_PLACES = 64  # best places of one warp that are looked at for distinct tracks
+_PLACES = 128  # with the most votes under one warp that are looked at
+_PLACES_A_TRACK = 3  # noise may move the most votes to another place of the right track
+_APART = 4  # frames; closer places are found by the alignment
 _INSIDE = 30  # frames into the clip, where its track is looked up: it may begin before the track
 
 
@@ -59,6 +61,19 @@ class _Variant:
 
     warp: Warp
     landmarks: Sequence[Landmarks]
+
+
+def _best_of_each(track_ids: Longs, frames: Longs) -> Longs:
+    """Which places to keep, best first: a few for each living track, well apart."""
+    kept: dict[int, list[int]] = {}
+    for number, (track_id, frame) in enumerate(
+        zip(track_ids.tolist(), frames.tolist(), strict=True)
+    ):
+        mine = kept.setdefault(track_id, [])
+        if len(mine) < _PLACES_A_TRACK and all(abs(frame - frames[i]) > _APART for i in mine):
+            mine.append(number)
+    living = [number for track_id, mine in kept.items() if track_id != GONE for number in mine]
+    return np.sort(np.array(living, np.int64))
 
 
 class Identifier:
@@ -135,36 +150,44 @@ class Identifier:
         return sorted(proposals, key=lambda proposal: -proposal.excess)[:most]
 
     def _proposals(self, warp: Warp, votes: Votes) -> list[_Proposal]:
-        """The best place of each distinct track."""
+        """The best places of each track."""
+        # a clip may begin before its track: a little later it is inside
         track_ids, frames = self._index.locate(votes.position + _INSIDE)
-        _, best = np.unique(track_ids, return_index=True)
-        best = np.sort(best[track_ids[best] != GONE])
-        excess = matching.vote_excess(votes.votes[best])
+        kept = _best_of_each(track_ids, frames)
+        first = np.isin(kept, np.unique(track_ids, return_index=True)[1])
+        excess = matching.vote_excess(votes.votes[kept], first)
         return [
             _Proposal(int(track_ids[i]), float(frames[i] - _INSIDE), float(above), warp)
-            for i, above in zip(best, excess, strict=True)
+            for i, above in zip(kept, excess, strict=True)
         ]
 
     def _judge(self, clip: Peaks, proposals: Sequence[_Proposal], tried: int) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
+        laid: dict[tuple[int, Warp], Coincidences] = {}
         best: dict[int, Found] = {}
         for proposal in proposals:
-            found = self._weigh(clip, proposal, tried)
+            key = proposal.track_id, proposal.warp
+            if key not in laid:
+                track = self._track_peaks(proposal.track_id)
+                laid[key] = Coincidences(unwarped(clip, proposal.warp), track)
+            found = self._weigh(clip, proposal, laid[key].near(proposal.offset), tried)
             before = best.get(found.track_id)
             if before is None or found.score > before.score:
                 best[found.track_id] = found
         return sorted(best.values(), key=lambda found: -found.score)
 
-    def _weigh(self, clip: Peaks, proposal: _Proposal, tried: int) -> Found:
-        track, warp = self._track_peaks(proposal.track_id), proposal.warp
-        alignment = matching.align(unwarped(clip, warp), track, proposal.offset)
+    def _weigh(self, clip: Peaks, proposal: _Proposal, alignment: Alignment, tried: int) -> Found:
+        """A proposal's score; tempo and pitch of the grid are made exact first."""
+        warp = proposal.warp
         if warp != UNCHANGED:
+            track = self._track_peaks(proposal.track_id)
             finer = matching.refined(clip, track, warp, alignment.offset)
             again = matching.align(unwarped(clip, finer), track, alignment.offset)
             if again.score > alignment.score:
                 warp, alignment = finer, again
         score = matching.combined_score(alignment.score, proposal.excess)
-        return Found(proposal.track_id, warp, alignment, score, matching.confidence(score, tried))
+        certain = matching.confidence(score, tried)
+        return Found(proposal.track_id, warp, alignment, score, certain)
 
     def _track_peaks(self, track_id: int) -> Peaks:
         """The stored peaks of a track, sorted by bin, as `matching.align` takes them."""

@@ -51,39 +51,32 @@ def test_the_box_is_indexed_once(program: Program, manifest: list[dict[str, Any]
     assert not tracks
 
 
-def test_moved_renamed_retagged_and_changed_files(program: Program, tmp_path: Path) -> None:
+def test_moved_retagged_changed_and_lost_files(program: Program, tmp_path: Path) -> None:
     music = tmp_path / "music"
     music.mkdir()
-    first, second, third = (
-        Path(shutil.copy(path, music)) for path in sorted(MUSIC.glob("*.opus"))[:3]
-    )
+    moved, tagged, changed = (shutil.copy(path, music) for path in sorted(MUSIC.glob("*.opus"))[:3])
     assert counts(program, music) == (3, 0, 0, 0)
-    ids = {content: id_ for id_, content, _ in listed(program)}
+    before = {path: id_ for id_, _, path in listed(program)}
 
     (music / "deep").mkdir()
-    first = first.rename(music / "deep" / "moved and renamed.opus")
-    tags = mutagen.oggopus.OggOpus(second)
-    tags["title"] = "A new title"
+    place = Path(moved).rename(music / "deep" / "another name.opus")
+    tags = mutagen.oggopus.OggOpus(tagged)
+    tags["title"] = "Another title"
     tags.save()
-    assert counts(program, music) == (0, 2, 1, 0)
-    assert {content: id_ for id_, content, _ in listed(program)} == ids
-    assert program("show", "--json", first).record["files"] == [str(first)]
-    assert program("show", "--json", second).record["title"] == "A new title"
+    shutil.copy(MUSIC / "maxstack-through_space.opus", changed)
+    assert counts(program, music) == (0, 3, 0, 0)
+    tracks = {track["path"]: track for track in program("list", "--json").records}
+    assert tracks.keys() == {str(place), tagged, changed}
+    assert tracks[str(place)]["id"] == before[moved]
+    assert (tracks[tagged]["id"], tracks[tagged]["title"]) == (before[tagged], "Another title")
+    assert tracks[changed]["title"] == "Through Space"
 
-    shutil.copy(MUSIC / "maxstack-through_space.opus", third)
-    assert counts(program, music) == (0, 1, 2, 0)
-    assert program("show", "--json", third).record["title"] == "Through Space"
+    place.unlink()
+    assert counts(program, music) == (0, 0, 2, 0)
     assert len(listed(program)) == 3
-
-
-def test_only_prune_forgets_what_is_gone(program: Program, tmp_path: Path) -> None:
-    kept, gone = (Path(shutil.copy(path, tmp_path)) for path in sorted(MUSIC.glob("*.opus"))[:2])
-    counts(program, tmp_path)
-    gone.unlink()
-    assert counts(program, tmp_path) == (0, 0, 1, 0)
-    assert len(listed(program)) == 2
-    assert program("index", "--json", "--no-embeddings", "--prune", tmp_path).record["removed"] == 1
-    assert [path for _, _, path in listed(program)] == [str(kept)]
+    pruned = program("index", "--json", "--no-embeddings", "--prune", music).record
+    assert (pruned["removed"], pruned["skipped"]) == (1, 2)
+    assert {path for _, _, path in listed(program)} == {tagged, changed}
 
 
 @pytest.fixture(scope="module")

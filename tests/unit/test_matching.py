@@ -85,11 +85,24 @@ def test_the_places_with_most_votes_come_first(
 
 
 def test_excess_ranks_places_as_their_votes_do() -> None:
-    excess = matching.vote_excess(np.array([40, 9, 7, 7, 3]))
+    """Two places of the best track, then one each of three others."""
+    first = np.array([True, False, True, True, True])
+    excess = matching.vote_excess(np.array([40, 30, 7, 7, 3]), first)
     assert (np.diff(excess) <= 0).all()
-    assert excess[0] > 0 > excess[-1]
-    assert len(matching.vote_excess(np.array([40]))) == 1
-    assert len(matching.vote_excess(np.empty(0, np.int64))) == 0
+    assert excess[1] > 0 > excess[-1]
+
+
+def test_a_second_place_of_the_best_track_does_not_count_as_chance() -> None:
+    alone = matching.vote_excess(np.array([40, 7, 7]), np.array([True, True, True]))
+    both = matching.vote_excess(np.array([40, 30, 7, 7]), np.array([True, False, True, True]))
+    assert both[0] == alone[0]
+
+
+@pytest.mark.parametrize("votes", [[], [40]])
+def test_excess_needs_no_other_track(votes: list[int]) -> None:
+    assert len(
+        matching.vote_excess(np.array(votes, np.int64), np.ones(len(votes), np.bool_))
+    ) == len(votes)
 
 
 def random_peaks(seed: int, n: int, frames: float) -> Peaks:

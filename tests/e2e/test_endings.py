@@ -1,0 +1,87 @@
+"""How a run ends: exit status, one-line errors, and streams that do not take what is written."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from program import Program
+
+NO_LIBRARY = "no library there; run `fingerprinter index FOLDER` to make one, or check the name"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["no-such-command"], ["index"], ["identify", "--no-such-option"], ["similar", "1", "-n0"]],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2(program: Program, arguments: list[str]) -> None:
+    run = program(*arguments, status=2)
+    assert run.out == ""
+    assert "Usage: fingerprinter" in run.err
+
+
+@pytest.mark.parametrize("command", [["list"], ["identify", "x.wav"], ["db", "current"]])
+def test_where_no_library_is_nothing_is_made(program: Program, command: list[str]) -> None:
+    assert program(*command, status=4).complaints == [f"error: {program.url}: {NO_LIBRARY}"]
+    assert not Path(program.url).exists()
+
+
+def test_an_address_that_is_no_library_is_refused(program: Program) -> None:
+    text = program.folder / "letter.txt"
+    text.write_text("Dear reader, this is no database at all.\n" * 100)
+    for url, reason in [
+        (str(text), "not an SQLite database; name another file"),
+        ("mysql://host/music", "mysql: no such kind of library"),
+        ("postgresql://user:secret@localhost:1/music", "is the server running"),
+    ]:
+        run = program.at(url)("stats", status=4)
+        assert reason in run.err
+        assert len(run.complaints) == 1
+        assert "secret" not in run.err
+
+
+def test_the_default_library_is_in_the_users_folder(program: Program) -> None:
+    places = {"HOME": str(program.folder), "XDG_DATA_HOME": str(program.folder / "share")}
+    command = [word for word in program.line("stats") if word not in ("--db", program.url)]
+    env = {key: value for key, value in program.env.items() if key != "FINGERPRINTER_DB"}
+    run = subprocess.run(command, env=env | places, capture_output=True, check=False)
+    assert run.returncode == 4
+    expected = program.folder / "share" / "fingerprinter" / "library.db"
+    assert run.stderr.decode() == f"error: {expected}: {NO_LIBRARY}\n"
+    named = subprocess.run(
+        command, env=env | {"FINGERPRINTER_DB": program.url}, capture_output=True, check=False
+    )
+    assert named.stderr.decode() == f"error: {program.url}: {NO_LIBRARY}\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["table", "json"])
+def test_a_reader_that_has_gone_is_no_error(sqlite_box: Program, options: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    run = sqlite_box("list", *options, status=141, stdout=writer)
+    os.close(writer)
+    assert run.err == ""
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["--help"]], ids=" ".join)
+def test_a_full_disk_under_the_output_is_named(sqlite_box: Program, arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        run = sqlite_box(*arguments, status=1, stdout=full)
+    step = "free some space and run the command again"
+    assert run.complaints == [f"error: No space left on device; {step}"]
+
+
+def test_closed_streams_do_not_hinder_the_work(program: Program, sqlite_box: Program) -> None:
+    music = Path(__file__).resolve().parents[1] / "music" / "kenta_cho-stg3.ogg"
+    line = program.line("index", "--no-embeddings", music)
+    subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *line], env=program.env, check=True)
+    assert program("list", "--json").record["title"] == "stg3"
+
+
+def test_any_encoding_of_the_terminal_takes_any_title(sqlite_box: Program) -> None:
+    ascii_only = {**sqlite_box.env, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    run = subprocess.run(sqlite_box.line("list"), env=ascii_only, capture_output=True, check=True)
+    assert rb"Farkask\xf6nny" in run.stdout
