@@ -174,7 +174,9 @@ class Coincidences:
         self._offsets = track.frames[track_index] - clip.frames[clip_index]
         self._steps = np.rint(self._offsets * _STEPS).astype(np.int64)
         self._lowest = int(self._steps.min()) if len(self._steps) else 0
-        self._curve = np.convolve(np.bincount(self._steps - self._lowest), _KERNEL, "same")
+        self._curve = np.convolve(
+            np.bincount(self._steps - self._lowest, minlength=len(_KERNEL)), _KERNEL, "same"
+        )
         clip_steps = int(np.ptp(clip.frames)) * _STEPS if len(clip) else 0
         self._mean, self._dispersion = _null_model(self._curve, clip_steps)
 

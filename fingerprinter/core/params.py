@@ -15,6 +15,7 @@ class LandmarkParams:
     other parameters would silently never match.
     """
 
+    version: int = 1  # of what the other values do not say: rounding, layout of the hash
     sr: int = 16_000  # Hz; shared with the embedding, so that a file is resampled once
     n_fft: int = 2048  # 128 ms
     hop_length: int = 512  # 32 ms
@@ -24,9 +25,11 @@ class LandmarkParams:
     peak_bins: int = 17  # ... by this many bins
     mean_frames: int = 63  # salience: log magnitude above the mean of this many frames ...
     mean_bins: int = 41  # ... by this many bins
-    floor: float = -9.0  # nepers of full scale; a peak below (-78 dB) is dither
+    floor: float = -13.0  # nepers of full scale; a peak below (-113 dB) is 16-bit dither
     peaks_per_s: float = 30.0
-    fan_out: int = 8  # landmarks per anchor
+    # Landmarks per anchor. Of 5, 6 and 8 the best recall at equal false answers (8: more
+    # chance votes), at 1.7, 1.9 and 2.4 MB an hour, peaks included.
+    fan_out: int = 6
     min_dt: int = 1  # frames from anchor to target
     max_dt: int = 63
     max_df: int = 63  # bins

@@ -11,7 +11,7 @@ from fingerprinter.core.params import LandmarkParams
 
 Floats = npt.NDArray[np.float32]
 
-_EPSILON = np.float32(1e-12)  # power; keeps the logarithm of digital silence finite (-13.8 nepers)
+_EPSILON = np.float32(1e-18)  # power; keeps the logarithm of digital silence finite (-20.7 nepers)
 
 
 @lru_cache(maxsize=4)

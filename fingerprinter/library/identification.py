@@ -7,7 +7,7 @@ another (`fingerprinter.core.warp`), until one of them is decisive.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,9 @@ from fingerprinter.types import Landmarks, Peaks
 _PLACES = 128  # with the most votes under one warp that are looked at
 _PLACES_A_TRACK = 3  # noise may move the most votes to another place of the right track
 _APART = 4  # frames; closer places are found by the alignment
-_INSIDE = 30  # frames into the clip, where its track is looked up: it may begin before the track
+# Parts of the clip at which its track is looked up: it may begin before its track or end behind.
+_INSIDE = (0.1, 0.5, 0.9)
+_WARPED_INSIDE = (0.5,)  # many variants: only a clip that is half inside is found
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ class Identifier:
         return [answer for answer in found if answer.confidence >= at_least]
 
     def _unchanged(self, clip: Peaks, variant: _Variant) -> list[Found]:
-        return self._judge(clip, self._propose([variant], self._query.proposals), 1)
+        return self._judge(clip, self._propose([variant], _INSIDE, self._query.proposals), 1)
 
     def _escalated(self, clip: Peaks, at_least: float) -> list[Found]:
         """One kind of change after another, until one is decisive."""
@@ -115,7 +117,8 @@ class Identifier:
         for stage in ESCALATION:
             tried += len(stage)
             variants = [self._warped(sparse, warp) for warp in stage]
-            found = self._judge(clip, self._propose(variants, self._query.warped_proposals), tried)
+            proposals = self._propose(variants, _WARPED_INSIDE, self._query.warped_proposals)
+            found = self._judge(clip, proposals, tried)
             if found and found[0].confidence >= at_least:
                 break
         return found
@@ -135,31 +138,33 @@ class Identifier:
         fan_out = self._query.warped_fan_out
         return _Variant(warp, [landmarks_of(unwarped(clip, warp), self._params, fan_out)])
 
-    def _propose(self, variants: Sequence[_Variant], most: int) -> list[_Proposal]:
+    def _propose(
+        self, variants: Sequence[_Variant], inside: Sequence[float], most: int
+    ) -> list[_Proposal]:
         """The tracks with the most votes above chance over all variants; one look-up for all."""
         question = matching.ask([variant.landmarks for variant in variants])
         postings = self._index.lookup(self._connection, question.hashes)
         keys = matching.places(question, postings.query, postings.position)
-        proposals = [
-            proposal
+        length = max(int(mark.frames.max(initial=0)) for v in variants for mark in v.landmarks)
+        insides = [round(part * length) for part in inside]
+        found = {
+            (proposal.track_id, proposal.offset, variant.warp): proposal
             for number, variant in enumerate(variants)
             for proposal in self._proposals(
-                variant.warp, matching.count_votes(keys, number, _PLACES)
+                variant.warp, matching.count_votes(keys, number, _PLACES), insides
             )
-        ]
-        return sorted(proposals, key=lambda proposal: -proposal.excess)[:most]
+        }
+        return sorted(found.values(), key=lambda proposal: -proposal.excess)[:most]
 
-    def _proposals(self, warp: Warp, votes: Votes) -> list[_Proposal]:
-        """The best places of each track."""
-        # a clip may begin before its track: a little later it is inside
-        track_ids, frames = self._index.locate(votes.position + _INSIDE)
-        kept = _best_of_each(track_ids, frames)
-        first = np.isin(kept, np.unique(track_ids, return_index=True)[1])
-        excess = matching.vote_excess(votes.votes[kept], first)
-        return [
-            _Proposal(int(track_ids[i]), float(frames[i] - _INSIDE), float(above), warp)
-            for i, above in zip(kept, excess, strict=True)
-        ]
+    def _proposals(self, warp: Warp, votes: Votes, insides: Sequence[int]) -> Iterator[_Proposal]:
+        """The best places of each track that lies there so many frames into the clip."""
+        for inside in insides:
+            track_ids, frames = self._index.locate(votes.position + inside)
+            kept = _best_of_each(track_ids, frames)
+            first = np.isin(kept, np.unique(track_ids, return_index=True)[1])
+            excess = matching.vote_excess(votes.votes[kept], first)
+            for i, above in zip(kept, excess, strict=True):
+                yield _Proposal(int(track_ids[i]), float(frames[i] - inside), float(above), warp)
 
     def _judge(self, clip: Peaks, proposals: Sequence[_Proposal], tried: int) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""

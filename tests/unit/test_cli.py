@@ -1,0 +1,272 @@
+"""The command line in one process: help, usage, texts, records and tables."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from fingerprinter.audio.source import printable
+from fingerprinter.cli import app, collection, progress, questions, text
+from fingerprinter.cli.output import Column, print_json, print_table
+from fingerprinter.cli.playlist import write_playlist
+from fingerprinter.cli.records import match_record, report_record, track_record
+from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError, UsageError
+from fingerprinter.library import Progress
+from fingerprinter.types import IndexReport, Match, Problem, Track
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+TRACK = Track(
+    id=7,
+    path="/music/song.ogg",
+    title="Song",
+    artist="Singer",
+    album=None,
+    track_number=3,
+    year=1999,
+    genre=None,
+    duration_s=83.3,
+    content_id="0" * 32,
+    mbid=None,
+    added_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    problem="decoded 83.3 of 90.0 s (the file ends early)",
+)
+MATCH = Match(TRACK, score=9.5, confidence=0.999, offset_s=-1.5, clip_start_s=1.5, clip_end_s=9.0)
+
+run = CliRunner().invoke
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command by its words, those of groups included."""
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), typer.main.get_command(app))]
+    while waiting:
+        words, command = waiting.pop()
+        if words:
+            yield words, command
+        inside = getattr(command, "commands", {})
+        waiting += [((*words, name), each) for name, each in inside.items()]
+
+
+COMMANDS = dict(commands())
+LEAVES = {words: each for words, each in COMMANDS.items() if not hasattr(each, "commands")}
+
+each_command = pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+each_leaf = pytest.mark.parametrize("words", LEAVES, ids=" ".join)
+
+
+@each_command
+def test_every_command_and_option_has_help(words: tuple[str, ...]) -> None:
+    command = COMMANDS[words]
+    assert command.help
+    assert all(parameter.help for parameter in command.params)
+    shown = run(app, [*words, "--help"])
+    assert shown.exit_code == 0
+    assert shown.stdout.startswith(f"Usage: root {' '.join(words)}")
+
+
+@each_leaf
+def test_every_command_has_an_example_that_parses(words: tuple[str, ...]) -> None:
+    (example,) = [line for line in LEAVES[words].help.splitlines() if line.startswith("Example: ")]
+    program, *arguments = shlex.split(example.removeprefix("Example: "))
+    assert program == "fingerprinter"
+    after = next(n for n in range(len(arguments)) if tuple(arguments[n : n + len(words)]) == words)
+    LEAVES[words].make_context(words[-1], arguments[after + len(words) :])
+
+
+@each_leaf
+def test_every_command_stands_in_the_readme(words: tuple[str, ...]) -> None:
+    assert re.search(rf"`{' '.join(words)}\b", README.read_text(encoding="utf-8"))
+
+
+@each_leaf
+def test_every_command_prints_json(words: tuple[str, ...]) -> None:
+    assert any("--json" in parameter.opts for parameter in LEAVES[words].params)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "",
+        "no-such-command",
+        "index",
+        "index --jobs 0 x",
+        "identify --no-such-option",
+        "identify --min-confidence 1.5 x",
+        "similar 1 -n ten",
+        "db",
+    ],
+)
+def test_wrong_usage_ends_with_2(arguments: str) -> None:
+    result = run(app, arguments.split())
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert "Usage: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (AudioError("a.mp3: empty"), 1),
+        (UsageError("a.m3u8: No such file or directory"), 2),
+        (UnknownTrackError("no track 9 in this library"), 3),
+        (LibraryError("music.db: locked"), 4),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_users_mistake_is_one_line(
+    error: Exception, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run_failing(error, monkeypatch)
+    assert (result.exit_code, result.stdout) == (status, "")
+    assert result.stderr == f"error: {error}\n"
+
+
+def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = run_failing(KeyboardInterrupt(), monkeypatch)
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    bug = ZeroDivisionError("division by zero")
+    assert run_failing(bug, monkeypatch).exception is bug
+
+
+def run_failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(collection, "open_library", fail)
+    return run(app, ["list"])
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert run(app, ["--version"]).stdout.startswith("fingerprinter 0.")
+
+
+@pytest.mark.parametrize("module", [text, progress], ids=lambda module: module.__name__)
+def test_examples_in_the_docstrings(module: Any) -> None:
+    failed, tried = doctest.testmod(module)
+    assert tried
+    assert not failed
+
+
+@given(st.floats(-1e5, 1e5))
+def test_a_position_is_to_the_tenth(seconds: float) -> None:
+    minutes, rest = text.position(seconds).removeprefix("-").split(":")
+    assert len(rest) == 4
+    assert 0 <= float(rest) < 60
+    assert 60 * int(minutes) + float(rest) == pytest.approx(abs(seconds), abs=0.0501)
+
+
+def test_a_change_is_named_only_where_there_is_one() -> None:
+    assert text.change(MATCH) == ""
+    assert text.change(replace(MATCH, tempo=1.04)) == "tempo +4.0 %"
+    assert text.change(replace(MATCH, tempo=0.95, pitch=1.0594)) == "tempo -5.0 %, pitch +5.9 %"
+    assert text.change(replace(MATCH, tempo=1.0002, pitch=0.9998)) == ""
+
+
+def test_a_track_without_a_title_is_called_by_its_file() -> None:
+    untitled = replace(TRACK, title=None, artist=None)
+    assert text.label(TRACK) == "Singer - Song"
+    assert text.label(untitled) == "song.ogg"
+    assert text.label(replace(untitled, path=None)) == "track 7"
+
+
+def test_records_have_the_keys_of_the_interface() -> None:
+    track = track_record(TRACK)
+    assert json.loads(json.dumps(track)) == track
+    assert " ".join(track) == (
+        "id path title artist album track_number year genre duration_s content_id mbid added_at"
+    )
+    assert track["added_at"] == "2026-01-02T03:04:05+00:00"
+    match = match_record(MATCH)
+    assert match["track"] == track
+    assert " ".join(match) == (
+        "track score confidence offset_s clip_start_s clip_end_s tempo pitch"
+    )
+    report = report_record(IndexReport(failed=1, problems=(Problem("a", "a: empty"),)))
+    assert " ".join(report) == "indexed updated skipped failed removed audio_s elapsed_s"
+
+
+@given(st.text(st.characters()))
+def test_json_is_ascii_and_keeps_every_name(name: str) -> None:
+    printed = printed_by(print_json, {"path": name})
+    assert printed.isascii()
+    assert printed.count("\n") == 1
+    assert json.loads(printed) == {"path": name}
+
+
+@given(st.lists(st.tuples(st.text(st.characters()), st.text()), min_size=1, max_size=5))
+def test_a_table_has_a_line_a_row_and_interprets_nothing(rows: list[tuple[str, str]]) -> None:
+    columns = [Column("name"), Column("value", "right", folds=False)]
+    header, *lines = printed_by(print_table, columns, rows).splitlines()
+    assert header.split() == ["name", "value"]
+    assert len(lines) == len(rows)
+    for line, (name, value) in zip(lines, rows, strict=True):
+        assert line.startswith(printable(name).rstrip())
+        assert line.endswith(printable(value).rstrip())
+
+
+def test_a_long_table_comes_in_pages() -> None:
+    printed = printed_by(print_table, [Column("n")], ([str(n)] for n in range(450)))
+    lines = printed.splitlines()
+    assert lines.count("n") == 3
+    assert [line.strip() for line in lines if line != "n"] == [str(n) for n in range(450)]
+
+
+def printed_by(function: Any, *arguments: Any) -> str:
+    """What a function writes to stdout."""
+    program = typer.Typer()
+
+    @program.command()
+    def command() -> None:
+        function(*arguments)
+
+    return str(run(program, []).stdout)
+
+
+def test_a_playlist_names_every_file_that_it_can(tmp_path: Path) -> None:
+    latin1 = replace(TRACK, id=8, path="/music/caf\udce9.ogg", title="Two\nlines", artist=None)
+    unnamable = [replace(TRACK, path=None), replace(TRACK, path="/music/a\nb.ogg")]
+    target = tmp_path / "list.m3u8"
+    assert write_playlist(target, [TRACK, *unnamable, latin1]) == unnamable
+    assert target.read_bytes() == (
+        b"#EXTM3U\n#EXTINF:83,Singer - Song\n/music/song.ogg\n"
+        b"#EXTINF:83,Two\\nlines\n/music/caf\xe9.ogg\n"
+    )
+
+
+def test_a_summary_counts_in_words() -> None:
+    report = IndexReport(indexed=3, failed=1, audio_s=3725, elapsed_s=10.0)
+    assert collection._summary(report) == (
+        "3 indexed, 0 updated, 0 skipped, 1 failed: 1:02:05 of audio in 10.0 s (372 x real time)"
+    )
+    assert ", 1 failed, 2 removed: " in collection._summary(replace(report, removed=2))
+
+
+def test_progress_is_silent_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress.shown_progress() as on_progress:
+        on_progress(Progress(done=1, total=2, audio_s=30.0, elapsed_s=1.0))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_track_list_says_where_in_the_clip() -> None:
+    heard = questions._Heard("radio.wav", questions.Answer(9.0, [MATCH], None), 0.1)
+    (row,) = questions._answer_rows(heard, every=True)
+    assert row == ["radio.wav", "0:01.5 - 0:09.0", "Song", "Singer", "-0:01.5", "0.999", ""]
+    nothing = replace(heard, answer=questions.Answer(9.0, [], None))
+    assert [*questions._answer_rows(nothing, every=False)] == [
+        ["radio.wav", "no match", "", "", "", ""]
+    ]
