@@ -15,12 +15,10 @@ from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
 from fingerprinter.config import Settings, default_address
-from fingerprinter.core.constellation import DamagedBlockError
 from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY, LandmarkParams
 from fingerprinter.core.peaks import find_peaks
 from fingerprinter.embedding import EmbeddingModel, load_model
 from fingerprinter.errors import (
-    CorruptionError,
     LibraryError,
     ModelError,
     UnknownTrackError,
@@ -28,8 +26,8 @@ from fingerprinter.errors import (
 )
 from fingerprinter.library.identification import Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
-from fingerprinter.library.intake import landmarks_from
 from fingerprinter.library.similarity import vector_index
+from fingerprinter.library.stored import track_landmarks
 from fingerprinter.library.windows import Heard, hear
 from fingerprinter.store import (
     constellations,
@@ -44,7 +42,7 @@ from fingerprinter.store.address import Address
 from fingerprinter.store.database import Database
 from fingerprinter.store.postings import PostingIndex
 from fingerprinter.store.schema import SCHEMA_HEAD
-from fingerprinter.types import IndexReport, Landmarks, Match, Neighbour, Track
+from fingerprinter.types import IndexReport, Match, Neighbour, Track
 
 MIN_CONFIDENCE = 0.95  # at most 1 in 1,000 clips of music outside the library is answered
 _REINDEX_TRACKS = 64  # tracks whose landmarks make one segment when they are made anew
@@ -262,7 +260,7 @@ class Library:
             postings.drop_all(connection)
             done, batch = 0, []
             for track_id, data in constellations.iterate(connection):
-                batch.append(_landmarks_again(track_id, data, self._params))
+                batch.append(track_landmarks(track_id, data, self._params))
                 done += 1
                 if len(batch) == _REINDEX_TRACKS:
                     postings.add_segment(connection, self._params, batch)
@@ -380,17 +378,6 @@ class Library:
             for block in audio.blocks():
                 sampler.push(block)
         return self._model.embed(sampler.windows()).vector
-
-
-def _landmarks_again(
-    track_id: int, constellation: bytes, params: LandmarkParams
-) -> tuple[int, int, Landmarks]:
-    try:
-        return (track_id, *landmarks_from(constellation, params))
-    except DamagedBlockError as error:
-        raise CorruptionError(
-            f"peaks of track {track_id}: {error}; remove the track and index it again"
-        ) from None
 
 
 def _resolve(connection: Connection, ref: TrackRef) -> Track:

@@ -14,13 +14,12 @@ import numpy as np
 from sqlalchemy import Connection
 
 from fingerprinter.core import matching
-from fingerprinter.core.constellation import DamagedBlockError, unpack_peaks
 from fingerprinter.core.landmarks import landmarks_of
 from fingerprinter.core.matching import Alignment, Coincidences, Longs, Votes
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.peaks import densest
 from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp, unwarped
-from fingerprinter.errors import CorruptionError
+from fingerprinter.library.stored import stored_peaks
 from fingerprinter.store import constellations
 from fingerprinter.store.postings import GONE, PostingIndex
 from fingerprinter.types import Landmarks, Peaks
@@ -198,11 +197,6 @@ class Identifier:
         """The stored peaks of a track, sorted by bin, as `matching.align` takes them."""
         if track_id not in self._tracks:
             data = constellations.get(self._connection, track_id) or b""
-            try:
-                peaks = unpack_peaks(data)
-            except DamagedBlockError as error:
-                raise CorruptionError(
-                    f"peaks of track {track_id}: {error}; remove the track and index it again"
-                ) from None
+            peaks = stored_peaks(track_id, data)
             self._tracks[track_id] = peaks.take(np.argsort(peaks.bins, kind="stable"))
         return self._tracks[track_id]

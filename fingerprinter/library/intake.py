@@ -11,10 +11,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from fingerprinter.core.constellation import unpack_peaks
-from fingerprinter.core.landmarks import landmarks_of
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.library.analysis import Analysis, Sound
+from fingerprinter.library.stored import track_landmarks
 from fingerprinter.store import constellations, files, postings, settings, tracks, vectors
 from fingerprinter.types import Landmarks, Track
 
@@ -51,15 +50,9 @@ def take_in(
     outcomes = [intake.file(file, analysis) for file, analysis in items]
     intake.forget_replaced()
     postings.add_segment(connection, params, intake.new)
-    settings.bump_revision(connection)
+    if any(outcome is not Outcome.SKIPPED for outcome in outcomes):
+        settings.bump_revision(connection)
     return outcomes
-
-
-def landmarks_from(constellation: bytes, params: LandmarkParams) -> tuple[int, Landmarks]:
-    """(length in frames, landmarks) of a stored constellation; raises `DamagedBlockError`."""
-    peaks = unpack_peaks(constellation)
-    length = int(peaks.frames[-1]) + 2 if len(peaks) else 1
-    return length, landmarks_of(peaks, params, params.fan_out)
 
 
 class _Intake:
@@ -102,8 +95,7 @@ class _Intake:
             added_at=datetime.now(UTC),
         )
         constellations.put(self._connection, track_id, sound.constellation)
-        length, landmarks = landmarks_from(sound.constellation, self._params)
-        self.new.append((track_id, length, landmarks))
+        self.new.append(track_landmarks(track_id, sound.constellation, self._params))
         return track_id
 
     def _embedding(self, track_id: int, sound: Sound) -> bool:

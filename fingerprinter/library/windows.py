@@ -39,7 +39,7 @@ def hear(
     """The recordings in a clip: of the first window that is answered, or of all windows."""
     heard: list[Heard] = []
     for start, end in _windows(peaks, params, query):
-        inside = (peaks.frames >= start) & (peaks.frames < end)
+        inside = (peaks.frames >= start - 0.5) & (peaks.frames < end - 0.5)
         window = peaks.take(inside)
         window = replace(window, frames=window.frames - np.float32(start))
         for found in identifier.identify(window, at_least, every=every)[: None if every else 1]:

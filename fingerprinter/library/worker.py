@@ -72,6 +72,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **_ONE_THREAD},
+            start_new_session=True,  # Ctrl-C is the parent's to handle, from the first moment on
         )
         assert process.stdin
         _send(self._task, process.stdin)
@@ -135,7 +136,7 @@ def _send(value: object, pipe: IO[bytes]) -> None:
 
 def main() -> None:
     """Answers requests until stdin ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no sessions: Windows
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no reply
     task: Task = pickle.load(requests)

@@ -1,0 +1,28 @@
+"""What is stored of a track, as arrays again."""
+
+from __future__ import annotations
+
+from fingerprinter.core.constellation import DamagedBlockError, unpack_peaks
+from fingerprinter.core.landmarks import landmarks_of
+from fingerprinter.core.params import LandmarkParams
+from fingerprinter.errors import CorruptionError
+from fingerprinter.types import Landmarks, Peaks
+
+
+def stored_peaks(track_id: int, constellation: bytes) -> Peaks:
+    """A track's peaks; raises `CorruptionError` where they are damaged."""
+    try:
+        return unpack_peaks(constellation)
+    except DamagedBlockError as error:
+        raise CorruptionError(
+            f"peaks of track {track_id}: {error}; remove the track and index it again"
+        ) from None
+
+
+def track_landmarks(
+    track_id: int, constellation: bytes, params: LandmarkParams
+) -> tuple[int, int, Landmarks]:
+    """(track id, length in frames, landmarks) of a track; raises `CorruptionError`."""
+    peaks = stored_peaks(track_id, constellation)
+    length = int(peaks.frames[-1]) + 2 if len(peaks) else 1
+    return track_id, length, landmarks_of(peaks, params, params.fan_out)
