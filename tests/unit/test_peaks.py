@@ -169,8 +169,9 @@ def test_there_are_none_in_less_than_a_frame(n: int) -> None:
 @pytest.mark.parametrize("level", [0.0, 1e-5, 0.5])
 def test_there_are_none_in_silence(level: float) -> None:
     """Digital silence, less than a bit of noise, a constant."""
-    samples = np.full(4000, level, np.float32) if level == 0.5 else noise(4000) * 10 * level
-    assert len(find_peaks([samples.astype(np.float32)], SMALL)) == 0
+    n = 4 * DEFAULT.n_fft
+    samples = np.full(n, level, np.float32) if level == 0.5 else noise(n) * 10 * level
+    assert len(find_peaks([samples.astype(np.float32)], DEFAULT)) == 0
 
 
 @given(st.integers(0, 1000), st.integers(0, 60), st.sampled_from([2.0, 10.0, 40.0]))
