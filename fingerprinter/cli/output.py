@@ -83,8 +83,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Names and values, a line each."""
-    rows = [(name, value) for name, value in fields]
-    print_table([Column("", folds=False), Column("")], rows)
+    print_table([Column("", folds=False), Column("")], fields)
 
 
 def _pages(rows: Iterable[Row]) -> Iterator[list[Row]]:

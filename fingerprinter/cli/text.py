@@ -53,8 +53,5 @@ def title(track: Track) -> str:
 
 
 def label(track: Track) -> str:
-    """Artist and title, on one line.
-
-    What a playlist shows, and a message.
-    """
+    """Artist and title, as playlists and messages name a track."""
     return f"{track.artist} - {title(track)}" if track.artist else title(track)
