@@ -81,7 +81,7 @@ def test_moved_retagged_changed_and_lost_files(program: Program, tmp_path: Path)
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of many pieces, no two alike."""
     folder = tmp_path_factory.mktemp("many")
-    piece = play(1, 12.0)
+    piece = play(1, 24.0)  # long enough that a signal finds the run in the middle
     for number in range(MANY):
         write_wav(folder / f"{number:02}.wav", np.roll(piece, 1000 * number), 16_000)
     return folder
