@@ -60,10 +60,16 @@ class _Batch:
 
 def merge_segments(database: Database, params: LandmarkParams) -> None:
     """Merges segments until no group is due, each group in a transaction of its own."""
-    due = True
-    while due:
-        with database.begin() as connection:
-            due = postings.merge_due(connection, params)
+    merged = 0
+    while _merge_one(database, params):
+        merged += 1
+    if merged:
+        database.reclaim()
+
+
+def _merge_one(database: Database, params: LandmarkParams) -> bool:
+    with database.begin() as connection:
+        return postings.merge_due(connection, params)
 
 
 class Indexer:

@@ -75,7 +75,9 @@ def _parse_url(text: str) -> URL:
         url = make_url(text)
     except (ArgumentError, ValueError):
         url = None
-    if url is None or "@" in (url.host or ""):
+    # a second @ may have been meant for the password; in the name of a file it is at home
+    is_file = text.startswith("sqlite")
+    if url is None or (text.count("@") > 1 and not is_file):
         raise LibraryError(
             "the library's address is not a URL; write characters such as / : @ % "
             "of the password as %2F %3A %40 %25"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from fingerprinter.errors import LibraryError
 from fingerprinter.store import migration
 from fingerprinter.store.address import Address
-from fingerprinter.store.engine import Access, open_engine, reading, writing
+from fingerprinter.store.engine import Access, free_pages, open_engine, reading, writing
 from fingerprinter.store.failures import reported
 
 
@@ -78,6 +78,12 @@ class Database:
         """
         with reported(self.address), reading(self.engine) as connection:
             yield connection
+
+    def reclaim(self) -> None:
+        """Gives the space of what was dropped back to the disk; PostgreSQL does so by itself."""
+        if self.address.is_sqlite:
+            with reported(self.address):
+                free_pages(self.engine)
 
     def close(self) -> None:
         """Lets go of every connection."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -146,6 +146,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, access: Access) -> None:
     connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
     if access is Access.CREATE:
         connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # heeded by an empty file only
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # the same; see Database.reclaim
     if access is not Access.READ:
         _use_wal(connection)
     connection.execute("PRAGMA schema_version").fetchall()  # fails where no database can be read
@@ -172,6 +173,21 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _writes(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get("writes"))
+
+
+def free_pages(engine: Engine) -> None:
+    """Cuts the pages off an SQLite file that hold nothing any more, in a transaction of its own.
+
+    Where another program keeps the database busy they stay: to be used again, or cut off later.
+    """
+    # Each step of this statement frees one page, and only a script is stepped to its end.
+    script = "PRAGMA query_only = 0; PRAGMA incremental_vacuum;"
+    connection = engine.raw_connection()
+    try:
+        with suppress(sqlite3.OperationalError):
+            connection.driver_connection.executescript(script)  # type: ignore[union-attr]
+    finally:
+        connection.close()
 
 
 @contextmanager

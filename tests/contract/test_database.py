@@ -256,3 +256,18 @@ def test_a_library_in_memory() -> None:
 def _add_alone(database: Database, content_id: str) -> None:
     with database.begin() as connection:
         add(connection, content_id)
+
+
+def test_what_was_dropped_is_given_back_to_the_disk(library_url: str) -> None:
+    blob = bytes(100_000)
+    with Database.open(library_url) as database:
+        with database.begin() as connection:
+            statement = text("INSERT INTO posting_block (id, data) VALUES (:id, :data)")
+            connection.execute(statement, [{"id": id_, "data": blob} for id_ in range(50)])
+        with database.begin() as connection:
+            connection.execute(text("DELETE FROM posting_block WHERE id < 49"))
+        database.reclaim()
+        with database.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM posting_block")) == 1
+        path = database.address.path
+    assert path is None or path.stat().st_size < 10 * len(blob)

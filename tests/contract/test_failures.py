@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 from conftest import PostgresServer, Store
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -262,6 +262,7 @@ def test_an_unreachable_server(url: str, message: str) -> None:
 
 
 @given(st.text(), st.booleans())
+@example("@/", False)
 def test_no_password_is_ever_shown(password: str, quoted: bool) -> None:
     password += "1SECRET1"
     for place in ("me:{}@/music?host=/no/socket", "me@/music?host=/no/socket&password={}"):
