@@ -120,7 +120,7 @@ def main() -> None:
             if not music.is_dir():
                 sys.exit(f"{music}: no such folder; name the one that your music is in")
             demonstrate(music, Program(None), folder)
-            say("Your library stays. Next: fingerprinter --help")
+            say(f"Your library stays. Next: {BIN / 'fingerprinter'} --help")
         else:
             demonstrate(ROOT / "tests" / "music", Program(folder / "demo.db"), folder)
             say("Now with your own music: python3 scripts/demo.py MUSIC_FOLDER")
