@@ -19,7 +19,7 @@ from fingerprinter.cli.output import (
     print_json,
     print_table,
 )
-from fingerprinter.cli.progress import shown_progress
+from fingerprinter.cli.progress import index_progress, shown_progress
 from fingerprinter.cli.records import report_record, track_record
 from fingerprinter.library import LibraryStats, open_library
 from fingerprinter.types import IndexReport, Track
@@ -53,7 +53,10 @@ def index(
     Example: fingerprinter index ~/Music
     """
     try:
-        with open_library(ctx.obj) as library, shown_progress() as on_progress:
+        with (
+            open_library(ctx.obj) as library,
+            shown_progress("looking for files", index_progress) as on_progress,
+        ):
             report = library.index(
                 paths,
                 jobs=jobs,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +10,7 @@ import typer
 
 from fingerprinter.cli.options import AsJson
 from fingerprinter.cli.output import Column, emit, print_json, print_table
+from fingerprinter.cli.progress import shown_progress
 from fingerprinter.library import MIN_CONFIDENCE, open_library
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def identify(
     )
     with (
         open_library(ctx.obj, create=False, read_only=True) as library,
-        _shown_progress() as on_progress,
+        shown_progress("drawing clips", _described) as on_progress,
     ):
         report = evaluate_identify(library, plan, on_progress)
     _show(report, as_json)
@@ -104,19 +103,8 @@ def _sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> S
     return Sounds(**{name: folder_sound(paths) for name, paths in named.items() if paths})
 
 
-@contextmanager
-def _shown_progress() -> Iterator[Callable[[Progress], None]]:
-    """A bar on stderr while the block runs; silent where stderr is no terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich import progress as bars
-    from rich.console import Console
-
-    columns = [bars.MofNCompleteColumn(), bars.BarColumn(), bars.TimeRemainingColumn()]
-    with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda now: bar.update(task, completed=now.done, total=now.total)
+def _described(now: Progress) -> str:
+    return f"{now.done}/{now.total} clips"
 
 
 def _show(report: Report, as_json: bool) -> None:

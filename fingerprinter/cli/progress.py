@@ -1,17 +1,34 @@
-"""The progress bar of `index`."""
+"""The progress bar of long commands."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
-from fingerprinter.library import OnProgress, Progress
+from fingerprinter.library import Progress
+
+
+class _Counted(Protocol):
+    """How far some work is."""
+
+    @property
+    def done(self) -> int: ...
+
+    @property
+    def total(self) -> int: ...
+
+
+C = TypeVar("C", bound=_Counted)
 
 
 @contextmanager
-def shown_progress() -> Iterator[OnProgress]:
-    """A bar on stderr while the block runs; silent where stderr is no terminal."""
+def shown_progress(first: str, described: Callable[[C], str]) -> Iterator[Callable[[C], None]]:
+    """A bar on stderr while the block runs; silent where stderr is no terminal.
+
+    first: the text before anything is counted; described: the text after
+    """
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -25,16 +42,16 @@ def shown_progress() -> Iterator[OnProgress]:
         bars.TextColumn("left"),
     ]
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking for files", total=None)
+        task = bar.add_task(first, total=None)
         yield lambda now: bar.update(
-            task, completed=now.done, total=now.total, description=_described(now)
+            task, completed=now.done, total=now.total, description=described(now)
         )
 
 
-def _described(now: Progress) -> str:
+def index_progress(now: Progress) -> str:
     """How far, in tracks and hours of audio, and how fast.
 
-    >>> _described(Progress(done=12, total=351, audio_s=2700, elapsed_s=6))
+    >>> index_progress(Progress(done=12, total=351, audio_s=2700, elapsed_s=6))
     '12/351 tracks, 0.8 h, 450 x real time'
     """
     speed = now.audio_s / now.elapsed_s if now.elapsed_s else 0.0

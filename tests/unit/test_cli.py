@@ -257,7 +257,7 @@ def test_a_summary_counts_in_words() -> None:
 
 
 def test_progress_is_silent_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.shown_progress() as on_progress:
+    with progress.shown_progress("looking", progress.index_progress) as on_progress:
         on_progress(Progress(done=1, total=2, audio_s=30.0, elapsed_s=1.0))
     assert capsys.readouterr() == ("", "")
 
