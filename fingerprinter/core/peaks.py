@@ -8,6 +8,7 @@ density in time, so that quiet passages are described as well as loud ones.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,14 @@ PARTS = 4  # a peak's place is kept to a quarter of a frame and of a bin
 
 _BLOCK_FRAMES = 512  # 16 s: big enough to hide the overhead of calls, small enough for the cache
 _RANK_FRAMES = 15  # peaks compete with those within so many frames on either side (0.5 s)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Part of a constellation: the peaks of all frames before ``end`` that no part before had."""
+
+    peaks: Peaks
+    end: int
 
 
 def _sliding_max(a: Floats, width: int, axis: int) -> Floats:
@@ -96,17 +105,31 @@ def _spectrograms(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[
     yield log_spectrogram(pending, params)
 
 
-def _peaks_in_stretches(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[Peaks]:
-    """Peaks stretch by stretch, each decided with its full surroundings in view."""
+def peak_stretches(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[Stretch]:
+    """Peaks while the audio comes in, each decided with its full surroundings in view.
+
+    blocks: as for `find_peaks`, which gives all of them at once
+    """
     halo = max(params.mean_frames, params.peak_frames) // 2
     rows, first, done = np.empty((0, params.max_bin + 1), np.float32), 0, 0
     for part in _spectrograms(blocks, params):
         rows = np.concatenate([rows, part])
         ready = max(done, first + len(rows) - halo)
-        yield _shifted(_peaks_between(rows, done - first, ready - first, params), first)
+        yield _stretch(_peaks_between(rows, done - first, ready - first, params), first, ready)
         keep = max(first, ready - halo)
         rows, first, done = rows[keep - first :], keep, ready
-    yield _shifted(_peaks_between(rows, done - first, len(rows), params), first)
+    yield _stretch(_peaks_between(rows, done - first, len(rows), params), first, first + len(rows))
+
+
+def _stretch(peaks: Peaks, first: int, end: int) -> Stretch:
+    """Peaks that were counted from a first frame on, in their order in time."""
+    moved = Peaks(peaks.frames + np.float32(first), peaks.bins, peaks.salience)
+    return Stretch(_in_order(moved), end)
+
+
+def _in_order(peaks: Peaks) -> Peaks:
+    """Interpolation reorders neighbours."""
+    return peaks.take(np.lexsort((peaks.bins, peaks.frames)))
 
 
 def _quantised(places: npt.NDArray[np.floating]) -> Floats:
@@ -114,22 +137,19 @@ def _quantised(places: npt.NDArray[np.floating]) -> Floats:
     return (np.rint(places * PARTS) / PARTS).astype(np.float32)
 
 
-def _shifted(peaks: Peaks, frames: int) -> Peaks:
-    return Peaks(peaks.frames + np.float32(frames), peaks.bins, peaks.salience)
-
-
 def find_peaks(blocks: Iterable[Floats], params: LandmarkParams) -> Peaks:
     """Every local maximum of the audio's spectrogram, interpolated in time and frequency.
 
     blocks: mono float32 at ``params.sr``, consecutive, of any lengths; memory stays at a block
     """
-    parts = list(_peaks_in_stretches(blocks, params))
-    peaks = Peaks(
-        np.concatenate([p.frames for p in parts]),
-        np.concatenate([p.bins for p in parts]),
-        np.concatenate([p.salience for p in parts]),
+    parts = [stretch.peaks for stretch in peak_stretches(blocks, params)]
+    return _in_order(
+        Peaks(
+            np.concatenate([p.frames for p in parts]),
+            np.concatenate([p.bins for p in parts]),
+            np.concatenate([p.salience for p in parts]),
+        )
     )
-    return peaks.take(np.lexsort((peaks.bins, peaks.frames)))  # interpolation reorders neighbours
 
 
 def densest(peaks: Peaks, per_s: float, params: LandmarkParams) -> Peaks:
@@ -148,3 +168,8 @@ def densest(peaks: Peaks, per_s: float, params: LandmarkParams) -> Peaks:
         beaten_by[:-step] += near & later_wins
         beaten_by[step:] += near & ~later_wins
     return peaks.take(beaten_by < quota)
+
+
+def detuned(peaks: Peaks, bins: float) -> Peaks:
+    """The peaks a fraction of a bin higher."""
+    return replace(peaks, bins=peaks.bins + np.float32(bins))

@@ -8,16 +8,17 @@ another (`fingerprinter.core.warp`), until one of them is decisive.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sqlalchemy import Connection
 
 from fingerprinter.core import matching
-from fingerprinter.core.landmarks import landmarks_of
+from fingerprinter.core.closeness import closeness
+from fingerprinter.core.landmarks import landmarks_of, warped_landmarks
 from fingerprinter.core.matching import Alignment, Coincidences, Longs, Votes
 from fingerprinter.core.params import LandmarkParams, QueryParams
-from fingerprinter.core.peaks import densest
+from fingerprinter.core.peaks import densest, detuned
 from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp, unwarped
 from fingerprinter.library.stored import stored_peaks
 from fingerprinter.store import constellations
@@ -115,8 +116,9 @@ class Identifier:
         tried, found = 1, list[Found]()
         for stage in ESCALATION:
             tried += len(stage)
-            variants = [self._warped(sparse, warp) for warp in stage]
-            proposals = self._propose(variants, _WARPED_INSIDE, self._query.warped_proposals)
+            proposals = self._propose(
+                self._warped(sparse, stage), _WARPED_INSIDE, self._query.warped_proposals
+            )
             found = self._judge(clip, proposals, tried)
             if found and found[0].confidence >= at_least:
                 break
@@ -124,18 +126,22 @@ class Identifier:
 
     def _quick(self, clip: Peaks) -> _Variant:
         few = densest(clip, self._query.quick_peaks_per_s, self._params)
-        return self._in_phases(few, self._query.quick_fan_out)
+        return self._in_phases(few, self._query.quick_fan_out, (0.0,))
 
     def _plain(self, clip: Peaks) -> _Variant:
-        return self._in_phases(clip, self._query.fan_out)
+        return self._in_phases(clip, self._query.fan_out, self._query.detunings)
 
-    def _in_phases(self, clip: Peaks, fan_out: int) -> _Variant:
-        marks = [landmarks_of(clip, self._params, fan_out, phase) for phase in self._query.phases]
+    def _in_phases(self, clip: Peaks, fan_out: int, detunings: Sequence[float]) -> _Variant:
+        marks = [
+            landmarks_of(detuned(clip, detuning), self._params, fan_out, phase)
+            for phase in self._query.phases
+            for detuning in detunings
+        ]
         return _Variant(UNCHANGED, marks)
 
-    def _warped(self, clip: Peaks, warp: Warp) -> _Variant:
-        fan_out = self._query.warped_fan_out
-        return _Variant(warp, [landmarks_of(unwarped(clip, warp), self._params, fan_out)])
+    def _warped(self, clip: Peaks, stage: Sequence[Warp]) -> list[_Variant]:
+        made = warped_landmarks(clip, stage, self._params, self._query.warped_fan_out)
+        return [_Variant(warp, [marks]) for warp, marks in zip(stage, made, strict=True)]
 
     def _propose(
         self, variants: Sequence[_Variant], inside: Sequence[float], most: int
@@ -167,30 +173,44 @@ class Identifier:
 
     def _judge(self, clip: Peaks, proposals: Sequence[_Proposal], tried: int) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
-        laid: dict[tuple[int, Warp], Coincidences] = {}
         best: dict[int, Found] = {}
-        for proposal in proposals:
-            key = proposal.track_id, proposal.warp
-            if key not in laid:
-                track = self._track_peaks(proposal.track_id)
-                laid[key] = Coincidences(unwarped(clip, proposal.warp), track)
-            found = self._weigh(clip, proposal, laid[key].near(proposal.offset), tried)
+        for proposal, alignment in self._finalists(clip, proposals):
+            found = self._weigh(clip, proposal, alignment, tried)
             before = best.get(found.track_id)
             if before is None or found.score > before.score:
                 best[found.track_id] = found
         return sorted(best.values(), key=lambda found: -found.score)
 
+    def _finalists(
+        self, clip: Peaks, proposals: Sequence[_Proposal]
+    ) -> list[tuple[_Proposal, Alignment]]:
+        """The proposals that align best for their votes."""
+        laid: dict[tuple[int, Warp], Coincidences] = {}
+        rated: list[tuple[float, _Proposal, Alignment]] = []
+        for proposal in proposals:
+            key = proposal.track_id, proposal.warp
+            if key not in laid:
+                track = self._track_peaks(proposal.track_id)
+                laid[key] = Coincidences(unwarped(clip, proposal.warp), track)
+            alignment = laid[key].near(proposal.offset)
+            rated.append(
+                (matching.combined_score(alignment.score, proposal.excess), proposal, alignment)
+            )
+        rated.sort(key=lambda each: -each[0])
+        return [(proposal, alignment) for _, proposal, alignment in rated[: self._query.finalists]]
+
     def _weigh(self, clip: Peaks, proposal: _Proposal, alignment: Alignment, tried: int) -> Found:
         """A proposal's score; tempo and pitch of the grid are made exact first."""
-        warp = proposal.warp
+        warp, track = proposal.warp, self._track_peaks(proposal.track_id)
         if warp != UNCHANGED:
-            track = self._track_peaks(proposal.track_id)
             finer = matching.refined(clip, track, warp, alignment.offset)
             again = matching.align(unwarped(clip, finer), track, alignment.offset)
             if again.score > alignment.score:
                 warp, alignment = finer, again
-        score = matching.combined_score(alignment.score, proposal.excess)
+        close = closeness(unwarped(clip, warp), track, alignment.offset)
+        score = matching.combined_score(alignment.score, proposal.excess, close.score)
         certain = matching.confidence(score, tried)
+        alignment = replace(alignment, offset=close.offset)
         return Found(proposal.track_id, warp, alignment, score, certain)
 
     def _track_peaks(self, track_id: int) -> Peaks:

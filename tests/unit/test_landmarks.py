@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core.landmarks import hash_bits, landmarks_of, pair_hash
+from fingerprinter.core.landmarks import hash_bits, landmarks_of, pair_hash, warped_landmarks
 from fingerprinter.core.params import DEFAULT, LandmarkParams
+from fingerprinter.core.warp import UNCHANGED, Warp, unwarped
 from fingerprinter.types import Landmarks, Peaks
 
 SMALL = LandmarkParams(max_bin=100, min_dt=2, max_dt=9, max_df=12)
@@ -91,3 +92,22 @@ def test_what_has_no_pair_has_no_landmark(places: list[Place]) -> None:
     marks = landmarks_of(peaks_at(places), SMALL, 5)
     assert len(marks) == 0
     assert (marks.hashes.dtype, marks.frames.dtype) == (np.uint32, np.int32)
+
+
+def test_warped_landmarks_are_those_of_each_warp() -> None:
+    """Nearly: the pairs are chosen once, so a few at the border of a zone differ."""
+    rng = np.random.default_rng(5)
+    frames = np.sort(rng.integers(0, 1200, 300)).astype(np.float32) / 4
+    peaks = Peaks(frames, rng.integers(80, 800, 300).astype(np.float32) / 4, frames * 0)
+    warps = [Warp(0.8, 0.8), Warp(1.0, 1.06), Warp(1.3, 1.0)]
+    for warp, marks in zip(warps, warped_landmarks(peaks, warps, DEFAULT, 8), strict=True):
+        alone = landmarks_of(unwarped(peaks, warp), DEFAULT, 8)
+        shared = set(in_order(marks)) & set(in_order(alone))
+        assert len(shared) > 0.85 * max(len(alone), len(marks))
+
+
+def test_unchanged_landmarks_are_those_of_a_warp_that_changes_nothing() -> None:
+    peaks = peaks_at([(3 * i, 40 + 7 * (i % 5)) for i in range(60)])
+    (marks,) = warped_landmarks(peaks, [UNCHANGED], DEFAULT, 8)
+    alone = landmarks_of(peaks, DEFAULT, 8)
+    assert sorted(marks.hashes.tolist()) == sorted(alone.hashes.tolist())

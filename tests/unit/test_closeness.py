@@ -1,0 +1,61 @@
+"""How closely peaks lie: it finds the place to an eighth of a frame, and says no to other music."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fingerprinter.core.closeness import closeness
+from fingerprinter.types import Peaks
+
+
+def recording(seed: int, n: int = 900, frames: int = 900) -> Peaks:
+    """Peaks at quarters of frames and bins, sorted by bin."""
+    rng = np.random.default_rng(seed)
+    bins = np.sort(rng.integers(4 * 20, 4 * 500, n)).astype(np.float32) / 4
+    when = rng.integers(0, 4 * frames, n).astype(np.float32) / 4
+    return Peaks(when, bins, np.zeros(n, np.float32))
+
+
+def passage(track: Peaks, start: float, length: float) -> Peaks:
+    inside = track.take((track.frames >= start) & (track.frames < start + length))
+    return Peaks(inside.frames - np.float32(start), inside.bins, inside.salience)
+
+
+@given(st.integers(0, 50), st.integers(0, 800), st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]))
+def test_a_passage_is_found_within_an_eighth_of_a_frame(
+    seed: int, start: int, wrong: float
+) -> None:
+    track = recording(seed)
+    found = closeness(passage(track, start, 60), track, start + wrong)
+    assert found.offset == pytest.approx(start, abs=0.125)
+    assert found.score > 10
+
+
+@given(st.integers(0, 50))
+def test_other_music_scores_below_nothing(seed: int) -> None:
+    track = recording(seed)
+    assert closeness(passage(recording(seed + 1000), 100, 60), track, 300.0).score < 0
+
+
+def test_every_peak_that_is_missing_lowers_the_score() -> None:
+    track = recording(3)
+    clip = passage(track, 200, 100)
+    scores = [
+        closeness(clip.take(np.arange(len(clip)) % 4 < kept), track, 200.0).score
+        for kept in (4, 3, 2, 1)
+    ]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_nothing_is_heard_in_an_empty_clip() -> None:
+    nothing = passage(recording(1), 0, 0)
+    assert closeness(nothing, recording(2), 7.0) == closeness(nothing, recording(1), 7.0)
+    assert closeness(nothing, recording(2), 7.0).score == 0.0
+
+
+def test_a_place_behind_the_recording_is_no_match() -> None:
+    track = recording(4)
+    assert closeness(passage(track, 0, 60), track, 5000.0).score == 0.0
