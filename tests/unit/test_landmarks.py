@@ -95,7 +95,7 @@ def test_what_has_no_pair_has_no_landmark(places: list[Place]) -> None:
 
 
 def test_warped_landmarks_are_those_of_each_warp() -> None:
-    """Nearly: the pairs are chosen once, so a few at the border of a zone differ."""
+    """Nearly all are; some of the pairs that were chosen lie outside the zone of a warp."""
     rng = np.random.default_rng(5)
     frames = np.sort(rng.integers(0, 1200, 300)).astype(np.float32) / 4
     peaks = Peaks(frames, rng.integers(80, 800, 300).astype(np.float32) / 4, frames * 0)
@@ -103,11 +103,11 @@ def test_warped_landmarks_are_those_of_each_warp() -> None:
     for warp, marks in zip(warps, warped_landmarks(peaks, warps, DEFAULT, 8), strict=True):
         alone = landmarks_of(unwarped(peaks, warp), DEFAULT, 8)
         shared = set(in_order(marks)) & set(in_order(alone))
-        assert len(shared) > 0.85 * max(len(alone), len(marks))
+        assert len(shared) > 0.95 * len(marks) > 0.7 * len(alone)
 
 
 def test_unchanged_landmarks_are_those_of_a_warp_that_changes_nothing() -> None:
-    peaks = peaks_at([(3 * i, 40 + 7 * (i % 5)) for i in range(60)])
+    peaks = peaks_at([(8 * i, 40 + 28 * (i % 5)) for i in range(60)])
     (marks,) = warped_landmarks(peaks, [UNCHANGED], DEFAULT, 8)
     alone = landmarks_of(peaks, DEFAULT, 8)
     assert sorted(marks.hashes.tolist()) == sorted(alone.hashes.tolist())
