@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.core.params import LandmarkParams
+from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.warp import Warp
 from fingerprinter.types import Landmarks, Peaks
 
 Ints = npt.NDArray[np.int32]
+Indices = npt.NDArray[np.intp]
 Numbers = npt.NDArray[np.int32] | npt.NDArray[np.float32]
 
 
@@ -52,17 +54,43 @@ def landmarks_of(
     phase: fraction of a frame added to the times before they are rounded; a clip, whose
         frames lie anywhere between the recording's, is tried at several
     """
+    return paired(peaks, params, fan_out, phase)[0]
+
+
+def paired(
+    peaks: Peaks, params: LandmarkParams, fan_out: int, phase: float = 0.0
+) -> tuple[Landmarks, Indices, Indices]:
+    """(landmarks, anchors, targets): also which two peaks each landmark is made of."""
     frames = _rounded(peaks.frames + np.float32(phase))
     bins = _rounded(peaks.bins)
     order = np.lexsort((bins, frames))
-    frames, bins = frames[order], bins[order]
-    anchors, targets = _pairs(frames, bins, params.min_dt, params.max_dt, params.max_df, fan_out)
+    limits = params.min_dt, params.max_dt, params.max_df
+    of_order = _pairs(frames[order], bins[order], *limits, fan_out)
+    anchors, targets = (order[which] for which in of_order)
     df, dt = bins[targets] - bins[anchors], frames[targets] - frames[anchors]
-    return Landmarks(pair_hash(bins[anchors], df, dt, params), frames[anchors])
+    marks = Landmarks(pair_hash(bins[anchors], df, dt, params), frames[anchors])
+    return marks, anchors, targets
+
+
+def shifted_landmarks(
+    clip: Peaks, params: LandmarkParams, query: QueryParams, fan_out: int
+) -> list[Landmarks]:
+    """The landmarks of a clip at every phase of a frame and every detuning of a bin.
+
+    Its frames lie anywhere between the recording's, and noise moves peaks across the
+    borders of bins: some of these are those of the recording.
+    """
+    phases, detunings = np.array(list(product(query.phases, query.detunings)), np.float32).T
+    limits = params.min_dt - 0.5, params.max_dt + 0.5, params.max_df + 0.5
+    pairs = _pairs(clip.frames, clip.bins, *limits, fan_out)
+    frames = _rounded(clip.frames + phases[:, np.newaxis])
+    return _landmarks_of_pairs(
+        frames, _rounded(clip.bins + detunings[:, np.newaxis]), pairs, params
+    )
 
 
 def warped_landmarks(
-    peaks: Peaks, warps: Sequence[Warp], params: LandmarkParams, fan_out: int
+    clip: Peaks, warps: Sequence[Warp], params: LandmarkParams, fan_out: int
 ) -> list[Landmarks]:
     """The landmarks of a clip under each of many warps.
 
@@ -72,17 +100,28 @@ def warped_landmarks(
     tempos = np.array([[warp.tempo] for warp in warps], np.float32)
     pitches = np.array([[warp.pitch] for warp in warps], np.float32)
     longest, widest = params.max_dt / float(tempos.min()), params.max_df * float(pitches.max())
-    anchors, targets = _pairs(peaks.frames, peaks.bins, 0.5, longest, widest, fan_out)
-    frames, bins = _rounded(peaks.frames * tempos), _rounded(peaks.bins / pitches)
+    pairs = _pairs(clip.frames, clip.bins, params.min_dt / 2, longest, widest, fan_out)
+    frames, bins = _rounded(clip.frames * tempos), _rounded(clip.bins / pitches)
+    return _landmarks_of_pairs(frames, bins, pairs, params)
+
+
+def _landmarks_of_pairs(
+    frames: Ints, bins: Ints, pairs: tuple[Indices, Indices], params: LandmarkParams
+) -> list[Landmarks]:
+    """Of each variant of some peaks; frames, bins: (variants, peaks)."""
+    anchors, targets = pairs
     df, dt = bins[:, targets] - bins[:, anchors], frames[:, targets] - frames[:, anchors]
     fits = (dt >= params.min_dt) & (dt <= params.max_dt) & (np.abs(df) <= params.max_df)
     hashes = pair_hash(bins[:, anchors], df, dt, params)
-    return [Landmarks(hashes[i, fits[i]], frames[i, anchors[fits[i]]]) for i in range(len(warps))]
+    return [
+        Landmarks(hashes[row, which], frames[row, anchors[which]])
+        for row, which in enumerate(map(np.flatnonzero, fits))
+    ]
 
 
 def _pairs(
     frames: Numbers, bins: Numbers, min_dt: float, max_dt: float, max_df: float, fan_out: int
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+) -> tuple[Indices, Indices]:
     """Indices of (anchors, targets): of each peak the nearest later ones of its zone.
 
     frames: (n,), sorted; bins: (n,)

@@ -65,7 +65,7 @@ class QueryParams:
     phases: tuple[float, ...] = (0.0, 0.5)  # of a frame: the clip starts anywhere within one
     # Of a bin: noise moves a peak across the border of two bins. The right place is among the
     # first 24 for 178 of 192 clips in noise, in rooms and of a second, without this for 170.
-    detunings: tuple[float, ...] = (-0.25, 0.25)
+    detunings: tuple[float, ...] = (-0.25, 0.0, 0.25)
     # Fewer for each of the many changed tempos and pitches, and low ones: a bin number of 400
     # does not survive half a per cent of pitch. The right recording is among the first eight
     # for 155 of 156 clips of 13 kinds of change, 151 with 20 peaks and bins to 200.

@@ -15,10 +15,10 @@ from sqlalchemy import Connection
 
 from fingerprinter.core import matching
 from fingerprinter.core.closeness import closeness
-from fingerprinter.core.landmarks import landmarks_of, warped_landmarks
+from fingerprinter.core.landmarks import landmarks_of, shifted_landmarks, warped_landmarks
 from fingerprinter.core.matching import Alignment, Coincidences, Longs, Votes
 from fingerprinter.core.params import LandmarkParams, QueryParams
-from fingerprinter.core.peaks import densest, detuned
+from fingerprinter.core.peaks import densest
 from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp, unwarped
 from fingerprinter.library.stored import stored_peaks
 from fingerprinter.store import constellations
@@ -126,17 +126,12 @@ class Identifier:
 
     def _quick(self, clip: Peaks) -> _Variant:
         few = densest(clip, self._query.quick_peaks_per_s, self._params)
-        return self._in_phases(few, self._query.quick_fan_out, (0.0,))
+        fan_out = self._query.quick_fan_out
+        marks = [landmarks_of(few, self._params, fan_out, phase) for phase in self._query.phases]
+        return _Variant(UNCHANGED, marks)
 
     def _plain(self, clip: Peaks) -> _Variant:
-        return self._in_phases(clip, self._query.fan_out, self._query.detunings)
-
-    def _in_phases(self, clip: Peaks, fan_out: int, detunings: Sequence[float]) -> _Variant:
-        marks = [
-            landmarks_of(detuned(clip, detuning), self._params, fan_out, phase)
-            for phase in self._query.phases
-            for detuning in detunings
-        ]
+        marks = shifted_landmarks(clip, self._params, self._query, self._query.fan_out)
         return _Variant(UNCHANGED, marks)
 
     def _warped(self, clip: Peaks, stage: Sequence[Warp]) -> list[_Variant]:

@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core.landmarks import hash_bits, landmarks_of, pair_hash, warped_landmarks
-from fingerprinter.core.params import DEFAULT, LandmarkParams
+from fingerprinter.core.landmarks import (
+    hash_bits,
+    landmarks_of,
+    pair_hash,
+    shifted_landmarks,
+    warped_landmarks,
+)
+from fingerprinter.core.params import DEFAULT, LandmarkParams, QueryParams
 from fingerprinter.core.warp import UNCHANGED, Warp, unwarped
 from fingerprinter.types import Landmarks, Peaks
 
@@ -111,3 +117,14 @@ def test_unchanged_landmarks_are_those_of_a_warp_that_changes_nothing() -> None:
     (marks,) = warped_landmarks(peaks, [UNCHANGED], DEFAULT, 8)
     alone = landmarks_of(peaks, DEFAULT, 8)
     assert sorted(marks.hashes.tolist()) == sorted(alone.hashes.tolist())
+
+
+def test_a_clip_between_two_frames_has_the_recordings_landmarks_at_a_phase() -> None:
+    """Half a frame late and a quarter of a bin off, which no single rounding forgives."""
+    places = [(4 * i, 160 + 31 * i % 97) for i in range(80)]
+    recording = set(landmarks_of(peaks_at(places), DEFAULT, 4).hashes.tolist())
+    moved = peaks_at([(frame + 2, bin_ + 1 + i % 2) for i, (frame, bin_) in enumerate(places)])
+    found = shifted_landmarks(moved, DEFAULT, QueryParams(), 12)
+    every = {hash_ for marks in found for hash_ in marks.hashes.tolist()}
+    (alone,) = shifted_landmarks(moved, DEFAULT, QueryParams(phases=(0.0,), detunings=(0.0,)), 12)
+    assert len(recording & every) > len(recording & set(alone.hashes.tolist()))
