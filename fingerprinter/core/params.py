@@ -59,6 +59,7 @@ class QueryParams:
 
     quick_peaks_per_s: float = 25.0  # a tenth of the landmarks decides most clips ...
     quick_fan_out: int = 8
+    quick_proposals: int = 3  # places weighed then, one after the other
     decisive: float = 0.9999  # ... with this confidence or more
     peaks_per_s: float = 70.0  # denser than the recording's: noise takes some away
     fan_out: int = 30  # more than the recording's, since denser peaks crowd its targets out
@@ -72,7 +73,9 @@ class QueryParams:
     warped_peaks_per_s: float = 25.0
     warped_fan_out: int = 8
     warped_max_bin: int = 256
-    proposals: int = 24  # places weighed for the unchanged clip
+    # Places weighed for the unchanged clip. With 12, 24 and 48 the right one comes out on top
+    # for 277, 280 and 279 of 312 hard clips; each costs 2 ms.
+    proposals: int = 16
     warped_proposals: int = 8  # places weighed for each stage of the escalation
     finalists: int = 6  # of them are laid on the recording peak by peak
     window_s: float = 15.0  # longer clips are searched in windows ...

@@ -18,7 +18,7 @@ from fingerprinter.core.closeness import closeness
 from fingerprinter.core.landmarks import landmarks_of, shifted_landmarks, warped_landmarks
 from fingerprinter.core.matching import Alignment, Coincidences, Longs, Votes
 from fingerprinter.core.params import LandmarkParams, QueryParams
-from fingerprinter.core.peaks import densest
+from fingerprinter.core.peaks import by_bin, densest
 from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp, unwarped
 from fingerprinter.library.stored import stored_peaks
 from fingerprinter.store import constellations
@@ -99,15 +99,25 @@ class Identifier:
         every: look for further recordings behind a certain one too
         """
         clip = densest(peaks, self._query.peaks_per_s, self._params)
-        found = [] if every else self._unchanged(clip, self._quick(clip))
-        if not found or found[0].confidence < self._query.decisive:
-            found = self._unchanged(clip, self._plain(clip))
+        found = [] if every else self._decided(clip)
+        if not found:
+            found = self._unchanged(clip)
         if not found or found[0].confidence < at_least:
             found = self._escalated(clip, at_least)
         return [answer for answer in found if answer.confidence >= at_least]
 
-    def _unchanged(self, clip: Peaks, variant: _Variant) -> list[Found]:
-        return self._judge(clip, self._propose([variant], _INSIDE, self._query.proposals), 1)
+    def _decided(self, clip: Peaks) -> list[Found]:
+        """The first of the places with the most votes that is beyond doubt."""
+        proposals = self._propose([self._quick(clip)], (0.5,), self._query.quick_proposals)
+        for proposal in proposals:
+            found = self._judge(clip, [proposal], 1)
+            if found[0].confidence >= self._query.decisive:
+                return found
+        return []
+
+    def _unchanged(self, clip: Peaks) -> list[Found]:
+        proposals = self._propose([self._plain(clip)], _INSIDE, self._query.proposals)
+        return self._judge(clip, proposals, 1)
 
     def _escalated(self, clip: Peaks, at_least: float) -> list[Found]:
         """One kind of change after another, until one is decisive."""
@@ -180,12 +190,13 @@ class Identifier:
         self, clip: Peaks, proposals: Sequence[_Proposal]
     ) -> list[tuple[_Proposal, Alignment]]:
         """The proposals that align best for their votes."""
+        self._load({proposal.track_id for proposal in proposals})
         laid: dict[tuple[int, Warp], Coincidences] = {}
         rated: list[tuple[float, _Proposal, Alignment]] = []
         for proposal in proposals:
             key = proposal.track_id, proposal.warp
             if key not in laid:
-                track = self._track_peaks(proposal.track_id)
+                track = self._tracks[proposal.track_id]
                 laid[key] = Coincidences(unwarped(clip, proposal.warp), track)
             alignment = laid[key].near(proposal.offset)
             rated.append(
@@ -196,7 +207,7 @@ class Identifier:
 
     def _weigh(self, clip: Peaks, proposal: _Proposal, alignment: Alignment, tried: int) -> Found:
         """A proposal's score; tempo and pitch of the grid are made exact first."""
-        warp, track = proposal.warp, self._track_peaks(proposal.track_id)
+        warp, track = proposal.warp, self._tracks[proposal.track_id]
         if warp != UNCHANGED:
             finer = matching.refined(clip, track, warp, alignment.offset)
             again = matching.align(unwarped(clip, finer), track, alignment.offset)
@@ -208,10 +219,10 @@ class Identifier:
         alignment = replace(alignment, offset=close.offset)
         return Found(proposal.track_id, warp, alignment, score, certain)
 
-    def _track_peaks(self, track_id: int) -> Peaks:
-        """The stored peaks of a track, sorted by bin, as `matching.align` takes them."""
-        if track_id not in self._tracks:
-            data = constellations.get(self._connection, track_id) or b""
-            peaks = stored_peaks(track_id, data)
-            self._tracks[track_id] = peaks.take(np.argsort(peaks.bins, kind="stable"))
-        return self._tracks[track_id]
+    def _load(self, track_ids: set[int]) -> None:
+        """Has the stored peaks of tracks at hand, sorted by bin, as `matching` takes them."""
+        missing = track_ids - self._tracks.keys()
+        if missing:
+            stored = constellations.get_many(self._connection, missing)
+            for track_id in missing:
+                self._tracks[track_id] = by_bin(stored_peaks(track_id, stored.get(track_id, b"")))

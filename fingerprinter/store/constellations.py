@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection, delete, func, insert, select
 
@@ -22,6 +22,13 @@ def get(connection: Connection, track_id: int) -> bytes | None:
     return connection.scalar(
         select(constellation.c.data).where(constellation.c.track_id == track_id)
     )
+
+
+def get_many(connection: Connection, track_ids: Collection[int]) -> dict[int, bytes]:
+    """Packed peaks of those of the given tracks that have some."""
+    wanted = constellation.c.track_id.in_(track_ids)
+    rows = connection.execute(select(constellation.c.track_id, constellation.c.data).where(wanted))
+    return {row.track_id: row.data for row in rows}
 
 
 def iterate(connection: Connection) -> Iterator[tuple[int, bytes]]:

@@ -28,6 +28,17 @@ def test_bytes_come_back(store: Store) -> None:
         assert constellations.get(connection, none) is None
 
 
+def test_bytes_of_many_come_at_once(store: Store) -> None:
+    with store.write() as connection:
+        one, two, none = (add(connection, f"c{n}") for n in range(3))
+        constellations.put(connection, one, EVERY_BYTE)
+        constellations.put(connection, two, b"two")
+    with store.read() as connection:
+        found = constellations.get_many(connection, {one, none})
+        assert found == {one: EVERY_BYTE}
+        assert constellations.get_many(connection, ()) == {}
+
+
 def test_bytes_are_replaced(store: Store) -> None:
     with store.write() as connection:
         track_id = add(connection, "c1")

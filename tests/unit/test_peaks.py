@@ -14,7 +14,7 @@ from synthetic import play
 
 from fingerprinter.core import peaks as room
 from fingerprinter.core.params import DEFAULT, LandmarkParams
-from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.core.peaks import by_bin, densest, find_peaks
 from fingerprinter.core.spectrogram import log_spectrogram
 from fingerprinter.types import Peaks
 
@@ -194,3 +194,12 @@ def test_densest_keeps_about_so_many_and_more_of_a_higher_density(seed: int, n: 
     few, many = (places(densest(peaks, per_s, SMALL)) for per_s in (5.0, 20.0))
     assert few <= many
     assert len(few) <= 2 * 5.0 * 200 * SMALL.hop_s + 30
+
+
+def test_peaks_sorted_by_bin_are_in_order_of_frames_within_a_bin() -> None:
+    places = [(0.0, 30.5), (0.25, 12.0), (1.0, 30.25), (2.0, 12.0), (2.5, 30.5)]
+    frames, bins = np.array(places, np.float32).T
+    ordered = by_bin(Peaks(frames, bins, np.zeros(len(frames), np.float32)))
+    assert list(zip(ordered.bins.tolist(), ordered.frames.tolist(), strict=True)) == sorted(
+        (bin_, frame) for frame, bin_ in places
+    )
