@@ -31,6 +31,9 @@ Values = npt.NDArray[np.int64]
 
 _HEADER = struct.Struct("<IIB")
 _MAX_WIDTH = 56  # a lower part and the bits before it in its first byte fit in 64 bits
+_BITS_AT_A_TIME = 1 << 17  # of upper parts, so that what is made of them stays in a core's cache
+_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
+_ZERO_AT = np.argsort(_BITS, axis=1, kind="stable")  # [byte, n]: where its 0 bit number n is
 
 
 class DamagedBlockError(ValueError):
@@ -100,6 +103,29 @@ class Ranges:
     value: Values
 
 
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Where ranges of values lie in blocks, before any of them is read.
+
+    block, low, high: (q,) int64, as asked for
+    lowest: (q,) int64, the upper part of ``low``
+    first, counts: (q,) int64, the values that may lie within; at most a few at the ends do not
+    bits: (q,) int64, how many bits of the upper parts hold them
+    """
+
+    block: Values
+    low: Values
+    high: Values
+    lowest: Values
+    first: Values
+    counts: Values
+    bits: Values
+
+    def take(self, which: Values) -> Spans:
+        """The spans that an index array names."""
+        return Spans(*(getattr(self, name)[which] for name in self.__slots__))
+
+
 class Blocks:
     """Blocks made by `encode_blocks`, laid end to end.
 
@@ -113,59 +139,102 @@ class Blocks:
         high_starts: Values = parsed[:, 2]
         lengths = np.array([len(block) for block in blocks], np.int64)
         self._low_bits: Values = (np.cumsum(lengths) - lengths + _HEADER.size) * 8
-        self._data = np.frombuffer(b"".join(blocks) + bytes(8), np.uint8)
-        self._firsts: Values = np.cumsum(self.counts) - self.counts
+        data = np.frombuffer(b"".join(blocks) + bytes(8), np.uint8)
+        # the 8 bytes from each byte on, as overlapping numbers
+        self._words = np.ndarray(max(0, len(data) - 7), "<u8", data, strides=(1,))
         highs = [block[start:] for block, start in zip(blocks, high_starts.tolist(), strict=True)]
-        self._ranks: Values = self._read_ranks(highs)
-        high_bits = 8 * (lengths - high_starts)
-        self._rank_bases: Values = np.cumsum(high_bits) - high_bits - self._firsts
+        self._highs = np.frombuffer(b"".join(highs), np.uint8)
+        self._high_bits: Values = 8 * (lengths - high_starts)
+        self._high_firsts: Values = np.cumsum(self._high_bits) - self._high_bits
+        self._zeros: Values = self._count_zeros()
 
-    def _read_ranks(self, highs: Sequence[bytes]) -> Values:
-        """The 0 bits before each value's 1 bit: its upper part, plus the base of its block.
-
-        They rise across blocks too, so that one search serves all blocks.
-        """
-        bits = np.unpackbits(np.frombuffer(b"".join(highs), np.uint8), bitorder="little")
-        ones = np.flatnonzero(bits.view(np.bool_))
-        if len(ones) != self.counts.sum():
+    def _count_zeros(self) -> Values:
+        """The 0 bits before each byte of upper parts: a search finds the byte of any of them."""
+        ones = np.zeros(len(self._highs) + 1, np.int64)
+        np.cumsum(np.bitwise_count(self._highs), out=ones[1:])
+        first = self._high_firsts >> 3
+        if (ones[first + (self._high_bits >> 3)] - ones[first] != self.counts).any():
             raise DamagedBlockError("a block holds another number of values than it says")
-        ones -= np.arange(len(ones))
-        return ones
+        return 8 * np.arange(len(ones)) - ones
 
     def _lower(self, which: Values, block: Values) -> Values:
-        """The lower parts of the given values, each in the given block."""
+        """The lower parts of values, each by its number in the given block."""
         width = self._widths[block]
-        bit = self._low_bits[block] + (which - self._firsts[block]) * width
-        words = np.lib.stride_tricks.sliding_window_view(self._data, 8)
-        word: npt.NDArray[np.uint64] = words[bit >> 3].view(np.dtype("<u8")).ravel()
+        bit = self._low_bits[block] + which * width
+        word: npt.NDArray[np.uint64] = self._words[bit >> 3]
         mask = (np.uint64(1) << width.astype(np.uint64)) - np.uint64(1)
         return ((word >> (bit & 7).astype(np.uint64)) & mask).astype(np.int64)
 
-    def _at(self, which: Values, block: Values) -> Values:
-        upper = self._ranks[which] - self._rank_bases[block]
-        return (upper << self._widths[block]) | self._lower(which, block)
-
     def values(self) -> Values:
         """All values, block after block."""
-        return self._at(np.arange(len(self._ranks)), np.repeat(np.arange(len(self)), self.counts))
+        block = np.repeat(np.arange(len(self)), self.counts)
+        which = _counted(self.counts)
+        ones = np.flatnonzero(np.unpackbits(self._highs, bitorder="little").view(np.bool_))
+        upper = ones - self._high_firsts[block] - which
+        return (upper << self._widths[block]) | self._lower(which, block)
 
     def __len__(self) -> int:
         return len(self.counts)
 
-    def between(self, block: Values, low: Values, high: Values) -> Ranges:
-        """The values of low <= value < high in a block, for many ranges at once.
+    def spans(self, block: Values, low: Values, high: Values) -> Spans:
+        """Where the values of low <= value < high lie in a block, for many ranges at once.
 
-        block, low, high: (q,) int64, sorted by (block, low)
+        block, low, high: (q,) int64
         """
-        base, width = self._rank_bases[block], self._widths[block]
-        first = np.searchsorted(self._ranks, base + (low >> width), side="left")
-        end = np.searchsorted(self._ranks, base + ((high - 1) >> width), side="right")
-        # the search may run over the block's border, where another block's upper parts begin
-        first = np.maximum(first, self._firsts[block])
-        end = np.minimum(end, self._firsts[block] + self.counts[block])
-        counts = np.maximum(end - first, 0)
-        query = np.repeat(np.arange(len(block)), counts)
-        which = np.arange(len(query)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-        value = self._at(which, block[query])
-        inside = np.flatnonzero((value >= low[query]) & (value < high[query]))
-        return Ranges(query[inside], value[inside])
+        width = self._widths[block]
+        lowest, highest = low >> width, (high - 1) >> width
+        first, end = self._below(block, lowest), self._below(block, highest + 1)
+        # from the 0 bit that ends the part below the lowest up to the one that ends the highest
+        stop = np.minimum(end + highest, self._high_bits[block])
+        return Spans(block, low, high, lowest, first, end - first, stop - first - lowest)
+
+    def _below(self, block: Values, upper: Values) -> Values:
+        """How many values of a block have a smaller upper part: the 1 bits before a 0 bit."""
+        start, count = self._high_firsts[block], self.counts[block]
+        zeros = self._high_bits[block] - count  # of the block; past its last one lies no value
+        number = self._zeros[start >> 3] + np.minimum(upper, zeros)
+        byte = np.maximum(np.searchsorted(self._zeros, number) - 1, 0)
+        bit = 8 * byte + _ZERO_AT[self._highs[byte], number - self._zeros[byte] - 1]
+        return np.where(upper > zeros, count, np.where(upper > 0, bit - start - upper + 1, 0))
+
+    def read(self, spans: Spans) -> Ranges:
+        """The values of ranges."""
+        filled = np.flatnonzero(spans.counts)
+        portion = np.cumsum(spans.bits[filled]) // _BITS_AT_A_TIME
+        portions = np.split(filled, np.flatnonzero(np.diff(portion)) + 1)
+        parts = [self._read(spans, which) for which in portions]
+        return Ranges(
+            np.concatenate([part.query for part in parts]),
+            np.concatenate([part.value for part in parts]),
+        )
+
+    def _read(self, spans: Spans, which: Values) -> Ranges:
+        """The values of the ranges of the given numbers."""
+        spans = spans.take(which)
+        query = np.repeat(np.arange(len(which)), spans.counts)
+        block = spans.block[query]
+        upper = spans.lowest[query] + self._zeros_within(spans)
+        lower = self._lower(spans.first[query] + _counted(spans.counts), block)
+        value = (upper << self._widths[block]) | lower
+        inside = np.flatnonzero((value >= spans.low[query]) & (value < spans.high[query]))
+        return Ranges(which[query[inside]], value[inside])
+
+    def _zeros_within(self, spans: Spans) -> Values:
+        """For each value the 0 bits between the start of its span and its own 1 bit."""
+        start = self._high_firsts[spans.block] + spans.first + spans.lowest
+        end = start + spans.bits
+        sizes = ((end + 7) >> 3) - (start >> 3)
+        ends = np.cumsum(sizes)
+        octets = self._highs[np.repeat(start >> 3, sizes) + _counted(sizes)]
+        octets[ends - sizes] &= (255 << (start & 7)).astype(np.uint8)
+        octets[ends - 1] &= (255 >> (-end & 7)).astype(np.uint8)
+        ones = np.flatnonzero(np.unpackbits(octets, bitorder="little").view(np.bool_))
+        before = 8 * (ends - sizes) + (start & 7) - (np.cumsum(spans.counts) - spans.counts)
+        return ones - np.arange(len(ones)) - np.repeat(before, spans.counts)
+
+
+def _counted(counts: Values) -> Values:
+    """0, 1, 2 ... anew for each of the counts, end to end."""
+    ends = np.cumsum(counts)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) - np.repeat(ends - counts, counts)

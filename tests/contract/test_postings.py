@@ -93,6 +93,28 @@ def test_lookup_agrees_with_a_dictionary(store: Store) -> None:
         assert index.frame_count == 14 * 900
 
 
+def test_the_rarest_hashes_come_first(store: Store) -> None:
+    """Of what is too much the most common hashes are left out, in small segments too."""
+    times = np.arange(1, len(VOCABULARY) + 1)
+    marks = Landmarks(np.repeat(VOCABULARY, times), np.zeros(times.sum(), np.int32))
+    with store.write() as connection:
+        add(
+            connection,
+            [(1, 1, marks)],
+            [(2, 1, Landmarks(VOCABULARY, np.zeros(len(VOCABULARY), np.int32)))],
+        )
+    with store.read() as connection:
+        index = PostingIndex(connection, DEFAULT)
+        for most in (0, 100, 10_000, 1 << 20):
+            asked = np.bincount(
+                index.lookup(connection, VOCABULARY, most).query, minlength=len(times)
+            )
+            kept = asked > 0
+            assert asked[kept].tolist() == (times[kept] + 1).tolist()
+            assert kept.tolist() == sorted(kept.tolist(), reverse=True)
+            assert abs(asked.sum() - most) <= len(VOCABULARY) or kept.all()
+
+
 def test_hashes_that_nobody_has_are_not_found(store: Store) -> None:
     with store.write() as connection:
         add(connection, tracks([1, 2, 3]))

@@ -67,7 +67,8 @@ def test_ranges_agree_with_plain_loops(runs: list[list[int]], data: st.DataObjec
     asked = st.tuples(st.integers(0, len(runs) - 1), edges, st.integers(1, 1 << 30))
     ranges = sorted(data.draw(st.lists(asked, max_size=8)))
     block, low, length = np.array(ranges, np.int64).reshape(-1, 3).T
-    found = Blocks(pack(runs)).between(block, low, low + length)
+    blocks = Blocks(pack(runs))
+    found = blocks.read(blocks.spans(block, low, low + length))
     expected = [
         (number, value)
         for number, (run, start, extent) in enumerate(ranges)
