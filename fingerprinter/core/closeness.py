@@ -22,6 +22,7 @@ _SHIFT_SPREAD = 0.3
 # Nats by distance, measured on 312 clips in noise and rooms and 480 of other music.
 _NEARER_THAN = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, np.inf])
 _NATS = np.array([2.97, 2.04, 1.17, 0.93, 0.64, 0.39, 0.04, -0.52])
+_HIT = 2.5  # nearer than this is more likely true than chance
 _FEW = 5  # peaks; steadies the score of almost empty passages
 
 
@@ -31,10 +32,12 @@ class Closeness:
 
     offset: frame of the recording at the clip's start, to an eighth
     score: sum of the peaks' nats over the square root of their number
+    share: 0..1, of the passage's peaks that the clip has
     """
 
     offset: float
     score: float
+    share: float
 
 
 def closeness(clip: Peaks, track: Peaks, offset: float) -> Closeness:
@@ -43,7 +46,7 @@ def closeness(clip: Peaks, track: Peaks, offset: float) -> Closeness:
     clip: peaks; track: peaks sorted by bin
     """
     if len(clip) == 0:
-        return Closeness(offset, 0.0)
+        return Closeness(offset, 0.0, 0.0)
     passage = _passage(track, offset, float(clip.frames.max()))
     stored, lag, bins_apart = _pairs(clip, passage)
     shift = _best_shift(lag, bins_apart)
@@ -53,7 +56,9 @@ def closeness(clip: Peaks, track: Peaks, offset: float) -> Closeness:
     near = np.abs(lag) <= _REACH_FRAMES
     np.minimum.at(nearest, stored[near], distance[near])
     nats = _NATS[np.searchsorted(_NEARER_THAN, nearest, side="right")]
-    return Closeness(offset + shift, float(nats.sum() / np.sqrt(len(passage) + _FEW)))
+    score = float(nats.sum() / np.sqrt(len(passage) + _FEW))
+    share = float(np.mean(nearest < _HIT)) if len(passage) else 0.0
+    return Closeness(offset + shift, score, share)
 
 
 def _passage(track: Peaks, offset: float, length: float) -> Peaks:

@@ -49,3 +49,6 @@ ESCALATION: tuple[tuple[Warp, ...], ...] = (
     tuple(Warp(1.0, factor) for factor in _steps(0.79, 1.26, _PITCH_STEP)),
     tuple(Warp(factor, 1.0) for factor in _steps(0.75, 1.33, _TEMPO_STEP)),
 )
+
+# To find the tempo of a recording that is known already: fine enough to hold 10 s together.
+TEMPOS: tuple[float, ...] = (1.0, *_steps(0.75, 1.33, 0.02))

@@ -14,12 +14,12 @@ import numpy as np
 from sqlalchemy import Connection
 
 from fingerprinter.core import matching
-from fingerprinter.core.closeness import closeness
+from fingerprinter.core.closeness import Closeness, closeness
 from fingerprinter.core.landmarks import landmarks_of, shifted_landmarks, warped_landmarks
 from fingerprinter.core.matching import Alignment, Coincidences, Longs, Votes
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.peaks import by_bin, densest
-from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp, unwarped
+from fingerprinter.core.warp import ESCALATION, TEMPOS, UNCHANGED, Warp, unwarped
 from fingerprinter.library.stored import stored_peaks
 from fingerprinter.store import constellations
 from fingerprinter.store.postings import GONE, PostingIndex
@@ -38,13 +38,25 @@ class Found:
     """A recording in a clip.
 
     alignment: the clip's frame 0 in frames of the recording
+    excess: of its votes; searched: variants that were tried before it was found
     """
 
     track_id: int
     warp: Warp
     alignment: Alignment
-    score: float
-    confidence: float
+    closeness: Closeness
+    excess: float
+    searched: int
+
+    @property
+    def score(self) -> float:
+        """Of everything that is known of it; see `matching.combined_score`."""
+        return matching.combined_score(self.alignment.score, self.excess, self.closeness.score)
+
+    @property
+    def confidence(self) -> float:
+        """The probability that it is right."""
+        return matching.confidence(self.score, self.searched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +116,7 @@ class Identifier:
             found = self._unchanged(clip)
         if not found or found[0].confidence < at_least:
             found = self._escalated(clip, at_least)
-        return [answer for answer in found if answer.confidence >= at_least]
+        return [self._retuned(clip, each) for each in found if each.confidence >= at_least]
 
     def _decided(self, clip: Peaks) -> list[Found]:
         """The first of the places with the most votes that is beyond doubt."""
@@ -206,18 +218,42 @@ class Identifier:
         return [(proposal, alignment) for _, proposal, alignment in rated[: self._query.finalists]]
 
     def _weigh(self, clip: Peaks, proposal: _Proposal, alignment: Alignment, tried: int) -> Found:
-        """A proposal's score; tempo and pitch of the grid are made exact first."""
-        warp, track = proposal.warp, self._tracks[proposal.track_id]
-        if warp != UNCHANGED:
-            finer = matching.refined(clip, track, warp, alignment.offset)
-            again = matching.align(unwarped(clip, finer), track, alignment.offset)
-            if again.score > alignment.score:
-                warp, alignment = finer, again
-        close = closeness(unwarped(clip, warp), track, alignment.offset)
-        score = matching.combined_score(alignment.score, proposal.excess, close.score)
-        certain = matching.confidence(score, tried)
+        """A proposal and how well it fits; tempo and pitch of the grid are made exact first."""
+        track = self._tracks[proposal.track_id]
+        close = closeness(unwarped(clip, proposal.warp), track, alignment.offset)
         alignment = replace(alignment, offset=close.offset)
-        return Found(proposal.track_id, warp, alignment, score, certain)
+        found = Found(proposal.track_id, proposal.warp, alignment, close, proposal.excess, tried)
+        return found if proposal.warp == UNCHANGED else self._made_exact(clip, found)
+
+    def _made_exact(self, clip: Peaks, found: Found) -> Found:
+        """With the warp of the line through what coincides, where that fits better."""
+        track = self._tracks[found.track_id]
+        warp = matching.refined(clip, track, found.warp, found.alignment.offset)
+        if warp == found.warp:
+            return found
+        finer = self._laid(clip, found, warp, found.alignment.offset)
+        return max(found, finer, key=lambda each: each.score)
+
+    def _laid(self, clip: Peaks, found: Found, warp: Warp, offset: float) -> Found:
+        """The same recording under another warp."""
+        track, laid = self._tracks[found.track_id], unwarped(clip, warp)
+        alignment = matching.align(laid, track, offset)
+        close = closeness(laid, track, alignment.offset)
+        alignment = replace(alignment, offset=close.offset)
+        return replace(found, warp=warp, alignment=alignment, closeness=close)
+
+    def _retuned(self, clip: Peaks, found: Found) -> Found:
+        """At the tempo that fits best, where only a part of the clip fits.
+
+        Landmarks are short: those of a few seconds agree at a tempo that is far off, and the
+        rest of the clip runs away from its recording.
+        """
+        if found.closeness.share > self._query.fits:
+            return found
+        track, here = self._tracks[found.track_id], found.alignment.offset
+        warp, offset = matching.retuned(clip, track, found.warp, here, TEMPOS)
+        other = self._made_exact(clip, self._laid(clip, found, warp, offset))
+        return max(found, other, key=lambda each: each.score)
 
     def _load(self, track_ids: set[int]) -> None:
         """Has the stored peaks of tracks at hand, sorted by bin, as `matching` takes them."""

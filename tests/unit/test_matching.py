@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fingerprinter.core import matching
 from fingerprinter.core.matching import Question, align, ask, confidence, count_votes, places
-from fingerprinter.core.warp import Warp
+from fingerprinter.core.warp import TEMPOS, Warp
 from fingerprinter.types import Landmarks, Peaks
 
 Mark = tuple[int, int]  # hash and frame
@@ -202,3 +202,21 @@ def test_confidence_rises_with_the_score_and_falls_with_the_search(
     assert 0 < certain <= 1
     assert confidence(score + more, searched) >= certain >= confidence(score, searched + further)
     assert confidence(0, searched) < 0.5 < confidence(1000, searched)
+
+
+@pytest.mark.parametrize("tempo", [0.78, 0.9, 1.1, 1.3])
+def test_a_clip_that_fits_in_part_is_laid_at_its_tempo(tempo: float) -> None:
+    """Found at the recording's own tempo, where only what lies around its middle agrees."""
+    track = random_peaks(7, 3000, 2000)
+    passage = clip_of(track, 800, 160 * tempo)
+    clip = Peaks(passage.frames / np.float32(tempo), passage.bins, passage.salience)
+    held = 800 + 80 * tempo - 80  # so that the middles lie on each other
+    warp, offset = matching.retuned(clip, track, Warp(1.0, 1.0), held, TEMPOS)
+    assert warp.tempo == pytest.approx(tempo, rel=0.011)
+    assert warp.pitch == 1.0
+    assert offset == pytest.approx(800, abs=3)
+
+
+def test_nothing_near_leaves_a_place_as_it_is() -> None:
+    clip, track = random_peaks(1, 0, 10), random_peaks(2, 100, 50)
+    assert matching.retuned(clip, track, Warp(1.1, 0.9), 7.0, TEMPOS) == (Warp(1.1, 0.9), 7.0)
