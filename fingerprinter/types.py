@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -128,4 +129,50 @@ class IndexReport:
     removed: int = 0
     audio_s: float = 0.0
     elapsed_s: float = 0.0
+    problems: tuple[Problem, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A stretch over which two tracks hold the same recording.
+
+    a, b: track ids; b is the one with less music in it
+    offset_s: where the start of b lies in a, in seconds of a; negative where b begins
+        before a does. After a cut or an insertion it is where b's start would lie if
+        the stretch went on to it: second t of b is second ``offset_s + speed * t`` of a
+    overlap_s: length of the stretch, in seconds of a
+    confidence: 0..1, the probability that most of b is the same recording as in a, and no
+        other version of it; alike for all stretches of two tracks
+    start_s: where the stretch begins, in seconds of a
+    speed: of b as a factor (1.04: 4 % faster and higher)
+    """
+
+    a: int
+    b: int
+    offset_s: float
+    overlap_s: float
+    confidence: float
+    start_s: float
+    speed: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """Tracks that hold the same recording.
+
+    kind: "same", most of each is in another one of the group; or "part": two tracks, most
+        of the second is in the first, which holds other sound as well
+    evidence: every track of the group is in at least one row; sorted by (a, b, start_s)
+    """
+
+    kind: Literal["same", "part"]
+    tracks: tuple[Track, ...]
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateReport:
+    """What a search for duplicates found; ``problems`` names the tracks it had to leave out."""
+
+    groups: tuple[DuplicateGroup, ...]
     problems: tuple[Problem, ...] = field(default=())

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import Connection
 
@@ -17,6 +18,10 @@ from fingerprinter.store import schema, settings
 from fingerprinter.store.database import Database
 
 DIALECTS = ["sqlite", "postgresql"]
+
+# tests ask whether, not how fast: a busy machine fails none
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @dataclass(frozen=True)

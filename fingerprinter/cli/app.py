@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fingerprinter.cli import collection, evaluate, questions, schema
+from fingerprinter.cli import collection, duplicates, evaluate, plot, questions, schema
 from fingerprinter.cli.output import abandon_stdout, complain, emit, prepare_streams
 from fingerprinter.errors import FingerprinterError
 
@@ -72,6 +72,8 @@ def _global_options(
 app.command()(collection.index)
 app.command()(questions.identify)
 app.command()(questions.similar)
+app.command()(duplicates.duplicates)
+app.command()(plot.plot)
 app.command("list")(collection.list_tracks)
 app.command()(collection.show)
 app.command()(collection.remove)

@@ -42,6 +42,13 @@ def index(
     prune: Annotated[
         bool, typer.Option("--prune", help="Forget the files that are gone from there.")
     ] = False,
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Of a new library: default, or compact for half of the size.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Adds files and folders to the library.
@@ -54,7 +61,7 @@ def index(
     """
     try:
         with (
-            open_library(ctx.obj) as library,
+            open_library(ctx.obj, profile=profile) as library,
             shown_progress("looking for files", index_progress) as on_progress,
         ):
             report = library.index(
@@ -189,7 +196,7 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
 def _stats_fields(stats: LibraryStats) -> Iterator[tuple[str, str]]:
     yield "library", stats.address
     yield "schema", stats.schema
-    yield "parameters", stats.params_id or "none yet"
+    yield "profile", f"{stats.profile} ({stats.params_id or 'nothing indexed yet'})"
     yield "tracks", f"{stats.tracks:,}"
     yield "of them only in part", f"{stats.tracks_in_part:,}"
     yield "files", f"{stats.files:,}"

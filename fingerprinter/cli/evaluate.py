@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fingerprinter.cli.options import AsJson
+from fingerprinter.cli.options import AsJson, MinConfidence
 from fingerprinter.cli.output import Column, emit, print_json, print_table
 from fingerprinter.cli.progress import shown_progress
 from fingerprinter.library import MIN_CONFIDENCE, open_library
@@ -57,9 +57,7 @@ def identify(
             metavar="FILE", help="Files of the same recording: a group a line, tabs between."
         ),
     ] = None,
-    min_confidence: Annotated[
-        float, typer.Option(min=0.0, max=1.0, metavar="P", help="The least confidence to count.")
-    ] = MIN_CONFIDENCE,
+    min_confidence: MinConfidence = MIN_CONFIDENCE,
     as_json: AsJson = False,
 ) -> None:
     """Counts how many clips of the library's own music are named rightly.

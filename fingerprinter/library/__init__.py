@@ -1,5 +1,7 @@
 """Use cases: the only room where the roads cross."""
 
+from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, OnSearched, Searched
+from fingerprinter.library.explanation import Explanation, explain_alone
 from fingerprinter.library.facade import (
     MIN_CONFIDENCE,
     Answer,
@@ -14,12 +16,17 @@ from fingerprinter.library.indexing import OnProgress, Progress
 
 __all__ = [
     "MIN_CONFIDENCE",
+    "MIN_DUPLICATE_CONFIDENCE",
     "Answer",
+    "Explanation",
     "Library",
     "LibraryStats",
     "OnProgress",
+    "OnSearched",
     "Progress",
     "SchemaStatus",
+    "Searched",
+    "explain_alone",
     "open_library",
     "schema_status",
     "upgrade_schema",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
 from fingerprinter.config import Settings, default_address
-from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY, LandmarkParams
+from fingerprinter.core.params import DEFAULT_QUERY, PROFILES, LandmarkParams
 from fingerprinter.core.peaks import find_peaks
 from fingerprinter.embedding import EmbeddingModel, load_model
 from fingerprinter.errors import (
@@ -24,10 +24,12 @@ from fingerprinter.errors import (
     UnknownTrackError,
     UsageError,
 )
+from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, DuplicateSearch, OnSearched
+from fingerprinter.library.explanation import Explanation, explain_alone, explain_match
 from fingerprinter.library.identification import Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
 from fingerprinter.library.similarity import vector_index
-from fingerprinter.library.stored import track_landmarks
+from fingerprinter.library.stored import stored_peaks, track_landmarks
 from fingerprinter.library.windows import Heard, hear
 from fingerprinter.store import (
     constellations,
@@ -42,7 +44,7 @@ from fingerprinter.store.address import Address
 from fingerprinter.store.database import Database
 from fingerprinter.store.postings import PostingIndex
 from fingerprinter.store.schema import SCHEMA_HEAD
-from fingerprinter.types import IndexReport, Match, Neighbour, Track
+from fingerprinter.types import DuplicateReport, IndexReport, Match, Neighbour, Peaks, Track
 
 MIN_CONFIDENCE = 0.95  # at most 1 in 1,000 clips of music outside the library is answered
 _REINDEX_TRACKS = 64  # tracks whose landmarks make one segment when they are made anew
@@ -59,6 +61,7 @@ class LibraryStats:
     address: str
     schema: str
     params_id: str | None
+    profile: str
     tracks: int
     files: int
     audio_s: float
@@ -95,17 +98,25 @@ class SchemaStatus:
 
 
 def open_library(
-    url: str | os.PathLike[str] | None = None, *, create: bool = True, read_only: bool = False
+    url: str | os.PathLike[str] | None = None,
+    *,
+    create: bool = True,
+    read_only: bool = False,
+    profile: str | None = None,
 ) -> Library:
     """Opens the library at a path or an SQLAlchemy URL of SQLite or PostgreSQL.
 
     url: default ``FINGERPRINTER_DB``, else a file in the user's data folder
     create: make one where there is none
-    Raises `LibraryError` or `VersionError` where it cannot be used.
+    profile: one of `fingerprinter.core.params.PROFILES`, fixed with the first file of a library
+    Raises `LibraryError` or `VersionError` where it cannot be used, `UsageError` for a profile
+    that it does not have.
     """
+    if profile is not None and profile not in PROFILES:
+        raise UsageError(f"{profile}: no such profile; there are {', '.join(PROFILES)}")
     database = Database.open(_address(url), create=create, read_only=read_only)
     try:
-        return Library(database, Settings())
+        return Library(database, Settings(), profile)
     except BaseException:
         database.close()
         raise
@@ -148,12 +159,11 @@ def _make_folder(folder: Path) -> None:
 class Library:
     """A music collection that can be searched. A context manager, made by `open_library`."""
 
-    def __init__(self, database: Database, config: Settings) -> None:
+    def __init__(self, database: Database, config: Settings, profile: str | None = None) -> None:
         self._database, self._config = database, config
-        self._params: LandmarkParams = DEFAULT
         self._postings: tuple[tuple[int, int], PostingIndex] | None = None
         with database.connect() as connection:
-            settings.require(connection, settings.PARAMS_ID, self._params.id)
+            self._params = _params_of(connection, profile)
 
     def __enter__(self) -> Self:
         return self
@@ -236,6 +246,7 @@ class Library:
                 address=str(self._database.address),
                 schema=self._database.schema_version() or "",
                 params_id=settings.get(connection, settings.PARAMS_ID),
+                profile=next(name for name, each in PROFILES.items() if each == self._params),
                 tracks=counts.tracks,
                 files=counts.files,
                 audio_s=counts.audio_s,
@@ -311,6 +322,47 @@ class Library:
         ]
         return Answer(duration_s, matches, problem)
 
+    def explain(
+        self,
+        source: AudioSource | Track,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        *,
+        match: bool = True,
+        min_confidence: float = MIN_CONFIDENCE,
+    ) -> Explanation:
+        """A part of a clip, and why it is recognised, for `fingerprinter.plotting.draw`.
+
+        source: as for `identify`, but no stream: it is read twice; or a track, whose file is read
+        start_s, end_s: the part, at most 120 s; default 30 s, the first or those that match
+        match: search the library for it
+        Raises `AudioError` where it cannot be read, `UsageError` for what is no part.
+        """
+        if not match:
+            return explain_alone(source, start_s, end_s, self._params)
+        identify = partial(self.identify, min_confidence=min_confidence)
+        return explain_match(source, start_s, end_s, self._params, identify, self._stored_peaks)
+
+    def _stored_peaks(self, track: Track) -> Peaks:
+        with self._database.connect() as connection:
+            return stored_peaks(track.id, constellations.get(connection, track.id) or b"")
+
+    def duplicates(
+        self,
+        *,
+        min_confidence: float = MIN_DUPLICATE_CONFIDENCE,
+        on_progress: OnSearched = lambda _: None,
+    ) -> DuplicateReport:
+        """The recordings that several tracks hold, and the tracks that are part of another.
+
+        Nothing is deleted. A track whose peaks are damaged is named and left out.
+        Raises `CorruptionError` where the landmarks are damaged.
+        """
+        with self._database.connect() as connection:
+            index = self._posting_index(connection)
+            search = DuplicateSearch(connection, index, self._params, min_confidence)
+            return search.run(on_progress)
+
     def _posting_index(self, connection: Connection) -> PostingIndex:
         """The landmarks as this snapshot has them; read again only after a change or a merge."""
         state = settings.revision(connection), postings.newest_segment(connection)
@@ -378,6 +430,19 @@ class Library:
             for block in audio.blocks():
                 sampler.push(block)
         return self._model.embed(sampler.windows()).vector
+
+
+def _params_of(connection: Connection, profile: str | None) -> LandmarkParams:
+    """What a library was filled under, or is to be; raises `VersionError` and `UsageError`."""
+    stored = settings.get(connection, settings.PARAMS_ID)
+    filled = {params.id: name for name, params in PROFILES.items()}.get(stored or "")
+    if profile and filled and profile != filled:
+        raise UsageError(
+            f"the library has the profile {filled}; index into a new one (--db) for {profile}"
+        )
+    params = PROFILES[filled or profile or "default"]
+    settings.require(connection, settings.PARAMS_ID, params.id)
+    return params
 
 
 def _resolve(connection: Connection, ref: TrackRef) -> Track:

@@ -17,7 +17,7 @@ from sqlalchemy import select, update
 from synthetic import SR, play
 
 from fingerprinter import open_library
-from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.params import COMPACT, DEFAULT
 from fingerprinter.embedding import load_model
 from fingerprinter.errors import (
     AudioError,
@@ -384,3 +384,23 @@ def test_a_library_of_other_parameters_is_refused(library: Library, library_url:
 def test_at_least_one_must_work(library: Library, music: Path) -> None:
     with pytest.raises(UsageError, match="jobs is 0"):
         library.index([music], jobs=0)
+
+
+def test_a_compact_library_is_smaller_and_answers(
+    library_url: str, pieces: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "analyse_in_order", analysed_here)
+    with open_library(library_url, profile="compact") as library:
+        index(library, pieces)
+    with open_library(library_url) as library:
+        assert heard(library, *range(PIECES)) == [f"Piece {seed}" for seed in range(PIECES)]
+        stats = library.stats()
+        assert (stats.profile, stats.params_id) == ("compact", COMPACT.id)
+        assert stats.landmarks < 0.6 * PIECES * PIECE_S * DEFAULT.peaks_per_s * DEFAULT.fan_out
+    with pytest.raises(UsageError, match=r"has the profile compact; .*--db.* for default"):
+        open_library(library_url, profile="default")
+
+
+def test_an_unknown_profile_is_named(library_url: str) -> None:
+    with pytest.raises(UsageError, match="tiny: no such profile; there are default, compact"):
+        open_library(library_url, profile="tiny")

@@ -703,7 +703,7 @@ def test_neither_ffmpeg_nor_pyav_prints_anything(
     assert capfd.readouterr() == ("", "")
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(suffix=st.sampled_from(["wav", "flac", "mp3", "ogg", "opus", "m4a"]), data=st.data())
 def test_no_damage_raises_anything_but_audio_error(
     suffix: str, data: st.DataObject, made: Callable[..., Path]

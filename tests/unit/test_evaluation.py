@@ -97,7 +97,6 @@ def decibels(ratio: float) -> float:
 
 
 @given(SEEDS)
-@settings(deadline=None)
 def test_gain_puts_the_peak_half_to_fifteen_decibels_below_full_scale(seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples = with_gain(rng.standard_normal(100).astype(np.float32), rng)
@@ -109,7 +108,6 @@ def test_gain_leaves_silence_silent(rng: np.random.Generator) -> None:
 
 
 @given(SEEDS, st.floats(-20, 20))
-@settings(deadline=None)
 def test_noise_is_added_at_its_ratio(seed: int, snr_db: float) -> None:
     rng = np.random.default_rng(seed)
     samples, noise = rng.standard_normal((2, 1000)).astype(np.float32) * [[0.1], [3.0]]
@@ -148,7 +146,7 @@ def test_coloured_noise_falls_as_it_should(
 
 
 @given(SEEDS, st.integers(1000, 20_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_synthetic_sounds_are_as_long_as_asked_for_and_audible(seed: int, n: int) -> None:
     rng = np.random.default_rng(seed)
     for sound in (synthetic_ambience, synthetic_voice):
@@ -228,7 +226,7 @@ def test_room_decays_in_its_time_and_the_high_frequencies_faster(
 
 
 @given(SEEDS, st.floats(0.3, 0.9), st.floats(-6, 3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_direct_sound_comes_first_and_stands_at_its_ratio(
     seed: int, rt60_s: float, ratio_db: float
 ) -> None:
@@ -352,7 +350,6 @@ def test_select_refuses_unknown_names() -> None:
 
 
 @given(SEEDS)
-@settings(deadline=None)
 def test_changes_stay_within_their_ranges(seed: int) -> None:
     rng = np.random.default_rng(seed)
     semitone = 2 ** (1 / 12)
@@ -446,7 +443,6 @@ def test_nothing_is_drawn_from_silence_or_short_files(
 
 
 @given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-@settings(deadline=None)
 def test_interval_is_scipys_wilson_interval(counts: tuple[int, int]) -> None:
     expected = stats.binomtest(*counts).proportion_ci(0.95, "wilson")
     assert Rate(*counts).interval == pytest.approx((expected.low, expected.high), abs=1e-6)
@@ -486,7 +482,6 @@ def clip(loop: Path) -> Clip:
 
 
 @given(st.integers(8, 200), st.integers(1, 8), SEEDS)
-@settings(deadline=None)
 def test_likeness_is_that_of_its_plain_twin(m: int, n: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples, stretch = (rng.standard_normal(size).astype(np.float32) for size in (n, m))

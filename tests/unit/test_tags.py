@@ -276,7 +276,7 @@ def tagged(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80, derandomize=True)
 @given(data=st.data())
 def test_a_broken_tag_never_raises(data: st.DataObject, tagged: list[Path]) -> None:
     path = data.draw(st.sampled_from(tagged))

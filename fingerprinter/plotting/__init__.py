@@ -1,0 +1,10 @@
+"""Explanations as figures: what a clip looks like, and why it was recognised.
+
+matplotlib is loaded by the functions that draw; no state of pyplot is touched, so that
+figures can be drawn in threads.
+"""
+
+from fingerprinter.plotting.figure import draw
+from fingerprinter.plotting.files import check_target, save
+
+__all__ = ["check_target", "draw", "save"]

@@ -1,0 +1,116 @@
+"""Words of a figure: its name, titles, legends."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from fingerprinter.audio.source import printable
+from fingerprinter.library.explanation import Explanation
+from fingerprinter.types import Match, Track
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_Style = Literal["-", "--", ""]
+
+# Okabe & Ito (2008): colour-blind readers tell them apart, and so does a grey print.
+BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#606060"
+SMALL = 9  # points
+_LARGE = 12
+_LONGEST = 70  # characters of a name
+_OWN_FONT = "DejaVu Sans"  # comes with matplotlib
+_FONTS = ("Noto Sans CJK JP", "Noto Sans", "Yu Gothic", "Hiragino Sans", "Arial Unicode MS")
+
+
+def heading(explanation: Explanation) -> str:
+    """What is shown: the recording that was recognised, or that it is; else the file."""
+    agreement = explanation.agreement
+    track = agreement.match.track if agreement else explanation.track
+    return _short(_track_name(track) if track else _file_name(explanation.name))
+
+
+def sound_title(explanation: Explanation) -> str:
+    """Of the spectrogram: its file, unless the figure is called so; or that it was not found."""
+    if explanation.searched and not explanation.agreement:
+        return "no match in the library"
+    file = _short(_file_name(explanation.name))
+    return "" if file == heading(explanation) else file
+
+
+def recording_title(match: Match) -> str:
+    """Of what the library keeps, and how the clip differs from it."""
+    factors = {"tempo": match.tempo, "pitch": match.pitch}
+    percents = {name: round(100 * (factor - 1), 1) for name, factor in factors.items()}
+    changes = [f"{name} {value:+.1f} %" for name, value in percents.items() if value]
+    return ", ".join(["The recording's stored peaks, by its own time", *changes])
+
+
+def _track_name(track: Track) -> str:
+    title = track.title or _file_name(track.path or f"track {track.id}")
+    return f"{track.artist} - {title}" if track.artist else title
+
+
+def _file_name(path: str) -> str:
+    return Path(path).name
+
+
+def _short(name: str) -> str:
+    name = printable(name)
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+
+
+def put_heading(figure: Figure, text: str) -> None:
+    """The name of the figure, as it is: no formula, in whatever script."""
+    figure.suptitle(
+        text, x=0.01, ha="left", size=_LARGE, weight="bold", family=_fonts(), parse_math=False
+    )
+
+
+def put_title(axes: Axes, text: str) -> None:
+    """The name of a panel."""
+    axes.set_title(text, loc="left", fontsize=SMALL + 1, family=_fonts(), parse_math=False)
+
+
+@cache
+def _fonts() -> list[str]:
+    """matplotlib's own font, then those of this machine that know more scripts."""
+    from matplotlib.font_manager import fontManager
+
+    there = {font.name for font in fontManager.ttflist}
+    return [_OWN_FONT, *(name for name in _FONTS if name in there)]
+
+
+def put_legend(axes: Axes, *keys: Artist) -> None:
+    """Above the axes on the right, beside the title."""
+    axes.legend(
+        handles=keys,
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=len(keys),
+        frameon=False,
+        fontsize=SMALL,
+        borderaxespad=0.1,
+        handletextpad=0.4,
+        columnspacing=1.2,
+    )
+
+
+def dot_key(label: str) -> Artist:
+    """A legend's entry for peaks that matter."""
+    return line_key(label, VERMILION, "", marker="o", markersize=4)
+
+
+def ring_key(label: str) -> Artist:
+    """A legend's entry for all other peaks."""
+    return line_key(label, GREY, "", marker="o", markersize=4, markerfacecolor="none")
+
+
+def line_key(label: str, color: str = BLUE, style: _Style = "-", **more: Any) -> Artist:
+    """A legend's entry for lines."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=color, linestyle=style, linewidth=1, label=label, **more)

@@ -1,0 +1,257 @@
+"""The microphone, over a PortAudio that is made up: what it gives, and every way it fails."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from fingerprinter.audio import microphone
+from fingerprinter.audio.microphone import Recorded, record
+from fingerprinter.errors import AudioError, UsageError
+
+SR = 44_100
+BLOCK = 1024
+
+Floats = npt.NDArray[np.float32]
+
+
+class PortAudioError(Exception):
+    """As sounddevice raises it: the words and a number."""
+
+
+def tone(duration_s: float, level: float = 0.5) -> Floats:
+    t = np.arange(round(duration_s * SR)) / SR
+    return (level * np.sin(2 * np.pi * 440 * t)).astype(np.float32)
+
+
+@dataclass
+class FakeSoundDevice:
+    """What `record` needs of the module, over some inputs and one sound.
+
+    then: what happens when the sound is at its end
+    """
+
+    sound: Floats
+    inputs: dict[str, int] = field(default_factory=lambda: {"Built-in": 1, "USB Audio": 2})
+    default: int = 0
+    mono: bool = True
+    refusal: str | None = None
+    then: str = "end"
+    opened: dict[str, Any] = field(default_factory=dict)
+    PortAudioError: type[Exception] = PortAudioError
+
+    def query_devices(self, device: int | str | None = None, kind: str | None = None) -> Any:
+        all_inputs = [
+            {"index": n, "name": name, "max_input_channels": channels, "default_samplerate": SR}
+            for n, (name, channels) in enumerate(self.inputs.items())
+        ]
+        if kind is None:
+            return all_inputs
+        if isinstance(device, str):
+            matching = [each for each in all_inputs if device in str(each["name"])]
+            if len(matching) != 1:
+                raise ValueError(f"No input device matching {device!r}")
+            return matching[0]
+        number = self.default if device is None else device
+        if number not in range(len(all_inputs)):
+            raise PortAudioError(f"Error querying device {number}")
+        return all_inputs[number]
+
+    def check_input_settings(self, device: int, channels: int) -> None:
+        if not self.mono:
+            raise PortAudioError("Invalid number of channels", -9998)
+
+    def InputStream(self, **options: Any) -> FakeStream:  # noqa: N802
+        if self.refusal:
+            raise PortAudioError(self.refusal, -9985)
+        self.opened = options
+        return FakeStream(self, **options)
+
+
+class FakeStream:
+    """Gives the sound from a thread of its own, as PortAudio does."""
+
+    samplerate = float(SR)
+
+    def __init__(self, module: FakeSoundDevice, **options: Any) -> None:
+        self._module, self._options = module, options
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> FakeStream:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def _run(self) -> None:
+        buffer = np.empty((BLOCK, self._options["channels"]), np.float32)  # used again each time
+        sound = self._module.sound
+        for start in range(0, len(sound) - BLOCK + 1, BLOCK):
+            buffer[:] = sound[start : start + BLOCK, None]
+            self._options["callback"](buffer, BLOCK, None, None)
+        buffer[:] = np.nan
+        if self._module.then == "end":
+            self._options["finished_callback"]()
+        if self._module.then == "Ctrl-C":
+            time.sleep(0.1)  # until the recorder waits for more
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    def installed(sound: Floats, **options: Any) -> FakeSoundDevice:
+        module = FakeSoundDevice(sound, **options)
+        monkeypatch.setitem(sys.modules, "sounddevice", module)
+        return module
+
+    monkeypatch.setattr(microphone, "_STALL_S", 0.2)
+    return installed
+
+
+def test_it_gives_the_seconds_asked_for_at_the_rate_of_the_device(install: Any) -> None:
+    sound = tone(2.0)
+    module = install(sound)
+    shown: list[Recorded] = []
+    recording = record(1.5, on_progress=shown.append)
+    assert (recording.sr, recording.problem) == (SR, None)
+    np.testing.assert_array_equal(recording.samples, sound[: round(1.5 * SR)])
+    assert recording.samples.dtype == np.float32
+    assert (module.opened["device"], module.opened["channels"]) == (0, 1)
+    done = [each.done for each in shown]
+    assert done == sorted(done)
+    assert (done[-1], {each.total for each in shown}) == (round(1.5 * SR), {round(1.5 * SR)})
+
+
+def test_what_gives_only_stereo_is_made_mono(install: Any) -> None:
+    sound = tone(1.5)
+    module = install(sound, mono=False)
+    recording = record(1.0, "USB")
+    assert (module.opened["device"], module.opened["channels"]) == (1, 2)
+    np.testing.assert_allclose(recording.samples, sound[:SR], atol=1e-7)
+
+
+@pytest.mark.parametrize(("device", "index"), [(None, 0), (1, 1), ("USB", 1), ("Built", 0)])
+def test_a_device_is_chosen_by_name_or_number(
+    install: Any, device: int | str | None, index: int
+) -> None:
+    module = install(tone(1.5))
+    record(1.0, device)
+    assert module.opened["device"] == index
+
+
+@pytest.mark.parametrize(
+    ("device", "options", "message"),
+    [
+        (None, {"inputs": {}}, "mic: this machine has no audio input; plug a microphone in"),
+        ("USB", {"inputs": {"Loudspeaker": 0}}, "mic: this machine has no audio input; .*"),
+        (None, {"default": -1}, r"mic: no input is the default; choose among 0 \(Built-in\), .*"),
+        (7, {}, r"mic: 7 is no input, or several; choose among .*, 1 \(USB Audio\)"),
+        ("Webcam", {}, "mic: Webcam is no input, or several; choose among .*"),
+        ("u", {}, "mic: u is no input, or several; choose among .*"),
+    ],
+)
+def test_a_device_that_is_not_there_is_named(
+    install: Any, device: int | str | None, options: Any, message: str
+) -> None:
+    install(tone(1.5), **options)
+    with pytest.raises(AudioError, match=f"^{message}$"):
+        record(1.0, device)
+
+
+def test_a_device_that_is_taken_is_named(install: Any) -> None:
+    install(tone(1.5), refusal="Error opening InputStream: Device unavailable")
+    with pytest.raises(AudioError, match=r"^mic: .*: Device unavailable; is another program"):
+        record(1.0)
+
+
+@pytest.mark.parametrize(
+    ("then", "problem"), [("end", "the device stopped; .*"), ("stall", "the device gave no sound")]
+)
+def test_what_came_before_a_failure_is_kept(install: Any, then: str, problem: str) -> None:
+    sound = tone(1.0)
+    install(sound, then=then)
+    recording = record(5.0)
+    assert recording.problem is not None
+    assert recording.problem.startswith(problem.removesuffix(".*"))
+    np.testing.assert_array_equal(recording.samples, sound[: len(sound) // BLOCK * BLOCK])
+
+
+@pytest.mark.parametrize("then", ["end", "stall"])
+def test_a_device_that_gives_nothing_is_an_error(install: Any, then: str) -> None:
+    install(tone(0.0), then=then)
+    with pytest.raises(AudioError, match=r"^mic: the device "):
+        record(5.0)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell that starts the tests in the background lets them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_ends_it_early_and_keeps_what_there_is(install: Any) -> None:
+    sound = tone(1.0)
+    install(sound, then="Ctrl-C")
+    recording = record(60.0)
+    assert recording.problem is None
+    assert 0 < len(recording.samples) <= len(sound)
+    np.testing.assert_array_equal(recording.samples, sound[: len(recording.samples)])
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_before_there_is_any_sound_ends_it_all(install: Any) -> None:
+    install(tone(0.0), then="Ctrl-C")
+    with pytest.raises(KeyboardInterrupt):
+        record(60.0)
+
+
+@pytest.mark.parametrize("level", [0.0, 1 / 32_768])
+@pytest.mark.parametrize("offset", [0.0, 0.01])
+def test_a_muted_microphone_is_told_from_music(install: Any, level: float, offset: float) -> None:
+    install(tone(1.5, level) + np.float32(offset))
+    with pytest.raises(AudioError, match=r"^mic: the microphone gave silence only; is it muted"):
+        record(1.0)
+
+
+def test_a_quiet_room_is_no_silence(install: Any) -> None:
+    install(tone(1.5, 3 / 32_768))
+    assert len(record(1.0).samples) == SR
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [
+        (None, r"sounddevice is not installed, .*`pip install sounddevice`"),
+        (OSError("PortAudio library not found"), r"PortAudio is not installed, .*libportaudio2"),
+    ],
+)
+def test_what_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, missing: OSError | None, message: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    if missing:
+        monkeypatch.delitem(sys.modules, "sounddevice")
+        monkeypatch.setattr(sys, "meta_path", [SimpleNamespace(find_spec=raising(missing))])
+    with pytest.raises(UsageError, match=message):
+        record(1.0)
+
+
+def raising(error: Exception) -> Any:
+    def find_spec(*_: object) -> None:
+        raise error
+
+    return find_spec

@@ -1,0 +1,136 @@
+"""Probes and their votes against plain loops; what may be asked of a library."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic import SR, play
+
+from fingerprinter.core.landmarks import landmarks_of
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.core.probes import SPEEDS, Frequencies, Proposal, Question, characteristic
+from fingerprinter.types import Landmarks, Peaks
+
+Mark = tuple[int, int]  # hash and frame
+Posting = tuple[int, int, int]  # hash, track and frame
+
+hashes = st.integers(0, 6)
+asked = st.lists(
+    st.lists(st.tuples(hashes, st.integers(-1, 20)), max_size=12), min_size=1, max_size=3
+)
+libraries = st.lists(
+    st.tuples(hashes, st.integers(1, 3), st.integers(0, 20)), max_size=40, unique=True
+)
+
+
+def landmarks(marks: list[Mark]) -> Landmarks:
+    hashes, frames = np.array(marks, np.int64).reshape(-1, 2).T
+    return Landmarks(hashes.astype(np.uint32), frames.astype(np.int32))
+
+
+def proposed(asked: list[list[Mark]], library: list[Posting]) -> list[Proposal]:
+    question = Question([landmarks(marks) for marks in asked])
+    hits = [
+        (number, track, frame)
+        for number, wanted in enumerate(question.hashes.tolist())
+        for hash_, track, frame in library
+        if hash_ == wanted
+    ]
+    query, track, frame = np.array(hits, np.int64).reshape(-1, 3).T
+    return list(question.proposals(query, track, frame))
+
+
+def votes_plainly(
+    asked: list[list[Mark]], library: list[Posting]
+) -> dict[tuple[int, int], Counter[int]]:
+    """The votes for each offset of each probe and track; one between two frames has both's."""
+    single: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+    for probe, marks in enumerate(asked):
+        for hash_, frame in marks:
+            for known, track, place in library:
+                single[probe, track][place - frame] += hash_ == known
+    return {
+        pair: Counter({offset: n + votes[offset + 1] for offset, n in votes.items() if n})
+        for pair, votes in single.items()
+    }
+
+
+@given(asked, libraries)
+def test_votes_agree_with_plain_loops(asked: list[list[Mark]], library: list[Posting]) -> None:
+    votes = votes_plainly(asked, library)
+    enough = {pair for pair, each in votes.items() if max(each.values(), default=0) >= 4}
+    found = proposed(asked, library)
+    assert {(each.probe, each.track_id) for each in found} == enough
+    for each in found:
+        mine = votes[each.probe, each.track_id]
+        assert each.votes == max(mine.values()) == mine[each.offsets[0]]
+        assert [mine[offset] for offset in each.offsets] == sorted(
+            (mine[offset] for offset in each.offsets), reverse=True
+        )
+        assert all(mine[offset] >= 3 for offset in each.offsets)
+        assert min(np.diff(sorted(each.offsets)), default=5) > 4
+
+
+def test_nothing_asked_is_nothing_proposed() -> None:
+    assert proposed([[]], [(1, 1, 1)]) == []
+    assert proposed([[(1, 1)]], []) == []
+
+
+def music_peaks(seed: int, duration_s: float, speed: float = 1.0) -> Peaks:
+    peaks = find_peaks([play(seed, duration_s, speed, speed)], DEFAULT)
+    return densest(peaks, DEFAULT.peaks_per_s, DEFAULT)
+
+
+def test_a_probe_is_small_spread_and_without_repeats() -> None:
+    marks = characteristic(music_peaks(1, 90), DEFAULT)
+    assert len(marks) == len(SPEEDS)
+    for some, speed in zip(marks, SPEEDS, strict=True):
+        probe = Frequencies(DEFAULT).probe(some, speed)
+        assert len(probe) == (128 if speed == 1.0 else 192)
+        assert len(np.unique(probe.hashes)) == len(probe)
+        quarters = np.histogram(probe.frames, 4, (0, 90 / DEFAULT.hop_s * speed))[0]
+        assert quarters.min() > 0.15 * len(probe)
+
+
+def test_a_probe_has_the_rarest_landmarks() -> None:
+    frequencies = Frequencies(DEFAULT)
+    common, rare = np.uint32(5 << 12), np.uint32(9 << 12)
+    frequencies.meet(Landmarks(np.full(50, common), np.zeros(50, np.int32)))
+    hashes = np.tile([common, rare], 256) + np.arange(512, dtype=np.uint32) % 32
+    marks = Landmarks(hashes, np.arange(512, dtype=np.int32))
+    assert (frequencies.probe(marks, 1.0).hashes >= rare).all()
+    few = Landmarks(hashes[:3], marks.frames[:3])
+    assert frequencies.probe(few, 1.0).hashes.tolist() == hashes[:3].tolist()
+
+
+def test_a_short_recording_is_asked_for_whole() -> None:
+    peaks = music_peaks(2, 4)
+    every = landmarks_of(peaks, DEFAULT, DEFAULT.fan_out)
+    once = [h for h, n in Counter(every.hashes.tolist()).items() if n == 1]
+    assert sorted(characteristic(peaks, DEFAULT)[0].hashes.tolist()) == sorted(once)
+
+
+@pytest.mark.parametrize("duration_s", [0.0, 0.05])
+def test_silence_has_no_landmarks(duration_s: float) -> None:
+    peaks = find_peaks([np.zeros(round(duration_s * SR), np.float32)], DEFAULT)
+    for some, speed in zip(characteristic(peaks, DEFAULT), SPEEDS, strict=True):
+        assert len(Frequencies(DEFAULT).probe(some, speed)) == 0
+
+
+@pytest.mark.parametrize("speed", [SPEEDS[2], SPEEDS[5], SPEEDS[8]])
+def test_a_changed_speed_is_undone(speed: float) -> None:
+    original = landmarks_of(music_peaks(3, 30), DEFAULT, DEFAULT.fan_out).hashes
+    marks = characteristic(music_peaks(3, 30, speed), DEFAULT)
+    shared = {s: shared_with(some, original) for s, some in zip(SPEEDS, marks, strict=True)}
+    assert max(shared, key=shared.__getitem__) == speed
+    assert shared[speed] > 3 * shared[1.0]
+
+
+def shared_with(marks: Landmarks, hashes: npt.NDArray[np.uint32]) -> float:
+    return float(np.isin(marks.hashes, hashes).mean())
