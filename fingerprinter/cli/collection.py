@@ -46,7 +46,7 @@ def index(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Of a new library: default, or compact for half of the size.",
+            help="Of a new library: default, or compact for 0.7 MB an hour.",
         ),
     ] = None,
     as_json: AsJson = False,

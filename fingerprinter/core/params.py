@@ -78,12 +78,14 @@ class QueryParams:
     proposals: int = 16
     warped_proposals: int = 8  # places weighed for each stage of the escalation
     fits: float = 0.6  # share of the recording's peaks in a clip whose tempo is beyond doubt
+    tempo_gain: float = 3.0  # points of score that another tempo must win: noise alone wins one
     finalists: int = 6  # of them are laid on the recording peak by peak
     window_s: float = 15.0  # longer clips are searched in windows ...
     window_hop_s: float = 10.0  # ... that overlap
 
 
 DEFAULT = LandmarkParams()
-COMPACT = LandmarkParams(peaks_per_s=20.0, fan_out=3)
+# 37 % of the bytes for two to four points of recall, see docs/identification.md
+COMPACT = LandmarkParams(peaks_per_s=20.0, fan_out=2)
 PROFILES = {"default": DEFAULT, "compact": COMPACT}
 DEFAULT_QUERY = QueryParams()

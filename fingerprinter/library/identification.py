@@ -253,7 +253,7 @@ class Identifier:
         track, here = self._tracks[found.track_id], found.alignment.offset
         warp, offset = matching.retuned(clip, track, found.warp, here, TEMPOS)
         other = self._made_exact(clip, self._laid(clip, found, warp, offset))
-        return max(found, other, key=lambda each: each.score)
+        return other if other.score > found.score + self._query.tempo_gain else found
 
     def _load(self, track_ids: set[int]) -> None:
         """Has the stored peaks of tracks at hand, sorted by bin, as `matching` takes them."""
