@@ -30,6 +30,7 @@ STATS = {
     "address": str,
     "schema": str,
     "params_id": str,
+    "profile": str,
     "tracks": int,
     "files": int,
     "audio_s": float,
