@@ -1,0 +1,176 @@
+"""What questions to a library cost: time, postings, memory. Prints one JSON object.
+
+    python scripts/bench/ask.py LIBRARY --outside FOLDER... [--clips 24] [--seed 3]
+
+The clips are ten seconds of the library's own files and of music outside it, without noise.
+Three kinds of question: *quick* is what most clips need; *full* asks for every recording in the
+clip, with all landmarks; *unknown* is music that the library does not hold, which goes through
+all tempos and pitches. Decoding and the search for peaks are not counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection
+
+from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.peaks import find_peaks
+from fingerprinter.evaluation import Sounds, select
+from fingerprinter.evaluation.clips import Recording, draw_clip
+from fingerprinter.evaluation.music import inside_music, outside_music
+from fingerprinter.library import MIN_CONFIDENCE
+from fingerprinter.library.identification import Identifier
+from fingerprinter.store import tracks
+from fingerprinter.store.database import Database
+from fingerprinter.store.postings import PostingIndex, Postings
+from fingerprinter.types import Peaks
+
+COLD = 6  # questions to a database that is in no cache
+
+
+class CountingIndex(PostingIndex):
+    """Notes what looking up costs."""
+
+    hashes = postings = 0
+    lookup_s = 0.0
+
+    def lookup(self, connection: Connection, hashes: npt.NDArray[np.uint32]) -> Postings:
+        started = time.process_time()
+        found = super().lookup(connection, hashes)
+        self.lookup_s += time.process_time() - started
+        self.hashes += len(hashes)
+        self.postings += len(found)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one question took: seconds by the clock and, of these, of the processor."""
+
+    clock_s: float
+    cpu_s: float
+    lookup_s: float  # of the processor
+    hashes: int
+    postings: int
+    answered: bool
+
+
+def draw_peaks(recordings: Sequence[Recording], name: str, clips: int, seed: int) -> list[Peaks]:
+    """The peaks of clips of one condition of the evaluation."""
+    (condition,) = (each for each in select([name]) if each.name == name)
+    drawn = (draw_clip(condition, n, recordings, Sounds(), seed) for n in range(clips))
+    return [find_peaks([clip.samples], DEFAULT) for clip in drawn if clip]
+
+
+def ask(
+    connection: Connection, index: CountingIndex, identifier: Identifier, peaks: Peaks, every: bool
+) -> Cost:
+    """Asks one question, by an identifier that asks the index through the connection."""
+    before = index.lookup_s, index.hashes, index.postings
+    clock, cpu = time.perf_counter(), time.process_time()
+    found = identifier.identify(peaks, MIN_CONFIDENCE, every=every)
+    clock_s, cpu_s = time.perf_counter() - clock, time.process_time() - cpu
+    lookup_s, hashes, postings = np.subtract(
+        (index.lookup_s, index.hashes, index.postings), before
+    ).tolist()
+    return Cost(clock_s, cpu_s, lookup_s, int(hashes), int(postings), bool(found))
+
+
+def warm(database: Database, clips: Sequence[Peaks], every: bool) -> list[Cost]:
+    """Each question is asked twice, and the second time counts."""
+    with database.connect() as connection:
+        index = CountingIndex(connection, DEFAULT)
+        costs = []
+        for peaks in clips:
+            for _ in range(2):  # a new identifier has no peaks of tracks in memory
+                identifier = Identifier(connection, index, DEFAULT, DEFAULT_QUERY)
+                cost = ask(connection, index, identifier, peaks, every)
+            costs.append(cost)
+        return costs
+
+
+def cold(address: str, clips: Sequence[Peaks], every: bool) -> list[float]:
+    """Seconds from the opening of the database to the answer, with nothing of it in memory."""
+    return [_cold(address, peaks, every) for peaks in clips[:COLD]]
+
+
+def _cold(address: str, peaks: Peaks, every: bool) -> float:
+    evict(Path(address))
+    started = time.perf_counter()
+    with Database.open(address, read_only=True) as database, database.connect() as connection:
+        index = PostingIndex(connection, DEFAULT)
+        Identifier(connection, index, DEFAULT, DEFAULT_QUERY).identify(
+            peaks, MIN_CONFIDENCE, every=every
+        )
+        return time.perf_counter() - started
+
+
+def evict(path: Path) -> None:
+    """Drops a file from the system's cache."""
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def summary(costs: Sequence[Cost]) -> dict[str, float]:
+    return {
+        "clips": len(costs),
+        "answered": sum(cost.answered for cost in costs),
+        **{
+            f"{name}_{kind}": float(np.percentile([getattr(cost, kind) for cost in costs], percent))
+            for kind in ("clock_s", "cpu_s", "lookup_s", "hashes", "postings")
+            for name, percent in (("median", 50), ("p95", 95))
+        },
+    }
+
+
+def memory_mb() -> dict[str, float]:
+    """Peak of the process; and how much of the present one is pages of mapped files."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    status = dict(line.split(":", 1) for line in lines)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"peak_mb": peak, "mapped_mb": int(status["RssFile"].split()[0]) / 1024}
+
+
+def measure(address: str, outside: Sequence[Path], clips: int, seed: int) -> dict[str, Any]:
+    with Database.open(address, read_only=True) as database:
+        with database.connect() as connection:
+            inside = inside_music(tracks.iterate(connection), ())
+        known = draw_peaks(inside, "clean-10s", clips, seed)
+        unknown = draw_peaks(outside_music(outside), "outside-clean-10s", clips, seed)
+        kinds = {"quick": (known, False), "full": (known, True), "unknown": (unknown, False)}
+        result: dict[str, Any] = {
+            name: {"warm": summary(warm(database, peaks, every))}
+            for name, (peaks, every) in kinds.items()
+        }
+        result["memory"] = memory_mb()
+        in_a_file = database.address.path is not None
+    for name, (peaks, every) in kinds.items() if in_a_file else ():
+        times = cold(address, peaks, every)
+        result[name]["cold"] = {"median_s": float(np.median(times)), "max_s": max(times)}
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("library", help="path or address of the library")
+    parser.add_argument("--outside", nargs="+", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--clips", type=int, default=24)
+    parser.add_argument("--seed", type=int, default=3)
+    given = parser.parse_args()
+    json.dump(measure(given.library, given.outside, given.clips, given.seed), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
