@@ -13,6 +13,7 @@ from fingerprinter.library.facade import (
     upgrade_schema,
 )
 from fingerprinter.library.indexing import OnProgress, Progress
+from fingerprinter.library.similarity import SoundSpace
 
 __all__ = [
     "MIN_CONFIDENCE",
@@ -26,6 +27,7 @@ __all__ = [
     "Progress",
     "SchemaStatus",
     "Searched",
+    "SoundSpace",
     "explain_alone",
     "open_library",
     "schema_status",

@@ -28,7 +28,7 @@ from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, Duplicate
 from fingerprinter.library.explanation import Explanation, explain_alone, explain_match
 from fingerprinter.library.identification import Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
-from fingerprinter.library.similarity import vector_index
+from fingerprinter.library.similarity import SoundSpace, sound_space, vector_index
 from fingerprinter.library.stored import stored_peaks, track_landmarks
 from fingerprinter.library.windows import Heard, hear
 from fingerprinter.store import (
@@ -403,6 +403,11 @@ class Library:
             known = tracks.get_many(connection, ids.tolist())
         pairs = zip(ids.tolist(), similarities.tolist(), strict=True)
         return [Neighbour(known[id_], similarity) for id_, similarity in pairs if id_ in known]
+
+    def sound_space(self) -> SoundSpace:
+        """Every track that has an embedding, as arrays: its place among the others and its tags."""
+        with self._database.connect() as connection:
+            return sound_space(connection, self._config.cache, self._model.digest)
 
     def _vector_of(
         self, connection: Connection, ref: TrackRef

@@ -1,13 +1,36 @@
-"""The vector index of a library: fresh, or made anew from the database."""
+"""What sounds like what in a library: its vector index, and all of it as arrays."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection
 
 from fingerprinter.embedding import VectorIndex
 from fingerprinter.store import settings, vectors
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SoundSpace:
+    """The tracks that have an embedding, in the space where likeness is measured.
+
+    ids: (n,) int64, sorted
+    vectors: (n, dim) float32, standardised, of unit length: their inner products are cosines
+    tags: (n, t) float32, logits in the order of `EmbeddingModel.tags`
+    """
+
+    ids: Ids
+    vectors: Floats
+    tags: Floats
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 def vector_index(connection: Connection, cache: Path, model: str) -> VectorIndex:
@@ -25,3 +48,16 @@ def vector_index(connection: Connection, cache: Path, model: str) -> VectorIndex
         found = VectorIndex.build(matrix.ids, matrix.rows)
         found.save(folder, library_id, revision, model)
     return found
+
+
+def sound_space(connection: Connection, cache: Path, model: str) -> SoundSpace:
+    """Every track of a library with its place among the others and its tags.
+
+    cache, model: as for `vector_index`, which standardises a query (`VectorIndex.standardise`)
+    as these vectors are
+    Raises `CorruptionError` where an embedding is damaged.
+    """
+    raw = vectors.vector_matrix(connection, model)
+    index = vector_index(connection, cache, model)
+    tags = vectors.tag_matrix(connection, model)
+    return SoundSpace(raw.ids, index.standardise(raw.rows), tags.rows)

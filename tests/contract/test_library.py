@@ -369,6 +369,18 @@ def test_similar_takes_any_file(library: Library, music: Path, tmp_path: Path) -
         library.similar("nowhere.wav")
 
 
+def test_the_whole_library_as_arrays(library: Library, music: Path) -> None:
+    assert len(library.sound_space()) == 0
+    library.index([music])
+    space = library.sound_space()
+    assert space.ids.tolist() == [track.id for track in library.tracks()]
+    assert space.tags.shape == (PIECES, len(load_once().tags))
+    for id_, row in zip(space.ids.tolist(), space.vectors @ space.vectors.T, strict=True):
+        for neighbour in library.similar(id_):
+            cosine = row[space.ids == neighbour.track.id]
+            assert cosine == pytest.approx(neighbour.similarity, abs=1e-5)
+
+
 def test_the_sound_is_decoded_once_for_both_analyses() -> None:
     """The embedding model hears the samples that the landmarks are made of."""
     assert load_once().sr == DEFAULT.sr
