@@ -1,15 +1,20 @@
 """Content embeddings: audio windows -> vector and tags; the index of nearest vectors."""
 
+from fingerprinter.embedding.facets import FACETS_ID, Facets, facets
 from fingerprinter.embedding.index import VectorIndex
 from fingerprinter.embedding.manifest import IndexManifest
-from fingerprinter.embedding.model import Embedding, EmbeddingModel, load_model
+from fingerprinter.embedding.model import Embedding, EmbeddingModel, WindowEmbeddings, load_model
 from fingerprinter.embedding.windows import WindowSampler
 
 __all__ = [
+    "FACETS_ID",
     "Embedding",
     "EmbeddingModel",
+    "Facets",
     "IndexManifest",
     "VectorIndex",
+    "WindowEmbeddings",
     "WindowSampler",
+    "facets",
     "load_model",
 ]

@@ -46,6 +46,21 @@ class Embedding:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowEmbeddings:
+    """What the model says of each of some windows of a track.
+
+    vectors: (k, dim) float32, tags: (k, tags) float32; as in `Embedding`
+    """
+
+    vectors: Floats
+    tags: Floats
+
+    def mean(self) -> Embedding:
+        """The embedding of the whole."""
+        return Embedding(self.vectors.mean(axis=0), self.tags.mean(axis=0))
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What stands beside the weights; the fields that are needed to run them."""
 
@@ -120,12 +135,16 @@ class EmbeddingModel:
 
         windows: (k, window) float32, k >= 1, as a sampler gives them, at any level
         """
+        return self.embed_each(windows).mean()
+
+    def embed_each(self, windows: Floats) -> WindowEmbeddings:
+        """The same of each window, under the gain of all; raises `ModelError`."""
         loud = at_level(windows, self.sampling.level_db)
         # One by one: a window's frames fit the cache, those of all together do not (2 x).
         heard = np.stack([log_mel(window, self._card.front_end) for window in loud])
         with _one_line(self._path):
             vectors, tags = self._session.run([_VECTOR, _TAGS], {_INPUT: heard})
-        return Embedding(vectors.mean(axis=0), tags.mean(axis=0))
+        return WindowEmbeddings(vectors, tags)
 
     @cached_property
     def _session(self) -> Any:

@@ -6,27 +6,45 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from fingerprinter.audio import content_id, open_audio, read_tags
 from fingerprinter.audio.reader import AudioReader
 from fingerprinter.core.constellation import pack_peaks
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.core.peaks import densest, find_peaks
 from fingerprinter.core.spectrogram import Floats
-from fingerprinter.embedding import Embedding, EmbeddingModel, WindowSampler
+from fingerprinter.embedding import (
+    Embedding,
+    EmbeddingModel,
+    Facets,
+    WindowSampler,
+    facets,
+)
+from fingerprinter.store.sections import Sections
 from fingerprinter.types import Tags
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What the embedding model hears: in the whole, in its parts, and plain facets of it."""
+
+    embedding: Embedding
+    sections: Sections
+    facets: Facets
 
 
 @dataclass(frozen=True, slots=True)
 class Sound:
     """What was heard in a file.
 
-    constellation: packed peaks; embedding: None where none was wanted
+    constellation: packed peaks; hearing: None where none was wanted
     """
 
     duration_s: float
     problem: str | None
     constellation: bytes
-    embedding: Embedding | None
+    hearing: Hearing | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +69,7 @@ def analyse(
 
 
 def listen(path: Path, params: LandmarkParams, model: EmbeddingModel | None) -> Sound:
-    """Peaks and embedding of a file from one pass of the decoder; raises `AudioError`."""
+    """Peaks and hearing of a file from one pass of the decoder; raises `AudioError`."""
     sampler = model.sampler() if model else None
     with open_audio(path, params.sr) as audio:
         peaks = densest(find_peaks(_tapped(audio, sampler), params), params.peaks_per_s, params)
@@ -59,8 +77,16 @@ def listen(path: Path, params: LandmarkParams, model: EmbeddingModel | None) -> 
             duration_s=audio.decoded_s,
             problem=audio.problem,
             constellation=pack_peaks(peaks),
-            embedding=model.embed(sampler.windows()) if model and sampler else None,
+            hearing=hearing(model, sampler) if model and sampler else None,
         )
+
+
+def hearing(model: EmbeddingModel, sampler: WindowSampler) -> Hearing:
+    """All that the model says of what a sampler has taken; raises `ModelError`."""
+    windows = sampler.windows()
+    each = model.embed_each(windows)
+    starts_s = (sampler.starts() / model.sr).astype(np.float32)
+    return Hearing(each.mean(), Sections(starts_s, each.vectors), facets(windows))
 
 
 def _tapped(audio: AudioReader, sampler: WindowSampler | None) -> Iterator[Floats]:

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from fingerprinter.audio import find_audio
 from fingerprinter.core.params import LandmarkParams
+from fingerprinter.embedding import FACETS_ID
 from fingerprinter.errors import AudioError
 from fingerprinter.library.analysis import Analysis
 from fingerprinter.library.intake import FoundFile, Item, Outcome, take_in
 from fingerprinter.library.worker import Task, analyse_in_order
-from fingerprinter.store import files, postings, settings, tracks, vectors
+from fingerprinter.store import facets, files, postings, sections, settings, tracks, vectors
 from fingerprinter.store.database import Database
 from fingerprinter.types import IndexReport, Problem
 
@@ -119,11 +120,16 @@ class Indexer:
         )
 
     def _wanting(self) -> frozenset[int]:
-        """Tracks that lack an embedding and shall have one."""
+        """Tracks that lack an embedding, or what comes with it, and shall have one."""
         if self._model is None:
             return frozenset()
         with self._database.connect() as connection:
-            return frozenset(vectors.missing(connection, self._model))
+            lacking = (
+                *vectors.missing(connection, self._model),
+                *sections.missing(connection, self._model),
+                *facets.missing(connection, FACETS_ID),
+            )
+            return frozenset(lacking)
 
     def _changed(self, roots: Sequence[Path], wanting: frozenset[int]) -> Iterator[FoundFile]:
         """The files that are new, changed, or of a track that wants something."""

@@ -12,9 +12,19 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from fingerprinter.core.params import LandmarkParams
+from fingerprinter.embedding import FACETS_ID
 from fingerprinter.library.analysis import Analysis, Sound
 from fingerprinter.library.stored import track_landmarks
-from fingerprinter.store import constellations, files, postings, settings, tracks, vectors
+from fingerprinter.store import (
+    constellations,
+    facets,
+    files,
+    postings,
+    sections,
+    settings,
+    tracks,
+    vectors,
+)
 from fingerprinter.types import Landmarks, Track
 
 
@@ -70,7 +80,7 @@ class _Intake:
         if analysis.sound is None:
             return Outcome.LOST
         track_id = self._add(analysis, analysis.sound)
-        self._embedding(track_id, analysis.sound)
+        self._hearing(track_id, analysis.sound)
         replaced = self._place(file, track_id)
         return Outcome.UPDATED if replaced else Outcome.INDEXED
 
@@ -78,12 +88,12 @@ class _Intake:
         retagged = any(getattr(track, key) != tag for key, tag in asdict(analysis.tags).items())
         if retagged:
             tracks.update_tags(self._connection, track.id, analysis.tags)
-        embedded = analysis.sound is not None and self._embedding(track.id, analysis.sound)
+        heard = analysis.sound is not None and self._hearing(track.id, analysis.sound)
         moved = not files.holds(self._connection, file.path, track.id)
         if moved:
             self._forget_vanished(track.id)
         self._place(file, track.id)
-        return Outcome.UPDATED if retagged or embedded or moved else Outcome.SKIPPED
+        return Outcome.UPDATED if retagged or heard or moved else Outcome.SKIPPED
 
     def _add(self, analysis: Analysis, sound: Sound) -> int:
         track_id = tracks.add_track(
@@ -98,11 +108,15 @@ class _Intake:
         self.new.append(track_landmarks(track_id, sound.constellation, self._params))
         return track_id
 
-    def _embedding(self, track_id: int, sound: Sound) -> bool:
-        if sound.embedding is None or self._model is None:
+    def _hearing(self, track_id: int, sound: Sound) -> bool:
+        if sound.hearing is None or self._model is None:
             return False
-        vector, tags = sound.embedding.vector, sound.embedding.tags
-        vectors.put(self._connection, track_id, self._model, vector, tags)
+        heard = sound.hearing
+        vectors.put(
+            self._connection, track_id, self._model, heard.embedding.vector, heard.embedding.tags
+        )
+        sections.put(self._connection, track_id, self._model, heard.sections)
+        facets.put(self._connection, track_id, FACETS_ID, heard.facets.row())
         return True
 
     def _forget_vanished(self, track_id: int) -> None:

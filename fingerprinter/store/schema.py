@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_HEAD: Final = "0001"  # the newest revision in migrations/versions; a test holds them equal
+SCHEMA_HEAD: Final = "0002"  # the newest revision in migrations/versions; a test holds them equal
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -147,6 +147,23 @@ embedding = Table(
     Column("model", String(128), primary_key=True),
     Column("vector", LargeBinary, nullable=False),  # float32, little-endian
     Column("tags", LargeBinary, nullable=False),  # float32, little-endian; may be empty
+)
+
+section = Table(
+    "section",
+    metadata,
+    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
+    Column("model", String(128), primary_key=True),
+    Column("starts", LargeBinary, nullable=False),  # float32 seconds, little-endian
+    Column("vectors", LargeBinary, nullable=False),  # float16, little-endian, row after row
+)
+
+facet = Table(
+    "facet",
+    metadata,
+    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("data", LargeBinary, nullable=False),  # float16, little-endian
 )
 
 segment = Table(

@@ -7,12 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from conftest import PostgresServer
 from sqlalchemy import text
 
 from fingerprinter.errors import LibraryError, VersionError
-from fingerprinter.store import migration, schema, settings
+from fingerprinter.store import facets, migration, schema, sections, settings, tracks
+from fingerprinter.store.address import Address
 from fingerprinter.store.database import Database
+from fingerprinter.store.engine import Access, open_engine, writing
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,6 +76,26 @@ def test_an_unknown_schema_is_not_upgraded(library_url: str, version: str) -> No
     with pytest.raises(LibraryError, match=version):
         migration.upgrade(library_url)
     assert migration.current(library_url) == version
+
+
+def test_a_library_of_the_first_schema_keeps_its_tracks(database_url: str) -> None:
+    """Sections and facets are empty until the next `index`."""
+    address = Address.parse(database_url)
+    engine = open_engine(address, Access.CREATE)
+    with writing(engine) as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(migration.scripts_folder()))
+        command.upgrade(config, "0001")
+        values = "(1, 'c1', 'Song', 9.5, '2026-01-01 00:00:00')"
+        columns = "(id, content_id, title, duration_s, added_at)"
+        connection.execute(text(f"INSERT INTO track {columns} VALUES {values}"))
+        connection.execute(text("INSERT INTO setting VALUES ('library_id', 'mine')"))
+    engine.dispose()
+    migration.upgrade(database_url)
+    with Database.open(database_url) as database, database.connect() as connection:
+        assert tracks.get(connection, 1).title == "Song"
+        assert settings.get(connection, settings.LIBRARY_ID) == "mine"
+        assert sections.missing(connection, "model") == facets.missing(connection, "1") == [1]
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])

@@ -93,7 +93,7 @@ def test_a_worker_answers_file_after_file(worker: Worker, files: list[Path]) -> 
     assert first.content_id != second.content_id
     assert second.sound is not None
     assert second.sound.duration_s == pytest.approx(3)
-    assert second.sound.embedding is not None
+    assert second.sound.hearing is not None
 
 
 def test_a_worker_does_not_listen_to_what_is_known(worker: Worker, files: list[Path]) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from program import Program
 
+from fingerprinter.store.schema import SCHEMA_HEAD
+
 MUSIC = Path(__file__).resolve().parents[1] / "music"
 TRACK_KEYS = [
     "id",
@@ -161,8 +163,8 @@ def test_similar_needs_embeddings(program: Program) -> None:
 
 def test_the_schema_is_made_and_checked(program: Program) -> None:
     made = program("db", "upgrade", "--json").record
-    assert made == {"address": program.url, "revision": "0001", "head": "0001"}
-    assert program("db", "upgrade").out == f"{program.url}: schema 0001, up to date\n"
+    assert made == {"address": program.url, "revision": SCHEMA_HEAD, "head": SCHEMA_HEAD}
+    assert program("db", "upgrade").out == f"{program.url}: schema {SCHEMA_HEAD}, up to date\n"
     set_schema(program, "9999")
     assert program("db", "current", "--json").record == made | {"revision": "9999"}
     assert "upgrade fingerprinter" in program("list", status=4).err

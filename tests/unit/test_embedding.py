@@ -26,7 +26,7 @@ from fingerprinter.errors import ModelError
 Floats = npt.NDArray[np.float32]
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
-SMALL = Sampling(window=8, least=3)
+SMALL = Sampling(window=8, least=3, apart=4, most=20)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,9 @@ def sampled(blocks: list[Floats], sampling: Sampling) -> Floats:
 def evenly_spread(samples: Floats, sampling: Sampling) -> Floats:
     """The plain twin, which knows the length beforehand."""
     last, stride = len(samples) - sampling.window, sampling.window
-    while last // stride >= 2 * sampling.least:
+    while last // stride >= 2 * sampling.least and stride < sampling.apart * sampling.window:
+        stride *= 2
+    while last // stride >= sampling.most:
         stride *= 2
     return np.stack([samples[i : i + sampling.window] for i in range(0, last + 1, stride)])
 
@@ -64,9 +66,23 @@ def test_windows_are_evenly_spread_however_the_audio_is_cut(length: int, cuts: l
 
 
 @given(length=st.integers(SMALL.window * 7, 5000))
-def test_long_audio_gives_more_than_the_least_and_at_most_twice(length: int) -> None:
+def test_long_audio_gives_more_than_the_least_and_not_too_many(length: int) -> None:
     count = len(sampled([np.ones(length, np.float32)], SMALL))
-    assert SMALL.least < count <= 2 * SMALL.least
+    near = length < 2 * SMALL.least * SMALL.apart * SMALL.window
+    assert SMALL.least < count <= (2 * SMALL.least if near else SMALL.most)
+
+
+@given(length=st.integers(0, 2000), silent=st.integers(0, 2000))
+def test_it_says_where_each_window_begins(length: int, silent: int) -> None:
+    samples = np.arange(1, length + 1, dtype=np.float32) + 1000
+    samples[silent : silent + 100] = 0
+    sampler = WindowSampler(SMALL)
+    sampler.push(samples)
+    windows, starts = sampler.windows(), sampler.starts()
+    assert len(windows) == len(starts) >= 1
+    if length >= SMALL.window:
+        for window, start in zip(windows, starts, strict=True):
+            np.testing.assert_array_equal(window, samples[start : start + SMALL.window])
 
 
 def test_short_audio_is_repeated() -> None:
