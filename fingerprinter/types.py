@@ -104,7 +104,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A recording and its likeness to the query: cosine of the standardised embeddings, -1..1."""
+    """A recording and its likeness to the query: -1..1, 0 of two that have nothing in common.
+
+    similarity: cosine of the standardised embeddings, scaled against hubs; 1 of the same sound
+    """
 
     track: Track
     similarity: float

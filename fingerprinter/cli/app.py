@@ -10,7 +10,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from fingerprinter.cli import collection, duplicates, evaluate, plot, questions, schema
+from fingerprinter.cli import (
+    collection,
+    duplicates,
+    evaluate,
+    evaluate_similarity,
+    plot,
+    questions,
+    schema,
+)
 from fingerprinter.cli.output import abandon_stdout, complain, emit, prepare_streams
 from fingerprinter.errors import FingerprinterError
 
@@ -80,6 +88,7 @@ app.command()(collection.remove)
 app.command()(collection.stats)
 app.command()(collection.reindex)
 app.add_typer(schema.app, name="db")
+evaluate.app.command()(evaluate_similarity.similarity)
 app.add_typer(evaluate.app, name="evaluate")
 
 

@@ -26,7 +26,8 @@ from fingerprinter.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
 
-DEFAULT_WEIGHTS = Path(__file__).parent / "weights" / "musicnn-msd.onnx"
+MUSICNN_WEIGHTS = Path(__file__).parent / "weights" / "musicnn-msd.onnx"
+DEFAULT_WEIGHTS = MUSICNN_WEIGHTS
 
 _INPUT, _VECTOR, _TAGS = "log_mel", "mean_pool", "tags"
 _ERRORS_ONLY = 3  # severity of what onnxruntime may say on stderr

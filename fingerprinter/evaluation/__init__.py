@@ -3,21 +3,28 @@
 from fingerprinter.evaluation.conditions import CONDITIONS, QUICK, Condition, select
 from fingerprinter.evaluation.degrade import Sounds, folder_sound
 from fingerprinter.evaluation.identify import Plan, Progress, evaluate_identify
-from fingerprinter.evaluation.metrics import Rate
+from fingerprinter.evaluation.metrics import Mean, Rate
 from fingerprinter.evaluation.music import read_groups
 from fingerprinter.evaluation.report import ConditionResult, Report
+from fingerprinter.evaluation.similarity import SimilarityPlan, evaluate_similarity
+from fingerprinter.evaluation.similarity_report import SimilarityReport, SystemResult
 
 __all__ = [
     "CONDITIONS",
     "QUICK",
     "Condition",
     "ConditionResult",
+    "Mean",
     "Plan",
     "Progress",
     "Rate",
     "Report",
+    "SimilarityPlan",
+    "SimilarityReport",
     "Sounds",
+    "SystemResult",
     "evaluate_identify",
+    "evaluate_similarity",
     "folder_sound",
     "read_groups",
     "select",

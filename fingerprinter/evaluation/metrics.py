@@ -1,9 +1,12 @@
-"""Counts of trials as rates with intervals."""
+"""Counts of trials as rates, and measures of queries as means, with intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 _Z = 1.959964  # two-sided 95 % of the normal distribution
 
@@ -39,3 +42,35 @@ class Rate:
         middle = (self.count + z2 / 2) / (n + z2)
         half = _Z / (n + z2) * (self.count * (n - self.count) / n + z2 / 4) ** 0.5
         return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """The mean of a measure that is 0..1 for each query.
+
+    share: the mean, ``None`` of nothing; error: its standard error
+    """
+
+    share: float | None
+    total: int
+    error: float
+
+    @classmethod
+    def of(cls, values: npt.NDArray[np.float64]) -> Mean:
+        """Of a value for each query, (n,)."""
+        n = len(values)
+        if n == 0:
+            return cls(None, 0, 0.0)
+        return cls(float(values.mean()), n, float(values.std(ddof=1) / n**0.5) if n > 1 else 1.0)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the true mean lies with a probability of 95 %, by the normal distribution.
+
+        >>> Mean(0.5, 100, 0.05).interval
+        (0.402, 0.598)
+        """
+        if self.share is None:
+            return 0.0, 1.0
+        low, high = self.share - _Z * self.error, self.share + _Z * self.error
+        return round(max(0.0, low), 4), round(min(1.0, high), 4)

@@ -36,28 +36,38 @@ class SoundSpace:
 def vector_index(connection: Connection, cache: Path, model: str) -> VectorIndex:
     """The index of a model's vectors as the database has them now.
 
-    cache: folder of derived files; the index is kept there, and rebuilt where it is
-    missing, stale or damaged
+    cache: folder of derived files; the index is kept there. What has changed since is added to
+    it; it is made anew where much has, or where it is missing or damaged
     """
     library_id = settings.get(connection, settings.LIBRARY_ID) or "unknown"
-    revision = settings.revision(connection)
-    folder = cache / library_id
-    found = VectorIndex.load(folder, library_id, revision, model)
-    if found is None:
-        matrix = vectors.vector_matrix(connection, model)
-        found = VectorIndex.build(matrix.ids, matrix.rows)
-        found.save(folder, library_id, revision, model)
-    return found
+    revision, folder = settings.revision(connection), cache / library_id
+    found = VectorIndex.load(folder, library_id, model)
+    if found and found.revision == revision:
+        return found
+    now = _followed(connection, model, found) or _built(connection, model)
+    now.save(folder, library_id, revision, model)
+    return now
+
+
+def _followed(connection: Connection, model: str, found: VectorIndex | None) -> VectorIndex | None:
+    def read(ids: Ids) -> Floats:
+        return vectors.some(connection, model, ids.tolist()).rows
+
+    return found.follow(vectors.ids(connection, model), read) if found else None
+
+
+def _built(connection: Connection, model: str) -> VectorIndex:
+    matrix = vectors.vector_matrix(connection, model)
+    return VectorIndex.build(matrix.ids, matrix.rows)
 
 
 def sound_space(connection: Connection, cache: Path, model: str) -> SoundSpace:
     """Every track of a library with its place among the others and its tags.
 
-    cache, model: as for `vector_index`, which standardises a query (`VectorIndex.standardise`)
-    as these vectors are
+    cache, model: as for `vector_index`, whose `space` standardises a query as these are
     Raises `CorruptionError` where an embedding is damaged.
     """
     raw = vectors.vector_matrix(connection, model)
     index = vector_index(connection, cache, model)
     tags = vectors.tag_matrix(connection, model)
-    return SoundSpace(raw.ids, index.standardise(raw.rows), tags.rows)
+    return SoundSpace(raw.ids, index.space.standardise(raw.rows), tags.rows)

@@ -16,6 +16,7 @@ Vector = npt.NDArray[np.float32]
 
 _STORED = np.dtype("<f4")
 _ROWS = 4096  # read at a time
+_ASKED = 1000  # ids in a statement: few enough parameters for SQLite
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,28 @@ def vector_matrix(connection: Connection, model: str) -> Matrix:
     return _matrix(connection, model, embedding.c.vector)
 
 
+def ids(connection: Connection, model: str) -> npt.NDArray[np.int64]:
+    """The tracks that have an embedding under a model, sorted, (n,) int64."""
+    here = select(embedding.c.track_id).where(embedding.c.model == model)
+    return np.array(list(connection.scalars(here.order_by(embedding.c.track_id))), np.int64)
+
+
+def some(connection: Connection, model: str, track_ids: Sequence[int]) -> Matrix:
+    """The embeddings of those of the given tracks that have one; raises `CorruptionError`."""
+    width = _width(connection, model, embedding.c.vector)
+    found = Matrix(np.empty(0, np.int64), np.empty((0, width // 4), np.float32))
+    columns = select(embedding.c.track_id, embedding.c.vector).where(embedding.c.model == model)
+    for start in range(0, len(track_ids), _ASKED):
+        wanted = embedding.c.track_id.in_(track_ids[start : start + _ASKED])
+        rows = connection.execute(columns.where(wanted).order_by(embedding.c.track_id)).all()
+        ids = np.array([track_id for track_id, _ in rows], np.int64)
+        found = Matrix(
+            np.concatenate([found.ids, ids]),
+            np.concatenate([found.rows, _stacked(rows, width)]),
+        )
+    return found
+
+
 def tag_matrix(connection: Connection, model: str) -> Matrix:
     """The tag activations of all tracks that have some under a model; raises `CorruptionError`."""
     return _matrix(connection, model, embedding.c.tags)
@@ -85,7 +108,7 @@ def _matrix(connection: Connection, model: str, column: Column[bytes]) -> Matrix
     """Rows straight into one array: at 100,000 tracks a list of them would double the memory."""
     here = embedding.c.model == model
     count = connection.scalar(select(func.count()).where(here)) or 0
-    width = connection.scalar(select(func.length(column)).where(here).limit(1)) or 0
+    width = _width(connection, model, column)
     matrix = Matrix(np.empty(count, np.int64), np.empty((count, width // 4), np.float32))
     statement = select(embedding.c.track_id, column).where(here).order_by(embedding.c.track_id)
     result = connection.execute(statement, execution_options={"yield_per": _ROWS})
@@ -98,6 +121,12 @@ def _matrix(connection: Connection, model: str, column: Column[bytes]) -> Matrix
     return matrix
 
 
+def _width(connection: Connection, model: str, column: Column[bytes]) -> int:
+    """Bytes of each row."""
+    here = embedding.c.model == model
+    return connection.scalar(select(func.length(column)).where(here).limit(1)) or 0
+
+
 def _stacked(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
     for track_id, data in rows:
         if len(data) != width:
@@ -105,7 +134,8 @@ def _stacked(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
                 f"track {track_id}: its embedding has {len(data)} bytes, others {width}; "
                 "run `fingerprinter reindex`"
             )
-    return np.frombuffer(b"".join(data for _, data in rows), _STORED).reshape(len(rows), -1)
+    values = np.frombuffer(b"".join(data for _, data in rows), _STORED)
+    return values.reshape(len(rows), width // 4)
 
 
 def missing(connection: Connection, model: str) -> list[int]:

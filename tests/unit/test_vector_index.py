@@ -13,8 +13,10 @@ import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from fingerprinter.embedding import VectorIndex
+from fingerprinter.embedding import IndexManifest, VectorIndex
+from fingerprinter.embedding import index as index_module
 from fingerprinter.embedding.whitening import whitening
 from fingerprinter.errors import ModelError
 
@@ -31,18 +33,18 @@ def vectors(n: int, seed: int = 0) -> Floats:
     return (mixed * rng.uniform(0.1, 3, DIM) + rng.uniform(-2, 2, DIM)).astype(np.float32)
 
 
-def built(n: int, seed: int = 0) -> VectorIndex:
-    return VectorIndex.build(np.arange(n) * 10, vectors(n, seed))
+def built(n: int, seed: int = 0, *, hubs: bool = False) -> VectorIndex:
+    return VectorIndex.build(np.arange(n) * 10, vectors(n, seed), hubs=hubs)
 
 
-def load(directory: Path, revision: int = REVISION) -> VectorIndex | None:
-    return VectorIndex.load(directory, LIBRARY, revision, MODEL)
+def load(directory: Path) -> VectorIndex | None:
+    return VectorIndex.load(directory, LIBRARY, MODEL)
 
 
 # Similarity
 
 
-def plain_similarities(rows: Floats) -> npt.NDArray[np.float64]:
+def plain_cosines(rows: Floats) -> npt.NDArray[np.float64]:
     """The same by the book: z-score, ZCA by the matrix square root, cosine."""
     rows = rows.astype(np.float64)
     mean = rows.sum(axis=0) / (len(rows) + 10)
@@ -51,19 +53,43 @@ def plain_similarities(rows: Floats) -> npt.NDArray[np.float64]:
     left, values, _ = np.linalg.svd(z.T @ z / len(rows) + np.eye(DIM))
     white = z @ left @ np.diag(values**-0.5) @ left.T
     white /= np.linalg.norm(white, axis=1, keepdims=True)
-    similarities: npt.NDArray[np.float64] = white @ white.T
-    return similarities
+    cosines: npt.NDArray[np.float64] = white @ white.T
+    return cosines
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 10, 200])
-def test_similarities_are_those_of_the_book(n: int) -> None:
-    rows, index = vectors(n), built(n)
-    expected = plain_similarities(rows)
+def plain_similarities(rows: Floats) -> npt.NDArray[np.float64]:
+    """NICDM by the book: distances over the geometric mean of two mean distances to the nearest."""
+    distances = 1 - plain_cosines(rows)
+    n = len(rows)
+    nearest = np.sort(distances + 9 * np.eye(n), axis=1)[:, : max(10, round(0.05 * n))]
+    reach = np.array([row[row < 9].mean() if (row < 9).any() else 1 for row in nearest])
+    scaled: npt.NDArray[np.float64] = distances / np.sqrt(reach * reach[:, np.newaxis])
+    return np.clip(1 - scaled * reach.mean(), -1, 1)
+
+
+@pytest.mark.parametrize("hubs", [True, False])
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 300])
+def test_similarities_are_those_of_the_book(n: int, hubs: bool) -> None:
+    rows, index = vectors(n), built(n, hubs=hubs)
+    expected = plain_cosines(rows) if hubs else plain_similarities(rows)
     for query, similarities in zip(rows, expected, strict=True):
         ids, found = index.search(query, n)
-        order = np.argsort(-similarities)
-        np.testing.assert_array_equal(ids, order * 10)
-        np.testing.assert_allclose(found, similarities[order], atol=1e-5)
+        np.testing.assert_allclose(found, np.sort(similarities)[::-1], atol=1e-4)
+        np.testing.assert_allclose(similarities[ids // 10], found, atol=1e-4)
+
+
+def test_hubs_become_rarer() -> None:
+    """Of music of a few kinds the tracks that are of none clearly are hubs."""
+    rng = np.random.default_rng(0)
+    kinds = rng.standard_normal((400, 8)) @ rng.standard_normal((8, 100))
+    rows = (kinds * rng.gamma(1, 1, (400, 1)) + rng.standard_normal((400, 100))).astype(np.float32)
+
+    def skew(index: VectorIndex) -> float:
+        lists = [index.search(row, 10, exclude=[number])[0] for number, row in enumerate(rows)]
+        return float(stats.skew(np.bincount(np.concatenate(lists), minlength=len(rows))))
+
+    assert skew(VectorIndex.build(np.arange(400), rows, hubs=True)) > 0.8
+    assert skew(VectorIndex.build(np.arange(400), rows)) < 0.3
 
 
 @given(n=st.integers(1, 60), seed=st.integers(0, 100), k=st.integers(0, 70))
@@ -84,6 +110,15 @@ def test_excluded_tracks_make_room_for_the_next(excluded: set[int], k: int) -> N
     everything, _ = index.search(query, 20)
     expected = [i for i in everything if i not in excluded][:k]
     assert index.search(query, k, excluded)[0].tolist() == expected
+
+
+@given(among=st.sets(st.integers(-5, 25).map(lambda i: i * 10)), k=st.integers(0, 30))
+def test_only_some_tracks_may_count(among: set[int], k: int) -> None:
+    index, query = built(20), vectors(20)[0]
+    everything, _ = index.search(query, 20)
+    expected = [i for i in everything if i in among and i != 30][:k]
+    found, _ = index.search(query, k, exclude=[30], among=np.array(sorted(among), np.int64))
+    assert found.tolist() == expected
 
 
 @pytest.mark.parametrize("dim", [0, DIM])
@@ -124,11 +159,99 @@ def test_whitening_levels_the_principal_axes() -> None:
     np.testing.assert_allclose(after, before / (before + 1), rtol=0.02)
 
 
-def test_standardised_vectors_multiply_to_similarities() -> None:
-    rows, index = vectors(30), built(30)
-    standard = index.standardise(rows)
+def test_standardised_vectors_multiply_to_cosines() -> None:
+    rows, index = vectors(30), built(30, hubs=True)
+    standard = index.space.standardise(rows)
     ids, similarities = index.search(rows[4], 30)
     np.testing.assert_allclose(standard[ids // 10] @ standard[4], similarities, atol=1e-5)
+
+
+# Many tracks, and what changes
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> int:
+    """So many tracks are searched by lists and followed."""
+    monkeypatch.setattr(index_module, "EXACT_TRACKS", 1000)
+    monkeypatch.setattr(index_module, "_LEAST_FOLLOWED", 100)
+    return 3000
+
+
+def test_lists_find_nearly_what_all_comparisons_find(many: int, tmp_path: Path) -> None:
+    rows, built_by_lists = vectors(many), built(many)
+    assert not built_by_lists.is_exact
+    cosines = plain_cosines(rows)
+    built_by_lists.save(tmp_path, LIBRARY, REVISION, MODEL)
+    hits = 0
+    for index in filter(None, (built_by_lists, load(tmp_path))):
+        space = index.space
+        exact = space.entries(space.standardise(rows))
+        for number in range(0, many, 100):
+            question = space.question(space.standardise(rows[number : number + 1])[0])
+            expected = np.argsort(-(exact @ question))[:10] * 10
+            ids, similarities = index.search(rows[number], 10)
+            hits += len(np.intersect1d(ids, expected))
+            assert (np.diff(similarities) <= 0).all()
+            assert cosines[number, ids // 10].mean() > 0.5
+    assert hits >= 0.95 * 2 * 10 * many / 100
+
+
+def test_lists_give_all_that_is_asked_for(many: int) -> None:
+    index, query = built(many), vectors(many)[7]
+    among = np.arange(0, many, 50) * 10
+    ids, _ = index.search(query, many, among=among)
+    assert sorted(ids.tolist()) == among.tolist()
+    ids, _ = index.search(query, many)
+    assert len(ids) == many
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_changed_is_followed(
+    many: int, exact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index_module, "EXACT_TRACKS", many if exact else 1000)
+    built(many).save(tmp_path, LIBRARY, REVISION, MODEL)
+    before = load(tmp_path)
+    assert before is not None
+    new = vectors(40, seed=3)
+    ids = np.concatenate([np.arange(30, many) * 10, 100_000 + np.arange(40)])
+    index = before.follow(ids, lambda come: new[come - 100_000])
+    assert index is not None
+    assert len(index) == many + 10
+    manifest = index.save(tmp_path, LIBRARY, REVISION + 1, MODEL)
+    for each in (index, load(tmp_path)):
+        assert each is not None
+        assert each.search(new[5], 1)[0].tolist() == [100_005]
+        assert not np.isin(each.search(vectors(many)[5], 50)[0], np.arange(30) * 10).any()
+        assert each.search(new[5], 1, exclude=[100_005])[0].tolist() != [100_005]
+        assert each.search(new[5], 3, among=np.array([10, 300, 100_005]))[0].tolist()[0] == 100_005
+    assert load(tmp_path).revision == REVISION + 1  # type: ignore[union-attr]
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest.json", *names(manifest)}
+
+
+def test_a_followed_index_answers_like_one_made_anew_of_the_same_statistics(many: int) -> None:
+    rows = vectors(many)
+    all_but_some = np.arange(many - 50)
+    index = VectorIndex.build(all_but_some, rows[: many - 50]).follow(
+        np.arange(many), lambda come: rows[come]
+    )
+    assert index is not None
+    space = index.space
+    for number in range(0, many, 300):
+        question = space.question(space.standardise(rows[number : number + 1])[0])
+        products = space.entries(space.standardise(rows)) @ question
+        nearest = np.argsort(-products)[:10]
+        assert len(np.intersect1d(index.search(rows[number], 10)[0], nearest)) >= 8
+
+
+def test_too_much_change_asks_for_a_new_index(many: int) -> None:
+    index = built(many)
+    ids = np.arange(many) * 10
+    nothing = np.empty((0, DIM), np.float32)
+    assert index.follow(ids[: many - 200], lambda _: nothing) is None
+    few = built(50)
+    assert few.follow(np.arange(49) * 10, lambda _: nothing) is None
+    assert few.follow(np.arange(50) * 10, lambda _: nothing) is not None
 
 
 # The file
@@ -140,16 +263,16 @@ def test_what_was_saved_answers_alike(tmp_path: Path) -> None:
     loaded = load(tmp_path)
     assert loaded is not None
     assert (manifest.count, manifest.dim) == (len(loaded), loaded.dim) == (50, DIM)
+    assert loaded.revision == REVISION
     for query in vectors(5, seed=1):
         for ours, theirs in zip(index.search(query, 9), loaded.search(query, 9), strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize(
-    "state",
-    [("another", REVISION, MODEL), (LIBRARY, REVISION + 1, MODEL), (LIBRARY, REVISION, "another")],
+    "state", [("another", MODEL), (LIBRARY, "another")], ids=["library", "model"]
 )
-def test_an_index_of_another_state_is_not_read(tmp_path: Path, state: tuple[str, int, str]) -> None:
+def test_an_index_of_another_state_is_not_read(tmp_path: Path, state: tuple[str, str]) -> None:
     built(5).save(tmp_path, LIBRARY, REVISION, MODEL)
     assert VectorIndex.load(tmp_path, *state) is None
 
@@ -168,9 +291,9 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
-@given(data=st.data())
-def test_any_flipped_bit_is_noticed(tmp_path: Path, data: st.DataObject) -> None:
-    name = built(5).save(tmp_path, LIBRARY, REVISION, MODEL).file_name
+@given(data=st.data(), part=st.sampled_from(["base", "space", "tail"]))
+def test_any_flipped_bit_is_noticed(tmp_path: Path, data: st.DataObject, part: str) -> None:
+    name = built(5).save(tmp_path, LIBRARY, REVISION, MODEL).file_name(part)
     content = bytearray((tmp_path / name).read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     (tmp_path / name).write_bytes(content)
@@ -186,31 +309,42 @@ def test_a_broken_manifest_is_no_manifest(tmp_path: Path, text: str) -> None:
     assert load(tmp_path) is None
 
 
-def test_a_lost_or_shortened_file_is_noticed(tmp_path: Path) -> None:
-    path = tmp_path / built(5).save(tmp_path, LIBRARY, REVISION, MODEL).file_name
+@pytest.mark.parametrize("part", ["base", "space", "tail"])
+def test_a_lost_or_shortened_file_is_noticed(tmp_path: Path, part: str) -> None:
+    path = tmp_path / built(5).save(tmp_path, LIBRARY, REVISION, MODEL).file_name(part)
     os.truncate(path, path.stat().st_size // 2)
     assert load(tmp_path) is None
     path.unlink()
     assert load(tmp_path) is None
 
 
+def names(manifest: IndexManifest) -> set[str]:
+    return {manifest.file_name(part) for part in ("base", "space", "tail")}
+
+
 def test_the_replaced_file_goes_and_its_readers_stay(tmp_path: Path) -> None:
     built(5).save(tmp_path, LIBRARY, REVISION, MODEL)
     reader = load(tmp_path)
     now = built(6).save(tmp_path, LIBRARY, REVISION + 1, MODEL)
-    assert {path.name for path in tmp_path.iterdir()} == {"manifest.json", now.file_name}
+    assert {path.name for path in tmp_path.iterdir()} == {"manifest.json", *names(now)}
     assert reader is not None
     assert reader.search(vectors(5)[3], 1)[0] == [30]
 
 
 def test_only_old_litter_is_swept(tmp_path: Path) -> None:
-    for name, age_s in [("old.tmp", 7200), ("old.faiss", 7200), ("new.tmp", 60), ("my.txt", 7200)]:
+    for name, age_s in [
+        ("old.tmp", 7200),
+        ("old.faiss", 7200),
+        ("old.base", 7200),
+        ("new.tmp", 60),
+        ("my.txt", 7200),
+    ]:
         (tmp_path / name).touch()
         then = (tmp_path / name).stat().st_mtime - age_s
         os.utime(tmp_path / name, (then, then))
     now = built(5).save(tmp_path, LIBRARY, REVISION, MODEL)
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"manifest.json", now.file_name, "new.tmp", "my.txt"}
+    assert left == {"manifest.json", *names(now), "new.tmp", "my.txt"}
 
 
 def test_a_failed_write_leaves_what_was_there(
@@ -244,11 +378,9 @@ def test_many_writers_leave_one_whole_index(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as executor:
         writers = [executor.submit(write, revision) for revision in range(8)]
         while not all(writer.done() for writer in writers):
-            for revision in range(8):
-                index = load(tmp_path, revision)
-                assert index is None or len(index) == revision + 1
+            index = load(tmp_path)
+            assert index is None or len(index) == (index.revision or 0) + 1
     for writer in writers:
         writer.result()
-    found = [index for index in (load(tmp_path, revision) for revision in range(8)) if index]
-    assert len(found) == 1
+    assert load(tmp_path) is not None
     assert not list(tmp_path.glob("*.tmp"))
