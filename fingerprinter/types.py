@@ -83,6 +83,63 @@ class Landmarks:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """The key of a recording, as "Eb" and "major".
+
+    confidence: 0..1, how often a key as clear as this one is also that of the other half
+    """
+
+    tonic: str
+    mode: Literal["major", "minor"]
+    confidence: float
+
+    @property
+    def name(self) -> str:
+        """As it is stored and shown: "Eb major"."""
+        return f"{self.tonic} {self.mode}"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a recording's form; those of one label ("A", "B") sound alike."""
+
+    start_s: float
+    end_s: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """Levels by EBU R 128; ``None`` where there is silence only.
+
+    integrated_lufs: of the whole
+    range_lu: from the quiet to the loud passages
+    true_peak_dbtp: of the highest sample, those between the samples included
+    """
+
+    integrated_lufs: float | None
+    range_lu: float | None
+    true_peak_dbtp: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class MusicAnalysis:
+    """What a musician would note of a recording.
+
+    tempo_bpm, beats_s, key: ``None`` or empty where there are no beats, no tones
+    tempo_confidence: 0..1, how steadily the beats come
+    beats_s, sections: in the order of time
+    """
+
+    tempo_bpm: float | None
+    tempo_confidence: float | None
+    beats_s: tuple[float, ...]
+    key: Key | None
+    sections: tuple[Section, ...]
+    loudness: Loudness
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """One recording heard in a clip.
 

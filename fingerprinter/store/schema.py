@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_HEAD: Final = "0002"  # the newest revision in migrations/versions; a test holds them equal
+SCHEMA_HEAD: Final = "0003"  # the newest revision in migrations/versions; a test holds them equal
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -164,6 +164,17 @@ facet = Table(
     Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
     Column("version", String(64), nullable=False),
     Column("data", LargeBinary, nullable=False),  # float16, little-endian
+)
+
+analysis = Table(
+    "analysis",
+    metadata,
+    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("tempo_bpm", Float(53)),
+    Column("key", String(16)),
+    Column("loudness_lufs", Float(53)),
+    Column("details", Text, nullable=False),  # JSON, all of it; the columns are for filters
 )
 
 segment = Table(

@@ -1,0 +1,95 @@
+"""Analyses of tracks in both databases: whole, of one version, filtered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from conftest import Store
+from sqlalchemy import Connection, update
+
+from fingerprinter.errors import CorruptionError
+from fingerprinter.store import analyses, tracks
+from fingerprinter.store.analyses import Wanted
+from fingerprinter.store.schema import analysis
+from fingerprinter.types import Key, Loudness, MusicAnalysis, Section, Tags
+
+SOME = MusicAnalysis(
+    tempo_bpm=121.5,
+    tempo_confidence=0.8,
+    beats_s=(0.51, 1.004, 1.499),
+    key=Key("A", "minor", 0.7),
+    sections=(Section(0.0, 1.0, "A"), Section(1.0, 2.0, "B")),
+    loudness=Loudness(-14.2, 6.1, -0.3),
+)
+SILENCE = MusicAnalysis(None, None, (), None, (), Loudness(None, None, None))
+
+
+def add(connection: Connection, content_id: str) -> int:
+    now = datetime.now(UTC)
+    return tracks.add_track(connection, content_id, Tags(), 1.0, added_at=now)
+
+
+@pytest.mark.parametrize("found", [SOME, SILENCE])
+def test_an_analysis_comes_back_as_it_was(store: Store, found: MusicAnalysis) -> None:
+    with store.write() as connection:
+        track_id = add(connection, "c1")
+        analyses.put(connection, track_id, "1", SILENCE)
+        analyses.put(connection, track_id, "1", found)
+    with store.read() as connection:
+        assert analyses.get(connection, track_id, "1") == found
+
+
+def test_versions_are_not_mixed(store: Store) -> None:
+    with store.write() as connection:
+        old, new, none = (add(connection, f"c{number}") for number in range(3))
+        analyses.put(connection, old, "1", SOME)
+        analyses.put(connection, new, "1", SOME)
+        analyses.put(connection, new, "2", SILENCE)
+    with store.read() as connection:
+        assert analyses.get_many(connection, [old, new, none], "2") == {new: SILENCE}
+        assert analyses.missing(connection, "2") == [old, none]
+        assert analyses.missing(connection, "1") == [new, none]
+        assert analyses.filtered(connection, "1", Wanted()) == {old}
+
+
+def test_filters(store: Store) -> None:
+    with store.write() as connection:
+        slow, fast, silent = (add(connection, f"c{number}") for number in range(3))
+        analyses.put(connection, slow, "1", replace(SOME, tempo_bpm=60.0))
+        analyses.put(connection, fast, "1", replace(SOME, key=Key("C", "major", 0.5)))
+        analyses.put(connection, silent, "1", SILENCE)
+
+    def found(wanted: Wanted) -> set[int]:
+        with store.read() as connection:
+            return analyses.filtered(connection, "1", wanted)
+
+    assert found(Wanted(tempo_bpm=(60.0, 121.5))) == {slow, fast}
+    assert found(Wanted(tempo_bpm=(60.1, None))) == {fast}
+    assert found(Wanted(keys=["A minor", "D minor"])) == {slow}
+    assert found(Wanted(keys=[])) == set()
+    assert found(Wanted(loudness_lufs=(None, -14.0))) == {slow, fast}
+    assert found(Wanted(tempo_bpm=(None, 100.0), keys=["C major"])) == set()
+
+
+@pytest.mark.parametrize("details", ["", "{}", "[1]", '{"tempo_bpm": 1}'])
+def test_a_damaged_analysis_is_told(store: Store, details: str) -> None:
+    with store.write() as connection:
+        track_id = add(connection, "c1")
+        analyses.put(connection, track_id, "1", SOME)
+        connection.execute(update(analysis).values(details=details))
+    with (
+        store.read() as connection,
+        pytest.raises(CorruptionError, match="its analysis is damaged"),
+    ):
+        analyses.get(connection, track_id, "1")
+
+
+def test_it_goes_with_its_track(store: Store) -> None:
+    with store.write() as connection:
+        track_id = add(connection, "c1")
+        analyses.put(connection, track_id, "1", SOME)
+        tracks.remove(connection, track_id)
+    with store.read() as connection:
+        assert connection.execute(analysis.select()).all() == []
