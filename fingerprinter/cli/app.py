@@ -15,6 +15,7 @@ from fingerprinter.cli import (
     duplicates,
     evaluate,
     evaluate_similarity,
+    path,
     plot,
     questions,
     schema,
@@ -80,6 +81,7 @@ def _global_options(
 app.command()(collection.index)
 app.command()(questions.identify)
 app.command()(questions.similar)
+app.command()(path.path)
 app.command()(duplicates.duplicates)
 app.command()(plot.plot)
 app.command("list")(collection.list_tracks)

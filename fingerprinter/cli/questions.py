@@ -15,19 +15,17 @@ import typer
 
 from fingerprinter.audio import AudioSource
 from fingerprinter.cli import text
+from fingerprinter.cli.neighbours import answer
 from fingerprinter.cli.options import AsJson, Count, MinConfidence, PlaylistFile
 from fingerprinter.cli.output import Column, complain, print_json, print_table
-from fingerprinter.cli.playlist import write_playlist
 from fingerprinter.cli.progress import shown_progress
 from fingerprinter.cli.records import (
     Record,
     match_record,
-    neighbour_record,
-    track_record,
 )
 from fingerprinter.errors import AudioError, UnknownTrackError, UsageError
 from fingerprinter.library import MIN_CONFIDENCE, Answer, Library, open_library
-from fingerprinter.types import Match, Neighbour, Track
+from fingerprinter.types import Match, Track
 
 _STDIN, _MIC = "-", "mic"
 
@@ -211,13 +209,7 @@ def similar(
     with open_library(ctx.obj, create=False, read_only=True) as library:
         query = track_or_file(library, track)
         found = library.similar(query, n)
-    if m3u:
-        for left_out in write_playlist(m3u, [each.track for each in found]):
-            complain(f"{m3u}: left out {text.label(left_out)}: no playlist can name its file")
-    if as_json:
-        print_json(_similar_record(query, found))
-    else:
-        _print_neighbours(found)
+    answer(query, found, m3u, as_json=as_json)
 
 
 def track_or_file(library: Library, name: str) -> Track | str:
@@ -228,32 +220,3 @@ def track_or_file(library: Library, name: str) -> Track | str:
         if not Path(name).is_file():
             raise
         return name
-
-
-def _similar_record(query: Track | str, found: Sequence[Neighbour]) -> Record:
-    return {
-        "query": track_record(query) if isinstance(query, Track) else query,
-        "results": [neighbour_record(each) for each in found],
-    }
-
-
-def _print_neighbours(found: Sequence[Neighbour]) -> None:
-    columns = [
-        Column("similarity", "right", folds=False),
-        Column("id", "right", folds=False),
-        Column("title"),
-        Column("artist"),
-        Column("file"),
-    ]
-    print_table(columns, map(_neighbour_row, found))
-
-
-def _neighbour_row(neighbour: Neighbour) -> list[str]:
-    track = neighbour.track
-    return [
-        f"{neighbour.similarity:.3f}",
-        str(track.id),
-        text.title(track),
-        track.artist or "",
-        track.path or "",
-    ]

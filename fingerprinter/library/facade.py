@@ -28,6 +28,7 @@ from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, Duplicate
 from fingerprinter.library.explanation import Explanation, explain_alone, explain_match
 from fingerprinter.library.identification import Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
+from fingerprinter.library.paths import path_between
 from fingerprinter.library.similarity import SoundSpace, sound_space, vector_index
 from fingerprinter.library.stored import stored_peaks, track_landmarks
 from fingerprinter.library.windows import Heard, hear
@@ -403,6 +404,21 @@ class Library:
             known = tracks.get_many(connection, ids.tolist())
         pairs = zip(ids.tolist(), similarities.tolist(), strict=True)
         return [Neighbour(known[id_], similarity) for id_, similarity in pairs if id_ in known]
+
+    def path(
+        self, start: TrackRef, end: TrackRef, n: int = 10, *, per_artist: bool = False
+    ) -> list[Neighbour]:
+        """A playlist from one track to another by small steps, both ends included.
+
+        Each comes with its likeness to the one before, the first with 1.
+        n: how many; fewer only where there are not so many
+        per_artist: at most one track of an artist
+        Raises `UnknownTrackError`, `UsageError` for no two ends, `ModelError` without embeddings.
+        """
+        with self._database.connect() as connection:
+            ends = _resolve(connection, start), _resolve(connection, end)
+            space = sound_space(connection, self._config.cache, self._model.digest)
+            return path_between(connection, space, *ends, n, per_artist=per_artist)
 
     def sound_space(self) -> SoundSpace:
         """Every track that has an embedding, as arrays: its place among the others and its tags."""

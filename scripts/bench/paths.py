@@ -1,0 +1,149 @@
+"""How small the steps of `path` are, beside those of the straight line.
+
+    python scripts/bench/paths.py LIBRARY.db --out RESULTS.json [--pairs 1000] [--seed 7]
+    python scripts/bench/paths.py --made 100000 --out RESULTS.json --pairs 20
+
+Random pairs of tracks, paths of several lengths. The line goes straight through the space from one
+track to the other; each of its evenly spaced points takes the nearest track that it has not taken
+yet. Both are measured by their largest step: 1 - the likeness of neighbours. With --made, instead
+of a library's, so many random places, in clusters, and pools of several sizes: what a
+larger pool would gain, and what it costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fingerprinter import open_library
+from fingerprinter.core.paths import NO_GROUP, Stops, bottleneck
+from fingerprinter.library import SoundSpace
+from fingerprinter.library.paths import POOL, near_the_line, steps_between
+
+LENGTHS = (6, 10, 20)
+POOLS = (250, 500, 1000, 2000, 4000)
+MADE_DIM, MADE_RANK, MADE_CLUSTERS = 128, 24, 300
+
+Pair = tuple[int, int]
+Stations = list[int]
+
+
+def straight(space: SoundSpace, pair: Pair, n: int) -> Stations:
+    """The tracks nearest to evenly spaced points of the line."""
+    first, last = space.vectors[list(pair)]
+    taken = list(pair)
+    for weight in np.linspace(0, 1, n)[1:-1]:
+        nearness = space.vectors @ ((1 - weight) * first + weight * last)
+        nearness[taken] = -np.inf
+        taken.append(int(nearness.argmax()))
+    return [pair[0], *taken[2:], pair[1]]
+
+
+def by_small_steps(space: SoundSpace, pair: Pair, n: int, pool: int) -> tuple[Stations, float]:
+    """The path, and the bound below which no path of the pool can be."""
+    rows = near_the_line(space, np.array(pair), pool)
+    steps = steps_between(space.vectors[rows])
+    found = Stops(steps, np.full(len(rows), NO_GROUP)).path(0, 1, n)
+    return rows[found].tolist(), bottleneck(steps, 0, 1, n - 1)
+
+
+def largest_step(space: SoundSpace, path: Stations) -> float:
+    rows = space.vectors[path]
+    return float(1 - np.vecdot(rows[:-1], rows[1:]).min())
+
+
+def made(n: int, seed: int) -> SoundSpace:
+    """Places in clusters of uneven size, most of their spread along few axes."""
+    rng = np.random.default_rng(seed)
+    axes = rng.standard_normal((MADE_RANK, MADE_DIM), np.float32)
+    centres = rng.standard_normal((MADE_CLUSTERS, MADE_RANK), np.float32)
+    which = rng.choice(MADE_CLUSTERS, n, p=rng.dirichlet(np.ones(MADE_CLUSTERS)))
+    inner = centres[which] + 0.8 * rng.standard_normal((n, MADE_RANK), np.float32)
+    rows = inner @ axes + 1.5 * rng.standard_normal((n, MADE_DIM), np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return SoundSpace(np.arange(n), rows, np.empty((n, 0), np.float32))
+
+
+def pairs_of(space: SoundSpace, count: int, seed: int) -> list[Pair]:
+    rng = np.random.default_rng(seed)
+    drawn = (rng.choice(len(space), 2, replace=False).tolist() for _ in range(count))
+    return [(first, last) for first, last in drawn]
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    return dict(zip(("p10", "median", "p90"), np.percentile(values, [10, 50, 90]), strict=True))
+
+
+def angle(distance: float) -> float:
+    """In degrees, of a distance of cosines."""
+    return float(np.degrees(np.arccos(np.clip(1 - distance, -1, 1))))
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.perf_counter()
+    return call(), time.perf_counter() - start
+
+
+def compare(space: SoundSpace, pairs: Sequence[Pair], n: int, pool: int) -> dict[str, Any]:
+    lines = [largest_step(space, straight(space, pair, n)) for pair in pairs]
+    answers = [timed(lambda pair=pair: by_small_steps(space, pair, n, pool)) for pair in pairs]
+    paths = [path for (path, _), _ in answers]
+    ours = [largest_step(space, path) for path in paths]
+    bounds = [bound for (_, bound), _ in answers]
+    medians = float(np.median(lines)), float(np.median(ours))
+    whole = [
+        (path[0], path[-1]) == pair and len(path) == len(set(path)) == min(n, len(space))
+        for path, pair in zip(paths, pairs, strict=True)
+    ]
+    return {
+        "n": n,
+        "pool": min(pool, len(space)),
+        "pairs": len(pairs),
+        "found": sum(whole),
+        "line": summary(lines),
+        "path": summary(ours),
+        "smaller": 1 - medians[1] / medians[0],
+        "smaller_in_degrees": 1 - angle(medians[1]) / angle(medians[0]),
+        "at_bound": float(np.mean(np.array(ours) <= np.array(bounds) + 1e-5)),
+        "seconds": summary([seconds for _, seconds in answers]),
+    }
+
+
+def runs(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    space = made(given.made, given.seed) if given.made else space_of(given.library)
+    pairs = pairs_of(space, given.pairs, given.seed)
+    for pool in POOLS if given.made else (POOL,):
+        for n in LENGTHS:
+            run = compare(space, pairs, n, pool)
+            print(json.dumps(run), flush=True)
+            yield run
+
+
+def space_of(address: str) -> SoundSpace:
+    with open_library(address, create=False, read_only=True) as library:
+        return library.sound_space()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("library", nargs="?", help="whose tracks are the places")
+    parser.add_argument("--made", type=int, default=0, metavar="N", help="so many places instead")
+    parser.add_argument("--pairs", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--out", type=Path, required=True, help="the results, as JSON")
+    given = parser.parse_args()
+    if bool(given.library) == bool(given.made):
+        parser.error("give a library or --made: one of both")
+    report = {"library": given.library, "made": given.made, "seed": given.seed}
+    report["runs"] = list(runs(given))
+    given.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

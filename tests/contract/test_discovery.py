@@ -1,0 +1,97 @@
+"""What a listener asks of a library, on tracks that were never heard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from shelf import Shelved, shelve
+
+from fingerprinter import open_library
+from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
+from fingerprinter.library import Library
+from fingerprinter.library.names import plain
+from fingerprinter.store import tracks
+from fingerprinter.store.database import Database
+from fingerprinter.types import Neighbour, Tags
+
+
+def titles(found: list[Neighbour]) -> list[str | None]:
+    return [each.track.title for each in found]
+
+
+def file(title: str) -> str:
+    """Where the file of a track would lie."""
+    return f"/music/{title}.flac"
+
+
+@pytest.fixture
+def address(library_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new library, on both databases."""
+    monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path / "cache"))
+    return library_url
+
+
+# A quarter of a circle, and one track apart from it.
+ARC = [
+    Shelved("north", "A", vector=(0, 9)),
+    Shelved("north by east", "B", vector=(3, 8)),
+    Shelved("northeast", "B", vector=(6, 6)),
+    Shelved("east by north", "b", vector=(8, 3)),
+    Shelved("east", "C", vector=(9, 0)),
+    Shelved("far off", "D", vector=(0, 0, 9)),
+]
+
+
+@pytest.fixture
+def arc(address: str) -> Iterator[Library]:
+    shelve(address, ARC)
+    with open_library(address) as library:
+        yield library
+
+
+def test_a_path_goes_by_small_steps(arc: Library) -> None:
+    found = arc.path(file("north"), file("east"), 5)
+    assert titles(found) == ["north", "north by east", "northeast", "east by north", "east"]
+    assert found[0].similarity == 1
+    assert all(0.5 < each.similarity < 1 for each in found[1:])
+    assert titles(arc.path(file("north"), file("east"), 99))[-1] == "east"
+    assert len(arc.path(file("north"), file("east"), 99)) == len(ARC)
+
+
+def test_a_path_has_one_track_of_an_artist_if_wished(arc: Library) -> None:
+    artists = [
+        plain(each.track.artist or "")
+        for each in arc.path(file("north"), file("east"), 6, per_artist=True)
+    ]
+    assert sorted(artists) == ["a", "b", "c", "d"]
+
+
+def test_a_path_has_two_ends(arc: Library) -> None:
+    with pytest.raises(UsageError, match="two different tracks"):
+        arc.path(file("north"), file("north"))
+    with pytest.raises(UsageError, match="-n 2 or more, not 1"):
+        arc.path(file("north"), file("east"), 1)
+    with pytest.raises(UnknownTrackError):
+        arc.path(file("north"), 99)
+
+
+def add_unheard(address: str, *names: str) -> list[int]:
+    """Adds tracks that have no embedding."""
+    now = datetime.now(UTC)
+    with Database.open(address) as database, database.begin() as connection:
+        return [tracks.add_track(connection, name, Tags(name), 9.0, added_at=now) for name in names]
+
+
+def test_a_track_without_an_embedding_has_no_place(address: str, arc: Library) -> None:
+    (silent,) = add_unheard(address, "silent")
+    with pytest.raises(UnknownTrackError, match=f"track {silent} has no embedding"):
+        arc.path(file("north"), silent)
+
+
+def test_nothing_is_found_where_there_are_no_embeddings(address: str) -> None:
+    unheard = add_unheard(address, "a", "b")
+    with open_library(address) as library, pytest.raises(ModelError, match="`fingerprinter index`"):
+        library.path(*unheard)

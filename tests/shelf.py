@@ -1,0 +1,58 @@
+"""A library of tracks that were never heard: names, vectors and tags are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection
+
+from fingerprinter.embedding import load_model
+from fingerprinter.store import files, settings, tracks, vectors
+from fingerprinter.store.database import Database
+from fingerprinter.types import Tags
+
+Floats = npt.NDArray[np.float32]
+
+MODEL = load_model()
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A track to put into a library: its names, and where it lies.
+
+    vector: its first numbers, the others are 0; tags: logits by name, the others are 0
+    """
+
+    title: str
+    artist: str | None = None
+    album: str | None = None
+    genre: str | None = None
+    mbid: str | None = None
+    vector: Sequence[float] = ()
+    tags: dict[str, float] = field(default_factory=dict)
+
+
+def shelve(url: str, shelved: Sequence[Shelved]) -> list[int]:
+    """Puts tracks into a library; their ids. The file of each would be /music/TITLE.flac."""
+    with Database.open(url, create=True) as database, database.begin() as connection:
+        ids = [_put(connection, each) for each in shelved]
+        settings.bump_revision(connection)
+    return ids
+
+
+def _put(connection: Connection, each: Shelved) -> int:
+    tags = Tags(each.title, each.artist, each.album, genre=each.genre, mbid=each.mbid)
+    track_id = tracks.add_track(connection, each.title, tags, 180.0, added_at=datetime.now(UTC))
+    path = Path("/music") / f"{each.title}.flac"
+    files.set_file(connection, path, track_id, size=1, mtime_ns=1)
+    vector, logits = np.zeros(MODEL.dim, np.float32), np.zeros(len(MODEL.tags), np.float32)
+    vector[: len(each.vector)] = each.vector
+    for name, logit in each.tags.items():
+        logits[MODEL.tags.index(name)] = logit
+    vectors.put(connection, track_id, MODEL.digest, vector, logits)
+    return track_id
