@@ -19,6 +19,7 @@ from fingerprinter.cli import (
     plot,
     questions,
     schema,
+    search,
 )
 from fingerprinter.cli.output import abandon_stdout, complain, emit, prepare_streams
 from fingerprinter.errors import FingerprinterError
@@ -81,6 +82,7 @@ def _global_options(
 app.command()(collection.index)
 app.command()(questions.identify)
 app.command()(questions.similar)
+app.command()(search.search)
 app.command()(path.path)
 app.command()(duplicates.duplicates)
 app.command()(plot.plot)

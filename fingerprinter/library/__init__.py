@@ -13,6 +13,7 @@ from fingerprinter.library.facade import (
     upgrade_schema,
 )
 from fingerprinter.library.indexing import OnProgress, Progress
+from fingerprinter.library.search import SearchAnswer
 from fingerprinter.library.similarity import SoundSpace
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "OnSearched",
     "Progress",
     "SchemaStatus",
+    "SearchAnswer",
     "Searched",
     "SoundSpace",
     "explain_alone",

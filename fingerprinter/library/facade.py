@@ -29,6 +29,7 @@ from fingerprinter.library.explanation import Explanation, explain_alone, explai
 from fingerprinter.library.identification import Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
 from fingerprinter.library.paths import path_between
+from fingerprinter.library.search import NameIndex, SearchAnswer, WordSearch
 from fingerprinter.library.similarity import SoundSpace, sound_space, vector_index
 from fingerprinter.library.stored import stored_peaks, track_landmarks
 from fingerprinter.library.windows import Heard, hear
@@ -163,6 +164,7 @@ class Library:
     def __init__(self, database: Database, config: Settings, profile: str | None = None) -> None:
         self._database, self._config = database, config
         self._postings: tuple[tuple[int, int], PostingIndex] | None = None
+        self._words: tuple[int, WordSearch] | None = None
         with database.connect() as connection:
             self._params = _params_of(connection, profile)
 
@@ -419,6 +421,24 @@ class Library:
             ends = _resolve(connection, start), _resolve(connection, end)
             space = sound_space(connection, self._config.cache, self._model.digest)
             return path_between(connection, space, *ends, n, per_artist=per_artist)
+
+    def search(self, words: str, n: int = 10) -> SearchAnswer:
+        """The tracks that are called, or sound, as some words say, best first.
+
+        words: as `Vocabulary.parse` takes them; ``no metal``, ``-metal``: without it
+        Raises `UsageError` where there is no word.
+        """
+        with self._database.connect() as connection:
+            return self._word_search(connection).ask(words, n)
+
+    def _word_search(self, connection: Connection) -> WordSearch:
+        """Names and tags as this snapshot has them; read again only after a change."""
+        state = settings.revision(connection)
+        if self._words is None or self._words[0] != state:
+            space = sound_space(connection, self._config.cache, self._model.digest)
+            names = NameIndex(tracks.iterate(connection))
+            self._words = (state, WordSearch(names, space, self._model.tags))
+        return self._words[1]
 
     def sound_space(self) -> SoundSpace:
         """Every track that has an embedding, as arrays: its place among the others and its tags."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from fingerprinter.store.database import Database
 from fingerprinter.types import Neighbour, Tags
 
 
-def titles(found: list[Neighbour]) -> list[str | None]:
+def titles(found: Sequence[Neighbour]) -> list[str | None]:
     return [each.track.title for each in found]
 
 
@@ -95,3 +95,63 @@ def test_nothing_is_found_where_there_are_no_embeddings(address: str) -> None:
     unheard = add_unheard(address, "a", "b")
     with open_library(address) as library, pytest.raises(ModelError, match="`fingerprinter index`"):
         library.path(*unheard)
+
+
+SHOP = [
+    Shelved("Rock", "Pebbles", tags={"sad": 4}),
+    Shelved("Thunder", "Sigur Rós", "Heavy Weather", tags={"rock": 9, "metal": 9}),
+    Shelved("Lullaby", "Sigur Rós", genre="Ambient", tags={"Mellow": 9, "ambient": 8, "chill": 8}),
+    Shelved("Ballad", "Somebody", tags={"rock": 8, "metal": -4}),
+    Shelved("Party", "Somebody", tags={"dance": 9, "House": 9}),
+    Shelved("Rocking Chair", "Somebody"),
+]
+
+
+@pytest.fixture
+def shop(address: str) -> Iterator[Library]:
+    shelve(address, SHOP)
+    with open_library(address) as library:
+        yield library
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ("rock", ["Rock", "Rocking Chair"]),  # what is called so, then what sounds so
+        ("calm", ["Lullaby"]),
+        ("rock no metal", ["Ballad"]),
+        ("rock -metal", ["Ballad"]),
+        ("sigur ros", ["Thunder", "Lullaby"]),
+        ("SIGUR RÓS calm", ["Lullaby"]),
+        ("heavy weather", ["Thunder"]),
+        ("lullabi", ["Lullaby"]),
+        ("somebody dance", ["Party"]),
+    ],
+)
+def test_tracks_are_found_by_words(shop: Library, words: str, first: list[str]) -> None:
+    found = shop.search(words).results
+    assert titles(found)[: len(first)] == first
+    assert sorted((each.similarity for each in found), reverse=True) == [
+        each.similarity for each in found
+    ]
+    assert all(0 < each.similarity <= 1 for each in found)
+
+
+def test_a_search_says_what_it_made_of_the_words(shop: Library) -> None:
+    found = shop.search("lullabi quuxly", 1)
+    assert found.notes == (
+        "lullabi: taken for lullaby",
+        "quuxly: no tag of the model and no name of the library",
+    )
+    assert titles(found.results) == ["Lullaby"]
+    assert not shop.search("quuxly").results
+    with pytest.raises(UsageError, match="no word to search for"):
+        shop.search(" ... ")
+
+
+def test_tracks_without_an_embedding_are_found_by_name(address: str, shop: Library) -> None:
+    assert not shop.search("newcomer").results
+    add_unheard(address, "Newcomer")
+    with open_library(address) as again:
+        assert titles(again.search("newcomer rock", 1).results) == ["Rock"]
+        assert titles(again.search("newcomer").results) == ["Newcomer"]

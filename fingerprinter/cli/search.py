@@ -1,0 +1,37 @@
+"""The command that searches by words."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fingerprinter.cli.neighbours import answer
+from fingerprinter.cli.options import AsJson, Count, PlaylistFile
+from fingerprinter.cli.output import complain
+from fingerprinter.library import open_library
+
+
+def search(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str],
+        typer.Argument(metavar="WORDS", help="How it sounds, or what it is called."),
+    ],
+    n: Count = 10,
+    m3u: PlaylistFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Finds tracks by words: by title, artist, album, genre, or by how they sound.
+
+    Tracks that are called so come first. "no metal" excludes a sound, and so does "-metal" in
+    quotes with other words.
+
+    Example: fingerprinter search calm acoustic no vocals -n 20
+    """
+    question = " ".join(words)
+    with open_library(ctx.obj, create=False, read_only=True) as library:
+        found = library.search(question, n)
+    for note in found.notes:
+        complain(note)
+    answer(question, found.results, m3u, as_json=as_json)

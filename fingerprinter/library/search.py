@@ -1,0 +1,165 @@
+"""Search by words: by what a track is called, and by how it sounds."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinter.core.tagging import mixture_shares, standard_scores
+from fingerprinter.errors import UsageError
+from fingerprinter.library.names import plain
+from fingerprinter.library.similarity import SoundSpace
+from fingerprinter.library.vocabulary import Term, Vocabulary
+from fingerprinter.types import Neighbour, Track
+
+Floats = npt.NDArray[np.float32]
+
+# A track that is called as the question says comes before all that sound so: in the order of these
+# levels, and within one by sound.
+_SAME, _BEGINS, _INSIDE, _EVERY_WORD = 0.99, 0.97, 0.95, 0.92
+_SOUND_WEIGHT = 0.01  # of the sound, within a level
+_LEAST = 0.1  # what is less is not found
+_LOUDEST = 0.9  # what sound alone can reach
+_ABSENT = 0.02  # how much of a word is in a track whose names lack it
+_SILENT = 0.02  # how much of any sound is in a track without an embedding
+_CLOSE = (
+    0.8  # likeness of letters (Ratcliff & Obershelp) at which one word may be meant for another
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """The tracks found, best first; notes: which words were taken for others or not understood."""
+
+    results: tuple[Neighbour, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+class NameIndex:
+    """What the tracks of a library are called, in one spelling."""
+
+    def __init__(self, tracks: Iterable[Track]) -> None:
+        self.tracks = list(tracks)
+        self._names = [_names(track) for track in self.tracks]
+        self._whole = [f" {'  '.join(names)} " for names in self._names]
+
+    def levels(self, question: str) -> Floats:
+        """(n,): how fully each track is called as the question says, 0 where it is not."""
+        words = question.split()
+        if not words:
+            return np.zeros(len(self.tracks), np.float32)
+        pairs = zip(self._names, self._whole, strict=True)
+        return np.array(
+            [_level(names, whole, question, words) for names, whole in pairs], np.float32
+        )
+
+    def having(self, words: str, *, whole: bool) -> npt.NDArray[np.bool_]:
+        """(n,): which tracks have some words in a name, as whole words or at their beginning."""
+        wanted = f" {words} " if whole else f" {words}"
+        return np.array([wanted in names for names in self._whole], np.bool_)
+
+    def closest(self, word: str) -> str | None:
+        """The word of any name that is spelt most like a word; None where none is near."""
+        return next(iter(difflib.get_close_matches(word, self._words, 1, _CLOSE)), None)
+
+    @cached_property
+    def _words(self) -> list[str]:
+        return sorted({word for names in self._whole for word in names.split() if len(word) > 2})
+
+
+def _names(track: Track) -> list[str]:
+    stem = Path(track.path).stem if track.path else ""
+    said = (track.title, track.artist, track.album, track.genre, stem)
+    return [plain(name or "") for name in said]
+
+
+def _level(names: Sequence[str], whole: str, question: str, words: Sequence[str]) -> float:
+    if not all(f" {word}" in whole for word in words):
+        return 0.0
+    if question in names:
+        return _SAME
+    if any(name.startswith(f"{question} ") for name in names):
+        return _BEGINS
+    return _INSIDE if f" {question} " in whole else _EVERY_WORD
+
+
+class WordSearch:
+    """Questions in words over one state of a library."""
+
+    def __init__(self, names: NameIndex, space: SoundSpace, tags: Sequence[str]) -> None:
+        self._names, self._tags = names, [plain(tag) for tag in tags]
+        self._vocabulary = Vocabulary(tags)
+        self._scores = standard_scores(space.tags)
+        ids = np.array([track.id for track in names.tracks], np.int64)
+        self._heard = np.isin(ids, space.ids)
+        self._rows = np.searchsorted(space.ids, ids[self._heard])
+
+    def ask(self, question: str, n: int) -> SearchAnswer:
+        """The tracks that are called or sound as the words say, best first.
+
+        Each term counts by its name or its sound, whichever is more; a track is as good as the
+        geometric mean of its terms, so that it must have all of them.
+        Raises `UsageError` for a question without words.
+        """
+        terms = self._vocabulary.parse(question)
+        if not terms:
+            raise UsageError(
+                f"{question!r}: no word to search for; name a sound, a title, an artist"
+            )
+        terms, notes = self._understood(terms)
+        sound = _LOUDEST * self._sound(terms)
+        called = self._names.levels(plain(question))
+        found = np.where(called > 0, called + _SOUND_WEIGHT * sound, sound)
+        return SearchAnswer(tuple(self._best(found, n)), tuple(notes))
+
+    def _best(self, found: Floats, n: int) -> Iterable[Neighbour]:
+        order = np.argsort(-found, kind="stable")[:n]
+        return (
+            Neighbour(self._names.tracks[i], float(found[i])) for i in order if found[i] >= _LEAST
+        )
+
+    def _understood(self, terms: Sequence[Term]) -> tuple[list[Term], list[str]]:
+        """The terms that mean something here, misspelt ones mended; what is to be said of it."""
+        kept, notes = [], []
+        for term in terms:
+            meant = self._mended(term)
+            if meant is None:
+                notes.append(f"{term.words}: no tag of the model and no name of the library")
+                continue
+            if meant != term:
+                notes.append(f"{term.words}: taken for {meant.words}")
+            kept.append(meant)
+        return kept, notes
+
+    def _mended(self, term: Term) -> Term | None:
+        if term.mixture or self._names.having(term.words, whole=False).any():
+            return term
+        close = self._names.closest(term.words)
+        return replace(term, words=close) if close else None
+
+    def _sound(self, terms: Sequence[Term]) -> Floats:
+        """(n,): how much of all terms is in each track, 0..1; 0 everywhere for no terms."""
+        if not terms:
+            return np.zeros(len(self._names.tracks), np.float32)
+        shares = np.stack([self._share(term) for term in terms])
+        return np.exp(np.log(shares).mean(axis=0)).astype(np.float32)
+
+    def _share(self, term: Term) -> Floats:
+        share = self._heard_share(term)
+        named = self._names.having(term.words, whole=term.mixture is not None)
+        share = np.where(named, np.float32(1 - _ABSENT), share)
+        return share if term.wanted else 1 - share
+
+    def _heard_share(self, term: Term) -> Floats:
+        if term.mixture is None:
+            return np.full(len(self._heard), _ABSENT, np.float32)
+        share = np.full(len(self._heard), _SILENT if term.wanted else 1 - _SILENT, np.float32)
+        heard = mixture_shares(self._scores, self._tags, term.mixture)
+        share[self._heard] = np.clip(heard, 1e-4, 1 - 1e-4)[self._rows]
+        return share
