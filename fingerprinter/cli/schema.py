@@ -1,16 +1,25 @@
-"""Commands about the version of the database's schema."""
+"""Commands about the database: the version of its schema, and the servers that it lies on."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
+from fingerprinter.cli import text
 from fingerprinter.cli.options import AsJson
-from fingerprinter.cli.output import emit, print_json
-from fingerprinter.library import SchemaStatus, schema_status, upgrade_schema
+from fingerprinter.cli.output import Column, complain, emit, print_json, print_table
+from fingerprinter.library import (
+    Library,
+    SchemaStatus,
+    Share,
+    open_library,
+    schema_status,
+    upgrade_schema,
+)
 
-app = typer.Typer(no_args_is_help=True, help="The version of the library's database schema.")
+app = typer.Typer(no_args_is_help=True, help="The library's database: its schema, its servers.")
 
 
 @app.command()
@@ -44,3 +53,61 @@ def _verdict(status: SchemaStatus) -> str:
     if status.revision == status.head:
         return "up to date"
     return f"this program needs {status.head}; run `fingerprinter db upgrade`"
+
+
+@app.command()
+def spread(
+    ctx: typer.Context,
+    urls: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="URL", help="A PostgreSQL database on each server."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Spreads the landmarks of a PostgreSQL library over several servers.
+
+    The library's own server asks the others (postgres_fdw): both it and this program
+    need to reach them by these URLs. A later spread replaces an earlier one, `db gather`
+    undoes it. Without a URL: what each server has.
+
+    Example: fingerprinter db spread postgresql://me:secret@db2/shard postgresql://me:secret@db3/shard
+    """
+    with open_library(ctx.obj, create=False) as library:
+        left = library.spread(urls) if urls else []
+        _show_shares(library, as_json)
+    _complain_of(left)
+
+
+@app.command()
+def gather(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Brings the landmarks back from all servers into the library's own database.
+
+    Example: fingerprinter db gather
+    """
+    with open_library(ctx.obj, create=False) as library:
+        left = library.spread([])
+        _show_shares(library, as_json)
+    _complain_of(left)
+
+
+def _show_shares(library: Library, as_json: bool) -> None:
+    found = library.shares()
+    if as_json:
+        for share in found:
+            print_json(asdict(share))
+    elif found:
+        columns = [Column("server"), Column("blocks", "right"), Column("size", "right")]
+        print_table(columns, map(_share_row, found))
+    else:
+        emit("the landmarks lie in the library's own database\n")
+
+
+def _share_row(share: Share) -> list[str]:
+    return [share.server, f"{share.blocks:,}", text.megabytes(share.bytes)]
+
+
+def _complain_of(left: list[str]) -> None:
+    for line in left:
+        complain(line)
+    if left:
+        raise typer.Exit(1)

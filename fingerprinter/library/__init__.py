@@ -15,6 +15,7 @@ from fingerprinter.library.facade import (
 from fingerprinter.library.indexing import OnProgress, Progress
 from fingerprinter.library.search import SearchAnswer
 from fingerprinter.library.similarity import SoundSpace
+from fingerprinter.store.shares import Share
 
 __all__ = [
     "MIN_CONFIDENCE",
@@ -29,6 +30,7 @@ __all__ = [
     "SchemaStatus",
     "SearchAnswer",
     "Searched",
+    "Share",
     "SoundSpace",
     "explain_alone",
     "open_library",

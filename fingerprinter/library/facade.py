@@ -39,6 +39,8 @@ from fingerprinter.store import (
     migration,
     postings,
     settings,
+    shares,
+    spread,
     tracks,
     vectors,
 )
@@ -46,6 +48,7 @@ from fingerprinter.store.address import Address
 from fingerprinter.store.database import Database
 from fingerprinter.store.postings import PostingIndex
 from fingerprinter.store.schema import SCHEMA_HEAD
+from fingerprinter.store.shares import Share
 from fingerprinter.types import DuplicateReport, IndexReport, Match, Neighbour, Peaks, Track
 
 MIN_CONFIDENCE = 0.95  # at most 1 in 1,000 clips of music outside the library is answered
@@ -283,6 +286,19 @@ class Library:
             settings.bump_revision(connection)
         merge_segments(self._database, self._params)
         return done
+
+    def spread(self, urls: Sequence[str]) -> list[str]:
+        """Moves the landmarks to the PostgreSQL servers at some URLs, or back where there are none.
+
+        Returns what could not be tidied up, a line each. Raises `LibraryError`, or `UsageError`
+        for a library in SQLite; nothing has changed then.
+        """
+        return spread.spread(self._database, urls)
+
+    def shares(self) -> list[Share]:
+        """What each server has of the landmarks; nothing where the library has all."""
+        with self._database.connect() as connection:
+            return shares.shares(connection) if shares.is_spread(connection) else []
 
     # --- what is asked of it
 

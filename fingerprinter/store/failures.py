@@ -48,6 +48,10 @@ _POSTGRESQL: Final = {
     "XX": _DAMAGED,
 }
 
+# How `fingerprinter.store.spread` names another server that keeps postings: host, port, database.
+_REMOTE_NAME: Final = re.compile(r'"fingerprinter \w+ \d+ ([^"]+)"')
+_REMOTE_CODES: Final = ("08", "57", "2F003")  # went away, was stopped, wants a password
+
 # What libpq says when no session comes about; it gives no code then.
 _LIBPQ: Final = (
     (r"^invalid", "correct the options of the address"),
@@ -124,19 +128,43 @@ def _postgresql(error: DBAPIError) -> str | None:
     code: str | None = getattr(error.orig, "pgcode", None)
     if code is None:
         return _libpq(error)
+    if code.startswith(_REMOTE_CODES) and (server := _remote_server(error)):
+        return _remote(error, server)
     step = _POSTGRESQL.get(code) or _POSTGRESQL.get(code[:2])
     return step if step is None or step is _DAMAGED else f"{_first_line(error)}: {step}"
+
+
+def _remote_server(error: DBAPIError) -> str | None:
+    """The other server that failed, where postings lie on several; None where it was ours."""
+    said = error.orig.diag  # type: ignore[union-attr]
+    context = said.context or ""
+    named = _REMOTE_NAME.search(f"{said.message_primary} {context}")
+    if named:
+        return named[1]
+    return "one of the other servers" if "remote SQL command" in context else None  # at a commit
+
+
+def _remote(error: DBAPIError, server: str) -> str:
+    detail: str | None = error.orig.diag.message_detail  # type: ignore[union-attr]
+    found = _told(detail) if detail else _first_line(error)
+    return f"the postings on {server}: {found}; {_libpq_step(found)} (nothing is lost)"
 
 
 def _libpq(error: DBAPIError) -> str | None:
     found = _first_line(error)
     if not isinstance(error, OperationalError | InterfaceError) and not found.startswith("invalid"):
         return None
-    step = next(step for pattern, step in _LIBPQ if re.search(pattern, found))
-    return f"{found}; {step}"
+    return f"{found}; {_libpq_step(found)}"
+
+
+def _libpq_step(found: str) -> str:
+    return next(step for pattern, step in _LIBPQ if re.search(pattern, found))
 
 
 def _first_line(error: DBAPIError) -> str:
+    return _told(str(error.orig).strip() or "no answer")
+
+
+def _told(text: str) -> str:
     """What the server or libpq said, without its hints and the addresses it tried."""
-    line = (str(error.orig).strip() or "no answer").splitlines()[0]
-    return re.sub(r"^.*(?:FATAL|ERROR|failed): +", "", line).rstrip(".")
+    return re.sub(r"^.*(?:FATAL|ERROR|failed): +", "", text.splitlines()[0]).rstrip(".")

@@ -25,7 +25,7 @@ from fingerprinter.core.landmarks import hash_bits
 from fingerprinter.core.packing import Blocks, DamagedBlockError, Spans, encode_blocks
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store import schema
+from fingerprinter.store import schema, shares
 from fingerprinter.types import Landmarks
 
 Longs = npt.NDArray[np.int64]
@@ -277,6 +277,8 @@ def _insert_segment(
     assert result.inserted_primary_key is not None
     starts = np.concatenate([[0], np.cumsum(frames)])
     id_ = int(result.inserted_primary_key[0])
+    if shares.is_spread(connection):  # a crash may have left blocks of this id, see `shares`
+        _drop_blocks(connection, [id_])
     return Segment(id_, values["level"], prefix_bits, landmarks, track_ids, starts)  # type: ignore[arg-type]
 
 
@@ -325,6 +327,7 @@ def add_segment(
 
 def merge_due(connection: Connection, params: LandmarkParams) -> bool:
     """Merges one group of segments of like size, if there is one; says whether it did."""
+    _drop_blocks(connection, shares.droppable(connection, []))
     by_level: dict[int, list[Segment]] = {}
     for segment in _read_segments(connection):
         by_level.setdefault(segment.level, []).append(segment)
@@ -424,13 +427,18 @@ def _read_range(
 
 
 def _drop_segments(connection: Connection, segments: Sequence[Segment]) -> None:
+    ids = [segment.id for segment in segments]
+    for id_ in ids:
+        connection.execute(delete(schema.segment).where(schema.segment.c.id == id_))
+    _drop_blocks(connection, shares.droppable(connection, ids))
+
+
+def _drop_blocks(connection: Connection, segments: Sequence[int]) -> None:
     block = schema.posting_block
-    for segment in segments:
-        first = segment.id << PREFIX_SHIFT
+    for first in (id_ << PREFIX_SHIFT for id_ in segments):
         connection.execute(
             delete(block).where(block.c.id >= first, block.c.id < first + (1 << PREFIX_SHIFT))
         )
-        connection.execute(delete(schema.segment).where(schema.segment.c.id == segment.id))
 
 
 def _forget_tombstones(connection: Connection, track_ids: Longs) -> None:
@@ -447,7 +455,11 @@ def newest_segment(connection: Connection) -> int:
 
 def drop_all(connection: Connection) -> None:
     """Forgets every landmark, as `reindex` does before it writes them anew."""
-    for table in (schema.posting_block, schema.segment, schema.tombstone):
+    if shares.is_spread(connection):
+        _drop_segments(connection, _read_segments(connection))
+    else:
+        connection.execute(delete(schema.posting_block))
+    for table in (schema.segment, schema.tombstone):
         connection.execute(delete(table))
 
 
@@ -463,11 +475,16 @@ class PostingStats:
 
 def stats(connection: Connection) -> PostingStats:
     """Counts and bytes of all segments."""
-    block = schema.posting_block
     segments = _read_segments(connection)
     return PostingStats(
         segments=len(segments),
         landmarks=sum(segment.landmark_count for segment in segments),
-        bytes=int(connection.scalar(select(func.sum(func.length(block.c.data)))) or 0),
+        bytes=_bytes(connection),
         dead_tracks=int(connection.scalar(select(func.count()).select_from(schema.tombstone)) or 0),
     )
+
+
+def _bytes(connection: Connection) -> int:
+    if shares.is_spread(connection):
+        return sum(share.bytes for share in shares.shares(connection))
+    return int(connection.scalar(select(func.sum(func.length(schema.posting_block.c.data)))) or 0)
