@@ -12,12 +12,16 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from machines import Machine, machines, programs
 from sqlalchemy import Connection
 
 from fingerprinter.store import schema, settings
 from fingerprinter.store.database import Database
+from fingerprinter.store.spread import spread
 
 DIALECTS = ["sqlite", "postgresql"]
+# For what reads and writes landmarks: PostgreSQL with the postings on three servers, too.
+LIBRARIES = [*DIALECTS, "spread"]
 
 # tests ask whether, not how fast: a busy machine fails none
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -84,6 +88,29 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post
     handle.cleanup()
 
 
+@pytest.fixture(scope="session")
+def three_machines() -> Iterator[list[Machine]]:
+    """Three PostgreSQL servers with postgres_fdw, each with an empty database "shard"."""
+    folder = programs()
+    if folder is None:
+        pytest.skip("no PostgreSQL with postgres_fdw here (Debian: apt install postgresql)")
+    with machines(folder, 3) as started:
+        for machine in started:
+            PostgresServer(machine.data, machine.uri).execute("CREATE DATABASE shard")
+        yield started
+
+
+@pytest.fixture(scope="session")
+def spread_server(three_machines: list[Machine]) -> PostgresServer:
+    """The first of three servers over which the database "library" is spread."""
+    first = three_machines[0]
+    server = PostgresServer(first.data, first.uri)
+    server.execute("CREATE DATABASE library")
+    with Database.open(server.url("library"), create=True) as database:
+        assert spread(database, [machine.url("shard") for machine in three_machines]) == []
+    return server
+
+
 @pytest.fixture(params=DIALECTS)
 def dialect(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -112,7 +139,8 @@ def library_url(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         path = tmp_path / "library.db"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
-    server: PostgresServer = request.getfixturevalue("postgresql_server")
+    name = {"postgresql": "postgresql_server", "spread": "spread_server"}[dialect]
+    server: PostgresServer = request.getfixturevalue(name)
     return server.url(server.empty_library())
 
 

@@ -32,7 +32,8 @@ _READS: Final[Mapping[str, Mapping[str, Any]]] = {
     "sqlite": {},
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }
-_TURN = text("SELECT pg_advisory_xact_lock(0x66707274, hashtext(current_schema()))")  # "fprt"
+# "fprt" in ASCII; hexadecimal literals came with PostgreSQL 16
+_TURN = text(f"SELECT pg_advisory_xact_lock({0x66707274}, hashtext(current_schema()))")
 
 
 class Access(Enum):

@@ -42,7 +42,7 @@ _TABLE = "posting_block"
 _LOGIN = ("user", "password")
 
 _SERVERS = text(
-    "SELECT srvname, srvoptions, umoptions FROM pg_foreign_server s"
+    "SELECT s.srvname, srvoptions, umoptions FROM pg_foreign_server s"
     " LEFT JOIN pg_user_mappings m ON m.srvid = s.oid AND m.usename = current_user"
     " WHERE s.oid IN (SELECT ftserver FROM pg_foreign_table"
     " JOIN pg_inherits ON ftrelid = inhrelid WHERE inhparent = to_regclass('posting_block'))"
@@ -171,7 +171,7 @@ def _move(
         _execute(connection, f'DROP SERVER "{place.name}" CASCADE')
     _execute(connection, f"ALTER TABLE {new} RENAME TO {_TABLE}")
     if not places:
-        _execute(connection, f"ALTER TABLE {_TABLE} ADD PRIMARY KEY (id)")
+        _execute(connection, f"ALTER TABLE {_TABLE} ADD CONSTRAINT pk_{_TABLE} PRIMARY KEY (id)")
 
 
 def _make_parts(connection: Connection, table: str, places: Sequence[Place]) -> None:

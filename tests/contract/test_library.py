@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from conftest import LIBRARIES
 from sqlalchemy import select, update
 from synthetic import SR, play
 
@@ -48,6 +49,11 @@ def analysed_here(
     model = load_once() if task.embeddings else None
     for file in files:
         yield file, worker._answer(file.path, task, model)
+
+
+@pytest.fixture(params=LIBRARIES)
+def dialect(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")

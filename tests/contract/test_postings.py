@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import Store
+from conftest import LIBRARIES, Store
 from sqlalchemy import Connection, func, insert, select, update
 
 from fingerprinter.core.landmarks import hash_bits
@@ -24,6 +24,11 @@ LAST_HASH = (1 << hash_bits(DEFAULT)) - 1
 VOCABULARY = np.unique(
     np.append(np.random.default_rng(0).integers(0, LAST_HASH, 400), [0, LAST_HASH])
 ).astype(np.uint32)
+
+
+@pytest.fixture(params=LIBRARIES)
+def dialect(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 def track(track_id: int, n: int = 400, length: int = 900) -> Added:

@@ -1,0 +1,288 @@
+"""Postings on three PostgreSQL servers: the moves, what travels, and servers that go away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg2
+import pytest
+from conftest import PostgresServer
+from machines import Machine
+from sqlalchemy import Connection, text
+from test_postings import Entry, add, bury, entries, lookup, merge_all, tracks
+
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.errors import LibraryError, UsageError
+from fingerprinter.store import postings, shares
+from fingerprinter.store.database import Database
+from fingerprinter.store.postings import PREFIX_SHIFT, PostingIndex
+from fingerprinter.store.spread import spread
+
+ADDED = tracks(range(1, 9))
+
+
+@pytest.fixture
+def library(spread_server: PostgresServer) -> Iterator[Database]:
+    """A library that is spread over three servers, with some tracks."""
+    with Database.open(spread_server.url(spread_server.empty_library())) as database:
+        with database.begin() as connection:
+            add(connection, ADDED[:4], ADDED[4:])
+        yield database
+
+
+@pytest.fixture
+def plain(spread_server: PostgresServer) -> Iterator[Database]:
+    """A library that is not spread yet, with some tracks, on the first of the servers."""
+    spread_server.execute("CREATE DATABASE plain")
+    with Database.open(spread_server.url("plain"), create=True) as database:
+        with database.begin() as connection:
+            add(connection, ADDED)
+        yield database
+    spread_server.disconnect("plain")
+    spread_server.execute("DROP DATABASE plain")
+
+
+def urls(machines: list[Machine]) -> list[str]:
+    return [machine.url("shard") for machine in machines]
+
+
+def found(database: Database) -> list[Entry]:
+    with database.connect() as connection:
+        return lookup(connection)
+
+
+def schemas(machine: Machine) -> list[str]:
+    """The schemas of libraries in a server's database of shares."""
+    with closing(psycopg2.connect(machine.url("shard"))) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'fingerprinter %'")
+        return [row[0] for row in cursor.fetchall()]
+
+
+@contextmanager
+def away(machine: Machine, mode: str = "fast") -> Iterator[None]:
+    """While the block runs, the server is stopped."""
+    machine.stop(mode)
+    try:
+        yield
+    finally:
+        machine.start()
+
+
+# --- moves ----------------------------------------------------------------------------
+
+
+def test_out_to_three_on_to_two_and_back(plain: Database, three_machines: list[Machine]) -> None:
+    before = [schemas(machine) for machine in three_machines]
+    for machines in (three_machines, three_machines[1:], []):
+        assert spread(plain, urls(machines)) == []
+        assert found(plain) == entries(ADDED)
+        with plain.connect() as connection:
+            places = [machine.url("shard").split("@")[1] for machine in machines]
+            assert [s.server for s in shares.shares(connection)] == places
+        with plain.begin() as connection:  # it can be written to wherever it lies
+            add(connection, tracks([50]))
+            assert found(plain) == entries(ADDED)
+            connection.rollback()
+    assert [schemas(machine) for machine in three_machines] == before
+
+
+def test_what_comes_back_is_as_it_was(plain: Database, three_machines: list[Machine]) -> None:
+    shape = text(
+        "SELECT attname, atttypid::regtype::text, attnotnull, attstorage::text,"
+        " indexrelid::regclass::text FROM pg_attribute"
+        " LEFT JOIN pg_index ON indrelid = attrelid AND attnum = ANY(indkey)"
+        " WHERE attrelid = 'posting_block'::regclass AND attnum > 0 ORDER BY attnum"
+    )
+    with plain.connect() as connection:
+        before = connection.execute(shape).all()
+    spread(plain, urls(three_machines[:1]))
+    spread(plain, [])
+    with plain.connect() as connection:
+        assert connection.execute(shape).all() == before
+
+
+def test_a_move_that_fails_changes_nothing(plain: Database, three_machines: list[Machine]) -> None:
+    before = schemas(three_machines[0])
+    nowhere = f"postgresql://postgres@localhost:{three_machines[2].port}/nowhere"
+    with pytest.raises(LibraryError, match=r'"nowhere" does not exist; make it with `createdb`'):
+        spread(plain, [three_machines[0].url("shard"), nowhere])
+    assert schemas(three_machines[0]) == before
+    with plain.connect() as connection:
+        assert not shares.is_spread(connection)
+    assert found(plain) == entries(ADDED)
+
+
+def test_only_postgresql_is_spread(plain: Database) -> None:
+    with pytest.raises(UsageError, match=r"music.db: not a PostgreSQL server; write postgresql://"):
+        spread(plain, ["music.db"])
+    with (
+        Database.open("sqlite://", create=True) as database,
+        pytest.raises(UsageError, match="an SQLite library is one file; `spread` needs one in Po"),
+    ):
+        spread(database, ["postgresql://me@host/shard"])
+
+
+def test_a_server_without_postgres_fdw(
+    postgresql_server: PostgresServer, three_machines: list[Machine]
+) -> None:
+    with (
+        Database.open(postgresql_server.url(postgresql_server.empty_library())) as database,
+        pytest.raises(LibraryError, match="without postgres_fdw; install its contrib package"),
+    ):
+        spread(database, urls(three_machines))
+
+
+# --- what travels ---------------------------------------------------------------------
+
+
+def explained(connection: Connection, statement: str) -> str:
+    explain = "EXPLAIN (ANALYZE, VERBOSE, COSTS off, TIMING off)"
+    return "\n".join(row[0] for row in connection.execute(text(f"{explain} {statement}")))
+
+
+def test_each_server_gets_the_ids_and_sends_what_it_has(library: Database) -> None:
+    with library.begin() as connection:
+        add(connection, tracks(range(100, 180)))
+        ids = [row[0] for row in connection.execute(text("SELECT id FROM posting_block"))]
+        asked = str(postings._SELECT_BLOCKS["postgresql"]).replace(":ids", f"'{ids[::2]}'", 1)
+        plan = explained(connection, asked)
+    remote = r"Remote SQL: SELECT id, data FROM .* WHERE \(\(id = ANY \(\$1::bigint\[\]\)\)\)$"
+    assert len(re.findall(remote, plan, re.MULTILINE)) == 3
+    rows = [int(n) for n in re.findall(r"Async Foreign Scan .*rows=(\d+) loops=1", plan)]
+    assert len(rows) == 3
+    assert sum(rows) == len(ids[::2])
+    assert all(rows)
+
+
+def test_shares_are_counted_where_they_lie(library: Database) -> None:
+    with library.connect() as connection:
+        counted = shares.shares(connection)
+        blocks, size = connection.execute(
+            text("SELECT count(*), sum(length(data)) FROM posting_block")
+        ).one()
+        assert sum(share.blocks for share in counted) == blocks
+        assert sum(share.bytes for share in counted) == postings.stats(connection).bytes == size
+        part = connection.execute(shares._PARTS).first()
+        assert part is not None
+        plan = explained(connection, f"SELECT sum(length(data)) FROM {part.part}")
+    assert "Remote SQL: SELECT sum(length(data))" in plan
+
+
+def test_a_segment_is_dropped_without_its_blocks_travelling(library: Database) -> None:
+    with library.begin() as connection:
+        plan = explained(connection, f"DELETE FROM posting_block WHERE id < {2 << PREFIX_SHIFT}")
+        connection.rollback()
+    assert len(re.findall(r"Remote SQL: DELETE FROM", plan)) == 3
+
+
+# --- what is dropped, what a crash leaves ---------------------------------------------
+
+
+def test_blocks_of_merged_segments_stay_for_readers_that_are_late(
+    library: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = text("SELECT count(DISTINCT id >> 24) FROM posting_block")
+    with library.connect() as late:
+        index = PostingIndex(late, DEFAULT)  # has not asked the other servers yet
+        with library.begin() as connection:
+            assert merge_all(connection) == 1
+        assert lookup(late, index) == entries(ADDED)
+    with library.begin() as connection:
+        assert len(shares.waiting_segments(connection)) == 2
+        assert connection.scalar(count) == 3
+        past = dict.fromkeys(shares.waiting_segments(connection), 0.0)
+        monkeypatch.setattr(shares, "waiting_segments", lambda _: past)
+        assert merge_all(connection) == 0
+        monkeypatch.undo()
+        assert shares.waiting_segments(connection) == {}
+        assert connection.scalar(count) == 1
+    assert found(library) == entries(ADDED)
+
+
+def test_blocks_that_a_crash_left_do_no_harm(library: Database) -> None:
+    """A server has committed, the library has not, and its server forgot the number it gave."""
+    with library.begin() as connection:
+        last = postings.newest_segment(connection)
+        for prefix in range(4):
+            connection.execute(
+                text("INSERT INTO posting_block VALUES (:id, 'litter')"),
+                {"id": last + 1 << PREFIX_SHIFT | prefix},
+            )
+        connection.execute(text("SELECT setval('segment_id_seq', :last)"), {"last": last})
+    assert found(library) == entries(ADDED)
+    more = tracks([30])
+    with library.begin() as connection:
+        add(connection, more)
+        assert postings.newest_segment(connection) == last + 1
+    assert found(library) == entries([*ADDED, *more])
+
+
+# --- servers that go away -------------------------------------------------------------
+
+
+def test_a_server_that_is_away_is_named(library: Database, three_machines: list[Machine]) -> None:
+    machine = three_machines[2]
+    place = f"the postings on localhost:{machine.port}/shard: Connection refused"
+    message = re.escape(f"{place}; is the server running, and are host and port right?")
+    assert found(library) == entries(ADDED)
+    with away(machine):
+        for _ in range(2):
+            with pytest.raises(LibraryError, match=message) as caught:
+                found(library)
+            assert "\n" not in str(caught.value)
+        with pytest.raises(LibraryError, match=message), library.begin() as connection:
+            add(connection, tracks([40]))
+    assert found(library) == entries(ADDED)
+    with library.begin() as connection:
+        add(connection, tracks([40]))
+    assert found(library) == entries([*ADDED, *tracks([40])])
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_a_server_that_was_restarted_is_not_noticed(
+    library: Database, three_machines: list[Machine], mode: str
+) -> None:
+    assert found(library) == entries(ADDED)
+    with away(three_machines[2], mode):
+        pass
+    assert found(library) == entries(ADDED)
+
+
+def test_a_server_that_goes_within_a_question(
+    library: Database, three_machines: list[Machine]
+) -> None:
+    machine = three_machines[2]
+    lost = rf"the postings on localhost:{machine.port}/shard: .*; try again \(nothing is lost\)"
+    with (
+        pytest.raises(LibraryError, match=lost) as caught,
+        library.connect() as connection,
+    ):
+        lookup(connection)
+        with away(machine):
+            lookup(connection)
+    assert "\n" not in str(caught.value)
+    assert found(library) == entries(ADDED)
+
+
+def test_a_server_that_goes_before_the_commit(
+    library: Database, three_machines: list[Machine]
+) -> None:
+    """The other servers may have committed: what they have is of no segment."""
+    more = tracks([60, 61])
+    with (
+        pytest.raises(LibraryError, match=r"postings on one of the other servers: .*; try again"),
+        library.begin() as connection,
+    ):
+        add(connection, more)
+        bury(connection, [1, 2])
+        assert merge_all(connection) == 1
+        three_machines[2].stop()
+    three_machines[2].start()
+    assert found(library) == entries(ADDED)
+    with library.begin() as connection:
+        add(connection, more)
+        assert merge_all(connection) == 1
+    assert found(library) == entries([*ADDED, *more])
