@@ -300,7 +300,7 @@ def test_the_database_of_another_program(guarded_server: PostgresServer) -> None
     migration.upgrade(url)
     with Database.open(url) as database, database.begin() as connection:
         connection.execute(text("DROP TABLE alembic_version"))
-    assert "another program (it holds the table constellation)" in refusal(url, create=True)
+    assert "another program (it holds the table analysis)" in refusal(url, create=True)
 
 
 def test_no_right_to_create(guarded_server: PostgresServer) -> None:
