@@ -18,6 +18,7 @@ from fingerprinter.cli import (
     path,
     plot,
     questions,
+    recommend,
     schema,
     search,
 )
@@ -82,6 +83,7 @@ def _global_options(
 app.command()(collection.index)
 app.command()(questions.identify)
 app.command()(questions.similar)
+app.command()(recommend.recommend)
 app.command()(search.search)
 app.command()(path.path)
 app.command()(duplicates.duplicates)

@@ -13,6 +13,7 @@ from fingerprinter.library.facade import (
     upgrade_schema,
 )
 from fingerprinter.library.indexing import OnProgress, Progress
+from fingerprinter.library.recommendation import Recommendations
 from fingerprinter.library.search import SearchAnswer
 from fingerprinter.library.similarity import SoundSpace
 from fingerprinter.store.shares import Share
@@ -27,6 +28,7 @@ __all__ = [
     "OnProgress",
     "OnSearched",
     "Progress",
+    "Recommendations",
     "SchemaStatus",
     "SearchAnswer",
     "Searched",

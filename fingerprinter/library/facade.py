@@ -28,7 +28,13 @@ from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, Duplicate
 from fingerprinter.library.explanation import Explanation, explain_alone, explain_match
 from fingerprinter.library.identification import Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
+from fingerprinter.library.listening import listener, read_history
 from fingerprinter.library.paths import path_between
+from fingerprinter.library.recommendation import (
+    Recommendations,
+    recommend_by_history,
+    recommend_by_likes,
+)
 from fingerprinter.library.search import NameIndex, SearchAnswer, WordSearch
 from fingerprinter.library.similarity import SoundSpace, sound_space, vector_index
 from fingerprinter.library.stored import stored_peaks, track_landmarks
@@ -422,6 +428,35 @@ class Library:
             known = tracks.get_many(connection, ids.tolist())
         pairs = zip(ids.tolist(), similarities.tolist(), strict=True)
         return [Neighbour(known[id_], similarity) for id_, similarity in pairs if id_ in known]
+
+    def recommend(
+        self, likes: Sequence[TrackRef], dislikes: Sequence[TrackRef] = (), n: int = 10
+    ) -> list[Neighbour]:
+        """The tracks that suit a taste best, without those that it is known by.
+
+        Raises `UnknownTrackError`, `UsageError` where nothing is liked, `ModelError` without
+        embeddings.
+        """
+        with self._database.connect() as connection:
+            liked, disliked = (
+                [_resolve(connection, ref) for ref in refs] for refs in (likes, dislikes)
+            )
+            space = sound_space(connection, self._config.cache, self._model.digest)
+            return recommend_by_likes(connection, space, liked, disliked, n)
+
+    def recommend_from(
+        self, plays: str | os.PathLike[str], user: str | None = None, n: int = 10
+    ) -> Recommendations:
+        """The tracks that a listener has not played yet and would like.
+
+        plays: a listening history, as `read_history` takes it; user: whose, where it has several
+        Raises `UsageError` where it cannot be read or has nothing of the library.
+        """
+        history = read_history(Path(plays))
+        with self._database.connect() as connection:
+            space = sound_space(connection, self._config.cache, self._model.digest)
+            who = listener(history, user)
+            return recommend_by_history(connection, space, history, who, n)
 
     def path(
         self, start: TrackRef, end: TrackRef, n: int = 10, *, per_artist: bool = False

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from shelf import Shelved, shelve
 
@@ -155,3 +156,52 @@ def test_tracks_without_an_embedding_are_found_by_name(address: str, shop: Libra
     with open_library(address) as again:
         assert titles(again.search("newcomer rock", 1).results) == ["Rock"]
         assert titles(again.search("newcomer").results) == ["Newcomer"]
+
+
+def test_tracks_are_recommended_by_likes_and_dislikes(arc: Library) -> None:
+    found = arc.recommend([file("north"), file("northeast")])
+    assert titles(found)[0] == "north by east"
+    assert not {"north", "northeast"} & set(titles(found))
+    assert len(arc.recommend([file("north")], n=2)) == 2
+    away = arc.recommend([file("northeast")], [file("north")])
+    assert titles(away)[0] == "east by north"
+
+
+def test_recommendations_need_a_like(arc: Library) -> None:
+    with pytest.raises(UsageError, match="--like TRACK"):
+        arc.recommend([], [file("north")])
+    with pytest.raises(UsageError, match="both liked and disliked"):
+        arc.recommend([file("north")], [file("north")])
+
+
+def test_one_listener_is_recommended_what_is_like_the_own_plays(
+    arc: Library, tmp_path: Path
+) -> None:
+    plays = tmp_path / "plays.csv"
+    plays.write_text("user,track,plays\nann,A - north,9\nann,Nobody - Nothing,4\n", "utf-8")
+    found = arc.recommend_from(plays)
+    assert (found.user, found.songs, found.listeners) == ("ann", 2, 1)
+    assert [(each.name, each.plays) for each in found.unmatched] == [("Nobody - Nothing", 4)]
+    assert titles(found.results)[:2] == ["north by east", "northeast"]
+    plays.write_text("user,track\nann,Nobody - Nothing\n", "utf-8")
+    with pytest.raises(UsageError, match="none of 1 songs is in the library, Nobody - Nothing"):
+        arc.recommend_from(plays)
+
+
+def test_many_listeners_recommend_to_one(address: str, tmp_path: Path) -> None:
+    """Two circles of listeners: each plays its own half of the tracks, whatever they sound like."""
+    rng = np.random.default_rng(1)
+    shelve(address, [Shelved(str(n), vector=rng.standard_normal(9).tolist()) for n in range(24)])
+    rows = [
+        f"{user},/music/{n}.flac,{rng.integers(1, 9)}"
+        for user in range(120)
+        for n in range(24)
+        if n % 2 == user % 2 and rng.random() < 0.5
+    ]
+    plays = tmp_path / "plays.csv"
+    plays.write_text("\n".join(["user,track,plays", *rows, "ann,/music/0.flac,5"]), "utf-8")
+    with open_library(address) as library:
+        found = library.recommend_from(plays, "ann", 9)
+    assert found.listeners == 121
+    assert all(int(title or "") % 2 == 0 for title in titles(found.results))
+    assert "0" not in titles(found.results)

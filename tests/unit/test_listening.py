@@ -1,0 +1,159 @@
+"""Histories as services export them, and the tracks that their songs are."""
+
+from __future__ import annotations
+
+import doctest
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_cli import TRACK
+
+from fingerprinter.errors import UsageError
+from fingerprinter.library import songs
+from fingerprinter.library.listening import Song, listener, read_history
+from fingerprinter.library.songs import SongBook
+
+
+def history(folder: Path, text: str, name: str = "plays.csv") -> dict[str, dict[Song, int]]:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return {user: dict(plays) for user, plays in read_history(path).items()}
+
+
+def test_examples() -> None:
+    result = doctest.testmod(songs)
+    assert result.attempted
+    assert not result.failed
+
+
+def test_users_tracks_and_plays(tmp_path: Path) -> None:
+    text = (
+        "user,track,plays\nann,Air - All I Need,3\nbob,/music/a.flac,1\nann,Air - All I Need,2\n\n"
+    )
+    assert history(tmp_path, text) == {
+        "ann": {Song(name="Air - All I Need"): 5},
+        "bob": {Song(name="/music/a.flac"): 1},
+    }
+
+
+def test_columns_of_any_order_and_spelling(tmp_path: Path) -> None:
+    text = "\ufeffPlaycount,Title,Artist,MBID\n7,Song,Singer,ab-cd\n,Other,Singer,\n"
+    assert history(tmp_path, text) == {
+        "me": {Song("Singer", "Song", "ab-cd"): 7, Song("Singer", "Other"): 1}
+    }
+
+
+def test_lastfm_with_a_heading(tmp_path: Path) -> None:
+    text = (
+        "uts,utc_time,artist,artist_mbid,album,album_mbid,track,track_mbid\n"
+        '1,"01 Jan 2020, 10:00",Air,a,Moon Safari,b,All I Need,c\n' * 2
+    ).replace("\nuts,", "\n0,")
+    plays = history(tmp_path, text)["me"]
+    assert plays[Song("Air", "All I Need", "c")] == 2
+
+
+def test_lastfm_without_a_heading(tmp_path: Path) -> None:
+    text = (
+        'Air,Moon Safari,"All I Need","01 Jan 2020 10:00"\nAir,Moon Safari,Sexy Boy,02 Jan 2020\n'
+    )
+    assert history(tmp_path, text) == {
+        "me": {Song("Air", "All I Need"): 1, Song("Air", "Sexy Boy"): 1}
+    }
+
+
+LISTEN = {
+    "listened_at": 1,
+    "user_name": "ann",
+    "track_metadata": {
+        "artist_name": "Air",
+        "track_name": "All I Need",
+        "additional_info": {"recording_mbid": "old"},
+        "mbid_mapping": {"recording_mbid": "new"},
+    },
+}
+BARE = {"track_metadata": {"artist_name": "Air", "track_name": "All I Need", "mbid_mapping": None}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps([LISTEN, LISTEN, BARE]),
+        json.dumps([LISTEN, LISTEN, BARE], indent=1),
+        "\n".join(map(json.dumps, [LISTEN, LISTEN, BARE])) + "\n",
+        json.dumps({"payload": {"listens": [LISTEN, LISTEN, BARE]}}),
+    ],
+)
+def test_listenbrainz(tmp_path: Path, text: str) -> None:
+    assert history(tmp_path, text, "listens.json") == {
+        "ann": {Song("Air", "All I Need", "new"): 2},
+        "me": {Song("Air", "All I Need"): 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no column is called track or title"),
+        ("user,plays\nann,3\n", "no column is called track or title"),
+        ("user,track,plays\n", "nobody played anything"),
+        ("user,track,plays\nann,x,often\n", "line 2: often plays; write a whole number"),
+        ("[1]", "no listens of ListenBrainz"),
+        ('{"track_metadata": []}', "no listens of ListenBrainz"),
+        ("{", "no listens of ListenBrainz"),
+    ],
+)
+def test_no_history(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        history(tmp_path, text)
+
+
+def test_no_text(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_bytes(b"\xff\xfe\xff")
+    for name in ("x.csv", "missing.csv", "."):
+        with pytest.raises(UsageError, match="give a CSV"):
+            read_history(tmp_path / name)
+
+
+def test_which_listener(tmp_path: Path) -> None:
+    path = tmp_path / "plays.csv"
+    path.write_text("user,track\nann,a\nbob,b\n", encoding="utf-8")
+    both = read_history(path)
+    assert listener(both, "bob") == "bob"
+    with pytest.raises(UsageError, match="2 listeners; name one with --user: ann, bob"):
+        listener(both, None)
+    with pytest.raises(UsageError, match="eve: no such listener"):
+        listener(both, "eve")
+    assert listener({"ann": both["ann"]}, None) == "ann"
+
+
+BOOK = SongBook(
+    [
+        replace(TRACK, id=1, path="/music/1.flac", artist="Björk", title="Jóga", mbid="AB-1"),
+        replace(TRACK, id=2, path="/music/2.flac", artist="Air", title="All I Need", mbid=None),
+        replace(TRACK, id=3, path="/music/untagged.ogg", artist=None, title=None),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("song", "track_id"),
+    [
+        (Song("Somebody", "Else", "ab-1"), 1),
+        (Song("bjork", "JOGA!"), 1),
+        (Song(name="Bjork - Joga"), 1),
+        (Song(name="/music/1.flac"), 1),
+        (Song(name="/music/2.flac"), 2),
+        (Song(name="untagged.ogg"), 3),
+        (Song(name="2"), 2),
+        (Song(name="ab-1"), 1),
+        (Song("Air feat. Beth Hirsch", "All I Need (2008 Remaster)"), 2),
+        (Song(name="Air & Beth Hirsch - All I Need [Live]"), 2),
+        (Song("Air", "Sexy Boy"), None),
+        (Song("", ""), None),
+        (Song(name="99"), None),
+    ],
+)
+def test_songs_are_tracks(song: Song, track_id: int | None) -> None:
+    assert BOOK.find(song) == track_id
