@@ -15,6 +15,7 @@ from fingerprinter.cli import (
     duplicates,
     evaluate,
     evaluate_similarity,
+    groups,
     path,
     plot,
     questions,
@@ -86,6 +87,8 @@ app.command()(questions.similar)
 app.command()(recommend.recommend)
 app.command()(search.search)
 app.command()(path.path)
+app.command()(groups.clusters)
+app.command("map")(groups.map_)
 app.command()(duplicates.duplicates)
 app.command()(plot.plot)
 app.command("list")(collection.list_tracks)

@@ -1,5 +1,6 @@
 """Use cases: the only room where the roads cross."""
 
+from fingerprinter.library.clusters import Cluster
 from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, OnSearched, Searched
 from fingerprinter.library.explanation import Explanation, explain_alone
 from fingerprinter.library.facade import (
@@ -16,12 +17,14 @@ from fingerprinter.library.indexing import OnProgress, Progress
 from fingerprinter.library.recommendation import Recommendations
 from fingerprinter.library.search import SearchAnswer
 from fingerprinter.library.similarity import SoundSpace
+from fingerprinter.library.sound_map import SoundMap
 from fingerprinter.store.shares import Share
 
 __all__ = [
     "MIN_CONFIDENCE",
     "MIN_DUPLICATE_CONFIDENCE",
     "Answer",
+    "Cluster",
     "Explanation",
     "Library",
     "LibraryStats",
@@ -33,6 +36,7 @@ __all__ = [
     "SearchAnswer",
     "Searched",
     "Share",
+    "SoundMap",
     "SoundSpace",
     "explain_alone",
     "open_library",

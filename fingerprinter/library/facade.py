@@ -24,6 +24,7 @@ from fingerprinter.errors import (
     UnknownTrackError,
     UsageError,
 )
+from fingerprinter.library.clusters import Cluster, group
 from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, DuplicateSearch, OnSearched
 from fingerprinter.library.explanation import Explanation, explain_alone, explain_match
 from fingerprinter.library.identification import Identifier
@@ -37,6 +38,7 @@ from fingerprinter.library.recommendation import (
 )
 from fingerprinter.library.search import NameIndex, SearchAnswer, WordSearch
 from fingerprinter.library.similarity import SoundSpace, sound_space, vector_index
+from fingerprinter.library.sound_map import SoundMap, lay_out
 from fingerprinter.library.stored import stored_peaks, track_landmarks
 from fingerprinter.library.windows import Heard, hear
 from fingerprinter.store import (
@@ -490,6 +492,22 @@ class Library:
             names = NameIndex(tracks.iterate(connection))
             self._words = (state, WordSearch(names, space, self._model.tags))
         return self._words[1]
+
+    def clusters(self, count: int | None = None) -> list[Cluster]:
+        """Groups of tracks that sound alike, named by their tags, the largest first.
+
+        count: how many; None: as many as fit best
+        Raises `UsageError` for more than there are tracks, `ModelError` without embeddings.
+        """
+        with self._database.connect() as connection:
+            space = sound_space(connection, self._config.cache, self._model.digest)
+            return list(group(connection, space, self._model.tags, count).clusters)
+
+    def map(self, count: int | None = None) -> SoundMap:
+        """Every track on a plane, near to what it sounds like; count: as for `clusters`."""
+        with self._database.connect() as connection:
+            space = sound_space(connection, self._config.cache, self._model.digest)
+            return lay_out(space, group(connection, space, self._model.tags, count))
 
     def sound_space(self) -> SoundSpace:
         """Every track that has an embedding, as arrays: its place among the others and its tags."""

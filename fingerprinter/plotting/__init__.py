@@ -6,5 +6,6 @@ figures can be drawn in threads.
 
 from fingerprinter.plotting.figure import draw
 from fingerprinter.plotting.files import check_target, save
+from fingerprinter.plotting.sound_map import draw_map
 
-__all__ = ["check_target", "draw", "save"]
+__all__ = ["check_target", "draw", "draw_map", "save"]

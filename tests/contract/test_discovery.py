@@ -205,3 +205,54 @@ def test_many_listeners_recommend_to_one(address: str, tmp_path: Path) -> None:
     assert found.listeners == 121
     assert all(int(title or "") % 2 == 0 for title in titles(found.results))
     assert "0" not in titles(found.results)
+
+
+def clumps() -> list[Shelved]:
+    """Three kinds of music, eight tracks each."""
+    rng = np.random.default_rng(0)
+    kinds = (("metal", "rock"), ("jazz", "blues"), ("ambient", "chill"))
+    return [
+        Shelved(
+            f"{strong} {n}",
+            vector=(np.eye(9)[kind] * 20 + rng.standard_normal(9)).tolist(),
+            tags={strong: 8 + rng.random(), weak: 5 + rng.random()},
+        )
+        for kind, (strong, weak) in enumerate(kinds)
+        for n in range(8)
+    ]
+
+
+def test_clusters_are_named_by_their_tags(address: str) -> None:
+    shelve(address, clumps())
+    with open_library(address) as library:
+        found = library.clusters()
+        assert sorted(cluster.tags[0] for cluster in found) == ["ambient", "jazz", "metal"]
+        for cluster in found:
+            assert cluster.name == ", ".join(cluster.tags[:2])
+            assert cluster.size == 8
+            assert all(
+                (each.track.title or "").startswith(cluster.tags[0]) for each in cluster.tracks
+            )
+            assert all(each.similarity > 0.5 for each in cluster.tracks)
+        assert [cluster.size for cluster in library.clusters(1)] == [24]
+        with pytest.raises(UsageError, match="25 clusters of 24 tracks; choose 1 to 24"):
+            library.clusters(25)
+
+
+def test_a_map_has_a_place_for_every_track(address: str) -> None:
+    ids = shelve(address, clumps())
+    with open_library(address) as library:
+        found = library.map(3)
+    assert found.ids.tolist() == ids
+    assert found.places.shape == (24, 2)
+    assert [cluster.id for cluster in found.clusters] == [0, 1, 2]
+    for label in range(3):
+        kinds = {
+            int(np.flatnonzero(found.ids == i)[0]) // 8 for i in found.ids[found.labels == label]
+        }
+        assert len(kinds) == 1
+
+
+def test_clusters_need_embeddings(address: str) -> None:
+    with open_library(address) as library, pytest.raises(ModelError, match="`fingerprinter index`"):
+        library.clusters()

@@ -1,0 +1,74 @@
+"""The plane that a library is laid out on, and its picture."""
+
+from __future__ import annotations
+
+import doctest
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from fingerprinter.library import SoundMap, SoundSpace, clusters, sound_map
+from fingerprinter.library.clusters import Cluster, Grouping
+from fingerprinter.library.sound_map import lay_out
+from fingerprinter.plotting import draw_map
+
+
+def space(seed: int, n: int) -> SoundSpace:
+    """Three clumps of tracks, one after the other."""
+    rng = np.random.default_rng(seed)
+    rows = np.eye(16)[np.arange(n) % 3] + 0.15 * rng.standard_normal((n, 16))
+    rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return SoundSpace(np.arange(n) * 7, rows, np.empty((n, 0), np.float32))
+
+
+def grouping(n: int, names: tuple[str, ...] = ("one", "two", "three")) -> Grouping:
+    groups = tuple(Cluster(i, name, (name,), n // len(names), ()) for i, name in enumerate(names))
+    return Grouping(np.arange(n) % len(names), groups)
+
+
+def apart(found: SoundMap) -> float:
+    """How much farther tracks are from other clumps than from their own."""
+    middles = np.stack([found.places[found.labels == label].mean(axis=0) for label in range(3)])
+    own = np.linalg.norm(found.places - middles[found.labels], axis=1).mean()
+    return float(min(np.linalg.norm(a - b) for a, b in combinations(middles, 2)) / own)
+
+
+def test_examples() -> None:
+    assert not doctest.testmod(clusters, extraglobs={"np": np}).failed
+
+
+def test_what_sounds_alike_lies_together() -> None:
+    found = lay_out(space(0, 90), grouping(90))
+    assert found.ids.tolist() == (np.arange(90) * 7).tolist()
+    assert np.abs(found.places).max() == pytest.approx(1)
+    assert apart(found) > 3
+    assert np.array_equal(found.places, lay_out(space(0, 90), grouping(90)).places)
+
+
+def test_tracks_beyond_the_sample_are_put_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sound_map, "LANDMARKS", 60)
+    found = lay_out(space(1, 300), grouping(300))
+    assert np.isfinite(found.places).all()
+    assert np.abs(found.places).max() <= 1 + 1e-6
+    assert apart(found) > 3
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 5, 6])
+def test_few_tracks_have_a_map_too(n: int) -> None:
+    found = lay_out(space(2, n), Grouping(np.zeros(n, np.int64), grouping(n, ("all",)).clusters))
+    assert found.places.shape == (n, 2)
+    assert np.isfinite(found.places).all()
+
+
+def test_names_do_not_overlap() -> None:
+    n, names = 120, tuple(f"a long name of many words {i}" for i in range(12))
+    groups = grouping(n, names)
+    figure = draw_map(lay_out(space(3, n), groups))
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert [text.get_text().partition("\n")[0] for text in axes.texts] == list(names)
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    (dots,) = axes.collections
+    assert len(dots.get_offsets()) == n
