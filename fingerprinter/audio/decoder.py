@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fingerprinter.audio.ogg import links
 from fingerprinter.audio.promise import Promise
-from fingerprinter.audio.signal import Chunk, downmix, drop, silence_damage
+from fingerprinter.audio.signal import Chunk, OnChannels, as_floats, downmix, drop, silence_damage
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError
 
@@ -23,7 +23,12 @@ _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl"
 
 
 def decode(
-    file: BinaryIO, name: str, start_s: float, damage: Damage, resources: ExitStack
+    file: BinaryIO,
+    name: str,
+    start_s: float,
+    damage: Damage,
+    resources: ExitStack,
+    on_channels: OnChannels | None = None,
 ) -> tuple[Iterator[Chunk], Promise]:
     """The sound of a file from ``start_s`` on, and what the file promises of its length.
 
@@ -34,9 +39,9 @@ def decode(
     stream = resources.enter_context(EncodedStream(first, name, damage))
     if not rest:
         frames, before_s = stream.frames_from(start_s)
-        return drop(_chunks(frames, damage), before_s), stream.promise
+        return drop(_chunks(frames, damage, on_channels), before_s), stream.promise
     frames = chain(stream.frames(), _later_links(rest, name, damage))
-    return drop(_chunks(frames, damage), start_s), Promise()
+    return drop(_chunks(frames, damage, on_channels), start_s), Promise()
 
 
 def _later_links(files: Iterable[BinaryIO], name: str, damage: Damage) -> Iterator[av.AudioFrame]:
@@ -48,13 +53,19 @@ def _later_links(files: Iterable[BinaryIO], name: str, damage: Damage) -> Iterat
             damage.note(str(error))
 
 
-def _chunks(frames: Iterable[av.AudioFrame], damage: Damage) -> Iterator[Chunk]:
+def _chunks(
+    frames: Iterable[av.AudioFrame], damage: Damage, on_channels: OnChannels | None
+) -> Iterator[Chunk]:
     for frame in _joined(frames):
-        yield mono_chunk(_channels(frame), frame.sample_rate, damage)
+        yield mono_chunk(_channels(frame), frame.sample_rate, damage, on_channels)
 
 
-def mono_chunk(samples: npt.NDArray[Any], sr: int, damage: Damage) -> Chunk:
+def mono_chunk(
+    samples: npt.NDArray[Any], sr: int, damage: Damage, on_channels: OnChannels | None = None
+) -> Chunk:
     """Samples (channels, n) of any type as a chunk; what was no sound in them is noted."""
+    if on_channels:
+        on_channels(as_floats(samples), sr)
     mono = downmix(samples)
     damage.silenced += silence_damage(mono)
     return Chunk(mono, sr)

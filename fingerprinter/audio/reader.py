@@ -12,7 +12,16 @@ import numpy.typing as npt
 
 from fingerprinter.audio.decoder import CHUNK_SAMPLES, decode, mono_chunk
 from fingerprinter.audio.promise import Promise
-from fingerprinter.audio.signal import MAX_SR, MIN_SR, Chunk, Mono, drop, equal_blocks, resample
+from fingerprinter.audio.signal import (
+    MAX_SR,
+    MIN_SR,
+    Chunk,
+    Mono,
+    OnChannels,
+    drop,
+    equal_blocks,
+    resample,
+)
 from fingerprinter.audio.source import AudioSource, as_file, printable, source_name
 from fingerprinter.audio.stream import Damage
 from fingerprinter.errors import AudioError, UsageError
@@ -103,13 +112,20 @@ class AudioReader:
 
 
 def open_audio(
-    source: AudioSource, sr: int = SR, *, start_s: float = 0.0, name: str | None = None
+    source: AudioSource,
+    sr: int = SR,
+    *,
+    start_s: float = 0.0,
+    name: str | None = None,
+    on_channels: OnChannels | None = None,
 ) -> AudioReader:
     """Opens a source for reading as mono at ``sr`` Hz from ``start_s`` on, to the sample.
 
     source: a path, encoded bytes, a binary file object or pipe, or ``(samples, sr)``
         with samples (n,) or (channels, n), float or integer of full scale
     name: what to call it in messages instead of its file name
+    on_channels: is shown what is decoded before it becomes mono, from the place on where the
+        decoder begins
     Raises ``AudioError`` if it cannot be read as audio, with the reason in one line.
     """
     if not (math.isfinite(start_s) and start_s >= 0):
@@ -118,10 +134,10 @@ def open_audio(
     damage = Damage()
     with ExitStack() as resources:
         if isinstance(source, tuple):
-            chunks, promise = _from_samples(*source, name, start_s, damage)
+            chunks, promise = _from_samples(*source, name, start_s, damage, on_channels)
         else:
             file = resources.enter_context(as_file(source, name))
-            chunks, promise = decode(file, name, start_s, damage, resources)
+            chunks, promise = decode(file, name, start_s, damage, resources, on_channels)
         return AudioReader(name, sr, start_s, chunks, promise, damage, resources.pop_all())
 
 
@@ -135,12 +151,17 @@ def read_samples(source: AudioSource, sr: int = SR) -> Mono:
 
 
 def _from_samples(
-    samples: npt.NDArray[Any], sr: int, name: str, start_s: float, damage: Damage
+    samples: npt.NDArray[Any],
+    sr: int,
+    name: str,
+    start_s: float,
+    damage: Damage,
+    on_channels: OnChannels | None,
 ) -> tuple[Iterator[Chunk], Promise]:
     samples = np.atleast_2d(samples)
     _check_samples(samples, sr, name)
     pieces = np.array_split(samples, range(CHUNK_SAMPLES, samples.shape[1], CHUNK_SAMPLES), axis=1)
-    chunks = (mono_chunk(piece, sr, damage) for piece in pieces)
+    chunks = (mono_chunk(piece, sr, damage, on_channels) for piece in pieces)
     return drop(chunks, start_s), Promise(samples.shape[1] / sr, binding=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -12,6 +12,8 @@ import numpy.typing as npt
 import soxr
 
 Mono = npt.NDArray[np.float32]
+OnChannels = Callable[[Mono, int], None]
+"""Is shown all channels, (channels, n) float32 of full scale 1, and their rate."""
 
 # Rates of sound in Hz, far beyond every format on both sides. A damaged or hostile header that
 # says 1 Hz would turn a second's worth of bytes into hours.
@@ -39,6 +41,14 @@ def downmix(samples: npt.NDArray[Any]) -> Mono:
     with np.errstate(all="ignore"):  # damaged float files; see silence_damage
         mono = weights @ samples.astype(np.float32, copy=False)
     return mono - np.float32(middle) if middle else mono
+
+
+def as_floats(samples: npt.NDArray[Any]) -> Mono:
+    """Samples (channels, n) of any type as float32 of full scale 1; what is no sound is 0."""
+    scale, middle = _full_scale(samples.dtype)
+    floats = samples.astype(np.float32) * np.float32(1 / scale) - np.float32(middle)
+    silence_damage(floats)
+    return floats
 
 
 def _full_scale(dtype: np.dtype[Any]) -> tuple[float, float]:

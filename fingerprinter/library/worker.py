@@ -19,16 +19,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import IO
+from typing import IO, Generic, Protocol, TypeVar
 
 from fingerprinter.core.params import LandmarkParams
-from fingerprinter.embedding import EmbeddingModel, load_model
+from fingerprinter.embedding import load_model
 from fingerprinter.errors import AudioError
 from fingerprinter.library.analysis import Analysis, analyse
-from fingerprinter.library.intake import FoundFile
 
 # The workers share the cores already; threads of theirs would only wait for each other.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+R = TypeVar("R")
+F = TypeVar("F", bound="HasPath")
+
 _AHEAD = 4  # files per worker that may be analysed before their turn has come
 
 
@@ -43,22 +45,41 @@ class Task:
     embeddings: bool
     known: frozenset[str]
 
+    def prepare(self) -> Callable[[Path], Analysis]:
+        """What a worker does with each file."""
+        model = load_model() if self.embeddings else None
+        return lambda path: analyse(path, self.params, model, self.known)
 
-class Worker:
+
+class Job(Protocol[R]):
+    """What workers are made for: a value that can be pickled, and knows what to do with a file."""
+
+    def prepare(self) -> Callable[[Path], R]:
+        """The work, once all that it needs is loaded; it may raise `AudioError`."""
+
+
+class HasPath(Protocol):
+    """Something that lies in a file."""
+
+    @property
+    def path(self) -> Path: ...
+
+
+class Worker(Generic[R]):
     """The parent's end of one worker process; started on first use, again after a crash."""
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
+    def __init__(self, job: Job[R]) -> None:
+        self._job = job
         self._process: subprocess.Popen[bytes] | None = None
 
-    def analyse(self, path: Path) -> Analysis | AudioError:
+    def analyse(self, path: Path) -> R | AudioError:
         """The analysis of a file, or why there is none."""
         process = self._process or self._start()
         assert process.stdin
         assert process.stdout
         try:
             _send(path, process.stdin)
-            reply: Analysis | AudioError = pickle.load(process.stdout)
+            reply: R | AudioError = pickle.load(process.stdout)
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):
             self.stop()
             return AudioError(f"{path}: the decoder crashed on it (status {process.wait()})")
@@ -75,7 +96,7 @@ class Worker:
             start_new_session=True,  # Ctrl-C is the parent's to handle, from the first moment on
         )
         assert process.stdin
-        _send(self._task, process.stdin)
+        _send(self._job, process.stdin)
         self._process = process
         return process
 
@@ -88,15 +109,15 @@ class Worker:
 
 
 def analyse_in_order(
-    files: Sequence[FoundFile], task: Task, jobs: int
-) -> Iterator[tuple[FoundFile, Analysis | AudioError]]:
+    files: Sequence[F], job: Job[R], jobs: int
+) -> Iterator[tuple[F, R | AudioError]]:
     """Analyses files by ``jobs`` processes at a time; the results come in the files' order."""
-    workers = [Worker(task) for _ in range(min(jobs, len(files)))]
-    idle: SimpleQueue[Worker] = SimpleQueue()
+    workers = [Worker(job) for _ in range(min(jobs, len(files)))]
+    idle: SimpleQueue[Worker[R]] = SimpleQueue()
     for worker in workers:
         idle.put(worker)
 
-    def analyse(file: FoundFile) -> Analysis | AudioError:
+    def analyse(file: F) -> R | AudioError:
         worker = idle.get()
         try:
             return worker.analyse(file.path)
@@ -114,12 +135,12 @@ def analyse_in_order(
 
 def _ahead(
     pool: ThreadPoolExecutor,
-    analyse: Callable[[FoundFile], Analysis | AudioError],
-    files: Sequence[FoundFile],
+    analyse: Callable[[F], R | AudioError],
+    files: Sequence[F],
     most: int,
-) -> Iterator[tuple[FoundFile, Analysis | AudioError]]:
+) -> Iterator[tuple[F, R | AudioError]]:
     """As ``pool.map``, but never more than ``most`` files ahead of the reader."""
-    waiting: deque[tuple[FoundFile, Future[Analysis | AudioError]]] = deque()
+    waiting: deque[tuple[F, Future[R | AudioError]]] = deque()
     for file in files:
         waiting.append((file, pool.submit(analyse, file)))
         if len(waiting) >= most:
@@ -139,20 +160,19 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no sessions: Windows
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no reply
-    task: Task = pickle.load(requests)
-    model = load_model() if task.embeddings else None
+    work = pickle.load(requests).prepare()
     while True:
         try:
             path: Path = pickle.load(requests)
         except EOFError:
             return
-        answer = _answer(path, task, model)
+        answer = _answer(path, work)
         with suppress(BrokenPipeError):  # the parent is gone, and stdin has ended
             _send(answer, replies)
 
 
-def _answer(path: Path, task: Task, model: EmbeddingModel | None) -> Analysis | AudioError:
+def _answer(path: Path, work: Callable[[Path], R]) -> R | AudioError:
     try:
-        return analyse(path, task.params, model, task.known)
+        return work(path)
     except AudioError as error:
         return error

@@ -1,0 +1,134 @@
+"""Tempo, beats and bars out of how likely each frame is one.
+
+The beats are the best path through a hidden Markov model whose states are places between two beats
+at each tempo: Krebs, Böck & Widmer ("An efficient state-space model for joint tempo and meter
+tracking", ISMIR 2015), without the bar, which is laid over the beats afterwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+FPS = 50
+_SLOWEST_BPM, _FASTEST_BPM = 54.0, 216.0
+_STEADINESS = 100.0  # of the tempo: a change by 5 % from beat to beat costs 5 nepers
+_BEAT_SHARE = 16  # a beat is a sixteenth of the way to the next
+_NEAR = 2  # frames around a beat in which its activation is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Beats:
+    """Beats of a recording.
+
+    times_s: (n,) float64
+    strength: mean activation at the beats, 0..1
+    """
+
+    times_s: Doubles
+    strength: float
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _States:
+    """Places between two beats, tempo after tempo.
+
+    intervals: (t,) frames from beat to beat; first, last: (t,) the states of its ends
+    is_beat: (s,) bool
+    change: (t, t) log probability of going on with an interval (column) after one (row)
+    """
+
+    intervals: Ints
+    first: Ints
+    last: Ints
+    is_beat: npt.NDArray[np.bool_]
+    change: Floats
+
+
+@lru_cache(maxsize=1)
+def _states() -> _States:
+    shortest, longest = (round(60 * FPS / bpm) for bpm in (_FASTEST_BPM, _SLOWEST_BPM))
+    intervals = np.arange(shortest, longest + 1)
+    last = np.cumsum(intervals) - 1
+    first = last - intervals + 1
+    place = np.concatenate([np.arange(n) / n for n in intervals])
+    change = -_STEADINESS * np.abs(intervals / intervals[:, np.newaxis] - 1)
+    change -= np.log(np.exp(change).sum(axis=1, keepdims=True))
+    return _States(intervals, first, last, place < 1 / _BEAT_SHARE, change.astype(np.float32))
+
+
+def find_beats(activation: Floats) -> Beats:
+    """The most likely beats.
+
+    activation: (n,) float32 at `FPS`, 0..1, how likely each frame is a beat
+    """
+    if len(activation) < 2 * FPS:
+        return Beats(np.empty(0), 0.0)
+    starts = _beat_frames(np.clip(activation, 1e-4, 1 - 1e-4))
+    frames = np.unique([_highest_near(activation, frame) for frame in starts])
+    strength = float(activation[frames].mean()) if len(frames) else 0.0
+    return Beats((frames + _fraction(activation, frames)) / FPS, strength)
+
+
+def _beat_frames(activation: Floats) -> Ints:
+    """Frames at which the best path comes to a beat, in order."""
+    states = _states()
+    on = np.log(activation)
+    off = np.log((1 - activation) / (_BEAT_SHARE - 1))
+    score = np.full(len(states.is_beat), -np.log(len(states.is_beat)), np.float32)
+    came = np.empty((len(activation), len(states.intervals)), np.int8)
+    for n in range(len(activation)):
+        ends = score[states.last][:, np.newaxis] + states.change
+        came[n] = ends.argmax(axis=0)
+        score[1:] = score[:-1]
+        score[states.first] = ends.max(axis=0)
+        score += np.where(states.is_beat, on[n], off[n])
+    return _traced(came, int(score.argmax()))
+
+
+def _traced(came: npt.NDArray[np.int8], state: int) -> Ints:
+    """Back along the best path, from beat to beat."""
+    states = _states()
+    tempo = int(np.searchsorted(states.last, state))
+    frame = len(came) - 1 - (state - int(states.first[tempo]))
+    beats = []
+    while frame >= 0:
+        beats.append(frame)
+        tempo = int(came[frame, tempo])
+        frame -= int(states.intervals[tempo])
+    return np.array(beats[::-1], np.int64)
+
+
+def _highest_near(activation: Floats, frame: int) -> int:
+    first = max(0, frame - _NEAR)
+    return first + int(activation[first : frame + _NEAR + 2].argmax())
+
+
+def _fraction(activation: Floats, frames: Ints) -> Doubles:
+    """Where between the frames the peak of the activation lies, by a parabola: -0.5..0.5."""
+    padded = np.concatenate([activation[:1], activation, activation[-1:]]).astype(np.float64)
+    left, top, right = (padded[frames + k] for k in range(3))
+    bend = left - 2 * top + right
+    return np.where(bend < -1e-6, np.clip(0.5 * (left - right) / np.minimum(bend, -1e-6), -0.5, 0.5), 0.0)
+
+
+def tempo_of(times_s: Doubles) -> tuple[float, float]:
+    """(beats a minute, share of the beats that come so fast) of at least five beats.
+
+    The tempo is the median over four beats in a row, which even out the places of single ones;
+    steady are those within 4 % of it.
+    """
+    spans = (times_s[4:] - times_s[:-4]) / 4
+    usual = float(np.median(spans))
+    steady = spans[np.abs(spans / usual - 1) < 0.04]
+    return 60 / float(steady.mean()), len(steady) / len(spans)

@@ -1,0 +1,152 @@
+"""Which moments of a recording are beats and downbeats: a small recurrent network.
+
+BeatNet (Heydari, Cwitkowitz & Duan 2021), its network without its particle filter. The front end is
+the one that it was trained on, of madmom (Böck et al. 2016): a logarithmic filter bank of 24
+bands an octave and its rise from frame to frame. `scripts/export_beatnet.py` made the weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinter.core.frames import CentredFrames
+from fingerprinter.errors import ModelError
+
+Floats = npt.NDArray[np.float32]
+
+BEAT_WEIGHTS: Final = Path(__file__).parent / "weights" / "beatnet.onnx"
+STATES: Final = ("hidden_0", "cell_0", "hidden_1", "cell_1")  # of the two recurrent layers
+SR: Final = 22_050  # Hz
+BANDS: Final = 136
+
+_N_FFT, _HOP = 1411, 441  # 64 and 20 ms
+_BINS = _N_FFT // 2
+_LOWEST_HZ, _HIGHEST_HZ, _PER_OCTAVE, _A4_HZ = 30.0, 17_000.0, 24, 440.0
+_LEVEL = 10.0  # root mean square of the bands of a mastered track; quiet ones are raised to it
+_CHUNK = 3000  # frames that go through the network together: a minute
+_REINSTALL = "reinstall fingerprinter"
+
+
+class BandMeter:
+    """Takes mono samples at `SR` in blocks, and then gives their bands."""
+
+    def __init__(self) -> None:
+        self._frames = CentredFrames(_N_FFT, _HOP)
+        self._bands: list[npt.NDArray[np.float16]] = []
+
+    def push(self, block: Floats) -> None:
+        """The next samples, (n,) float32."""
+        self._take(self._frames.push(block))
+
+    def result(self) -> Floats:
+        """Magnitude in each band of each frame of 20 ms, (n, 136) float32; ends the stream."""
+        self._take(self._frames.finish())
+        return np.concatenate([np.empty((0, BANDS), np.float16), *self._bands]).astype(np.float32)
+
+    def _take(self, frames: Floats) -> None:
+        from scipy.fft import rfft  # NumPy's takes eight times as long for this odd length
+
+        if len(frames):
+            magnitude = np.abs(rfft(frames * _window(), axis=1))[:, :_BINS]
+            # half precision: 13 kB a second are kept until the level of the whole is known
+            self._bands.append((magnitude @ _filters()).astype(np.float16))
+
+
+@lru_cache(maxsize=1)
+def _window() -> Floats:
+    return np.hanning(_N_FFT).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _filters() -> Floats:
+    """Triangles between every second of some bins, each of sum 1: (bins, bands) float32."""
+    edges = _edges()
+    filters = np.zeros((_BINS, len(edges) - 2), np.float32)
+    for band, (start, middle, end) in enumerate(zip(edges, edges[1:], edges[2:], strict=False)):
+        if end - start < 2:
+            middle, end = start, start + 1
+        rise = np.linspace(0, 1, middle - start, endpoint=False)
+        fall = np.linspace(1, 0, end - middle, endpoint=False)
+        triangle = np.concatenate([rise, fall])
+        filters[start:end, band] = triangle / triangle.sum()
+    return filters
+
+
+def _edges() -> npt.NDArray[np.int64]:
+    """The bins next to quarter tones, each once."""
+    hz = np.fft.rfftfreq(2 * _BINS, 1 / SR)[:_BINS]
+    first = np.floor(np.log2(_LOWEST_HZ / _A4_HZ) * _PER_OCTAVE)
+    last = np.ceil(np.log2(_HIGHEST_HZ / _A4_HZ) * _PER_OCTAVE)
+    wanted = _A4_HZ * 2 ** (np.arange(first, last) / _PER_OCTAVE)
+    wanted = wanted[(wanted >= _LOWEST_HZ) & (wanted <= _HIGHEST_HZ)]
+    above = np.clip(hz.searchsorted(wanted), 1, _BINS - 1)
+    return np.unique(above - (wanted - hz[above - 1] < hz[above] - wanted))
+
+
+class BeatModel:
+    """The network, on one thread; onnxruntime is loaded at the first use."""
+
+    def __init__(self, weights: Path = BEAT_WEIGHTS) -> None:
+        self._path = weights
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the weights: 16 hex digits; raises `ModelError`."""
+        return hashlib.sha256(self._weights).hexdigest()[:16]
+
+    def activations(self, bands: Floats) -> Floats:
+        """How likely each frame is a beat, and a downbeat: (n, 2) float32, downbeats are both.
+
+        bands: (n, 136) float32 of a whole recording, as `BandMeter` gives them
+        Raises `ModelError`.
+        """
+        level = float(np.sqrt(np.mean(np.square(bands)))) if len(bands) else 0.0
+        if level < 1e-6:
+            return np.zeros((len(bands), 2), np.float32)
+        log_bands = np.log10(1 + bands * np.float32(_LEVEL / level))
+        rise = np.maximum(0, np.diff(log_bands, axis=0, prepend=log_bands[:1]))
+        beat, downbeat, _ = self.run(np.concatenate([log_bands, rise], axis=1)).T
+        return np.stack([beat + downbeat, downbeat], axis=1)
+
+    def run(self, features: Floats) -> Floats:
+        """Probability of (beat only, downbeat, neither), (n, 3), of features (n, 272) float32."""
+        state = [np.zeros((1, 1, 150), np.float32)] * len(STATES)
+        outputs = []
+        for start in range(0, len(features), _CHUNK):
+            part = features[start : start + _CHUNK, np.newaxis]
+            inputs = dict(zip(STATES, state, strict=True)) | {"bands": part}
+            output, *state = self._session.run(None, inputs)
+            outputs.append(output)
+        return np.concatenate(outputs)
+
+    @cached_property
+    def _weights(self) -> bytes:
+        """The weights, which are what their card says."""
+        try:
+            data = self._path.read_bytes()
+            card = json.loads(self._path.with_suffix(".json").read_text(encoding="utf-8"))
+            found, wanted = hashlib.sha256(data).hexdigest(), card["sha256"]
+        except OSError as error:
+            raise ModelError(f"{self._path}: {error.strerror}; {_REINSTALL}") from error
+        if found != wanted:
+            raise ModelError(
+                f"{self._path}: SHA-256 {found[:16]}, card says {wanted[:16]}; {_REINSTALL}"
+            )
+        return data
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        cpu = ["CPUExecutionProvider"]
+        return onnxruntime.InferenceSession(self._weights, options, providers=cpu)

@@ -1,0 +1,127 @@
+"""A file -> tempo, beats, key, sections and loudness, in one pass and bounded memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinter.audio import AudioSource, open_audio
+from fingerprinter.core import form
+from fingerprinter.core.chroma import HOP_S, Chroma, ChromaMeter
+from fingerprinter.core.loudness import LoudnessMeter
+from fingerprinter.core.rhythm import FPS, Beats, find_beats, tempo_of
+from fingerprinter.core.tonality import find_key
+from fingerprinter.embedding.beats import SR, BandMeter, BeatModel
+from fingerprinter.types import MusicAnalysis, Section
+
+Floats = npt.NDArray[np.float32]
+
+_VERSION: Final = 1  # goes up with every change of what is computed
+LONGEST_S: Final = 3600.0  # beats, key and sections are those of the first hour: 60 MB
+# Mean activation at the beats below which there are none to speak of.
+_WEAKEST_BEATS = 0.1
+_FEWEST_BEATS = 8
+_MOMENT_S = 0.5  # where there are no beats
+_COEFFICIENTS = 14
+_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HeardMusic:
+    """An analysis, and the curves that it was made of, for pictures.
+
+    loudness_lufs: (n,) float64, of each tenth of a second
+    activation: (m,) float32 at `FPS`, how likely a beat is
+    problem: what of the source could not be decoded; None when it is whole
+    """
+
+    analysis: MusicAnalysis
+    duration_s: float
+    problem: str | None
+    loudness_lufs: npt.NDArray[np.float64]
+    chroma: Chroma
+    activation: Floats
+
+
+@lru_cache(maxsize=1)
+def _model() -> BeatModel:
+    return BeatModel()
+
+
+def analysis_id() -> str:
+    """Digest of all that decides an analysis: 16 hex digits. Raises `ModelError`."""
+    parts = f"{_VERSION}/{LONGEST_S}/{_model().digest}"
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class MusicJob:
+    """What workers do for `Library.analyze_all`."""
+
+    def prepare(self) -> Callable[[Path], HeardMusic]:
+        """The work on each file."""
+        return hear_music
+
+
+def hear_music(source: AudioSource) -> HeardMusic:
+    """Listens to a source once; raises `AudioError`, and `ModelError` for damaged weights."""
+    loudness, chroma, bands = LoudnessMeter(), ChromaMeter(SR), BandMeter()
+    with open_audio(source, SR, on_channels=loudness.push) as audio:
+        for block in audio.blocks():
+            if audio.decoded_s <= LONGEST_S:
+                chroma.push(block)
+                bands.push(block)
+        duration_s, problem = audio.decoded_s, audio.problem
+    tones, spectrum = chroma.result(), bands.result()
+    activation = _model().activations(spectrum)[:, 0]
+    beats = _clear(find_beats(activation))
+    tempo = tempo_of(beats.times_s) if len(beats) else None
+    analysis = MusicAnalysis(
+        tempo_bpm=round(tempo[0], 2) if tempo else None,
+        tempo_confidence=round(tempo[1], 3) if tempo else None,
+        beats_s=tuple(np.round(beats.times_s, 3).tolist()),
+        key=find_key(tones),
+        sections=_sections(min(duration_s, LONGEST_S), beats, tones, spectrum),
+        loudness=loudness.result(),
+    )
+    return HeardMusic(analysis, duration_s, problem, loudness.curve(), tones, activation)
+
+
+def _clear(beats: Beats) -> Beats:
+    """None of them where they are too weak or too few."""
+    if beats.strength < _WEAKEST_BEATS or len(beats) < _FEWEST_BEATS:
+        return Beats(np.empty(0), beats.strength)
+    return beats
+
+
+def _sections(
+    duration_s: float, beats: Beats, tones: Chroma, spectrum: Floats
+) -> tuple[Section, ...]:
+    inside = beats.times_s if len(beats) else np.arange(_MOMENT_S, duration_s, _MOMENT_S)
+    inside = inside[(inside > 0) & (inside < duration_s)]
+    edges_s = np.concatenate([[0.0], inside, [duration_s]])
+    timbre = _timbre(spectrum)
+    count = min(len(tones), len(timbre))
+    directions = tones.frames / np.maximum(np.linalg.norm(tones.frames, axis=1)[:, None], 1e-3)
+    given = form.moments(edges_s, HOP_S, directions[:count], timbre[:count])
+    return form.sections(given, np.random.default_rng(_SEED))
+
+
+def _timbre(spectrum: Floats) -> Floats:
+    """Cepstrum of the bands, one each `HOP_S`, without the loudness: (n, 14) float32."""
+    per_hop = round(HOP_S * FPS)
+    count, bands = len(spectrum) // per_hop, spectrum.shape[1]
+    level = max(float(np.sqrt(np.mean(np.square(spectrum)))), 1e-6) if count else 1.0
+    log_bands = np.log10(1 + spectrum[: count * per_hop] * np.float32(10 / level))
+    means = log_bands.reshape(count, per_hop, bands).mean(axis=1)
+    row, column = np.mgrid[1 : _COEFFICIENTS + 1, 0:bands]
+    cosines = np.cos(np.pi * row * (2 * column + 1) / (2 * bands)) * np.sqrt(2 / bands)
+    timbre: Floats = (means @ cosines.T).astype(np.float32)
+    return timbre

