@@ -10,12 +10,13 @@ from fingerprinter.audio.folders import AUDIO_SUFFIXES, find_audio
 from fingerprinter.audio.reader import AudioReader, open_audio, read_samples
 from fingerprinter.audio.source import AudioSource
 from fingerprinter.audio.tags import read_tags
-from fingerprinter.audio.wav import write_wav
+from fingerprinter.audio.wav import WavWriter, write_wav
 
 __all__ = [
     "AUDIO_SUFFIXES",
     "AudioReader",
     "AudioSource",
+    "WavWriter",
     "content_id",
     "find_audio",
     "open_audio",

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from fingerprinter.cli import (
+    analyze,
     collection,
     duplicates,
     evaluate,
@@ -22,6 +23,7 @@ from fingerprinter.cli import (
     recommend,
     schema,
     search,
+    separate,
 )
 from fingerprinter.cli.output import abandon_stdout, complain, emit, prepare_streams
 from fingerprinter.errors import FingerprinterError
@@ -90,6 +92,8 @@ app.command()(path.path)
 app.command()(groups.clusters)
 app.command("map")(groups.map_)
 app.command()(duplicates.duplicates)
+app.command()(analyze.analyze)
+app.command()(separate.separate)
 app.command()(plot.plot)
 app.command("list")(collection.list_tracks)
 app.command()(collection.show)

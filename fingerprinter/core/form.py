@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -186,7 +186,7 @@ def _alike(features: Doubles, bounds: Ints) -> list[int]:
 
     The spectral labels mix what is alike with what is near in time; this looks at the sound alone.
     """
-    parts = [features[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    parts = [features[start:end] for start, end in pairwise(bounds)]
     spread = np.concatenate([np.square(part - part.mean(axis=0)).sum(axis=1) for part in parts])
     names = list(range(len(parts)))
     while len(set(names)) > 1:

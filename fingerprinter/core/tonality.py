@@ -18,31 +18,48 @@ from fingerprinter.types import Key
 
 Doubles = npt.NDArray[np.float64]
 
-# Of 50 Bach chorales, rendered in keys from a seed: 45 keys right; with Krumhansl & Kessler's
-# profiles 20, Temperley's 34, Sha'ath's 27, Bellmann's 42.
+# Of 50 Bach chorales, rendered in keys from a seed, 46 are right; 65 % of 133 tracks have one key
+# in both halves; with Bellmann's profiles 43 and 56 %, with Krumhansl & Kessler's 41 and 56 %.
 _PROFILES: Final = {
     "major": (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081),
     "minor": (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052),
 }
 _QUIETEST = 0.02  # sum of a frame's pitch classes; below it there is no tone
 _LEAST_FRAMES = 20  # two seconds
-_MIDDLE, _SLOPE = 0.05, 40.0
+_AVERAGED = 9  # frames: a chord lasts longer than each of its notes
+# Of a tone's strength that its third partial adds to the fifth above it. Without this and the
+# averaging 44 chorales are right, and 59 % of the halves agree.
+_FIFTH = 0.25
+# Fitted on 133 tracks: how often both halves have the same key, by the lead of the best key.
+_MIDDLE, _SLOPE = 0.021, 10.9
+_SUREST = 0.99
 
 
 def find_key(chroma: Chroma) -> Key | None:
     """The key of the whole; None where there is too little sound for one.
 
-    Every moment counts the same, however loud: with the sum of the frames instead of the sum of
-    their directions 39 of 50 chorales are right, not 45.
+    Every moment counts the same, however loud.
     """
     sounding = chroma.frames[chroma.frames.sum(axis=1) > _QUIETEST].astype(np.float64)
     if len(sounding) < _LEAST_FRAMES:
         return None
-    directions = sounding / np.linalg.norm(sounding, axis=1, keepdims=True)
-    scores = key_scores(directions.sum(axis=0))
+    scores = key_scores(_without_fifths(_directions(sounding).sum(axis=0)))
     best, second = np.argsort(scores)[[-1, -2]]
     mode, tonic = divmod(int(best), 12)
     return Key(TONICS[tonic], MODES[mode], _confidence(float(scores[best] - scores[second])))
+
+
+def _directions(frames: Doubles) -> Doubles:
+    """Averaged frames of unit length."""
+    from scipy.ndimage import uniform_filter1d
+
+    averaged = uniform_filter1d(frames, _AVERAGED, axis=0)
+    unit: Doubles = averaged / np.linalg.norm(averaged, axis=1, keepdims=True)
+    return unit
+
+
+def _without_fifths(pitch_classes: Doubles) -> Doubles:
+    return pitch_classes - _FIFTH * np.roll(pitch_classes, 7)
 
 
 def key_scores(pitch_classes: Doubles) -> Doubles:
@@ -64,4 +81,5 @@ def _profiles() -> Doubles:
 
 def _confidence(lead: float) -> float:
     """How often the other half of a recording has the same key, by the lead of the best key."""
-    return round(float(1 / (1 + np.exp(-_SLOPE * (lead - _MIDDLE)))), 3)
+    probability = 1 / (1 + np.exp(-_SLOPE * (lead - _MIDDLE)))
+    return round(min(_SUREST, float(probability)), 3)

@@ -1,5 +1,6 @@
 """Use cases: the only room where the roads cross."""
 
+from fingerprinter.library.analyzing import AnalyzeReport, Tag, TrackAnalysis, analyze_file
 from fingerprinter.library.clusters import Cluster
 from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, OnSearched, Searched
 from fingerprinter.library.explanation import Explanation, explain_alone
@@ -16,6 +17,8 @@ from fingerprinter.library.facade import (
 from fingerprinter.library.indexing import OnProgress, Progress
 from fingerprinter.library.recommendation import Recommendations
 from fingerprinter.library.search import SearchAnswer
+from fingerprinter.library.separation import Separation
+from fingerprinter.library.separation import separate as separate_file
 from fingerprinter.library.similarity import SoundSpace
 from fingerprinter.library.sound_map import SoundMap
 from fingerprinter.store.shares import Share
@@ -23,6 +26,7 @@ from fingerprinter.store.shares import Share
 __all__ = [
     "MIN_CONFIDENCE",
     "MIN_DUPLICATE_CONFIDENCE",
+    "AnalyzeReport",
     "Answer",
     "Cluster",
     "Explanation",
@@ -35,11 +39,16 @@ __all__ = [
     "SchemaStatus",
     "SearchAnswer",
     "Searched",
+    "Separation",
     "Share",
     "SoundMap",
     "SoundSpace",
+    "Tag",
+    "TrackAnalysis",
+    "analyze_file",
     "explain_alone",
     "open_library",
     "schema_status",
+    "separate_file",
     "upgrade_schema",
 ]

@@ -24,6 +24,13 @@ from fingerprinter.errors import (
     UnknownTrackError,
     UsageError,
 )
+from fingerprinter.library.analyzing import (
+    AnalyzeReport,
+    LibraryAnalyzer,
+    TrackAnalysis,
+    analyze_file,
+    analyze_track,
+)
 from fingerprinter.library.clusters import Cluster, group
 from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, DuplicateSearch, OnSearched
 from fingerprinter.library.explanation import Explanation, explain_alone, explain_match
@@ -216,10 +223,8 @@ class Library:
         prune: forget the files that are gone from below the given paths
         Raises `UsageError` for less than one job.
         """
-        if jobs is not None and jobs < 1:
-            raise UsageError(f"jobs is {jobs}; it counts worker processes, 1 or more")
         digest = self._model.digest if embeddings else None
-        indexer = Indexer(self._database, self._params, digest, jobs or self._config.jobs)
+        indexer = Indexer(self._database, self._params, digest, self._workers(jobs))
         return indexer.run(paths, prune=prune, on_progress=on_progress)
 
     def tracks(self) -> Iterator[Track]:
@@ -508,6 +513,35 @@ class Library:
         with self._database.connect() as connection:
             space = sound_space(connection, self._config.cache, self._model.digest)
             return lay_out(space, group(connection, space, self._model.tags, count))
+
+    def analyze(self, ref: TrackRef, *, again: bool = False) -> TrackAnalysis:
+        """Tempo, beats, key, sections, loudness and tags of a track, or of any other audio file.
+
+        A track's are kept; again: listen to it all the same
+        Raises `UnknownTrackError`, `AudioError`, `ModelError`.
+        """
+        try:
+            track = self.track(ref)
+        except UnknownTrackError:
+            if not isinstance(ref, str | os.PathLike) or not Path(ref).is_file():
+                raise
+            return analyze_file(ref, self._model)
+        return analyze_track(self._database, track, self._model, again=again)
+
+    def analyze_all(
+        self, *, jobs: int | None = None, on_progress: OnProgress = lambda _: None
+    ) -> AnalyzeReport:
+        """Analyses every track that has no analysis of this version; Ctrl-C keeps what is done.
+
+        jobs: worker processes, default one for each core
+        Raises `UsageError` for less than one job.
+        """
+        return LibraryAnalyzer(self._database, self._workers(jobs)).run(on_progress)
+
+    def _workers(self, jobs: int | None) -> int:
+        if jobs is not None and jobs < 1:
+            raise UsageError(f"jobs is {jobs}; it counts worker processes, 1 or more")
+        return jobs or self._config.jobs
 
     def sound_space(self) -> SoundSpace:
         """Every track that has an embedding, as arrays: its place among the others and its tags."""

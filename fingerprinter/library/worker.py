@@ -29,6 +29,7 @@ from fingerprinter.library.analysis import Analysis, analyse
 # The workers share the cores already; threads of theirs would only wait for each other.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound="HasPath")
 
 _AHEAD = 4  # files per worker that may be analysed before their turn has come
@@ -51,10 +52,10 @@ class Task:
         return lambda path: analyse(path, self.params, model, self.known)
 
 
-class Job(Protocol[R]):
+class Job(Protocol[R_co]):
     """What workers are made for: a value that can be pickled, and knows what to do with a file."""
 
-    def prepare(self) -> Callable[[Path], R]:
+    def prepare(self) -> Callable[[Path], R_co]:
         """The work, once all that it needs is loaded; it may raise `AudioError`."""
 
 
@@ -62,7 +63,8 @@ class HasPath(Protocol):
     """Something that lies in a file."""
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Path:
+        """Where."""
 
 
 class Worker(Generic[R]):

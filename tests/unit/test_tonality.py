@@ -1,0 +1,72 @@
+"""Keys of chord progressions, in any tuning."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from fingerprinter.core.chroma import Chroma, ChromaMeter
+from fingerprinter.core.keys import MODES, TONICS
+from fingerprinter.core.tonality import find_key
+
+Floats = npt.NDArray[np.float32]
+
+SR = 22_050
+CADENCES = {
+    "major": ([0, 4, 7], [5, 9, 0], [7, 11, 2], [0, 4, 7]),
+    "minor": ([0, 3, 7], [5, 8, 0], [7, 11, 2], [0, 3, 7]),
+}
+
+
+def played(tonic: int, mode: str, tuning: float = 0.0) -> Floats:
+    """A cadence, a second a chord, of tones with overtones."""
+    t = np.arange(SR) / SR
+    chords = []
+    for chord in CADENCES[mode]:
+        pitches = [60 + (tonic + step) % 12 for step in chord] + [48 + (tonic + chord[0]) % 12]
+        hz = 440 * 2 ** ((np.array(pitches) + tuning - 69) / 12)
+        tones = (np.sin(2 * np.pi * f * k * t) / k**1.5 for f in hz for k in range(1, 6))
+        chords.append(np.sum(list(tones), axis=0) * np.exp(-2 * t))
+    return (0.1 * np.concatenate(chords)).astype(np.float32)
+
+
+def heard(samples: Floats, block: int = SR) -> Chroma:
+    meter = ChromaMeter(SR)
+    for start in range(0, len(samples), block):
+        meter.push(samples[start : start + block])
+    return meter.result()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("tonic", range(12))
+def test_a_cadence_tells_its_key(tonic: int, mode: str) -> None:
+    key = find_key(heard(played(tonic, mode)))
+    assert key is not None
+    assert (key.tonic, key.mode) == (TONICS[tonic], mode)
+    assert 0 < key.confidence < 1
+
+
+@pytest.mark.parametrize("tuning", [-0.4, -0.2, 0.3])
+def test_the_tuning_is_found_and_undone(tuning: float) -> None:
+    chroma = heard(played(2, "minor", tuning))
+    assert chroma.tuning == pytest.approx(tuning, abs=0.05)
+    key = find_key(chroma)
+    assert key is not None and key.name == "D minor"
+
+
+def test_cuts_do_not_matter() -> None:
+    samples = played(5, "major")
+    np.testing.assert_allclose(heard(samples, 777).frames, heard(samples).frames, atol=1e-5)
+    assert len(heard(samples)) == 40
+
+
+def test_the_level_does_not_matter() -> None:
+    loud, quiet = find_key(heard(played(4, "minor"))), find_key(heard(0.1 * played(4, "minor")))
+    assert loud is not None and quiet is not None
+    assert loud.name == quiet.name == "E minor"
+
+
+@pytest.mark.parametrize("samples", [np.zeros(5 * SR), np.zeros(0), played(0, "major")[:SR]])
+def test_silence_and_a_second_have_no_key(samples: Floats) -> None:
+    assert find_key(heard(samples.astype(np.float32))) is None
