@@ -9,6 +9,7 @@
     └── LibraryError          exit 4   HTTP 503   the database cannot be used
         ├── VersionError                          ... another version or other parameters made it
         ├── CorruptionError                       ... its bytes are not what was written
+        ├── ConnectionLostError                   ... its server went away
         └── ModelError                            the embedding model or its index cannot be used
 
 Every message names the thing, what was found and the next step.
@@ -69,6 +70,12 @@ class CorruptionError(LibraryError):
     """Stored bytes are not what was written."""
 
     code = "corruption"
+
+
+class ConnectionLostError(LibraryError):
+    """The database's server went away: the transaction in flight is undone, or is whole."""
+
+    code = "connection_lost"
 
 
 class ModelError(LibraryError):

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from fingerprinter.audio import find_audio
@@ -62,15 +63,10 @@ class _Batch:
 def merge_segments(database: Database, params: LandmarkParams) -> None:
     """Merges segments until no group is due, each group in a transaction of its own."""
     merged = 0
-    while _merge_one(database, params):
+    while database.change(partial(postings.merge_due, params=params)):
         merged += 1
     if merged:
         database.reclaim()
-
-
-def _merge_one(database: Database, params: LandmarkParams) -> bool:
-    with database.begin() as connection:
-        return postings.merge_due(connection, params)
 
 
 class Indexer:
@@ -190,8 +186,9 @@ class Indexer:
     def _commit(self, batch: _Batch) -> None:
         if not batch.items:
             return
-        with self._database.begin() as connection:
-            outcomes = take_in(connection, self._params, self._model, batch.items)
+        outcomes = self._database.change(
+            partial(take_in, params=self._params, model=self._model, items=batch.items)
+        )
         self._outcomes.update(outcomes)
         for (file, analysis), outcome in zip(batch.items, outcomes, strict=True):
             self._report_item(file, analysis, outcome)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from fingerprinter.errors import LibraryError
+from fingerprinter.errors import ConnectionLostError, LibraryError
 from fingerprinter.store import migration
 from fingerprinter.store.address import Address
 from fingerprinter.store.engine import Access, free_pages, open_engine, reading, writing
 from fingerprinter.store.failures import reported
+
+_RETRY_AFTER_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # half a minute: a server restarts in less
+
+T = TypeVar("T")
 
 
 class Database:
@@ -69,6 +74,24 @@ class Database:
             raise LibraryError(f"{self.address}: opened for reading only; open it for writing")
         with reported(self.address), writing(self.engine) as connection:
             yield connection
+
+    def change(self, work: Callable[[Connection], T]) -> T:
+        """What some work returns that is done in one write transaction, again if need be.
+
+        work: finds out from the database what is still to be done: where the connection is
+        lost at the last moment, it may be done already. Raises `ConnectionLostError` where
+        the server stays away, and what `begin` raises.
+        """
+        for pause_s in _RETRY_AFTER_S:
+            try:
+                return self._changed(work)
+            except ConnectionLostError:
+                time.sleep(pause_s)
+        return self._changed(work)
+
+    def _changed(self, work: Callable[[Connection], T]) -> T:
+        with self.begin() as connection:
+            return work(connection)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:

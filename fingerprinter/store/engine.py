@@ -20,13 +20,26 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event,
 from sqlalchemy.exc import DBAPIError
 
 from fingerprinter.store.address import Address
+from fingerprinter.store.bulk import allow_copy
 from fingerprinter.store.failures import sqlite_code
 
-_BUSY_S = 30  # how long a writer waits for its turn in SQLite
+_TURN_S = 600  # how long a writer waits for its turn: another may be merging large segments
 _PAGE_BYTES = 16_384  # packed blobs of kilobytes: fewer overflow pages than with 4096
 _CACHE_KIB = 65_536
 _MMAP_BYTES = 1 << 30
 _CONNECT_S = 10  # a host that swallows packets is given up after this
+_POOL = 5  # sessions that stay open in PostgreSQL, for as many threads at once
+_POOL_MORE = 10  # and so many more for as long as they are needed
+
+# A statement is ended by the server after this, a writer's wait for its turn included; a writer
+# that falls silent in mid-transaction gives its turn away; and peers that vanish are noticed.
+_SESSION: Final = {
+    "statement_timeout": f"{_TURN_S}s",
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
+}
+_SILENCE = text("SET LOCAL idle_in_transaction_session_timeout = '120s'")
 
 _READS: Final[Mapping[str, Mapping[str, Any]]] = {
     "sqlite": {},
@@ -93,16 +106,28 @@ def _postgresql_engine(url: URL) -> Engine:
     defaults = {"connect_timeout": _CONNECT_S, "fallback_application_name": "fingerprinter"}
     arguments = {key: value for key, value in defaults.items() if key not in url.query}
     engine = create_engine(
-        url,
+        url.difference_update_query(["options"]),
+        pool_size=_POOL,
+        max_overflow=_POOL_MORE,
+        pool_use_lifo=True,  # what is not needed any more falls idle, and the server may end it
         pool_pre_ping=True,  # a server that was restarted costs no request of ours
-        connect_args={**arguments, "client_encoding": "utf8"},
+        connect_args={**arguments, "options": _options(url), "client_encoding": "utf8"},
     )
     event.listen(engine, "begin", _begin_postgresql)
+    allow_copy(engine)
     return engine
+
+
+def _options(url: URL) -> str:
+    """Our settings of a session, then those of the address, which win."""
+    ours = [f"-c {name}={value}" for name, value in _SESSION.items()]
+    theirs = url.query.get("options", "")
+    return " ".join([*ours, *([theirs] if isinstance(theirs, str) else theirs)]).strip()
 
 
 def _begin_postgresql(connection: Connection) -> None:
     if _writes(connection):
+        connection.execute(_SILENCE)
         connection.execute(_TURN)
 
 
@@ -132,7 +157,7 @@ def _sqlite_url(address: Address, mode: str, uri: Mapping[str, str]) -> URL:
     """The address as an SQLite URI, whose mode decides whether a missing file is made."""
     url = address.url
     if "timeout" not in url.query:
-        url = url.update_query_dict({"timeout": str(_BUSY_S)})
+        url = url.update_query_dict({"timeout": str(_TURN_S)})
     if address.path is None:
         return url
     url = url.set(database=address.path.absolute().as_uri())
@@ -155,7 +180,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, access: Access) -> None:
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Turns the write-ahead log on; waits for others, which SQLite itself does not do here."""
-    deadline = time.monotonic() + _BUSY_S
+    deadline = time.monotonic() + _TURN_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL").fetchall()

@@ -16,7 +16,7 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from fingerprinter.errors import CorruptionError, LibraryError
+from fingerprinter.errors import ConnectionLostError, CorruptionError, LibraryError
 from fingerprinter.store.address import Address
 
 _READ_ONLY = "it can only be read (permissions, or a read-only medium); make it writable or copy it"
@@ -39,11 +39,14 @@ _POSTGRESQL: Final = {
     "25006": _READ_ONLY,
     "3F000": "make the schema, and grant the user USAGE and CREATE on it",
     "42501": "permission denied; grant the user CREATE on the schema and rights on its tables",
+    "25P03": "another writer had to go on; run the command again",
     "53100": _FULL,
     "53200": "the server is out of memory; try again, or give it more",
     "53300": "the server has no connection free; close some, or raise max_connections",
     "55P03": "locked by another session; let it finish and try again",
     "57": "the server ended it; try again",
+    "57014": "a statement took too long, or waited too long for another writer; try again, or give"
+    " it more time in the address: ?options=-cstatement_timeout%3D30min",
     "58": "the server's disk reported an error; check it",
     "XX": _DAMAGED,
 }
@@ -63,6 +66,11 @@ _LIBPQ: Final = (
     (r"server closed|terminat|SSL|lost", "try again"),
     (r"", "is the server running, and are host and port right?"),
 )
+
+
+# By SQLSTATE: no connection, ended by an administrator, by a crash, shutting down or starting.
+_GONE: Final = ("08", "57P01", "57P02", "57P03")
+_GOING: Final = r"server closed|terminat|SSL|lost|refused|No such file|starting up|shutting down"
 
 
 @contextmanager
@@ -87,8 +95,21 @@ def _translate(address: Address, error: DBAPIError) -> LibraryError | None:
     message = _sqlite(address, error) if address.is_sqlite else _postgresql(error)
     if message is None:
         return None
-    kind = CorruptionError if message is _DAMAGED else LibraryError
-    return kind(f"{address}: {message}")
+    return _kind(address, error, message)(f"{address}: {message}")
+
+
+def _kind(address: Address, error: DBAPIError, message: str) -> type[LibraryError]:
+    if message is _DAMAGED:
+        return CorruptionError
+    return LibraryError if address.is_sqlite or not _is_lost(error) else ConnectionLostError
+
+
+def _is_lost(error: DBAPIError) -> bool:
+    """Whether the server may answer a moment later: it went away, or is just starting."""
+    code: str | None = getattr(error.orig, "pgcode", None)
+    if code is not None:
+        return code.startswith(_GONE)
+    return error.connection_invalidated or bool(re.search(_GOING, _first_line(error)))
 
 
 def _sqlite(address: Address, error: DBAPIError) -> str | None:

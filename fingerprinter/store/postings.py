@@ -26,6 +26,7 @@ from fingerprinter.core.packing import Blocks, DamagedBlockError, Spans, encode_
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store import schema, shares
+from fingerprinter.store.bulk import insert_blocks
 from fingerprinter.types import Landmarks
 
 Longs = npt.NDArray[np.int64]
@@ -296,8 +297,7 @@ def _insert_blocks(
     counts = np.diff(heads, append=len(prefix))
     blocks = encode_blocks(combined - prefix * (segment.frame_count << low_bits), counts)
     ids = (prefix[heads] | (segment.id << PREFIX_SHIFT)).tolist()
-    rows = [{"id": id_, "data": data} for id_, data in zip(ids, blocks, strict=True)]
-    connection.execute(insert(schema.posting_block), rows)
+    insert_blocks(connection, ids, blocks)
 
 
 def add_segment(

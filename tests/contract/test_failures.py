@@ -15,10 +15,16 @@ import pytest
 from conftest import PostgresServer, Store
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from fingerprinter.errors import CorruptionError, FingerprinterError, LibraryError
+from fingerprinter.errors import (
+    ConnectionLostError,
+    CorruptionError,
+    FingerprinterError,
+    LibraryError,
+)
+from fingerprinter.store import database as database_module
 from fingerprinter.store import migration, settings, tracks
 from fingerprinter.store.database import Database
 from fingerprinter.types import Tags
@@ -330,7 +336,11 @@ def postgresql_library(postgresql_server: PostgresServer) -> Iterator[Database]:
         ("53100", "the disk is full; free some space"),
         ("53300", "no connection free; close some"),
         ("58030", "the server's disk reported an error; check it"),
-        ("57014", "the server ended it; try again"),
+        (
+            "57014",
+            "a statement took too long, .* more time in the address: .options=-cst",
+        ),
+        ("57P01", "the server ended it; try again"),
         ("08006", "connection to the server was lost; try again"),
     ],
 )
@@ -383,6 +393,67 @@ def test_a_session_lost_while_idle_is_not_noticed(
     postgresql_server.disconnect("library")
     with postgresql_library.begin() as connection:
         assert settings.bump_revision(connection) == 1
+
+
+def test_work_is_done_again_after_a_lost_session(
+    postgresql_library: Database, postgresql_server: PostgresServer
+) -> None:
+    sessions: list[int] = []
+
+    def work(connection: Connection) -> int:
+        sessions.append(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+        changed = settings.bump_revision(connection)
+        if len(sessions) < 3:
+            postgresql_server.execute(f"SELECT pg_terminate_backend({sessions[-1]}, 5000)")
+        return changed
+
+    assert postgresql_library.change(work) == 1
+    assert len(set(sessions)) == 3
+
+
+def test_work_is_given_up_where_the_server_stays_away(
+    postgresql_library: Database,
+    postgresql_server: PostgresServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(database_module, "_RETRY_AFTER_S", (0.01, 0.01))
+    tries: list[int] = []
+
+    def work(connection: Connection) -> None:
+        tries.append(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+        postgresql_server.execute(f"SELECT pg_terminate_backend({tries[-1]}, 5000)")
+        settings.bump_revision(connection)
+
+    with pytest.raises(ConnectionLostError, match="try again") as caught:
+        postgresql_library.change(work)
+    assert "\n" not in str(caught.value)
+    assert len(tries) == 3
+
+
+def test_a_mistake_is_not_done_again(postgresql_library: Database) -> None:
+    tries: list[None] = []
+
+    def work(_: Connection) -> None:
+        tries.append(None)
+        raise LibraryError("as it is")
+
+    with pytest.raises(LibraryError, match="as it is"):
+        postgresql_library.change(work)
+    assert len(tries) == 1
+
+
+def test_a_statement_is_given_the_time_that_the_address_says(
+    postgresql_server: PostgresServer,
+) -> None:
+    url = postgresql_server.url(postgresql_server.empty_library())
+    with Database.open(url) as database, database.connect() as connection:
+        assert connection.scalar(text("SHOW statement_timeout")) == "10min"
+    with (
+        Database.open(f"{url}&options=-cstatement_timeout%3D50") as database,
+        pytest.raises(LibraryError, match="took too long"),
+        database.connect() as connection,
+    ):
+        connection.execute(text("SELECT pg_sleep(5)"))
 
 
 # --- both -----------------------------------------------------------------------------
