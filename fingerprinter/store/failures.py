@@ -108,7 +108,7 @@ def _is_lost(error: DBAPIError) -> bool:
     """Whether the server may answer a moment later: it went away, or is just starting."""
     code: str | None = getattr(error.orig, "pgcode", None)
     if code is not None:
-        return code.startswith(_GONE)
+        return code.startswith(_GONE) and _remote_server(error) is None
     return error.connection_invalidated or bool(re.search(_GOING, _first_line(error)))
 
 
