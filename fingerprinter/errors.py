@@ -10,7 +10,8 @@
         ├── VersionError                          ... another version or other parameters made it
         ├── CorruptionError                       ... its bytes are not what was written
         ├── ConnectionLostError                   ... its server went away
-        └── ModelError                            the embedding model or its index cannot be used
+        ├── ModelError                            the embedding model or its index cannot be used
+        └── ClusterError                          the Dask cluster that was named cannot be used
 
 Every message names the thing, what was found and the next step.
 """
@@ -82,3 +83,9 @@ class ModelError(LibraryError):
     """The embedding model or its index cannot be used."""
 
     code = "model"
+
+
+class ClusterError(LibraryError):
+    """The Dask cluster that was named cannot be used."""
+
+    code = "cluster"

@@ -42,6 +42,13 @@ def index(
     prune: Annotated[
         bool, typer.Option("--prune", help="Forget the files that are gone from there.")
     ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Of Dask, whose workers analyse; they see the files under the same paths.",
+        ),
+    ] = None,
     profile: Annotated[
         str | None,
         typer.Option(
@@ -69,6 +76,7 @@ def index(
                 jobs=jobs,
                 embeddings=not no_embeddings,
                 prune=prune,
+                scheduler=scheduler,
                 on_progress=on_progress,
             )
     except KeyboardInterrupt:

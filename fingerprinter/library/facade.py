@@ -214,17 +214,23 @@ class Library:
         jobs: int | None = None,
         embeddings: bool = True,
         prune: bool = False,
+        scheduler: str | None = None,
         on_progress: OnProgress = lambda _: None,
     ) -> IndexReport:
         """Adds files and folders; what is there and unchanged is skipped.
 
         jobs: worker processes, default one for each core
+        scheduler: address of a Dask scheduler whose workers analyse instead
         embeddings: also what `similar` needs
         prune: forget the files that are gone from below the given paths
-        Raises `UsageError` for less than one job.
+        Raises `UsageError` for less than one job, or for jobs and a scheduler, and
+        `ClusterError` where the scheduler cannot be used.
         """
+        if jobs is not None and scheduler is not None:
+            raise UsageError("jobs counts processes here; those of a scheduler are its workers")
         digest = self._model.digest if embeddings else None
-        indexer = Indexer(self._database, self._params, digest, self._workers(jobs))
+        workers = self._workers(jobs)
+        indexer = Indexer(self._database, self._params, digest, workers, scheduler)
         return indexer.run(paths, prune=prune, on_progress=on_progress)
 
     def tracks(self) -> Iterator[Track]:

@@ -20,6 +20,7 @@ from fingerprinter.core.params import LandmarkParams
 from fingerprinter.embedding import FACETS_ID
 from fingerprinter.errors import AudioError
 from fingerprinter.library.analysis import Analysis
+from fingerprinter.library.cluster import analyse_on_cluster
 from fingerprinter.library.intake import FoundFile, Item, Outcome, take_in
 from fingerprinter.library.worker import Task, analyse_in_order
 from fingerprinter.store import facets, files, postings, sections, settings, tracks, vectors
@@ -73,10 +74,16 @@ class Indexer:
     """One run over some files and folders."""
 
     def __init__(
-        self, database: Database, params: LandmarkParams, model: str | None, jobs: int
+        self,
+        database: Database,
+        params: LandmarkParams,
+        model: str | None,
+        jobs: int,
+        scheduler: str | None = None,
     ) -> None:
-        """model: digest of the embedding model; None to leave embeddings out."""
-        self._database, self._params, self._model, self._jobs = database, params, model, jobs
+        """model: digest of the embedding model, None to leave embeddings out; scheduler: of Dask"""
+        self._database, self._params, self._model = database, params, model
+        self._jobs, self._scheduler = jobs, scheduler
         self._outcomes: Counter[Outcome] = Counter()
         self._failed = self._removed = 0
         self._audio_s = 0.0
@@ -181,6 +188,8 @@ class Indexer:
             known = tracks.content_ids(connection)
         heard = frozenset(content for content, track_id in known.items() if track_id not in wanting)
         task = Task(self._params, self._model is not None, heard)
+        if self._scheduler is not None:
+            return analyse_on_cluster(todo, task, self._scheduler)
         return analyse_in_order(todo, task, self._jobs)
 
     def _commit(self, batch: _Batch) -> None:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound="HasPath")
 
-_AHEAD = 4  # files per worker that may be analysed before their turn has come
+AHEAD = 4  # files per worker that may be analysed before their turn has come
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,30 +126,33 @@ def analyse_in_order(
         finally:
             idle.put(worker)
 
+    most = AHEAD * len(workers)
     with ThreadPoolExecutor(max(1, len(workers))) as pool:
         try:
-            yield from _ahead(pool, analyse, files, _AHEAD * len(workers))
+            yield from ahead(lambda f: pool.submit(analyse, f).result, files, lambda: most)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in workers:
                 worker.stop()
 
 
-def _ahead(
-    pool: ThreadPoolExecutor,
-    analyse: Callable[[F], R | AudioError],
+def ahead(
+    submit: Callable[[F], Callable[[], R | AudioError]],
     files: Sequence[F],
-    most: int,
+    most: Callable[[], int],
 ) -> Iterator[tuple[F, R | AudioError]]:
-    """As ``pool.map``, but never more than ``most`` files ahead of the reader."""
-    waiting: deque[tuple[F, Future[R | AudioError]]] = deque()
+    """Each file with its reply, in order, never more than ``most()`` files ahead of the reader.
+
+    submit: begins the work on a file; what it returns waits for the reply
+    """
+    waiting: deque[tuple[F, Callable[[], R | AudioError]]] = deque()
     for file in files:
-        waiting.append((file, pool.submit(analyse, file)))
-        if len(waiting) >= most:
-            file_done, future = waiting.popleft()
-            yield file_done, future.result()
-    for file_done, future in waiting:
-        yield file_done, future.result()
+        waiting.append((file, submit(file)))
+        while len(waiting) >= max(1, most()):
+            file_done, reply = waiting.popleft()
+            yield file_done, reply()
+    for file_done, reply in waiting:
+        yield file_done, reply()
 
 
 def _send(value: object, pipe: IO[bytes]) -> None:

@@ -1,0 +1,219 @@
+"""Indexing by a Dask cluster of processes: what dies, what is not seen, and the same library."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import dask
+import pytest
+import soundfile
+from distributed import Client, LocalCluster
+from synthetic import SR, play
+
+from fingerprinter import open_library
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.errors import AudioError, ClusterError, UsageError
+from fingerprinter.library import cluster as cluster_module
+from fingerprinter.library.cluster import analyse_on_cluster
+from fingerprinter.library.intake import FoundFile
+from fingerprinter.library.worker import Task
+from fingerprinter.store import constellations
+from fingerprinter.store.database import Database
+
+DEADLINE_S = 60
+PIECES = 6
+
+
+@pytest.fixture(params=["sqlite"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """The database is reached from here only: one will do."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """Two workers, processes of their own."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"{number}.flac" for number in range(PIECES)]
+    for number, path in enumerate(paths):
+        soundfile.write(path, play(number, 3), SR)
+    return paths
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Path:
+    """A file that keeps whoever analyses it waiting."""
+    path = tmp_path / "pipe.flac"
+    os.mkfifo(path)
+    return path
+
+
+def until(happens: Callable[[], Any]) -> Any:
+    """What a call returns as soon as it is something."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not (result := happens()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return result
+
+
+def opened(pipe: Path) -> int | None:
+    """The writer's end of a pipe, once somebody has opened the other and waits for data."""
+    try:
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return None
+
+
+def kill_the_busy(cluster: LocalCluster) -> None:
+    """Kills the worker that is at work, once only one is."""
+    with Client(cluster, set_as_default=False) as client:
+        pids = client.run(os.getpid)
+        busy = until(lambda: _only([w for w, tasks in client.processing().items() if tasks]))
+        os.kill(pids[busy], signal.SIGKILL)
+        until(lambda: busy not in client.processing())
+
+
+def _only(workers: list[str]) -> str | None:
+    return workers[0] if len(workers) == 1 else None
+
+
+def content(url: str) -> list[tuple[str, str | None, bytes | None]]:
+    """What a library knows of each track, in its order."""
+    with open_library(url) as library, Database.open(url) as database:
+        with database.connect() as connection:
+            peaks = dict(constellations.iterate(connection))
+        return [(t.content_id, t.path, peaks.get(t.id)) for t in library.tracks()]
+
+
+def index(url: str, paths: list[Path], **options: Any) -> Any:
+    with open_library(url) as library:
+        return library.index(paths, embeddings=False, **options)
+
+
+def test_a_killed_worker_costs_nothing_but_time(
+    cluster: LocalCluster, library_url: str, music: list[Path], pipe: Path, tmp_path: Path
+) -> None:
+    """The file that it was at is done by another: the library is that of one machine."""
+    paths = [*music[:3], pipe, *music[3:5]]
+    seen: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(
+            index,
+            library_url,
+            paths,
+            scheduler=cluster.scheduler_address,
+            on_progress=lambda now: seen.append(now.done),
+        )
+        writer = until(lambda: opened(pipe))
+        music[5].replace(pipe)  # whoever opens it from now on finds a piece
+        kill_the_busy(cluster)
+        os.close(writer)
+        report = run.result(DEADLINE_S)
+    assert (report.indexed, report.failed) == (6, 0)
+    assert seen == [1, 2, 3, 4, 5, 6]
+    alone = f"sqlite:///{tmp_path / 'alone.db'}"
+    index(alone, paths, jobs=1)
+    assert content(library_url) == content(alone)
+
+
+def test_a_file_that_kills_twice_is_given_up(
+    cluster: LocalCluster,
+    library_url: str,
+    music: list[Path],
+    pipe: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(
+            index, library_url, [music[0], pipe, music[1]], scheduler=cluster.scheduler_address
+        )
+        for _ in range(2):
+            writer = until(lambda: opened(pipe))
+            kill_the_busy(cluster)
+            os.close(writer)
+        report = run.result(DEADLINE_S)
+    assert (report.indexed, report.failed) == (2, 1)
+    assert report.problems[0].message == f"{pipe}: workers died with it, again and again"
+
+
+def found(path: Path) -> FoundFile:
+    return FoundFile(path, 0, 0)
+
+
+def analysed(cluster: LocalCluster, paths: list[Path]) -> list[Any]:
+    task = Task(DEFAULT, embeddings=False, known=frozenset())
+    files = [found(path) for path in paths]
+    return [reply for _, reply in analyse_on_cluster(files, task, cluster.scheduler_address)]
+
+
+def test_files_that_workers_do_not_see(cluster: LocalCluster, music: list[Path]) -> None:
+    lacking = music[0].with_name("not here.flac")
+    _, problem, broken = analysed(cluster, [music[0], lacking, Path(__file__)])
+    assert isinstance(problem, AudioError)
+    assert str(problem).startswith(f"{lacking}: no such file on the worker tcp://127.0.0.1:")
+    assert str(problem).endswith("under the same path as here: mount it there")
+    assert isinstance(broken, AudioError)
+    with pytest.raises(
+        ClusterError, match=r"the worker tcp://.* does not see .*; the workers need"
+    ):
+        analysed(cluster, [lacking, music[0]])
+
+
+def test_nothing_to_do_needs_no_cluster() -> None:
+    task = Task(DEFAULT, embeddings=False, known=frozenset())
+    assert list(analyse_on_cluster([], task, "tcp://localhost:1")) == []
+
+
+def test_other_versions_are_refused(
+    cluster: LocalCluster, music: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module.metadata, "version", lambda _: "9.9")
+    with pytest.raises(ClusterError, match=r"has fingerprinter [0-9.]+; install 9\.9 there"):
+        analysed(cluster, music)
+
+
+def test_jobs_are_not_the_schedulers(library_url: str, music: list[Path]) -> None:
+    with pytest.raises(UsageError, match="jobs counts processes here"):
+        index(library_url, music, jobs=2, scheduler="tcp://localhost:1")
+
+
+def test_no_scheduler_no_workers(
+    library_url: str, music: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_module, "_CONNECT_S", 0.5)
+    with pytest.raises(ClusterError, match=r"^tcp://localhost:1: no Dask scheduler answers there"):
+        index(library_url, music, scheduler="tcp://localhost:1")
+    with LocalCluster(n_workers=0, dashboard_address=":0") as empty:
+        address = empty.scheduler_address
+        missing = f"has no worker; start some with `dask worker {address}`"
+        with pytest.raises(ClusterError, match=missing):
+            index(library_url, music, scheduler=address)
+
+
+def test_a_scheduler_that_goes_away(library_url: str, music: list[Path], pipe: Path) -> None:
+    """What was analysed is kept."""
+    options = {"distributed.comm.timeouts.connect": "1s"}
+    with dask.config.set(options), ThreadPoolExecutor(1) as pool:
+        cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0")
+        run = pool.submit(
+            index, library_url, [*music[:2], pipe], scheduler=cluster.scheduler_address
+        )
+        writer = until(lambda: opened(pipe))
+        cluster.close()
+        os.close(writer)
+        with pytest.raises(ClusterError, match="the scheduler went away; what was indexed is kept"):
+            run.result(DEADLINE_S)
+    assert [path for _, path, _ in content(library_url)] == [str(path) for path in music[:2]]
