@@ -14,12 +14,10 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from fingerprinter.errors import AudioError, ClusterError
-from fingerprinter.library.analysis import Analysis
-from fingerprinter.library.intake import FoundFile
-from fingerprinter.library.worker import AHEAD, Task, Worker, ahead
+from fingerprinter.library.worker import AHEAD, F, Job, R, Worker, ahead
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -28,28 +26,28 @@ _CONNECT_S = 10  # a scheduler that does not answer, or has no worker, is given 
 _SHARED = "the workers need the music under the same path as here: mount it there"
 
 
-class _Analysts:
+class _Analysts(Generic[R]):
     """The analysing processes of one Dask worker.
 
     Dask copies this value to each worker that needs it and drops it there when the run has
     ended, however it ended; a process ends when its stdin does, that is with this value.
     """
 
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self._idle: SimpleQueue[Worker] = SimpleQueue()
+    def __init__(self, job: Job[R]) -> None:
+        self._job = job
+        self._idle: SimpleQueue[Worker[R]] = SimpleQueue()
 
-    def __reduce__(self) -> tuple[type[_Analysts], tuple[Task]]:
-        return _Analysts, (self._task,)
+    def __reduce__(self) -> tuple[type[_Analysts[R]], tuple[Job[R]]]:
+        return _Analysts, (self._job,)
 
-    def analyse(self, path: Path) -> Analysis | AudioError:
+    def analyse(self, path: Path) -> R | AudioError:
         """As `Worker.analyse`, by a process that has nothing to do."""
         if not path.exists():
             return AudioError(f"{path}: no such file on {_worker_name()}; {_SHARED}")
         try:
             worker = self._idle.get_nowait()
         except Empty:
-            worker = Worker(self._task)
+            worker = Worker(self._job)
         try:
             return worker.analyse(path)
         finally:
@@ -63,8 +61,8 @@ def _worker_name() -> str:
 
 
 def analyse_on_cluster(
-    files: Sequence[FoundFile], task: Task, scheduler: str
-) -> Iterator[tuple[FoundFile, Analysis | AudioError]]:
+    files: Sequence[F], job: Job[R], scheduler: str
+) -> Iterator[tuple[F, R | AudioError]]:
     """As `worker.analyse_in_order`, by the workers of the Dask scheduler at an address.
 
     Workers may come and go meanwhile. A file with which more workers die than the scheduler
@@ -75,11 +73,11 @@ def analyse_on_cluster(
         return
     with _client(scheduler) as client:
         _require_ready(client, files[0].path)
-        analysts = client.submit(_Analysts, task, pure=False)
+        analysts = client.submit(_Analysts, job, pure=False)
 
-        def submit(file: FoundFile) -> partial[Analysis | AudioError]:
+        def submit(file: F) -> Callable[[], R | AudioError]:
             begin = partial(client.submit, _Analysts.analyse, analysts, file.path, pure=False)
-            return partial(_reply, scheduler, file, begin, begin())
+            return partial(_reply, scheduler, file.path, begin, begin())
 
         yield from ahead(submit, files, lambda: AHEAD * sum(client.nthreads().values()))
 
@@ -139,8 +137,8 @@ def _require_ready(client: Client, path: Path) -> None:
 
 
 def _reply(
-    scheduler: str, file: FoundFile, begin: Callable[[], Future[Any]], future: Future[Any]
-) -> Analysis | AudioError:
+    scheduler: str, path: Path, begin: Callable[[], Future[Any]], future: Future[Any]
+) -> Any:
     """What became of a file.
 
     Where too many workers died it is tried anew: Dask counts all that waited on a worker, and
@@ -153,17 +151,16 @@ def _reply(
     try:
         return _result(scheduler, begin())
     except KilledWorker:
-        return AudioError(f"{file.path}: workers died with it, again and again")
+        return AudioError(f"{path}: workers died with it, again and again")
 
 
-def _result(scheduler: str, future: Future[Any]) -> Analysis | AudioError:
+def _result(scheduler: str, future: Future[Any]) -> Any:
     from distributed.client import FutureCancelledError
 
     try:
-        reply: Analysis | AudioError = future.result()
+        return future.result()
     except (FutureCancelledError, OSError) as error:
         raise ClusterError(
             f"{scheduler}: the scheduler went away; what was indexed is kept,"
             " run the same command again when it is back"
         ) from error
-    return reply

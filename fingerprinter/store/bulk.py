@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event, insert
 
 from fingerprinter.store.schema import posting_block
+from fingerprinter.store.shares import is_spread
 
 # PostgreSQL manual, COPY, "Binary Format": signature, flags, length of an extension; then for
 # each row the number of fields, and for each field its length before it; -1 ends.
@@ -21,9 +22,13 @@ _FED = "fingerprinter_copied"  # execution option: the bytes that a COPY reads
 
 
 def insert_blocks(connection: Connection, ids: Sequence[int], blocks: Sequence[bytes]) -> None:
-    """Writes posting blocks; PostgreSQL takes them by COPY, see `docs/databases.md`."""
+    """Writes posting blocks; PostgreSQL takes them by COPY, see `docs/databases.md`.
+
+    But for a library that is spread: up to PostgreSQL 15 COPY sends another server row by row
+    what INSERT sends in batches.
+    """
     rows = zip(ids, blocks, strict=True)
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and not is_spread(connection):
         connection.exec_driver_sql(_COPY, execution_options={_FED: copied(rows)})
     else:
         connection.execute(insert(posting_block), [{"id": id_, "data": data} for id_, data in rows])

@@ -29,7 +29,7 @@ from fingerprinter.errors import (
     VersionError,
 )
 from fingerprinter.library import Library, Progress, indexing, worker
-from fingerprinter.library.analysis import Analysis
+from fingerprinter.library.analysis import Analysis, analyse
 from fingerprinter.library.intake import FoundFile
 from fingerprinter.library.worker import Task
 from fingerprinter.store import schema, settings
@@ -48,7 +48,10 @@ def analysed_here(
     """What the workers do, in this process: they take a second to start (see test_worker.py)."""
     model = load_once() if task.embeddings else None
     for file in files:
-        yield file, worker._answer(file.path, task, model)
+        yield (
+            file,
+            worker._answer(file.path, lambda path: analyse(path, task.params, model, task.known)),
+        )
 
 
 @pytest.fixture(params=LIBRARIES)
