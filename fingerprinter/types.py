@@ -126,8 +126,9 @@ class Loudness:
 class MusicAnalysis:
     """What a musician would note of a recording.
 
-    tempo_bpm, beats_s, key: ``None`` or empty where there are no beats, no tones
-    tempo_confidence: 0..1, how steadily the beats come
+    tempo_bpm, beats_s, key: ``None`` or empty where there are no beats, no tones; no tempo
+        either where the beats keep none
+    tempo_confidence: 0..1, the share of the beats that keep it
     beats_s, sections: in the order of time
     """
 

@@ -168,8 +168,10 @@ def _fields(found: TrackAnalysis) -> Iterator[tuple[str, str]]:
 
 def _tempo(found: TrackAnalysis) -> str:
     tempo, steady = found.music.tempo_bpm, found.music.tempo_confidence
-    if tempo is None or steady is None:
+    if steady is None:
         return "none: no beats to speak of"
+    if tempo is None:
+        return f"none: the beats keep one in {steady:.0%} of it only"
     return f"{tempo:.1f} bpm, steady in {steady:.0%} of it"
 
 

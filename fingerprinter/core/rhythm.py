@@ -21,6 +21,9 @@ FPS = 50
 _SLOWEST_BPM, _FASTEST_BPM = 54.0, 216.0
 _STEADINESS = 100.0  # of the tempo: a change by 5 % from beat to beat costs 5 nepers
 _BEAT_SHARE = 16  # a beat is a sixteenth of the way to the next
+# Of 8 made pieces without drums 5 are heard at twice their tempo, 4 of them with this below 0.6;
+# of 32 with drums one lies below too, wrongly; of 60 tracks none.
+_OFFBEAT = 0.6
 _NEAR = 2  # frames around a beat in which its activation is looked for
 
 
@@ -37,6 +40,9 @@ class Beats:
 
     def __len__(self) -> int:
         return len(self.times_s)
+
+
+NO_BEATS = Beats(np.empty(0), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +81,10 @@ def find_beats(activation: Floats) -> Beats:
     activation: (n,) float32 at `FPS`, 0..1, how likely each frame is a beat
     """
     if len(activation) < 2 * FPS:
-        return Beats(np.empty(0), 0.0)
+        return NO_BEATS
     starts = _beat_frames(np.clip(activation, 1e-4, 1 - 1e-4))
     frames = np.unique([_highest_near(activation, frame) for frame in starts])
+    frames = _without_offbeats(activation, frames)
     strength = float(activation[frames].mean()) if len(frames) else 0.0
     return Beats((frames + _fraction(activation, frames)) / FPS, strength)
 
@@ -109,6 +116,15 @@ def _traced(came: npt.NDArray[np.int8], state: int) -> Ints:
         tempo = int(came[frame, tempo])
         frame -= int(states.intervals[tempo])
     return np.array(beats[::-1], np.int64)
+
+
+def _without_offbeats(activation: Floats, frames: Ints) -> Ints:
+    """Every second beat where the others are far weaker, and it is not too slow then."""
+    if len(frames) < 4 or 2 * float(np.median(np.diff(frames))) > _states().intervals[-1]:
+        return frames
+    halves = sorted((frames[::2], frames[1::2]), key=lambda half: activation[half].mean())
+    weak, strong = (float(activation[half].mean()) for half in halves)
+    return halves[1] if weak < _OFFBEAT * strong else frames
 
 
 def _highest_near(activation: Floats, frame: int) -> int:

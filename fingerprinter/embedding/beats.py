@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from fingerprinter.core.frames import CentredFrames
 from fingerprinter.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
 
 BEAT_WEIGHTS: Final = Path(__file__).parent / "weights" / "beatnet.onnx"
 STATES: Final = ("hidden_0", "cell_0", "hidden_1", "cell_1")  # of the two recurrent layers
@@ -30,6 +32,8 @@ _N_FFT, _HOP = 1411, 441  # 64 and 20 ms
 _BINS = _N_FFT // 2
 _LOWEST_HZ, _HIGHEST_HZ, _PER_OCTAVE, _A4_HZ = 30.0, 17_000.0, 24, 440.0
 _LEVEL = 10.0  # root mean square of the bands of a mastered track; quiet ones are raised to it
+_INAUDIBLE = 1e-6
+_HIDDEN = 150
 _CHUNK = 3000  # frames that go through the network together: a minute
 _REINSTALL = "reinstall fingerprinter"
 
@@ -39,16 +43,16 @@ class BandMeter:
 
     def __init__(self) -> None:
         self._frames = CentredFrames(_N_FFT, _HOP)
-        self._bands: list[npt.NDArray[np.float16]] = []
+        self._bands: list[Halves] = []
 
     def push(self, block: Floats) -> None:
         """The next samples, (n,) float32."""
         self._take(self._frames.push(block))
 
-    def result(self) -> Floats:
-        """Magnitude in each band of each frame of 20 ms, (n, 136) float32; ends the stream."""
+    def result(self) -> Halves:
+        """Magnitude in each band of each frame of 20 ms, (n, 136) float16; ends the stream."""
         self._take(self._frames.finish())
-        return np.concatenate([np.empty((0, BANDS), np.float16), *self._bands]).astype(np.float32)
+        return np.concatenate([np.empty((0, BANDS), np.float16), *self._bands])
 
     def _take(self, frames: Floats) -> None:
         from scipy.fft import rfft  # NumPy's takes eight times as long for this odd length
@@ -90,6 +94,23 @@ def _edges() -> npt.NDArray[np.int64]:
     return np.unique(above - (wanted - hz[above - 1] < hz[above] - wanted))
 
 
+def levelled(bands: Halves) -> float:
+    """The gain that brings the bands of a recording to the level of a mastered one."""
+    total = sum(float(np.sum(np.square(part))) for part in _parts(bands))
+    level = np.sqrt(total / max(1, bands.size))
+    return _LEVEL / level if level > _INAUDIBLE else 0.0
+
+
+def _parts(bands: Halves) -> Iterator[Floats]:
+    for start in range(0, len(bands), _CHUNK):
+        yield bands[start : start + _CHUNK].astype(np.float32)
+
+
+def compressed(bands: Halves, gain: float) -> Floats:
+    """Logarithms of bands under a gain, (n, 136) float32."""
+    return np.log10(1 + bands.astype(np.float32) * np.float32(gain))
+
+
 class BeatModel:
     """The network, on one thread; onnxruntime is loaded at the first use."""
 
@@ -101,30 +122,34 @@ class BeatModel:
         """Digest of the weights: 16 hex digits; raises `ModelError`."""
         return hashlib.sha256(self._weights).hexdigest()[:16]
 
-    def activations(self, bands: Floats) -> Floats:
-        """How likely each frame is a beat, and a downbeat: (n, 2) float32, downbeats are both.
+    def activations(self, bands: Halves) -> Floats:
+        """How likely each frame is a beat, downbeats among them: (n,) float32.
 
-        bands: (n, 136) float32 of a whole recording, as `BandMeter` gives them
+        bands: (n, 136) float16 of a whole recording, as `BandMeter` gives them
         Raises `ModelError`.
         """
-        level = float(np.sqrt(np.mean(np.square(bands)))) if len(bands) else 0.0
-        if level < 1e-6:
-            return np.zeros((len(bands), 2), np.float32)
-        log_bands = np.log10(1 + bands * np.float32(_LEVEL / level))
-        rise = np.maximum(0, np.diff(log_bands, axis=0, prepend=log_bands[:1]))
-        beat, downbeat, _ = self.run(np.concatenate([log_bands, rise], axis=1)).T
-        return np.stack([beat + downbeat, downbeat], axis=1)
-
-    def run(self, features: Floats) -> Floats:
-        """Probability of (beat only, downbeat, neither), (n, 3), of features (n, 272) float32."""
-        state = [np.zeros((1, 1, 150), np.float32)] * len(STATES)
-        outputs = []
-        for start in range(0, len(features), _CHUNK):
-            part = features[start : start + _CHUNK, np.newaxis]
-            inputs = dict(zip(STATES, state, strict=True)) | {"bands": part}
-            output, *state = self._session.run(None, inputs)
+        gain = levelled(bands)
+        state = [np.zeros((1, 1, _HIDDEN), np.float32)] * len(STATES)
+        outputs = [np.empty((0, 3), np.float32)]
+        before = np.zeros((1, BANDS), np.float32)
+        for start in range(0, len(bands), _CHUNK):
+            log_bands = compressed(bands[start : start + _CHUNK], gain)
+            steps = np.diff(log_bands, axis=0, prepend=before if start else log_bands[:1])
+            features = np.concatenate([log_bands, np.maximum(0, steps)], axis=1)
+            output, state = self.run(features, state)
             outputs.append(output)
-        return np.concatenate(outputs)
+            before = log_bands[-1:]
+        beat, downbeat, _ = np.concatenate(outputs).T
+        return beat + downbeat
+
+    def run(self, features: Floats, state: list[Floats]) -> tuple[Floats, list[Floats]]:
+        """Probability of (beat only, downbeat, neither), (n, 3), and the state after.
+
+        features: (n, 272) float32; state: of the two layers, zeros at the start
+        """
+        inputs = dict(zip(STATES, state, strict=True)) | {"bands": features[:, np.newaxis]}
+        output, *after = self._session.run(None, inputs)
+        return output, after
 
     @cached_property
     def _weights(self) -> bytes:

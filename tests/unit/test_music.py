@@ -1,0 +1,99 @@
+"""What is heard in made music, in one pass, whatever the cuts."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from fingerprinter.embedding.beats import BANDS, SR, BandMeter, BeatModel
+from fingerprinter.library.music import MusicJob, analysis_id, hear_music
+
+Floats = npt.NDArray[np.float32]
+
+
+def drums(bpm: float, duration_s: float = 12.0) -> Floats:
+    """A kick on every other beat, a snare on the others, a hat on the offbeats."""
+    rng = np.random.default_rng(0)
+    samples = 0.001 * rng.standard_normal(round(duration_s * SR))
+    t = np.arange(SR // 8) / SR
+    kick = np.sin(2 * np.pi * 60 * t) * np.exp(-20 * t)
+    for number, at_s in enumerate(np.arange(0.3, duration_s - 1, 60 / bpm)):
+        hiss = rng.standard_normal(len(t))
+        hat = 0.1 * np.diff(hiss, prepend=0) * np.exp(-60 * t)
+        snare = 0.4 * hiss * np.exp(-25 * t)
+        for after_s, sound in ((0.0, kick if number % 2 == 0 else snare), (30 / bpm, hat)):
+            start = round((at_s + after_s) * SR)
+            samples[start : start + len(t)] += 0.5 * sound
+    return samples.astype(np.float32)
+
+
+@pytest.mark.parametrize("bpm", [87.0, 104.5, 120.0, 138.0])
+def test_tempo_and_beats_of_drums(bpm: float) -> None:
+    heard = hear_music((drums(bpm), SR)).analysis
+    assert heard.tempo_bpm == pytest.approx(bpm, rel=0.01)
+    true_s = np.arange(0.3, 11, 60 / bpm)
+    away_s = np.abs(np.array(heard.beats_s) - true_s[:, np.newaxis]).min(axis=1)
+    assert np.mean(away_s < 0.05) > 0.85
+
+
+def test_the_level_does_not_matter() -> None:
+    loud, quiet = (hear_music((gain * drums(120), SR)).analysis for gain in (0.9, 0.05))
+    assert loud.tempo_bpm == pytest.approx(quiet.tempo_bpm, abs=0.1)
+    assert loud.loudness.integrated_lufs is not None and quiet.loudness.integrated_lufs is not None
+    gain_db = loud.loudness.integrated_lufs - quiet.loudness.integrated_lufs
+    assert gain_db == pytest.approx(25.1, abs=0.5)
+
+
+def test_loudness_is_that_of_all_channels() -> None:
+    t = np.arange(5 * 48_000) / 48_000
+    sine = 10 ** (-23 / 20) * np.sin(2 * np.pi * 1000 * t)
+    heard = hear_music((np.stack([sine, -sine]).astype(np.float32), 48_000)).analysis
+    assert heard.loudness.integrated_lufs == pytest.approx(-23, abs=0.1)
+    assert heard.key is None  # its mean is silence
+
+
+@pytest.mark.parametrize("n", [1, 100, SR // 2, 10 * SR])
+def test_silence_has_nothing(n: int) -> None:
+    heard = hear_music((np.zeros(n, np.float32), SR)).analysis
+    assert (heard.tempo_bpm, heard.tempo_confidence, heard.beats_s, heard.key) == (
+        None,
+        None,
+        (),
+        None,
+    )
+    assert heard.loudness.integrated_lufs is None
+
+
+def test_bands_are_the_same_however_they_are_cut() -> None:
+    samples = drums(100, 3.0)
+    results = []
+    for size in (441, 1000, 70_000):
+        meter = BandMeter()
+        for start in range(0, len(samples), size):
+            meter.push(samples[start : start + size])
+        results.append(meter.result())
+    assert results[0].shape == (150, BANDS)
+    for other in results[1:]:
+        np.testing.assert_allclose(results[0], other, rtol=2e-3, atol=1e-4)
+
+
+def test_the_network_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    bands = np.random.default_rng(0).gamma(0.3, size=(300, BANDS)).astype(np.float16)
+    whole = BeatModel().activations(bands)
+    monkeypatch.setattr("fingerprinter.embedding.beats._CHUNK", 70)
+    np.testing.assert_allclose(BeatModel().activations(bands), whole, atol=1e-4)
+
+
+def test_only_the_first_hour_has_beats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fingerprinter.library.music.LONGEST_S", 10.0)
+    heard = hear_music((drums(120, 25.0), SR))
+    assert heard.duration_s == 25
+    assert max(heard.analysis.beats_s) < 10
+    assert heard.analysis.sections[-1].end_s == 10
+    assert len(heard.loudness_lufs) > 240
+
+
+def test_the_version_is_a_digest() -> None:
+    assert len(analysis_id()) == 16
+    assert MusicJob().prepare() is hear_music
