@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,6 +44,12 @@ def analyze(
             min=1, metavar="N", help="Worker processes of --all. Default: one for each core."
         ),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Also draw one track: .png, .svg, .pdf."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tells tempo, beats, key, sections, loudness and tags of tracks.
@@ -56,10 +63,16 @@ def analyze(
         raise UsageError("name tracks to analyse, or say --all: one of both")
     if everything and again:
         raise UsageError("--again goes with tracks; --all takes those that are not analysed yet")
+    if picture and (everything or len(tracks or []) != 1):
+        raise UsageError(f"{picture}: a picture shows one track; name one")
+    if picture:
+        from fingerprinter.plotting import check_target
+
+        check_target(picture)
     if everything:
         _analyze_all(ctx.obj, jobs, as_json)
     else:
-        _analyze_some(ctx.obj, tracks or [], again, as_json)
+        _analyze_some(ctx.obj, tracks or [], again or picture is not None, picture, as_json)
 
 
 def _analyze_all(address: str | None, jobs: int | None, as_json: bool) -> None:
@@ -94,7 +107,9 @@ def _summary(report: AnalyzeReport) -> str:
     return f"{counts}: {work} ({speed:.0f} x real time)"
 
 
-def _analyze_some(address: str | None, names: Sequence[str], again: bool, as_json: bool) -> None:
+def _analyze_some(
+    address: str | None, names: Sequence[str], again: bool, picture: Path | None, as_json: bool
+) -> None:
     """Each by itself: one that cannot be read does not stop the others."""
     status = 0
     with _analyzer(address, names, again) as of:
@@ -105,6 +120,7 @@ def _analyze_some(address: str | None, names: Sequence[str], again: bool, as_jso
                 complain(f"error: {error}" if len(names) == 1 else error)
                 status = max(status, error.exit_code)
             else:
+                _draw(found, picture)
                 _show(name, found, as_json)
     if status:
         raise typer.Exit(status)
@@ -123,6 +139,13 @@ def _analyzer(address: str | None, names: Sequence[str], again: bool) -> Iterato
     else:
         with library:
             yield partial(library.analyze, again=again)
+
+
+def _draw(found: TrackAnalysis, picture: Path | None) -> None:
+    if picture and found.heard:
+        from fingerprinter.plotting import draw_analysis, save
+
+        save(draw_analysis(found, found.heard), picture)
 
 
 def _show(name: str, found: TrackAnalysis, as_json: bool) -> None:

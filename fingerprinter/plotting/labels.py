@@ -33,6 +33,11 @@ def heading(explanation: Explanation) -> str:
     return _short(_track_name(track) if track else _file_name(explanation.name))
 
 
+def file_heading(name: str, track: Track | None) -> str:
+    """The recording, else the file."""
+    return _short(_track_name(track) if track else _file_name(name))
+
+
 def sound_title(explanation: Explanation) -> str:
     """Of the spectrogram: its file, unless the figure is called so; or that it was not found."""
     if explanation.searched and not explanation.agreement:

@@ -123,6 +123,8 @@ class Unnamed(Program):
         ([], 2, "name tracks to analyse, or say --all"),
         (["1", "--all"], 2, "one of both"),
         (["--all", "--again"], 2, "--again goes with tracks"),
+        (["1", "2", "-o", "a.png"], 2, "a picture shows one track"),
+        (["1", "-o", "a.doc"], 2, "a.doc: no kind of picture"),
         (["999"], 3, "no track 999 in this library"),
     ],
 )
@@ -173,3 +175,14 @@ def test_what_cannot_be_taken_apart(sqlite_box: Program, tmp_path: Path) -> None
     write_wav(short, np.full(20, 0.5), SR)
     run = sqlite_box("separate", short, "-o", tmp_path / "p", "--components", "2", status=1)
     assert "too short to be taken apart" in run.err
+
+
+def test_a_picture(sqlite_box: Program, tmp_path: Path) -> None:
+    picture = tmp_path / "analysis.png"
+    run = sqlite_box("analyze", MUSIC / "kenta_cho-stg1.opus", "-o", picture, "--json")
+    assert run.record["tempo_bpm"]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    silent = tmp_path / "silent.wav"
+    write_wav(silent, np.zeros(SR // 10), SR)
+    sqlite_box("analyze", silent, "-o", tmp_path / "silent.svg")
+    assert (tmp_path / "silent.svg").exists()

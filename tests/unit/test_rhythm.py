@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fingerprinter.core.rhythm import FPS, find_beats, tempo_of
+from fingerprinter.core.rhythm import FPS, find_beats, tempo_of, tempogram
 
 Floats = npt.NDArray[np.float32]
 
@@ -50,3 +50,28 @@ def test_beats_that_are_missing_are_filled_in() -> None:
 @pytest.mark.parametrize("frames", [0, 1, 99])
 def test_what_is_too_short_has_no_beats(frames: int) -> None:
     assert len(find_beats(np.full(frames, 0.9, np.float32))) == 0
+
+
+def test_beats_that_keep_no_tempo() -> None:
+    tempo, steady = tempo_of(np.cumsum([0, 1, 1, 1, 1, 2, 2, 2, 2]) / 4)
+    assert 40 <= tempo <= 240
+    assert 0 <= steady < 1
+    tempo, steady = tempo_of(np.array([0, 1, 2, 3, 4, 9.0]))
+    assert steady == 0
+    assert np.isfinite(tempo)
+
+
+@pytest.mark.parametrize("bpm", [75.0, 120.0, 150.0])
+def test_a_tempogram_has_its_ridge_at_the_tempo(bpm: float) -> None:
+    tempos = np.geomspace(54, 216, 97)
+    shown = tempogram(activation(np.arange(0.3, 20, 60 / bpm), 20.0), tempos)
+    assert shown.shape == (40, 97)
+    middle = shown[20]
+    assert middle[np.abs(tempos / bpm - 1).argmin()] > 0.9 * middle.max()
+
+
+def test_weak_offbeats_are_no_beats() -> None:
+    strong = activation(np.arange(0.3, 20, 0.8), 20.0, 0.9)
+    weak = activation(np.arange(0.7, 20, 0.8), 20.0, 0.35)
+    tempo, _ = tempo_of(find_beats(np.maximum(strong, weak)).times_s)
+    assert tempo == pytest.approx(75, rel=0.01)
