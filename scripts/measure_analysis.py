@@ -15,7 +15,7 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
@@ -175,13 +175,13 @@ def key_score(found: Key | None, true: str) -> float:
 # Glued pieces
 
 
-def measure_forms(count: int) -> dict[str, Any]:
+def measure_forms(count: int) -> Iterator[dict[str, Any]]:
     """Pieces of three tracks at one level; alike are pieces of one track, which differ."""
     rng = np.random.default_rng(0)
     tracks = [read_samples(path, SR) for path in find_audio([MUSIC])]
     rows = [form_row(FORMS[n % len(FORMS)], tracks, rng) for n in range(count)]
     boundary, pairs = np.mean(rows, axis=0)
-    return {
+    yield {
         "made": "glued forms",
         "pieces": count,
         "boundary_f": round(float(boundary), 3),
@@ -270,10 +270,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="music of others, instead")
     parser.add_argument("--count", type=int, default=12, help="pieces of a kind, or tracks")
     arguments = parser.parse_args()
-    if arguments.folder:
-        found = measure_folder(arguments.folder, arguments.count)
-    else:
-        found = iter([*measure_bands(arguments.count), measure_forms(2 * arguments.count)])
+    found = (
+        measure_folder(arguments.folder, arguments.count)
+        if arguments.folder
+        else chain(measure_bands(arguments.count), measure_forms(2 * arguments.count))
+    )
     for record in found:
         print(json.dumps(record), flush=True)
 

@@ -87,7 +87,8 @@ def find_beats(activation: Floats) -> Beats:
     frames = np.unique([_highest_near(activation, frame) for frame in starts])
     frames = _without_offbeats(activation, frames)
     strength = float(activation[frames].mean()) if len(frames) else 0.0
-    return Beats((frames + _fraction(activation, frames)) / FPS, strength)
+    times_s = np.maximum(0, frames + _fraction(activation, frames)) / FPS
+    return Beats(times_s, strength)
 
 
 def _beat_frames(activation: Floats) -> Ints:
