@@ -161,14 +161,33 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasons:
+    """In what two recordings are alike: 0..1, the share of the library that is less alike in it.
+
+    None: not known, of a track that was indexed before this was kept
+    shared_tags: what is more marked in both than in most of the library, the most marked first
+    """
+
+    timbre: float | None
+    rhythm: float | None
+    harmony: float | None
+    tags: float | None
+    shared_tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbour:
     """A recording and its likeness to the query: -1..1, 0 of two that have nothing in common.
 
     similarity: cosine of the standardised embeddings, scaled against hubs; 1 of the same sound
+    copies: ids of further tracks that hold the same recording
+    why: in what it is alike, where that was asked for
     """
 
     track: Track
     similarity: float
+    copies: tuple[int, ...] = ()
+    why: Reasons | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from fingerprinter.cli import (
     schema,
     search,
     separate,
+    similar,
 )
 from fingerprinter.cli.output import abandon_stdout, complain, emit, prepare_streams
 from fingerprinter.errors import FingerprinterError
@@ -85,9 +86,9 @@ def _global_options(
 
 app.command()(collection.index)
 app.command()(questions.identify)
-app.command()(questions.similar)
 app.command()(recommend.recommend)
 app.command()(search.search)
+app.command()(similar.similar)
 app.command()(path.path)
 app.command()(groups.clusters)
 app.command("map")(groups.map_)

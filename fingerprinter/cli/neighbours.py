@@ -36,23 +36,37 @@ def similar_record(query: Query, found: Sequence[Neighbour]) -> Record:
 
 
 def print_neighbours(found: Sequence[Neighbour]) -> None:
-    """A line a track."""
-    columns = [
-        Column("similarity", "right", folds=False),
-        Column("id", "right", folds=False),
-        Column("title"),
-        Column("artist"),
-        Column("file"),
-    ]
-    print_table(columns, map(_neighbour_row, found))
+    """A line a track; what only some lists have, only where one of the tracks has it."""
+    rows = list(map(_neighbour_cells, found))
+    used = [column for number, column in enumerate(_COLUMNS) if _is_used(number, rows)]
+    kept = [_COLUMNS.index(column) for column in used]
+    print_table(used, [[row[number] for number in kept] for row in rows])
 
 
-def _neighbour_row(neighbour: Neighbour) -> list[str]:
+_COLUMNS = (
+    Column("similarity", "right", folds=False),
+    Column("id", "right", folds=False),
+    Column("title"),
+    Column("artist"),
+    Column("also", folds=False),
+    Column("alike in"),
+    Column("file"),
+)
+_RARE = ("also", "alike in")
+
+
+def _is_used(number: int, rows: Sequence[Sequence[str]]) -> bool:
+    return _COLUMNS[number].title not in _RARE or any(row[number] for row in rows)
+
+
+def _neighbour_cells(neighbour: Neighbour) -> list[str]:
     track = neighbour.track
     return [
         f"{neighbour.similarity:.3f}",
         str(track.id),
         text.title(track),
         track.artist or "",
+        ", ".join(map(str, neighbour.copies)),
+        text.reasons(neighbour.why) if neighbour.why else "",
         track.path or "",
     ]

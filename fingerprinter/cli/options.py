@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
+
+
+class Span(NamedTuple):
+    """The lowest and the highest of some numbers, both included; None: no end on that side."""
+
+    lowest: float | None
+    highest: float | None
+
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
 
@@ -26,6 +34,26 @@ def seconds(time: str) -> float:
     return 3600 * hours + 60 * minutes + rest
 
 
+def limits(span: str) -> Span:
+    """A span as people write it.
+
+    >>> limits("1990-1999")
+    Span(lowest=1990.0, highest=1999.0)
+    >>> limits("-2:30"), limits("1995")
+    (Span(lowest=None, highest=150.0), Span(lowest=1995.0, highest=1995.0))
+
+    Raises `typer.BadParameter` for anything else.
+    """
+    low, dash, high = span.strip().partition("-")
+    lowest = seconds(low) if low.strip() else None
+    highest = (seconds(high) if high.strip() else None) if dash else lowest
+    if lowest is None and highest is None:
+        raise typer.BadParameter(f"{span}: no span; write 1990-1999, 1990- or 2:00-4:30")
+    if lowest is not None and highest is not None and highest < lowest:
+        raise typer.BadParameter(f"{span}: ends before it begins; swap them?")
+    return Span(lowest, highest)
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Count = Annotated[int, typer.Option("-n", min=1, help="How many.")]
 MinConfidence = Annotated[
@@ -36,3 +64,25 @@ PlaylistFile = Annotated[
     typer.Option("--m3u", metavar="FILE.m3u8", help="Also write them as a playlist."),
 ]
 TrackName = Annotated[str, typer.Argument(metavar="TRACK", help="An id, or a file in the library.")]
+
+PartStart = Annotated[
+    float | None,
+    typer.Option("--from", parser=seconds, metavar="TIME", help="Where a part begins, as 1:23."),
+]
+PartEnd = Annotated[
+    float | None, typer.Option("--to", parser=seconds, metavar="TIME", help="Where it ends.")
+]
+OneArtist = Annotated[
+    str | None, typer.Option("--artist", metavar="WORDS", help="Only tracks of such an artist.")
+]
+Genre = Annotated[
+    str | None, typer.Option("--genre", metavar="WORDS", help="Only tracks of such a genre.")
+]
+Years = Annotated[
+    Span | None,
+    typer.Option("--year", parser=limits, metavar="SPAN", help="Only of 1990-1999, 1990- or 1995."),
+]
+Duration = Annotated[
+    Span | None,
+    typer.Option("--duration", parser=limits, metavar="SPAN", help="Only as long as 2:00-4:30."),
+]

@@ -15,8 +15,7 @@ import typer
 
 from fingerprinter.audio import AudioSource
 from fingerprinter.cli import text
-from fingerprinter.cli.neighbours import answer
-from fingerprinter.cli.options import AsJson, Count, MinConfidence, PlaylistFile
+from fingerprinter.cli.options import AsJson, MinConfidence
 from fingerprinter.cli.output import Column, complain, print_json, print_table
 from fingerprinter.cli.progress import shown_progress
 from fingerprinter.cli.records import (
@@ -191,25 +190,6 @@ def _match_cells(match: Match) -> list[str]:
         f"{match.confidence:.3f}",
         text.change(match),
     ]
-
-
-def similar(
-    ctx: typer.Context,
-    track: Annotated[
-        str, typer.Argument(metavar="TRACK", help="An id, a file in the library, or any other.")
-    ],
-    n: Count = 10,
-    m3u: PlaylistFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Finds the recordings that sound most like a track.
-
-    Example: fingerprinter similar 12 -n 20 --m3u like-it.m3u8
-    """
-    with open_library(ctx.obj, create=False, read_only=True) as library:
-        query = track_or_file(library, track)
-        found = library.similar(query, n)
-    answer(query, found, m3u, as_json=as_json)
 
 
 def track_or_file(library: Library, name: str) -> Track | str:

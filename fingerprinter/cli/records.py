@@ -23,8 +23,13 @@ def match_record(match: Match) -> Record:
 
 
 def neighbour_record(neighbour: Neighbour) -> Record:
-    """A recording and its likeness."""
-    return {"track": track_record(neighbour.track), "similarity": neighbour.similarity}
+    """A recording, its likeness, its copies, and why it is alike where that was asked for."""
+    return {
+        "track": track_record(neighbour.track),
+        "similarity": neighbour.similarity,
+        "copies": list(neighbour.copies),
+        **({"why": asdict(neighbour.why)} if neighbour.why else {}),
+    }
 
 
 def report_record(report: IndexReport) -> Record:

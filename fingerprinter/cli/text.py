@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fingerprinter.types import Match, Track
+from fingerprinter.types import Match, Reasons, Track
 
 
 def position(seconds: float) -> str:
@@ -55,3 +55,19 @@ def title(track: Track) -> str:
 def label(track: Track) -> str:
     """Artist and title, as playlists and messages name a track."""
     return f"{track.artist} - {title(track)}" if track.artist else title(track)
+
+
+_ALIKE = 0.8  # of the library are less alike: worth a word
+
+
+def reasons(why: Reasons) -> str:
+    """In what two recordings are alike, what they have most in common first.
+
+    >>> reasons(Reasons(timbre=0.84, rhythm=0.3, harmony=0.97, tags=None, shared_tags=("piano",)))
+    'harmony 97 %, timbre 84 %: piano'
+    """
+    shares = {"timbre": why.timbre, "rhythm": why.rhythm, "harmony": why.harmony, "tags": why.tags}
+    alike = {name: share for name, share in shares.items() if share is not None and share >= _ALIKE}
+    order = sorted(alike, key=lambda name: -alike[name])
+    facets = ", ".join(f"{name} {int(100 * alike[name])} %" for name in order)
+    return ": ".join(filter(None, (facets, ", ".join(why.shared_tags))))

@@ -14,6 +14,7 @@ from fingerprinter.library.facade import (
     schema_status,
     upgrade_schema,
 )
+from fingerprinter.library.filters import TrackFilter
 from fingerprinter.library.indexing import OnProgress, Progress
 from fingerprinter.library.recommendation import Recommendations
 from fingerprinter.library.search import SearchAnswer
@@ -45,6 +46,7 @@ __all__ = [
     "SoundSpace",
     "Tag",
     "TrackAnalysis",
+    "TrackFilter",
     "analyze_file",
     "explain_alone",
     "open_library",

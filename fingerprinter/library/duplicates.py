@@ -33,7 +33,7 @@ from fingerprinter.types import (
 )
 
 MIN_DUPLICATE_CONFIDENCE = 0.9
-_MOST = 0.8  # share of a recording's peaks that is most of it
+MOST = 0.8  # share of a recording's peaks that is most of it
 _PART_S = 5.0  # a shorter part of another recording is a jingle, a sample, a coincidence
 _CANDIDATES = 32  # tracks that one track is laid over at most
 _PORTION = 16  # tracks that are looked up together; more cost memory and save little
@@ -197,9 +197,9 @@ class DuplicateSearch:
             return stored_peaks(track_id, b"")
 
     def _judge(self, pair: _Pair) -> None:
-        if pair.overlap.upper_share < _MOST or pair.overlap.confidence < self._at_least:
+        if pair.overlap.upper_share < MOST or pair.overlap.confidence < self._at_least:
             return
-        if pair.overlap.ground_share >= _MOST:
+        if pair.overlap.ground_share >= MOST:
             self._recordings.join(pair.ground, pair.upper)
             self._same.append(pair)
         elif self._length_s(pair.overlap) >= _PART_S:

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import numpy as np
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
@@ -34,15 +33,19 @@ from fingerprinter.library.analyzing import (
 from fingerprinter.library.clusters import Cluster, group
 from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, DuplicateSearch, OnSearched
 from fingerprinter.library.explanation import Explanation, explain_alone, explain_match
+from fingerprinter.library.filters import EVERYTHING, TrackFilter
 from fingerprinter.library.identification import Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
 from fingerprinter.library.listening import listener, read_history
+from fingerprinter.library.neighbours import NeighbourSearch, Wish
 from fingerprinter.library.paths import path_between
+from fingerprinter.library.queries import Asked, Part, Questioner, listed
 from fingerprinter.library.recommendation import (
     Recommendations,
     recommend_by_history,
     recommend_by_likes,
 )
+from fingerprinter.library.refs import TrackRef, resolve
 from fingerprinter.library.search import NameIndex, SearchAnswer, WordSearch
 from fingerprinter.library.similarity import SoundSpace, sound_space, vector_index
 from fingerprinter.library.sound_map import SoundMap, lay_out
@@ -70,8 +73,6 @@ MIN_CONFIDENCE = 0.95  # at most 1 in 1,000 clips of music outside the library i
 _REINDEX_TRACKS = 64  # tracks whose landmarks make one segment when they are made anew
 
 _SQLITE = "sqlite:///"
-
-TrackRef = Track | int | str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,12 +242,12 @@ class Library:
     def track(self, ref: TrackRef) -> Track:
         """The track of an id or of a file in the library; raises `UnknownTrackError`."""
         with self._database.connect() as connection:
-            return _resolve(connection, ref)
+            return resolve(connection, ref)
 
     def remove(self, refs: Sequence[TrackRef]) -> list[Track]:
         """Forgets tracks, all or none; the files stay. Raises `UnknownTrackError`."""
         with self._database.begin() as connection:
-            gone = list(dict.fromkeys(_resolve(connection, ref) for ref in refs))
+            gone = list(dict.fromkeys(resolve(connection, ref) for ref in refs))
             for track in gone:
                 tracks.remove(connection, track.id)
             settings.bump_revision(connection)
@@ -255,7 +256,7 @@ class Library:
     def files(self, ref: TrackRef) -> list[str]:
         """Every file that holds a track; raises `UnknownTrackError`."""
         with self._database.connect() as connection:
-            track = _resolve(connection, ref)
+            track = resolve(connection, ref)
             return [os.fsdecode(path) for path in files.paths_of(connection, track.id)]
 
     def stats(self) -> LibraryStats:
@@ -423,24 +424,40 @@ class Library:
             pitch=found.warp.pitch,
         )
 
-    def similar(self, ref: TrackRef, n: int = 10) -> list[Neighbour]:
+    def similar(
+        self,
+        asked: Asked | Sequence[Asked],
+        n: int = 10,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        only: TrackFilter = EVERYTHING,
+        per_artist: int | None = None,
+        copies: bool = False,
+        why: bool = False,
+    ) -> list[Neighbour]:
         """The nearest recordings by content, most similar first.
 
-        ref: a track, its id or path, or any other audio file
-        Raises `UnknownTrackError`, `AudioError`, or `ModelError` where there are no embeddings.
+        asked: a track, its id or path, any other audio; or several of these
+        start_s, end_s: the part of each that is meant; default the whole
+        only: which tracks may be answers; per_artist: of one artist at most
+        copies: list every track that holds a recording; else one, which names the others
+        why: say in what they are alike
+        Raises `UnknownTrackError`, `AudioError`, `UsageError` for no part, or `ModelError`
+        where there are no embeddings.
         """
+        wish = Wish(n, only, per_artist, copies, why)
+        part = Part.checked(start_s, end_s)
         with self._database.connect() as connection:
-            vector, own = self._vector_of(connection, ref)
+            questions = Questioner(connection, self._model).questions(listed(asked), part)
             index = vector_index(connection, self._config.cache, self._model.digest)
             if not len(index):
                 raise ModelError(
                     f"{self._database.address}: no track has an embedding;"
                     " run `fingerprinter index` without --no-embeddings"
                 )
-            ids, similarities = index.search(vector, n, exclude=own)
-            known = tracks.get_many(connection, ids.tolist())
-        pairs = zip(ids.tolist(), similarities.tolist(), strict=True)
-        return [Neighbour(known[id_], similarity) for id_, similarity in pairs if id_ in known]
+            search = NeighbourSearch(connection, index, self._model, self._params)
+            return search.run(questions, wish)
 
     def recommend(
         self, likes: Sequence[TrackRef], dislikes: Sequence[TrackRef] = (), n: int = 10
@@ -452,7 +469,7 @@ class Library:
         """
         with self._database.connect() as connection:
             liked, disliked = (
-                [_resolve(connection, ref) for ref in refs] for refs in (likes, dislikes)
+                [resolve(connection, ref) for ref in refs] for refs in (likes, dislikes)
             )
             space = sound_space(connection, self._config.cache, self._model.digest)
             return recommend_by_likes(connection, space, liked, disliked, n)
@@ -482,7 +499,7 @@ class Library:
         Raises `UnknownTrackError`, `UsageError` for no two ends, `ModelError` without embeddings.
         """
         with self._database.connect() as connection:
-            ends = _resolve(connection, start), _resolve(connection, end)
+            ends = resolve(connection, start), resolve(connection, end)
             space = sound_space(connection, self._config.cache, self._model.digest)
             return path_between(connection, space, *ends, n, per_artist=per_artist)
 
@@ -554,33 +571,6 @@ class Library:
         with self._database.connect() as connection:
             return sound_space(connection, self._config.cache, self._model.digest)
 
-    def _vector_of(
-        self, connection: Connection, ref: TrackRef
-    ) -> tuple[np.ndarray[tuple[int], np.dtype[np.float32]], list[int]]:
-        """(vector, ids of the track itself) of a track or a file that is none."""
-        try:
-            track = _resolve(connection, ref)
-        except UnknownTrackError:
-            if not isinstance(ref, str | os.PathLike) or not Path(ref).is_file():
-                raise
-            return self._embed(ref), []
-        stored = vectors.get(connection, track.id, self._model.digest)
-        if stored is None:
-            if track.path is None or not Path(track.path).is_file():
-                raise UnknownTrackError(
-                    f"track {track.id} has no embedding and its file is gone;"
-                    " run `fingerprinter index` on its folder"
-                )
-            return self._embed(track.path), [track.id]
-        return stored.vector, [track.id]
-
-    def _embed(self, source: AudioSource) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-        sampler = self._model.sampler()
-        with open_audio(source, self._model.sr) as audio:
-            for block in audio.blocks():
-                sampler.push(block)
-        return self._model.embed(sampler.windows()).vector
-
 
 def _params_of(connection: Connection, profile: str | None) -> LandmarkParams:
     """What a library was filled under, or is to be; raises `VersionError` and `UsageError`."""
@@ -593,19 +583,3 @@ def _params_of(connection: Connection, profile: str | None) -> LandmarkParams:
     params = PROFILES[filled or profile or "default"]
     settings.require(connection, settings.PARAMS_ID, params.id)
     return params
-
-
-def _resolve(connection: Connection, ref: TrackRef) -> Track:
-    """The track that an id or a path means; raises `UnknownTrackError`."""
-    if isinstance(ref, Track):
-        return tracks.get(connection, ref.id)
-    text = os.fspath(ref) if not isinstance(ref, int) else str(ref)
-    if text.isdecimal():
-        return tracks.get(connection, int(text))
-    found = tracks.by_path(connection, os.path.abspath(Path(text).expanduser()))
-    if found is None:
-        raise UnknownTrackError(
-            f"{text}: no track of this library; give an id or a path that"
-            " `fingerprinter list` shows"
-        )
-    return found

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection, delete, insert, select
 
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.schema import facet, track
-from fingerprinter.store.vectors import Matrix
+from fingerprinter.store.vectors import Matrix, Vector
 
 _STORED = np.dtype("<f2")
 
 
-def put(
-    connection: Connection, track_id: int, version: str, values: npt.NDArray[np.float32]
-) -> None:
+def put(connection: Connection, track_id: int, version: str, values: Vector) -> None:
     """Keeps a track's facets, (d,) float32, in place of any before, of whichever version."""
     connection.execute(delete(facet).where(facet.c.track_id == track_id))
     row = {"track_id": track_id, "version": version, "data": values.astype(_STORED).tobytes()}
     connection.execute(insert(facet).values(row))
+
+
+def get(connection: Connection, track_id: int, version: str) -> Vector | None:
+    """A track's facets in a version; None where it has none."""
+    same = (facet.c.track_id == track_id) & (facet.c.version == version)
+    data = connection.scalar(select(facet.c.data).where(same))
+    return None if data is None else np.frombuffer(data, _STORED).astype(np.float32)
 
 
 def matrix(connection: Connection, version: str, width: int) -> Matrix:

@@ -1,0 +1,188 @@
+"""What is listed as similar, and why, with music made from seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import mutagen
+import numpy as np
+import pytest
+import soundfile
+from synthetic import SR, play
+
+from fingerprinter import open_library
+from fingerprinter.audio import read_samples
+from fingerprinter.errors import UnknownTrackError, UsageError
+from fingerprinter.library import Library, TrackFilter, queries
+from fingerprinter.types import Neighbour
+
+PIECES = 6
+PIECE_S = 24
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of pieces of two artists, the first of them also a little later and quieter."""
+    folder = tmp_path_factory.mktemp("similar")
+    for seed in range(PIECES):
+        samples = play(seed, PIECE_S + 2 * seed)
+        write(folder / f"{seed}.flac", samples, title=f"Piece {seed}")
+    write(folder / "copy.flac", play(0, PIECE_S)[SR // 50 :] * 0.9, title="Copy of 0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FINGERPRINTER_CACHE", str(folder / "cache"))
+        with open_library(folder / "library.db") as library:
+            library.index([folder], jobs=1)
+    return folder
+
+
+def write(path: Path, samples: np.ndarray, title: str) -> None:
+    soundfile.write(path, samples, SR)
+    number = int(path.stem) if path.stem.isdecimal() else 0
+    file = mutagen.File(path)
+    file.update(
+        {
+            "title": title,
+            "artist": "Odd" if number % 2 else "even ",
+            "genre": "Hard Rock" if number < 3 else "Ambient",
+            "date": str(1990 + number),
+        }
+    )
+    file.save()
+
+
+@pytest.fixture
+def library(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
+    monkeypatch.setenv("FINGERPRINTER_CACHE", str(folder / "cache"))
+    with open_library(folder / "library.db", read_only=True) as library:
+        yield library
+
+
+def titles(found: list[Neighbour]) -> list[str | None]:
+    return [each.track.title for each in found]
+
+
+def test_a_copy_of_the_query_is_no_answer(library: Library, folder: Path) -> None:
+    found = library.similar(folder / "0.flac")
+    assert sorted(titles(found)) == [f"Piece {seed}" for seed in range(1, PIECES)]
+    everything = library.similar(folder / "0.flac", copies=True)
+    assert titles(everything)[0] == "Copy of 0"
+    assert everything[0].similarity > 0.7
+
+
+def test_copies_are_listed_once_and_named(library: Library, folder: Path) -> None:
+    found = library.similar(folder / "1.flac")
+    (with_copy,) = [each for each in found if each.copies]
+    original, copy = library.track(folder / "0.flac"), library.track(folder / "copy.flac")
+    assert {with_copy.track.id, *with_copy.copies} == {original.id, copy.id}
+    assert len(found) == PIECES - 1
+
+
+def test_more_of_the_ranking_is_read_where_little_of_it_counts(library: Library) -> None:
+    first = next(library.tracks())
+    found = library.similar(first, n=2, only=TrackFilter(genre="ambient"))
+    assert len(found) == 2
+    assert {each.track.genre for each in found} == {"Ambient"}
+
+
+@pytest.mark.parametrize(
+    ("only", "pieces"),
+    [
+        (TrackFilter(artist="ODD"), {3, 5}),
+        (TrackFilter(genre="rock"), {0, 2}),
+        (TrackFilter(year=(1993, 1994)), {3, 4}),
+        (TrackFilter(year=(1994, None)), {4, 5}),
+        (TrackFilter(duration_s=(None, 29)), {0, 2}),
+        (TrackFilter(artist="even", year=(1993, None)), {4}),
+        (TrackFilter(genre="polka"), set()),
+    ],
+)
+def test_filters(library: Library, folder: Path, only: TrackFilter, pieces: set[int]) -> None:
+    found = library.similar(folder / "1.flac", only=only)
+    numbers = {int((each.track.title or "")[-1]) for each in found}
+    assert numbers == pieces
+
+
+def test_so_many_of_one_artist(library: Library, folder: Path) -> None:
+    found = library.similar(folder / "1.flac", per_artist=1)
+    assert sorted(str(each.track.artist).strip() for each in found) == ["Odd", "even"]
+    unlimited = library.similar(folder / "1.flac")
+    assert found[0] == unlimited[0]
+
+
+def test_several_tracks_and_none(library: Library, folder: Path) -> None:
+    asked = [folder / "1.flac", library.track(folder / "2.flac").id]
+    found = library.similar(asked)
+    assert not {"Piece 1", "Piece 2"} & set(titles(found))
+    similarities = [each.similarity for each in found]
+    assert similarities == sorted(similarities, reverse=True)
+    with pytest.raises(UsageError, match="nothing is asked for"):
+        library.similar([])
+    with pytest.raises(UnknownTrackError):
+        library.similar([folder / "1.flac", 4711])
+
+
+def test_any_sound_may_be_asked_for(library: Library, folder: Path) -> None:
+    samples = play(3, PIECE_S + 6)
+    for sound in ((samples, SR), (folder / "3.flac").read_bytes()):
+        nearest = library.similar(sound, n=1)[0]
+        assert nearest.track.title == "Piece 3"
+        assert nearest.similarity > 0.95
+
+
+def test_a_part_is_another_question_than_the_whole(library: Library, folder: Path) -> None:
+    """Of a file that is one piece after another, each part finds its own piece."""
+    parts = [(folder / "2.flac", (0.0, 20.0)), (folder / "4.flac", (25.0, 45.0))]
+    joined = np.concatenate([play(2, PIECE_S + 4)[: 25 * SR], play(4, PIECE_S + 8)[: 25 * SR]])
+    for path, (start_s, end_s) in parts:
+        nearest = library.similar((joined, SR), n=1, start_s=start_s, end_s=end_s)[0]
+        assert nearest.track.path == str(path)
+
+
+def test_a_part_of_a_track_needs_no_file(library: Library, folder: Path) -> None:
+    path = folder / "5.flac"
+    whole, again = library.similar(path), library.similar(path, start_s=0)
+    assert titles(whole) == titles(again)
+    part = library.similar(path, start_s=0, end_s=6)
+    assert [each.similarity for each in part] != [each.similarity for each in whole]
+    short = library.similar(path, start_s=0.1, end_s=0.2)
+    assert titles(short)
+
+
+@pytest.mark.parametrize("part", [(5.0, 5.0), (5.0, 2.0), (-1.0, None)])
+def test_what_is_no_part(library: Library, part: tuple[float, float | None]) -> None:
+    with pytest.raises(UsageError, match="is no part of a recording"):
+        library.similar(1, start_s=part[0], end_s=part[1])
+
+
+def test_a_part_behind_the_end(library: Library) -> None:
+    with pytest.raises(UsageError, match="none of it is after 900 s"):
+        library.similar(1, start_s=900)
+
+
+def test_why_tells_shares_of_the_library(library: Library, folder: Path) -> None:
+    copy, *others = library.similar(folder / "0.flac", copies=True, why=True)
+    assert copy.why is not None
+    for facet in ("timbre", "rhythm", "harmony", "tags"):
+        shares = [getattr(each.why, facet) for each in (copy, *others)]
+        assert all(0 <= share < 1 for share in shares)
+        assert shares[0] == max(shares) > 0.5  # of seven tracks
+    assert all(tag in library._model.tags for each in others for tag in each.why.shared_tags)
+
+
+def test_only_who_asks_why_is_told(library: Library) -> None:
+    assert {each.why for each in library.similar(1)} == {None}
+
+
+def test_a_part_is_heard_in_the_file_where_no_sections_are_kept(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = next(library.tracks())
+    assert first.path is not None
+    alone = library.similar((read_samples(first.path), SR), n=1, start_s=0, end_s=20, copies=True)
+    monkeypatch.setattr(queries.sections, "get", lambda *_: None)
+    heard = library.similar(first, start_s=0, end_s=20, copies=True)
+    nearest = alone[0]
+    assert nearest.similarity > 0.7
+    assert len(heard) == PIECES
+    assert first not in {each.track for each in heard}
