@@ -159,6 +159,7 @@ def _move(
 ) -> None:
     """Copies every block to the places and puts them in the place of the table."""
     new = f"{_TABLE}_moving"
+    _execute(connection, "SET LOCAL statement_timeout = 0")  # hours, where there is much to copy
     if places:
         _require_wrapper(address, connection)
         _make_parts(connection, new, places)
