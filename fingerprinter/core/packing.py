@@ -21,16 +21,19 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 Values = npt.NDArray[np.int64]
+Octets = npt.NDArray[np.uint8]
 
 _HEADER = struct.Struct("<IIB")
+_CRC = struct.Struct("<I")
 _MAX_WIDTH = 56  # a lower part and the bits before it in its first byte fit in 64 bits
+_POWERS = 1 << np.arange(63, dtype=np.int64)
 _BITS_AT_A_TIME = 1 << 17  # of upper parts, so that what is made of them stays in a core's cache
 _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
 _ZERO_AT = np.argsort(_BITS, axis=1, kind="stable")  # [byte, n]: where its 0 bit number n is
@@ -49,37 +52,66 @@ def encode_blocks(values: Values, counts: Values) -> list[bytes]:
     >>> Blocks(blocks).values()
     array([  3, 700, 701])
     """
-    ends = np.cumsum(counts)
+    if len(counts) == 0:
+        return []
+    widths = _best_widths(counts, values[np.cumsum(counts) - 1])
+    lows, highs = _low_parts(values, counts, widths), _high_parts(values, counts, widths)
+    heads = zip(counts.tolist(), widths.tolist(), strict=True)
     return [
-        _encode_block(values[start:end])
-        for start, end in zip((ends - counts).tolist(), ends.tolist(), strict=True)
+        _sealed(_HEADER.pack(0, n, width)[4:] + low + high)
+        for (n, width), low, high in zip(heads, lows, highs, strict=True)
     ]
 
 
-def _encode_block(values: Values) -> bytes:
-    n, last = len(values), int(values[-1])
-    width = _best_width(n, last)
-    high = np.zeros((last >> width) + n, np.uint8)
-    high[(values >> width) + np.arange(n)] = 1
-    body = _low_bytes(values, width) + np.packbits(high, bitorder="little").tobytes()
-    header = _HEADER.pack(0, n, width)[4:]
-    return struct.pack("<I", zlib.crc32(body, zlib.crc32(header))) + header + body
+def _sealed(content: bytes) -> bytes:
+    """The content behind its checksum."""
+    return _CRC.pack(zlib.crc32(content)) + content
 
 
-def _best_width(n: int, last: int) -> int:
-    """The width of lower parts that makes a block smallest."""
-    guess = min(max(0, (last // n).bit_length() - 1), _MAX_WIDTH)
-    widths = range(max(0, guess - 1), min(_MAX_WIDTH, guess + 1) + 1)
-    return min(widths, key=lambda width: n * width + (last >> width))
+def _best_widths(counts: Values, last: Values) -> Values:
+    """The width of lower parts that makes each block smallest."""
+    guess = np.searchsorted(_POWERS, last // counts, side="right") - 1
+    near = np.clip(guess + np.array([[-1], [0], [1]]), 0, _MAX_WIDTH)
+    sizes = counts * near + (last >> near)
+    return near[sizes.argmin(axis=0), np.arange(len(counts))]
 
 
-def _low_bytes(values: Values, width: int) -> bytes:
-    """The lower ``width`` bits of values, end to end."""
-    if width == 0:
-        return b""
-    octets = values.astype("<u8").view(np.uint8).reshape(-1, 8)
-    bits = np.unpackbits(octets, axis=1, bitorder="little", count=width)
-    return np.packbits(bits, bitorder="little").tobytes()
+def _low_parts(values: Values, counts: Values, widths: Values) -> Iterator[bytes]:
+    """The lower parts of each block's values, end to end.
+
+    Each block begins at a word of its own. A value lies in the word where it starts and, if it
+    is cut, in the next one.
+    """
+    sizes = (counts * widths + 63) // 64 + 1
+    starts = np.cumsum(sizes) - sizes
+    width = np.repeat(widths, counts)
+    bit = _counted(counts) * width
+    word = (bit >> 6) + np.repeat(starts, counts)
+    low = (values & ((np.int64(1) << width) - 1)).view(np.uint64)
+    shift = (bit & 63).view(np.uint64)
+    words = np.zeros(int(sizes.sum()), "<u8")
+    first = np.flatnonzero(np.diff(word, prepend=-1))
+    words[word[first]] = np.bitwise_or.reduceat(low << shift, first)
+    cut = np.flatnonzero((bit & 63) + width > 64)
+    words[word[cut] + 1] |= low[cut] >> (np.uint64(64) - shift[cut])
+    return _pieces(words.view(np.uint8), 8 * starts, (counts * widths + 7) >> 3)
+
+
+def _high_parts(values: Values, counts: Values, widths: Values) -> Iterator[bytes]:
+    """The upper parts of each block's values as bits."""
+    last = values[np.cumsum(counts) - 1]
+    sizes = ((last >> widths) + counts + 7) >> 3
+    starts = np.cumsum(sizes) - sizes
+    bits = np.zeros(8 * int(sizes.sum()), np.uint8)
+    upper = values >> np.repeat(widths, counts)
+    bits[upper + _counted(counts) + np.repeat(8 * starts, counts)] = 1
+    return _pieces(np.packbits(bits, bitorder="little"), starts, sizes)
+
+
+def _pieces(data: Octets, starts: Values, sizes: Values) -> Iterator[bytes]:
+    whole = data.tobytes()
+    ends = (starts + sizes).tolist()
+    return (whole[start:end] for start, end in zip(starts.tolist(), ends, strict=True))
 
 
 def _parse(block: bytes) -> tuple[int, int, int]:
@@ -160,18 +192,20 @@ class Blocks:
     def _lower(self, which: Values, block: Values) -> Values:
         """The lower parts of values, each by its number in the given block."""
         width = self._widths[block]
-        bit = self._low_bits[block] + which * width
+        return self._cut(self._low_bits[block] + which * width, width)
+
+    def _cut(self, bit: Values, width: Values) -> Values:
+        """Numbers of so many bits, from each bit on."""
         word: npt.NDArray[np.uint64] = self._words[bit >> 3]
-        mask = (np.uint64(1) << width.astype(np.uint64)) - np.uint64(1)
-        return ((word >> (bit & 7).astype(np.uint64)) & mask).astype(np.int64)
+        return (word >> (bit & 7).view(np.uint64)).view(np.int64) & ((np.int64(1) << width) - 1)
 
     def values(self) -> Values:
         """All values, block after block."""
-        block = np.repeat(np.arange(len(self)), self.counts)
-        which = _counted(self.counts)
+        which, width = _counted(self.counts), np.repeat(self._widths, self.counts)
+        lower = self._cut(np.repeat(self._low_bits, self.counts) + which * width, width)
         ones = np.flatnonzero(np.unpackbits(self._highs, bitorder="little").view(np.bool_))
-        upper = ones - self._high_firsts[block] - which
-        return (upper << self._widths[block]) | self._lower(which, block)
+        upper = ones - np.repeat(self._high_firsts, self.counts) - which
+        return (upper << width) | lower
 
     def __len__(self) -> int:
         return len(self.counts)

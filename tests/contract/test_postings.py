@@ -241,6 +241,20 @@ def test_segments_grow_by_levels(store: Store, monkeypatch: pytest.MonkeyPatch) 
         assert lookup(connection) == entries(added)
 
 
+def test_a_merge_goes_up_as_many_levels_as_it_can(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A landmark is not written on each level that it passes."""
+    monkeypatch.setattr(postings, "_LEVEL_0", 1000)
+    batches = [tracks(range(1, 9)), tracks(range(10, 14)), tracks([20, 21]), tracks([22, 23])]
+    with store.write() as connection:
+        add(connection, *batches)
+        assert merge_all(connection) == 1
+    with store.read() as connection:
+        assert postings.stats(connection).segments == 1
+        assert lookup(connection) == entries(each for batch in batches for each in batch)
+
+
 def test_all_can_be_dropped_and_made_anew(store: Store) -> None:
     with store.write() as connection:
         add(connection, tracks([1, 2]), tracks([3]))
