@@ -8,6 +8,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from fingerprinter.core.keys import key_named
+
 
 class Span(NamedTuple):
     """The lowest and the highest of some numbers, both included; None: no end on that side."""
@@ -54,6 +56,20 @@ def limits(span: str) -> Span:
     return Span(lowest, highest)
 
 
+def key(text: str) -> str:
+    """A key's one name.
+
+    >>> key("f#m")
+    'F# minor'
+
+    Raises `typer.BadParameter` for what is none.
+    """
+    try:
+        return key_named(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 Count = Annotated[int, typer.Option("-n", min=1, help="How many.")]
 MinConfidence = Annotated[
@@ -85,4 +101,14 @@ Years = Annotated[
 Duration = Annotated[
     Span | None,
     typer.Option("--duration", parser=limits, metavar="SPAN", help="Only as long as 2:00-4:30."),
+]
+Tempo = Annotated[
+    Span | None,
+    typer.Option(
+        "--tempo", parser=limits, metavar="SPAN", help="Only of 120-130 beats a minute (`analyze`)."
+    ),
+]
+OneKey = Annotated[
+    str | None,
+    typer.Option("--key", parser=key, metavar="KEY", help="Only in A minor or Ebm (`analyze`)."),
 ]

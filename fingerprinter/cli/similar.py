@@ -14,9 +14,11 @@ from fingerprinter.cli.options import (
     Duration,
     Genre,
     OneArtist,
+    OneKey,
     PartEnd,
     PartStart,
     PlaylistFile,
+    Tempo,
     Years,
 )
 from fingerprinter.cli.questions import track_or_file
@@ -41,6 +43,8 @@ def similar(
     genre: Genre = None,
     year: Years = None,
     duration: Duration = None,
+    tempo: Tempo = None,
+    key: OneKey = None,
     copies: Annotated[
         bool, typer.Option("--copies", help="List every track that holds a recording, not one.")
     ] = False,
@@ -57,7 +61,7 @@ def similar(
 
     Example: fingerprinter similar 12 --from 1:00 --to 1:30 --year 1990-1999 --m3u like-it.m3u8
     """
-    only = TrackFilter(artist=artist, genre=genre, year=year, duration_s=duration)
+    only = TrackFilter(artist, genre, year, duration, tempo, key)
     with open_library(ctx.obj, create=False, read_only=True) as library:
         asked = [track_or_file(library, name) for name in names]
         found = library.similar(

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from fingerprinter.store import tracks
-from fingerprinter.store.analyses import Range
+from fingerprinter.store import analyses, tracks
+from fingerprinter.store.analyses import Range, Wanted
 from fingerprinter.types import Track
 
 Ids = npt.NDArray[np.int64]
@@ -21,15 +21,26 @@ class TrackFilter:
 
     artist, genre: words that the tag has, in any case
     year, duration_s: lowest and highest
+    tempo_bpm, key: of what `analyze` found; a track without an analysis is not admitted. Keys
+    are named as `fingerprinter.core.keys.key_named` does
     """
 
     artist: str | None = None
     genre: str | None = None
     year: Range | None = None
     duration_s: Range | None = None
+    tempo_bpm: Range | None = None
+    key: str | None = None
+
+    @property
+    def heard(self) -> Wanted | None:
+        """What its analysis must say; None: nothing."""
+        if self.tempo_bpm is None and self.key is None:
+            return None
+        return Wanted(tempo_bpm=self.tempo_bpm, keys=None if self.key is None else (self.key,))
 
     def admits(self, track: Track) -> bool:
-        """Whether a track is all that is asked for; what is not known of it is not so."""
+        """Whether a track's tags are all that is asked for; what they do not say is not so."""
         return (
             _has(track.artist, self.artist)
             and _has(track.genre, self.genre)
@@ -61,4 +72,9 @@ def admitted(connection: Connection, only: TrackFilter) -> Ids | None:
     if only == EVERYTHING:
         return None
     fitting = [track.id for track in tracks.iterate(connection) if only.admits(track)]
+    if only.heard:
+        from fingerprinter.library.music import analysis_id  # reads the beat model
+
+        heard = analyses.filtered(connection, analysis_id(), only.heard)
+        fitting = [track_id for track_id in fitting if track_id in heard]
     return np.array(fitting, np.int64)

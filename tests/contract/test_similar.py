@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,11 @@ from fingerprinter import open_library
 from fingerprinter.audio import read_samples
 from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.library import Library, TrackFilter, queries
-from fingerprinter.types import Neighbour
+from fingerprinter.library.filters import admitted
+from fingerprinter.library.music import analysis_id
+from fingerprinter.store import analyses
+from fingerprinter.store.database import Database
+from fingerprinter.types import Key, Loudness, MusicAnalysis, Neighbour
 
 PIECES = 6
 PIECE_S = 24
@@ -101,6 +106,23 @@ def test_filters(library: Library, folder: Path, only: TrackFilter, pieces: set[
     found = library.similar(folder / "1.flac", only=only)
     numbers = {int((each.track.title or "")[-1]) for each in found}
     assert numbers == pieces
+
+
+def test_tempo_and_key_are_those_of_an_analysis(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "library.db", tmp_path)
+    found = MusicAnalysis(124.0, 1.0, (), Key("A", "minor", 1.0), (), Loudness(-14.0, None, -1.0))
+    with Database.open(str(tmp_path / "library.db")) as database, database.begin() as connection:
+        analyses.put(connection, 3, analysis_id(), found)
+        for only, expected in [
+            (TrackFilter(tempo_bpm=(120, 130)), [3]),
+            (TrackFilter(key="A minor", tempo_bpm=(None, 124)), [3]),
+            (TrackFilter(key="C major"), []),
+            (TrackFilter(key="A minor", genre="polka"), []),
+        ]:
+            ids = admitted(connection, only)
+            assert ids is not None
+            assert ids.tolist() == expected
+        assert admitted(connection, TrackFilter()) is None
 
 
 def test_so_many_of_one_artist(library: Library, folder: Path) -> None:
