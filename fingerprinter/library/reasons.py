@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +20,7 @@ Doubles = npt.NDArray[np.float64]
 
 _MARKED = 0.8  # deviations above the library's mean, from which on a tag is worth its name
 _TAGS = 3
+_DECADE = re.compile(r"\d0s|oldies")  # says what the network takes a recording's sound for
 
 
 class Explainer:
@@ -72,8 +74,8 @@ class Explainer:
         return Reasons(timbre, rhythm, harmony, float(tagged["tags"][tag]), shared)
 
     def _shared(self, marked: Floats) -> tuple[str, ...]:
-        best = np.argsort(-marked)[:_TAGS]
-        return tuple(self._names[tag] for tag in best if marked[tag] >= _MARKED)
+        best = [self._names[tag] for tag in np.argsort(-marked) if marked[tag] >= _MARKED]
+        return tuple(name for name in best if not _DECADE.fullmatch(name))[:_TAGS]
 
 
 def _standardised_distance(mine: Floats, theirs: Floats) -> Doubles:
