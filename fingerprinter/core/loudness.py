@@ -26,6 +26,7 @@ _GATE_LU, _RANGE_GATE_LU = -10.0, -20.0  # the relative gates of loudness and of
 _RANGE_PERCENTS = (10, 95)
 # 5.1 in FFmpeg's order: left, right, centre, low frequencies (not heard), surrounds (+1.5 dB)
 _SURROUND_WEIGHTS = np.array([1.0, 1.0, 1.0, 0.0, 1.41, 1.41])
+_LEAST_SHELF_SR = 4000
 _OVERSAMPLING: Final = 4
 _TAPS: Final = 12  # of each phase
 _PIECE: Final = 4096  # samples whose true peak is looked for together
@@ -145,7 +146,8 @@ def _k_weighting(sr: int) -> Doubles:
     k = np.tan(np.pi * pass_hz / sr)
     a0 = 1 + k / pass_q + k * k
     high_pass = [1, -2, 1, 1, 2 * (k * k - 1) / a0, (1 - k / pass_q + k * k) / a0]
-    return np.array([shelf, high_pass])
+    # Below 4 kHz all of the sound lies under the shelf, whose filter would not be stable.
+    return np.array([shelf if sr >= _LEAST_SHELF_SR else [1, 0, 0, 1, 0, 0], high_pass])
 
 
 def _between(piece: Floats) -> float:

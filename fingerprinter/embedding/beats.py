@@ -33,6 +33,7 @@ _BINS = _N_FFT // 2
 _LOWEST_HZ, _HIGHEST_HZ, _PER_OCTAVE, _A4_HZ = 30.0, 17_000.0, 24, 440.0
 _LEVEL = 10.0  # root mean square of the bands of a mastered track; quiet ones are raised to it
 _INAUDIBLE = 1e-6
+_LOUDEST = 6e4  # what half precision holds; a sine of full scale has 350
 _HIDDEN = 150
 _CHUNK = 3000  # frames that go through the network together: a minute
 _REINSTALL = "reinstall fingerprinter"
@@ -60,7 +61,8 @@ class BandMeter:
         if len(frames):
             magnitude = np.abs(rfft(frames * _window(), axis=1))[:, :_BINS]
             # half precision: 13 kB a second are kept until the level of the whole is known
-            self._bands.append((magnitude @ _filters()).astype(np.float16))
+            bands = np.minimum(magnitude @ _filters(), _LOUDEST)
+            self._bands.append(bands.astype(np.float16))
 
 
 @lru_cache(maxsize=1)

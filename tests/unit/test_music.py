@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -97,3 +100,10 @@ def test_only_the_first_hour_has_beats(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_version_is_a_digest() -> None:
     assert len(analysis_id()) == 16
     assert MusicJob().prepare() is hear_music
+
+
+@pytest.mark.parametrize(("gain", "sr"), [(1e6, 44_100), (0.1, 1000), (1e-7, SR), (0.1, 192_000)])
+def test_odd_levels_and_rates_give_finite_answers(gain: float, sr: int) -> None:
+    noise = gain * np.random.default_rng(0).standard_normal((2, 5 * sr))
+    text = json.dumps(asdict(hear_music((noise.astype(np.float32), sr)).analysis), allow_nan=False)
+    assert "beats_s" in text
