@@ -18,6 +18,7 @@ from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.library import Library, TrackFilter, queries
 from fingerprinter.library.filters import admitted
 from fingerprinter.library.music import analysis_id
+from fingerprinter.library.reasons import Explainer
 from fingerprinter.store import analyses
 from fingerprinter.store.database import Database
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Neighbour
@@ -190,6 +191,15 @@ def test_why_tells_shares_of_the_library(library: Library, folder: Path) -> None
         assert all(0 <= share < 1 for share in shares)
         assert shares[0] == max(shares) > 0.5  # of seven tracks
     assert all(tag in library._model.tags for each in others for tag in each.why.shared_tags)
+
+
+def test_decades_are_no_reason(library: Library) -> None:
+    with library._database.connect() as connection:
+        explainer = Explainer(connection, library._model)
+    marked = np.zeros(len(library._model.tags), np.float32)
+    for place, tag in enumerate(("60s", "oldies", "guitar", "jazz", "rock", "metal")):
+        marked[library._model.tags.index(tag)] = 3 - place / 10
+    assert explainer._shared(marked) == ("guitar", "jazz", "rock")
 
 
 def test_only_who_asks_why_is_told(library: Library) -> None:
