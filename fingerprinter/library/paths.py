@@ -9,18 +9,24 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
+from fingerprinter.core.mixing import circle_place, key_distances, tempo_distances
 from fingerprinter.core.paths import NO_GROUP, Stops
 from fingerprinter.errors import UsageError
 from fingerprinter.library.names import plain
 from fingerprinter.library.places import first_of_each, rows_of
 from fingerprinter.library.similarity import SoundSpace
-from fingerprinter.store import tracks
+from fingerprinter.store import analyses, tracks
 from fingerprinter.types import Neighbour, Track
 
 # Tracks that a path may touch, those nearest to the line: a matrix of all steps between so many
 # takes 4 MB and a path 0.1 s. docs/discovery.md says what more of them would gain.
 POOL: Final = 1000
 _POINTS = 16  # of the line, by which nearness to it is measured
+
+# What the worst change of tempo and of key adds to a step, whose size without is 0.3 to 1. So small
+# that they decide between steps that sound about as near; set by judgement, not yet measured.
+TEMPO_WEIGHT: Final = 0.1
+KEY_WEIGHT: Final = 0.1
 
 Rows = npt.NDArray[np.intp]
 
@@ -47,9 +53,10 @@ def path_between(
     pool = near_the_line(space, rows_of(space, [start, end]))
     known = tracks.get_many(connection, space.ids[pool].tolist())
     listed = [known[track_id] for track_id in space.ids[pool].tolist()]
-    steps = steps_between(space.vectors[pool])
+    apart = steps_between(space.vectors[pool])
+    steps = apart + jumps_between(connection, listed)
     found = Stops(steps, _groups(listed, per_artist)).path(0, 1, n)
-    sizes = [0.0, *steps[found[:-1], found[1:]].tolist()]
+    sizes = [0.0, *apart[found[:-1], found[1:]].tolist()]
     return [Neighbour(listed[i], 1 - size) for i, size in zip(found, sizes, strict=True)]
 
 
@@ -69,6 +76,15 @@ def near_the_line(space: SoundSpace, ends: Rows, pool: int = POOL) -> Rows:
 def steps_between(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Cosine distances, 0..2."""
     return np.clip(1 - vectors @ vectors.T, 0, 2)
+
+
+def jumps_between(connection: Connection, listed: Sequence[Track]) -> npt.NDArray[np.float32]:
+    """What is added to a step for another tempo and another key, where both are known."""
+    beats = analyses.beats(connection, [track.id for track in listed])
+    known = [beats.get(track.id) for track in listed]
+    tempos = np.array([beat and beat.tempo_bpm for beat in known], np.float32)
+    places = np.array([circle_place(beat.key if beat else None) for beat in known], np.int64)
+    return TEMPO_WEIGHT * tempo_distances(tempos) + KEY_WEIGHT * key_distances(places)
 
 
 def _groups(listed: Sequence[Track], per_artist: bool) -> npt.NDArray[np.int64]:

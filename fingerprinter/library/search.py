@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,9 +29,8 @@ _LEAST = 0.1  # what is less is not found
 _LOUDEST = 0.9  # what sound alone can reach
 _ABSENT = 0.02  # how much of a word is in a track whose names lack it
 _SILENT = 0.02  # how much of any sound is in a track without an embedding
-_CLOSE = (
-    0.8  # likeness of letters (Ratcliff & Obershelp) at which one word may be meant for another
-)
+_JOINT = re.compile(r"(?<=[a-z])(?=[A-Z])")  # between two words that are written as one
+_CLOSE = 0.8  # likeness of letters (Ratcliff & Obershelp) at which a word is meant for another
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ class NameIndex:
 def _names(track: Track) -> list[str]:
     stem = Path(track.path).stem if track.path else ""
     said = (track.title, track.artist, track.album, track.genre, stem)
-    return [plain(name or "") for name in said]
+    apart = (_JOINT.sub(" ", name) for name in (track.title or "", stem))
+    return list(dict.fromkeys(plain(name or "") for name in (*said, *apart)))
 
 
 def _level(names: Sequence[str], whole: str, question: str, words: Sequence[str]) -> float:

@@ -81,6 +81,30 @@ def _analysis(track_id: int, details: str) -> MusicAnalysis:
         ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What mixing two tracks asks about; None where it is not known.
+
+    key: as `Key.name` has it
+    """
+
+    tempo_bpm: float | None
+    key: str | None
+
+
+def beats(connection: Connection, track_ids: Iterable[int]) -> dict[int, Beat]:
+    """Tempo and key of those of the given tracks that were analysed, under whichever version."""
+    ids, found = list(track_ids), dict[int, Beat]()
+    columns = analysis.c.track_id, analysis.c.tempo_bpm, analysis.c.key
+    for start in range(0, len(ids), _ROWS):
+        some = analysis.c.track_id.in_(ids[start : start + _ROWS])
+        found.update(
+            (row.track_id, Beat(row.tempo_bpm, row.key))
+            for row in connection.execute(select(*columns).where(some))
+        )
+    return found
+
+
 def filtered(connection: Connection, version: str, wanted: Wanted) -> set[int]:
     """Ids of the tracks that have what is wanted; those without an analysis have nothing."""
     conditions = [analysis.c.version == version]

@@ -7,7 +7,8 @@ Random pairs of tracks, paths of several lengths. The line goes straight through
 track to the other; each of its evenly spaced points takes the nearest track that it has not taken
 yet. Both are measured by their largest step: 1 - the likeness of neighbours. With --made, instead
 of a library's, so many random places, in clusters, and pools of several sizes: what a
-larger pool would gain, and what it costs.
+larger pool would gain, and what it costs. Where the tracks were analysed, the same with and without
+regard to tempo and key.
 """
 
 from __future__ import annotations
@@ -16,20 +17,27 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fingerprinter import open_library
+from fingerprinter.core.mixing import circle_place, key_distances, tempo_distances
 from fingerprinter.core.paths import NO_GROUP, Stops, bottleneck
 from fingerprinter.library import SoundSpace
-from fingerprinter.library.paths import POOL, near_the_line, steps_between
+from fingerprinter.library.paths import POOL, jumps_between, near_the_line, steps_between
+from fingerprinter.store import analyses, tracks
+from fingerprinter.store.database import Database
 
 LENGTHS = (6, 10, 20)
 POOLS = (250, 500, 1000, 2000, 4000)
 MADE_DIM, MADE_RANK, MADE_CLUSTERS = 128, 24, 300
 
+Floats = npt.NDArray[np.float32]
 Pair = tuple[int, int]
 Stations = list[int]
 
@@ -45,10 +53,17 @@ def straight(space: SoundSpace, pair: Pair, n: int) -> Stations:
     return [pair[0], *taken[2:], pair[1]]
 
 
-def by_small_steps(space: SoundSpace, pair: Pair, n: int, pool: int) -> tuple[Stations, float]:
-    """The path, and the bound below which no path of the pool can be."""
+def by_small_steps(
+    space: SoundSpace, pair: Pair, n: int, pool: int, jumps: Floats | None = None
+) -> tuple[Stations, float]:
+    """The path, and the bound below which no path of the pool can be.
+
+    jumps: (tracks, tracks), what is added to a step for its tempo and key
+    """
     rows = near_the_line(space, np.array(pair), pool)
     steps = steps_between(space.vectors[rows])
+    if jumps is not None:
+        steps += jumps[np.ix_(rows, rows)]
     found = Stops(steps, np.full(len(rows), NO_GROUP)).path(0, 1, n)
     return rows[found].tolist(), bottleneck(steps, 0, 1, n - 1)
 
@@ -115,12 +130,56 @@ def compare(space: SoundSpace, pairs: Sequence[Pair], n: int, pool: int) -> dict
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Musical:
+    """Of all tracks: what tempo and key add to a step, and how far apart both are, 0..1."""
+
+    jumps: Floats
+    tempo: Floats
+    key: Floats
+
+
+def musical(address: str, space: SoundSpace) -> Musical | None:
+    """None where no track was analysed."""
+    with Database.open(address, read_only=True) as database, database.connect() as connection:
+        found = analyses.beats(connection, space.ids.tolist())
+        known = tracks.get_many(connection, space.ids.tolist())
+        listed = [known[track_id] for track_id in space.ids.tolist()]
+        jumps = jumps_between(connection, listed)
+    beats = [found.get(track_id) for track_id in space.ids.tolist()]
+    tempos = np.array([beat and beat.tempo_bpm for beat in beats], np.float32)
+    places = np.array([circle_place(beat.key if beat else None) for beat in beats])
+    print(json.dumps({"analysed": len(found)}), flush=True)
+    return Musical(jumps, tempo_distances(tempos), key_distances(places)) if found else None
+
+
+def regard(
+    space: SoundSpace, pairs: Sequence[Pair], n: int, music: Musical
+) -> Iterator[dict[str, Any]]:
+    """Steps of paths without and with regard to tempo and key."""
+    for name, jumps in (("without", None), ("with", music.jumps)):
+        paths = [by_small_steps(space, pair, n, POOL, jumps)[0] for pair in pairs]
+        steps = np.array([edge for path in paths for edge in pairwise(path)]).T
+        yield {
+            "n": n,
+            "regard": name,
+            "largest step": summary([largest_step(space, path) for path in paths]),
+            "tempo": float(music.tempo[steps[0], steps[1]].mean()),
+            "key": float(music.key[steps[0], steps[1]].mean()),
+        }
+
+
 def runs(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     space = made(given.made, given.seed) if given.made else space_of(given.library)
     pairs = pairs_of(space, given.pairs, given.seed)
     for pool in POOLS if given.made else (POOL,):
         for n in LENGTHS:
             run = compare(space, pairs, n, pool)
+            print(json.dumps(run), flush=True)
+            yield run
+    music = None if given.made else musical(given.library, space)
+    for n in LENGTHS if music else ():
+        for run in regard(space, pairs, n, music):
             print(json.dumps(run), flush=True)
             yield run
 

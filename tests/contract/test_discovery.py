@@ -14,9 +14,9 @@ from fingerprinter import open_library
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library import Library
 from fingerprinter.library.names import plain
-from fingerprinter.store import tracks
+from fingerprinter.store import analyses, tracks
 from fingerprinter.store.database import Database
-from fingerprinter.types import Neighbour, Tags
+from fingerprinter.types import Key, Loudness, MusicAnalysis, Neighbour, Tags
 
 
 def titles(found: Sequence[Neighbour]) -> list[str | None]:
@@ -105,6 +105,7 @@ SHOP = [
     Shelved("Ballad", "Somebody", tags={"rock": 8, "metal": -4}),
     Shelved("Party", "Somebody", tags={"dance": 9, "House": 9}),
     Shelved("Rocking Chair", "Somebody"),
+    Shelved("03_SteelDrum", "Nobody"),
 ]
 
 
@@ -127,6 +128,8 @@ def shop(address: str) -> Iterator[Library]:
         ("heavy weather", ["Thunder"]),
         ("lullabi", ["Lullaby"]),
         ("somebody dance", ["Party"]),
+        ("steel drum", ["03_SteelDrum"]),
+        ("steeldrum", ["03_SteelDrum"]),
     ],
 )
 def test_tracks_are_found_by_words(shop: Library, words: str, first: list[str]) -> None:
@@ -256,3 +259,31 @@ def test_a_map_has_a_place_for_every_track(address: str) -> None:
 def test_clusters_need_embeddings(address: str) -> None:
     with open_library(address) as library, pytest.raises(ModelError, match="`fingerprinter index`"):
         library.clusters()
+
+
+def heard(tempo_bpm: float, tonic: str) -> MusicAnalysis:
+    loudness = Loudness(-14.0, 5.0, -1.0)
+    return MusicAnalysis(tempo_bpm, 0.9, (), Key(tonic, "major", 0.9), (), loudness)
+
+
+def test_a_path_keeps_to_tempo_and_key(address: str) -> None:
+    """Of two ways that sound as near, the one that fits; the likeness is that of the sound."""
+    ways = [
+        Shelved("start", vector=(9, 0, 0, 1)),
+        Shelved("left", vector=(6, 6, 1, 0)),
+        Shelved("right", vector=(6, 6, -1, 0)),
+        Shelved("end", vector=(0, 9, 0, 1)),
+    ]
+    ids = shelve(address, ways)
+    for fitting, other in (("left", "right"), ("right", "left")):
+        with Database.open(address) as database, database.begin() as connection:
+            for track_id, way in zip(ids, ways, strict=True):
+                found = heard(170, "F#") if way.title == other else heard(120, "C")
+                analyses.put(connection, track_id, "1", found)
+        with open_library(address) as library:
+            path = library.path(file("start"), file("end"), 3)
+            space = library.sound_space()
+        assert titles(path) == ["start", fitting, "end"]
+        rows = space.vectors[[space.ids.tolist().index(each.track.id) for each in path]]
+        likeness = [1, *np.vecdot(rows[:-1], rows[1:]).tolist()]
+        assert [each.similarity for each in path] == pytest.approx(likeness, abs=1e-5)
