@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.runs import greatest_runs
 from fingerprinter.core.warp import Warp, unwarped
 from fingerprinter.types import Peaks
 
@@ -265,18 +266,8 @@ def _runs(laid: Peaks, gains: Doubles) -> list[tuple[float, float]]:
         return []
     slices = np.floor(laid.frames / _SLICE_FRAMES).astype(np.int64)
     lowest = int(slices.min())
-    total = np.concatenate([[0.0], np.cumsum(np.bincount(slices - lowest, weights=gains))])
-    found, waiting = [], [(0, len(total) - 1)]
-    while waiting:
-        low_end, high_end = waiting.pop()
-        part = total[low_end : high_end + 1]
-        rise = part - np.minimum.accumulate(part)
-        end = int(rise.argmax())
-        if rise[end] < _LEAST_NATS:
-            continue
-        start = end - int(part[: end + 1][::-1].argmin())
-        found.append((low_end + start, low_end + end))
-        waiting += [(low_end, low_end + start), (low_end + end, high_end)]
+    by_slice: Doubles = np.bincount(slices - lowest, weights=gains).astype(np.float64)
+    found = greatest_runs(by_slice, _LEAST_NATS)
     return [((lowest + s) * _SLICE_FRAMES, (lowest + e) * _SLICE_FRAMES) for s, e in found]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -12,10 +13,11 @@ from typing import Self
 
 from sqlalchemy import Connection
 
-from fingerprinter.audio import AudioSource, open_audio
+from fingerprinter.audio import AudioReader, AudioSource, open_audio
+from fingerprinter.audio.signal import Mono
 from fingerprinter.config import Settings, default_address
 from fingerprinter.core.params import DEFAULT_QUERY, PROFILES, LandmarkParams
-from fingerprinter.core.peaks import find_peaks
+from fingerprinter.core.peaks import Stretch, peak_stretches
 from fingerprinter.embedding import EmbeddingModel, load_model
 from fingerprinter.errors import (
     LibraryError,
@@ -34,7 +36,7 @@ from fingerprinter.library.clusters import Cluster, group
 from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, DuplicateSearch, OnSearched
 from fingerprinter.library.explanation import Explanation, explain_alone, explain_match
 from fingerprinter.library.filters import EVERYTHING, TrackFilter
-from fingerprinter.library.identification import Identifier
+from fingerprinter.library.identification import Found, Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
 from fingerprinter.library.listening import listener, read_history
 from fingerprinter.library.neighbours import NeighbourSearch, Wish
@@ -50,7 +52,8 @@ from fingerprinter.library.search import NameIndex, SearchAnswer, WordSearch
 from fingerprinter.library.similarity import SoundSpace, sound_space, vector_index
 from fingerprinter.library.sound_map import SoundMap, lay_out
 from fingerprinter.library.stored import stored_peaks, track_landmarks
-from fingerprinter.library.windows import Heard, hear
+from fingerprinter.library.track_list import hear_all
+from fingerprinter.library.windows import Heard, hear_first
 from fingerprinter.store import (
     constellations,
     files,
@@ -344,22 +347,38 @@ class Library:
         source: a path, encoded bytes, a binary file, or ``(samples, sr)``
         Raises `AudioError` where it cannot be read.
         """
-        with open_audio(source, self._params.sr) as audio:
-            peaks = find_peaks(audio.blocks(), self._params)
-            duration_s, problem = audio.decoded_s, audio.problem
-        with self._database.connect() as connection:
-            index = self._posting_index(connection)
-            identifier = Identifier(connection, index, self._params, DEFAULT_QUERY)
-            heard = hear(
-                identifier, peaks, self._params, DEFAULT_QUERY, min_confidence, every=every
-            )
+        with open_audio(source, self._params.sr) as audio, self._database.connect() as connection:
+            blocks = audio.blocks()
+            stretches = peak_stretches(blocks, self._params)
+            heard = self._heard(connection, stretches, min_confidence, every)
             known = tracks.get_many(connection, {each.found.track_id for each in heard})
+            duration_s = _length(audio, blocks)
         matches = [
             self._match(known[each.found.track_id], each, duration_s)
             for each in heard
             if each.found.track_id in known
         ]
-        return Answer(duration_s, matches, problem)
+        return Answer(duration_s, matches, audio.problem)
+
+    def _heard(
+        self, connection: Connection, stretches: Iterator[Stretch], at_least: float, every: bool
+    ) -> list[Heard]:
+        """What is heard in a clip while it comes in, in its order."""
+        index = self._posting_index(connection)
+
+        def identify(peaks: Peaks) -> Sequence[Found]:
+            # a new one each time: it keeps the peaks of every track that it looked at
+            identifier = Identifier(connection, index, self._params, DEFAULT_QUERY)
+            return identifier.identify(peaks, at_least, every=False)
+
+        def stored(track_id: int) -> Peaks:
+            return stored_peaks(track_id, constellations.get(connection, track_id) or b"")
+
+        if not every:
+            first = hear_first(identify, stretches, self._params, DEFAULT_QUERY)
+            return [first] if first else []
+        found = hear_all(identify, stored, stretches, self._params, DEFAULT_QUERY)
+        return sorted(found, key=lambda each: each.start)
 
     def explain(
         self,
@@ -410,18 +429,19 @@ class Library:
         return self._postings[1]
 
     def _match(self, track: Track, heard: Heard, duration_s: float) -> Match:
-        found, hop_s = heard.found, self._params.hop_s
-        offset_s = heard.offset * hop_s
-        ends_s = (track.duration_s - offset_s) / found.warp.tempo
+        found, course, hop_s = heard.found, heard.course, self._params.hop_s
+        offset_s = course.offset * hop_s
+        last_frame_s = heard.end * hop_s + self._params.n_fft / self._params.sr - hop_s
+        ends_s = (track.duration_s - offset_s) / course.tempo
         return Match(
             track=track,
             score=round(found.score, 2),
             confidence=found.confidence,
             offset_s=offset_s,
-            clip_start_s=max(0.0, heard.first * hop_s, -offset_s / found.warp.tempo),
-            clip_end_s=min(duration_s, heard.last * hop_s, ends_s),
-            tempo=found.warp.tempo,
-            pitch=found.warp.pitch,
+            clip_start_s=max(0.0, heard.start * hop_s, -offset_s / course.tempo),
+            clip_end_s=min(duration_s, last_frame_s, ends_s),
+            tempo=course.tempo,
+            pitch=course.pitch,
         )
 
     def similar(
@@ -570,6 +590,14 @@ class Library:
         """Every track that has an embedding, as arrays: its place among the others and its tags."""
         with self._database.connect() as connection:
             return sound_space(connection, self._config.cache, self._model.digest)
+
+
+def _length(audio: AudioReader, blocks: Iterator[Mono]) -> float:
+    """Seconds of a clip; where not all of it was needed, as its container promises."""
+    if next(blocks, None) is not None and audio.duration_s is not None:
+        return audio.duration_s
+    deque(blocks, maxlen=0)
+    return audio.decoded_s
 
 
 def _params_of(connection: Connection, profile: str | None) -> LandmarkParams:

@@ -171,3 +171,49 @@ def test_every_recording_in_a_long_clip_is_reported_in_its_order(library: Librar
     assert second.offset_s == pytest.approx(-PIECE_S, abs=0.1)
     assert first.clip_end_s == pytest.approx(PIECE_S, abs=0.1)
     assert second.clip_start_s == pytest.approx(PIECE_S, abs=0.1)
+
+
+def crossfaded(parts: list[Floats], fade_s: float) -> Floats:
+    """One after the other, each two of them overlapping in a fade of equal power."""
+    fade = round(fade_s * SR)
+    ramp = np.sin(np.linspace(0, np.pi / 2, fade, dtype=np.float32))
+    mix = parts[0].copy()
+    for part in parts[1:]:
+        mix[-fade:] = mix[-fade:] * ramp[::-1] + part[:fade] * ramp
+        mix = np.concatenate([mix, part[fade:]])
+    return mix
+
+
+def test_a_mix_is_a_track_list_with_borders_and_tempos(library: Library) -> None:
+    """Crossfades, another tempo, unknown music between."""
+    parts = [play(5, PIECE_S), play(1, PIECE_S, tempo=1.04), play(100, 15), play(2, PIECE_S)]
+    first, second, third = library.identify((crossfaded(parts, 3.0), SR), every=True)
+    found = [Path(match.track.path or "").stem for match in (first, second, third)]
+    assert found == ["5", "1", "2"]
+    middle_s = PIECE_S - 3
+    start_s = middle_s + PIECE_S / 1.04 - 3 + 15 - 3
+    assert (first.clip_start_s, first.clip_end_s) == pytest.approx((0, PIECE_S), abs=0.5)
+    assert (second.clip_start_s, second.clip_end_s) == pytest.approx(
+        (middle_s, middle_s + PIECE_S / 1.04), abs=0.5
+    )
+    assert (third.clip_start_s, third.clip_end_s) == pytest.approx(
+        (start_s, start_s + PIECE_S), abs=0.5
+    )
+    assert (second.tempo, second.pitch) == pytest.approx((1.04, 1), abs=0.005)
+    assert third.offset_s == pytest.approx(-start_s, abs=0.1)
+
+
+def test_two_at_once_are_both_in_the_list(library: Library) -> None:
+    clip = (play(0, PIECE_S) + play(3, PIECE_S)) / 2
+    matches = library.identify((clip, SR), every=True)
+    assert {Path(match.track.path or "").stem for match in matches} == {"0", "3"}
+    for match in matches:
+        assert (match.clip_start_s, match.clip_end_s) == pytest.approx((0, PIECE_S), abs=1)
+
+
+def test_of_a_long_clip_no_more_is_read_than_the_first_answer_needs(library: Library) -> None:
+    """The length is what the file promises then."""
+    clip = np.concatenate([play(4, PIECE_S), *[play(seed, PIECE_S) for seed in range(100, 105)]])
+    answer = library.listen((clip, SR))
+    assert only(answer.matches, 4).clip_end_s == pytest.approx(DEFAULT_QUERY.window_s, abs=0.2)
+    assert answer.duration_s == 6 * PIECE_S
