@@ -52,19 +52,26 @@ class Peaks:
 
     frames: (n,) float32, in hops from the start of the audio
     bins: (n,) float32, in FFT bins; both carry a fraction where the peak was interpolated
-    salience: (n,) float32, log magnitude above the local mean, in nepers
+    salience: (n,) float32, how far it stands out, in nepers; peaks are chosen by it
+    grade: (n,) int8, 0 for the greatest of the widest surroundings, 1, 2 ... of ever narrower
+        ones; default: all 0
     """
 
     frames: npt.NDArray[np.float32]
     bins: npt.NDArray[np.float32]
     salience: npt.NDArray[np.float32]
+    grade: npt.NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
+
+    def __post_init__(self) -> None:
+        if len(self.grade) != len(self.frames):
+            object.__setattr__(self, "grade", np.zeros(len(self.frames), np.int8))
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Peaks:
         """The peaks that a mask or an index array names."""
-        return Peaks(self.frames[which], self.bins[which], self.salience[which])
+        return Peaks(*(getattr(self, name)[which] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ everywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -147,7 +147,7 @@ def _keys(peaks: Peaks) -> Longs:
 def _laid(peaks: Peaks, line: Line) -> Peaks:
     """Peaks as they lie over the ground."""
     moved = unwarped(peaks, Warp(line.speed, line.speed))
-    return Peaks(moved.frames + np.float32(line.offset), moved.bins, moved.salience)
+    return replace(moved, frames=moved.frames + np.float32(line.offset))
 
 
 @dataclass(frozen=True, slots=True)

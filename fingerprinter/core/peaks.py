@@ -7,7 +7,7 @@ density in time, so that quiet passages are described as well as loud ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,8 @@ import numpy.typing as npt
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.core.spectrogram import Floats, log_spectrogram
 from fingerprinter.types import Peaks
+
+Box = tuple[int, int]  # frames, bins
 
 PARTS = 4  # a peak's place is kept to a quarter of a frame and of a bin
 
@@ -45,12 +47,26 @@ def _sliding_max(a: Floats, width: int, axis: int) -> Floats:
     return np.moveaxis(a, 0, axis)
 
 
-def _is_maximum(log_mag: Floats, params: LandmarkParams) -> npt.NDArray[np.bool_]:
-    """Where a value is the greatest of its neighbourhood; same shape as ``log_mag``."""
-    half_frames, half_bins = params.peak_frames // 2, params.peak_bins // 2
+def _highest(log_mag: Floats, box: Box) -> Floats:
+    """The greatest value around each one, in a box of (frames, bins); same shape."""
+    half_frames, half_bins = box[0] // 2, box[1] // 2
     padded = np.pad(log_mag, ((half_frames,) * 2, (half_bins,) * 2), constant_values=-np.inf)
-    highest = _sliding_max(_sliding_max(padded, params.peak_frames, 0), params.peak_bins, 1)
-    return (log_mag >= highest) & (log_mag > params.floor)
+    return _sliding_max(_sliding_max(padded, box[0], 0), box[1], 1)
+
+
+def _maxima(
+    log_mag: Floats, boxes: Sequence[Box], floor: float
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.int8]]:
+    """(rows, columns, grades) of the local maxima.
+
+    boxes: the widest first; a grade counts those of which a maximum is not the greatest
+    """
+    *wider, narrowest = boxes
+    rows, cols = np.nonzero((log_mag >= _highest(log_mag, narrowest)) & (log_mag > floor))
+    grade = np.zeros(len(rows), np.int8)
+    for box in wider:
+        grade += _highest(log_mag, box)[rows, cols] > log_mag[rows, cols]
+    return rows, cols, grade
 
 
 def _local_mean(
@@ -69,6 +85,14 @@ def _local_mean(
     return total / ((bottom - top) * (right - left))
 
 
+def _loudest(log_mag: Floats, params: LandmarkParams) -> Floats:
+    """The level of the loudest frame around each frame, as a peak of all its power would have."""
+    level = np.log(np.exp(2 * log_mag).sum(axis=1)) / 2
+    half = params.mean_frames // 2
+    padded = np.pad(level, half, constant_values=-np.inf)
+    return _sliding_max(padded, 2 * half + 1, 0)
+
+
 def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
     """Where the parabola through three neighbours has its top, -0.5..0.5 around the middle."""
     bend = before - 2 * at + after
@@ -76,17 +100,20 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
     return shift.clip(-0.5, 0.5)
 
 
-def _peaks_between(log_mag: Floats, start: int, stop: int, params: LandmarkParams) -> Peaks:
+def _peaks_between(
+    log_mag: Floats, start: int, stop: int, params: LandmarkParams, boxes: Sequence[Box]
+) -> Peaks:
     """The peaks in rows start..stop of a spectrogram, seen with all of it as surroundings."""
-    rows, cols = np.nonzero(_is_maximum(log_mag, params))
+    rows, cols, grade = _maxima(log_mag, boxes, params.floor)
     inside = (rows >= start) & (rows < stop) & (cols >= params.min_bin) & (cols < params.max_bin)
-    rows, cols = rows[inside], cols[inside]
+    rows, cols, grade = rows[inside], cols[inside], grade[inside]
     at = log_mag[rows, cols]
     salience = at - _local_mean(log_mag, rows, cols, params)
+    salience += params.level_weight * (at - _loudest(log_mag, params)[rows])
     before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(log_mag) - 1)
     frames = rows + _vertex(log_mag[before, cols], at, log_mag[after, cols])
     bins = cols + _vertex(log_mag[rows, cols - 1], at, log_mag[rows, cols + 1])
-    return Peaks(_quantised(frames), _quantised(bins), salience.astype(np.float32))
+    return Peaks(_quantised(frames), _quantised(bins), salience.astype(np.float32), grade)
 
 
 def _spectrograms(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[Floats]:
@@ -105,25 +132,30 @@ def _spectrograms(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[
     yield log_spectrogram(pending, params)
 
 
-def peak_stretches(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[Stretch]:
+def peak_stretches(
+    blocks: Iterable[Floats], params: LandmarkParams, narrower: Sequence[Box] = ()
+) -> Iterator[Stretch]:
     """Peaks while the audio comes in, each decided with its full surroundings in view.
 
-    blocks: as for `find_peaks`, which gives all of them at once
+    blocks, narrower: as for `find_peaks`, which gives all of them at once
     """
+    boxes = [(params.peak_frames, params.peak_bins), *narrower]
     halo = max(params.mean_frames, params.peak_frames) // 2
     rows, first, done = np.empty((0, params.max_bin + 1), np.float32), 0, 0
     for part in _spectrograms(blocks, params):
         rows = np.concatenate([rows, part])
         ready = max(done, first + len(rows) - halo)
-        yield _stretch(_peaks_between(rows, done - first, ready - first, params), first, ready)
+        found = _peaks_between(rows, done - first, ready - first, params, boxes)
+        yield _stretch(found, first, ready)
         keep = max(first, ready - halo)
         rows, first, done = rows[keep - first :], keep, ready
-    yield _stretch(_peaks_between(rows, done - first, len(rows), params), first, first + len(rows))
+    last = _peaks_between(rows, done - first, len(rows), params, boxes)
+    yield _stretch(last, first, first + len(rows))
 
 
 def _stretch(peaks: Peaks, first: int, end: int) -> Stretch:
     """Peaks that were counted from a first frame on, in their order in time."""
-    moved = Peaks(peaks.frames + np.float32(first), peaks.bins, peaks.salience)
+    moved = replace(peaks, frames=peaks.frames + np.float32(first))
     return Stretch(_in_order(moved), end)
 
 
@@ -137,19 +169,22 @@ def _quantised(places: npt.NDArray[np.floating]) -> Floats:
     return (np.rint(places * PARTS) / PARTS).astype(np.float32)
 
 
-def find_peaks(blocks: Iterable[Floats], params: LandmarkParams) -> Peaks:
+def find_peaks(
+    blocks: Iterable[Floats], params: LandmarkParams, narrower: Sequence[Box] = ()
+) -> Peaks:
     """Every local maximum of the audio's spectrogram, interpolated in time and frequency.
 
     blocks: mono float32 at ``params.sr``, consecutive, of any lengths; memory stays at a block
+    narrower: boxes of (frames, bins) within that of the params, the widest first; the greatest
+        of one of them is a peak, too, and its grade tells which
     """
-    parts = [stretch.peaks for stretch in peak_stretches(blocks, params)]
-    return _in_order(
-        Peaks(
-            np.concatenate([p.frames for p in parts]),
-            np.concatenate([p.bins for p in parts]),
-            np.concatenate([p.salience for p in parts]),
-        )
-    )
+    parts = [stretch.peaks for stretch in peak_stretches(blocks, params, narrower)]
+    return _in_order(joined(parts))
+
+
+def joined(parts: Sequence[Peaks]) -> Peaks:
+    """Peaks end to end; at least one part."""
+    return Peaks(*(np.concatenate([getattr(p, n) for p in parts]) for n in Peaks.__slots__))
 
 
 def densest(peaks: Peaks, per_s: float, params: LandmarkParams) -> Peaks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,10 +26,10 @@ UNCHANGED = Warp()
 
 def unwarped(peaks: Peaks, warp: Warp) -> Peaks:
     """The peaks as they would lie in the unchanged recording."""
-    return Peaks(
-        peaks.frames * np.float32(warp.tempo),
-        peaks.bins / np.float32(warp.pitch),
-        peaks.salience,
+    return replace(
+        peaks,
+        frames=peaks.frames * np.float32(warp.tempo),
+        bins=peaks.bins / np.float32(warp.pitch),
     )
 
 

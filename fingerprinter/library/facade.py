@@ -349,7 +349,7 @@ class Library:
         """
         with open_audio(source, self._params.sr) as audio, self._database.connect() as connection:
             blocks = audio.blocks()
-            stretches = peak_stretches(blocks, self._params)
+            stretches = peak_stretches(blocks, self._params, DEFAULT_QUERY.narrower)
             heard = self._heard(connection, stretches, min_confidence, every)
             known = tracks.get_many(connection, {each.found.track_id for each in heard})
             duration_s = _length(audio, blocks)

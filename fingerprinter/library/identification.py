@@ -25,7 +25,8 @@ from fingerprinter.store import constellations
 from fingerprinter.store.postings import GONE, PostingIndex
 from fingerprinter.types import Landmarks, Peaks
 
-_PLACES = 128  # with the most votes under one warp that are looked at
+_PLACES = 128  # with the most votes that are looked at, ...
+_WARPED_PLACES = 48  # ... under each of many warps
 _PLACES_A_TRACK = 3  # noise may move the most votes to another place of the right track
 _APART = 4  # frames; closer places are found by the alignment
 # Parts of the clip at which its track is looked up: it may begin before its track or end behind.
@@ -39,6 +40,7 @@ class Found:
 
     alignment: the clip's frame 0 in frames of the recording
     excess: of its votes; searched: variants that were tried before it was found
+    clip_s: length of the clip, from its first peak to its last
     """
 
     track_id: int
@@ -47,6 +49,7 @@ class Found:
     closeness: Closeness
     excess: float
     searched: int
+    clip_s: float
 
     @property
     def score(self) -> float:
@@ -56,7 +59,20 @@ class Found:
     @property
     def confidence(self) -> float:
         """The probability that it is right."""
-        return matching.confidence(self.score, self.searched)
+        return matching.confidence(self.score, self.searched, self.clip_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Clip:
+    """What is known of a clip.
+
+    strong: the peaks that vote and align, as dense as `QueryParams` has them, of grade 0
+    every: all that were found, of every grade; length_s: from the first to the last
+    """
+
+    strong: Peaks
+    every: Peaks
+    length_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +123,12 @@ class Identifier:
     def identify(self, peaks: Peaks, at_least: float, *, every: bool) -> list[Found]:
         """The recordings in a clip of some seconds, most certain first.
 
-        peaks: all that were found in it; at_least: the least confidence
+        peaks: all that were found in it, of every grade; at_least: the least confidence
         every: look for further recordings behind a certain one too
         """
-        clip = densest(peaks, self._query.peaks_per_s, self._params)
+        greatest = peaks.take(peaks.grade == 0)
+        length_s = float(np.ptp(peaks.frames)) * self._params.hop_s if len(peaks) else 0.0
+        clip = _Clip(densest(greatest, self._query.peaks_per_s, self._params), peaks, length_s)
         found = [] if every else self._decided(clip)
         if not found:
             found = self._unchanged(clip)
@@ -118,23 +136,22 @@ class Identifier:
             found = self._escalated(clip, at_least)
         return [self._retuned(clip, each) for each in found if each.confidence >= at_least]
 
-    def _decided(self, clip: Peaks) -> list[Found]:
+    def _decided(self, clip: _Clip) -> list[Found]:
         """The first of the places with the most votes that is beyond doubt."""
-        proposals = self._propose([self._quick(clip)], (0.5,), self._query.quick_proposals)
+        proposals = self._propose([self._quick(clip.strong)], (0.5,), self._query.quick_proposals)
         for proposal in proposals:
             found = self._judge(clip, [proposal], 1)
             if found[0].confidence >= self._query.decisive:
                 return found
         return []
 
-    def _unchanged(self, clip: Peaks) -> list[Found]:
-        proposals = self._propose([self._plain(clip)], _INSIDE, self._query.proposals)
+    def _unchanged(self, clip: _Clip) -> list[Found]:
+        proposals = self._propose([self._plain(clip.strong)], _INSIDE, self._query.proposals)
         return self._judge(clip, proposals, 1)
 
-    def _escalated(self, clip: Peaks, at_least: float) -> list[Found]:
+    def _escalated(self, clip: _Clip, at_least: float) -> list[Found]:
         """One kind of change after another, until one is decisive."""
-        sparse = densest(clip, self._query.warped_peaks_per_s, self._params)
-        sparse = sparse.take(sparse.bins <= self._query.warped_max_bin)
+        sparse = self._sparse(clip.strong)
         tried, found = 1, list[Found]()
         for stage in ESCALATION:
             tried += len(stage)
@@ -145,6 +162,14 @@ class Identifier:
             if found and found[0].confidence >= at_least:
                 break
         return found
+
+    def _sparse(self, clip: Peaks) -> Peaks:
+        """The few peaks that vote under every warp: the strongest low ones of the clip's middle."""
+        few = densest(clip, self._query.warped_peaks_per_s, self._params)
+        half = self._query.warped_s / self._params.hop_s / 2
+        middle = float(few.frames[-1]) / 2 if len(few) else 0.0
+        kept = (few.bins <= self._query.warped_max_bin) & (np.abs(few.frames - middle) <= half)
+        return few.take(kept)
 
     def _quick(self, clip: Peaks) -> _Variant:
         few = densest(clip, self._query.quick_peaks_per_s, self._params)
@@ -169,11 +194,12 @@ class Identifier:
         keys = matching.places(question, postings.query, postings.position)
         length = max(int(mark.frames.max(initial=0)) for v in variants for mark in v.landmarks)
         insides = [round(part * length) for part in inside]
+        places = _PLACES if len(variants) == 1 else _WARPED_PLACES
         found = {
             (proposal.track_id, proposal.offset, variant.warp): proposal
             for number, variant in enumerate(variants)
             for proposal in self._proposals(
-                variant.warp, matching.count_votes(keys, number, _PLACES), insides
+                variant.warp, matching.count_votes(keys, number, places), insides
             )
         }
         return sorted(found.values(), key=lambda proposal: -proposal.excess)[:most]
@@ -188,7 +214,7 @@ class Identifier:
             for i, above in zip(kept, excess, strict=True):
                 yield _Proposal(int(track_ids[i]), float(frames[i] - inside), float(above), warp)
 
-    def _judge(self, clip: Peaks, proposals: Sequence[_Proposal], tried: int) -> list[Found]:
+    def _judge(self, clip: _Clip, proposals: Sequence[_Proposal], tried: int) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
         best: dict[int, Found] = {}
         for proposal, alignment in self._finalists(clip, proposals):
@@ -199,7 +225,7 @@ class Identifier:
         return sorted(best.values(), key=lambda found: -found.score)
 
     def _finalists(
-        self, clip: Peaks, proposals: Sequence[_Proposal]
+        self, clip: _Clip, proposals: Sequence[_Proposal]
     ) -> list[tuple[_Proposal, Alignment]]:
         """The proposals that align best for their votes."""
         self._load({proposal.track_id for proposal in proposals})
@@ -209,7 +235,7 @@ class Identifier:
             key = proposal.track_id, proposal.warp
             if key not in laid:
                 track = self._tracks[proposal.track_id]
-                laid[key] = Coincidences(unwarped(clip, proposal.warp), track)
+                laid[key] = Coincidences(unwarped(clip.strong, proposal.warp), track)
             alignment = laid[key].near(proposal.offset)
             rated.append(
                 (matching.combined_score(alignment.score, proposal.excess), proposal, alignment)
@@ -217,32 +243,40 @@ class Identifier:
         rated.sort(key=lambda each: -each[0])
         return [(proposal, alignment) for _, proposal, alignment in rated[: self._query.finalists]]
 
-    def _weigh(self, clip: Peaks, proposal: _Proposal, alignment: Alignment, tried: int) -> Found:
+    def _weigh(self, clip: _Clip, proposal: _Proposal, alignment: Alignment, tried: int) -> Found:
         """A proposal and how well it fits; tempo and pitch of the grid are made exact first."""
         track = self._tracks[proposal.track_id]
-        close = closeness(unwarped(clip, proposal.warp), track, alignment.offset)
+        close = closeness(unwarped(clip.every, proposal.warp), track, alignment.offset)
         alignment = replace(alignment, offset=close.offset)
-        found = Found(proposal.track_id, proposal.warp, alignment, close, proposal.excess, tried)
+        found = Found(
+            track_id=proposal.track_id,
+            warp=proposal.warp,
+            alignment=alignment,
+            closeness=close,
+            excess=proposal.excess,
+            searched=tried,
+            clip_s=clip.length_s,
+        )
         return found if proposal.warp == UNCHANGED else self._made_exact(clip, found)
 
-    def _made_exact(self, clip: Peaks, found: Found) -> Found:
+    def _made_exact(self, clip: _Clip, found: Found) -> Found:
         """With the warp of the line through what coincides, where that fits better."""
         track = self._tracks[found.track_id]
-        warp = matching.refined(clip, track, found.warp, found.alignment.offset)
+        warp = matching.refined(clip.strong, track, found.warp, found.alignment.offset)
         if warp == found.warp:
             return found
         finer = self._laid(clip, found, warp, found.alignment.offset)
         return max(found, finer, key=lambda each: each.score)
 
-    def _laid(self, clip: Peaks, found: Found, warp: Warp, offset: float) -> Found:
+    def _laid(self, clip: _Clip, found: Found, warp: Warp, offset: float) -> Found:
         """The same recording under another warp."""
-        track, laid = self._tracks[found.track_id], unwarped(clip, warp)
-        alignment = matching.align(laid, track, offset)
-        close = closeness(laid, track, alignment.offset)
+        track = self._tracks[found.track_id]
+        alignment = matching.align(unwarped(clip.strong, warp), track, offset)
+        close = closeness(unwarped(clip.every, warp), track, alignment.offset)
         alignment = replace(alignment, offset=close.offset)
         return replace(found, warp=warp, alignment=alignment, closeness=close)
 
-    def _retuned(self, clip: Peaks, found: Found) -> Found:
+    def _retuned(self, clip: _Clip, found: Found) -> Found:
         """At the tempo that fits best, where only a part of the clip fits.
 
         Landmarks are short: those of a few seconds agree at a tempo that is far off, and the
@@ -251,7 +285,7 @@ class Identifier:
         if found.closeness.share > self._query.fits:
             return found
         track, here = self._tracks[found.track_id], found.alignment.offset
-        warp, offset = matching.retuned(clip, track, found.warp, here, TEMPOS)
+        warp, offset = matching.retuned(clip.strong, track, found.warp, here, TEMPOS)
         other = self._made_exact(clip, self._laid(clip, found, warp, offset))
         return other if other.score > found.score + self._query.tempo_gain else found
 
