@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -48,6 +50,20 @@ def test_every_peak_that_is_missing_lowers_the_score() -> None:
         for kept in (4, 3, 2, 1)
     ]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_lesser_peaks_speak_for_a_passage_less_than_greater_ones() -> None:
+    track = recording(5)
+    clip = passage(track, 200, 100)
+    half = np.where(np.arange(len(clip)) % 2, np.int8(1), np.int8(0))
+    scores = [
+        closeness(replace(clip, grade=(half * grade).astype(np.int8)), track, 200.0).score
+        for grade in (0, 1, 2)
+    ]
+    without = closeness(clip.take(half == 0), track, 200.0)
+    assert scores[0] > scores[1] > scores[2] > without.score
+    graded = closeness(replace(clip, grade=half), track, 200.0)
+    assert graded.share == pytest.approx(without.share)
 
 
 def test_nothing_is_heard_in_an_empty_clip() -> None:

@@ -198,10 +198,14 @@ def test_a_proposal_beyond_the_track_scores_nothing() -> None:
 def test_confidence_rises_with_the_score_and_falls_with_the_search(
     score: float, more: float, searched: int, further: int
 ) -> None:
-    certain = confidence(score, searched)
+    certain = confidence(score, searched, 5.0)
     assert 0 < certain <= 1
-    assert confidence(score + more, searched) >= certain >= confidence(score, searched + further)
-    assert confidence(0, searched) < 0.5 < confidence(1000, searched)
+    assert (
+        confidence(score + more, searched, 5.0)
+        >= certain
+        >= confidence(score, searched + further, 5.0)
+    )
+    assert confidence(0, searched, 5.0) < 0.5 < confidence(1000, searched, 5.0)
 
 
 @pytest.mark.parametrize("tempo", [0.78, 0.9, 1.1, 1.3])

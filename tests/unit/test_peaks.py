@@ -55,6 +55,7 @@ def top_of_parabola(before: float, at: float, after: float) -> float:
 def found_plainly(samples: Floats, params: LandmarkParams) -> list[tuple[float, float, float]]:
     """(frame, bin, salience) of each peak, looked for point by point."""
     a = log_spectrogram(samples, params)
+    levels = np.log(np.exp(2 * a).sum(axis=1)) / 2
     found = []
     for row, col in np.ndindex(len(a), params.max_bin):
         at = a[row, col]
@@ -65,17 +66,38 @@ def found_plainly(samples: Floats, params: LandmarkParams) -> list[tuple[float, 
         above, below = a[max(row - 1, 0), col], a[min(row + 1, len(a) - 1), col]
         frame = row + top_of_parabola(above, at, below)
         bin_ = col + top_of_parabola(a[row, col - 1], at, a[row, col + 1])
-        found.append((round(frame * 4) / 4, round(bin_ * 4) / 4, float(at - mean)))
+        near = slice(max(row - params.mean_frames // 2, 0), row + params.mean_frames // 2 + 1)
+        salience = at - mean + params.level_weight * (at - levels[near].max())
+        found.append((round(frame * 4) / 4, round(bin_ * 4) / 4, float(salience)))
     return sorted(found)
 
 
 def same_bits(a: Peaks, b: Peaks) -> bool:
-    names = ("frames", "bins", "salience")
-    return all(getattr(a, name).tobytes() == getattr(b, name).tobytes() for name in names)
+    return all(getattr(a, name).tobytes() == getattr(b, name).tobytes() for name in Peaks.__slots__)
 
 
 def places(peaks: Peaks) -> set[tuple[float, float]]:
     return set(zip(peaks.frames.tolist(), peaks.bins.tolist(), strict=True))
+
+
+def test_lesser_peaks_are_those_of_narrower_boxes_and_the_greatest_stay_as_they_are() -> None:
+    samples = noise(16_000, seed=3)
+    boxes = [(SMALL.peak_frames, SMALL.peak_bins), (3, 5), (3, 3)]
+    graded = find_peaks([samples], SMALL, boxes[1:])
+    assert same_bits(graded.take(graded.grade == 0), find_peaks([samples], SMALL))
+    for number, (frames, bins) in enumerate(boxes):
+        alone = find_peaks([samples], replace(SMALL, peak_frames=frames, peak_bins=bins))
+        assert places(graded.take(graded.grade <= number)) == places(alone)
+
+
+def test_graded_peaks_do_not_mind_cuts() -> None:
+    samples = noise(50_000, seed=4)
+    whole = find_peaks([samples], DEFAULT, [(5, 9), (3, 5)])
+    cut = find_peaks(
+        [samples[:777], samples[777:30_000], samples[30_000:]], DEFAULT, [(5, 9), (3, 5)]
+    )
+    assert set(whole.grade.tolist()) == {0, 1, 2}
+    assert same_bits(whole, cut)
 
 
 def random_peaks(seed: int, n: int, frames: int) -> Peaks:
