@@ -156,11 +156,11 @@ def peak_stretches(
 def _stretch(peaks: Peaks, first: int, end: int) -> Stretch:
     """Peaks that were counted from a first frame on, in their order in time."""
     moved = replace(peaks, frames=peaks.frames + np.float32(first))
-    return Stretch(_in_order(moved), end)
+    return Stretch(in_order(moved), end)
 
 
-def _in_order(peaks: Peaks) -> Peaks:
-    """Interpolation reorders neighbours."""
+def in_order(peaks: Peaks) -> Peaks:
+    """Sorted by (frame, bin): interpolation reorders neighbours."""
     return peaks.take(np.lexsort((peaks.bins, peaks.frames)))
 
 
@@ -179,7 +179,7 @@ def find_peaks(
         of one of them is a peak, too, and its grade tells which
     """
     parts = [stretch.peaks for stretch in peak_stretches(blocks, params, narrower)]
-    return _in_order(joined(parts))
+    return in_order(joined(parts))
 
 
 def joined(parts: Sequence[Peaks]) -> Peaks:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.core.peaks import Stretch
+from fingerprinter.core.peaks import Stretch, in_order, joined
 from fingerprinter.core.trail import BESIDE_FRAMES, STEP_FRAMES, between
 from fingerprinter.types import Peaks
 
@@ -13,12 +15,14 @@ from fingerprinter.types import Peaks
 class Recent:
     """A clip as far as it came in, of which only so many frames are remembered.
 
+    peaks: of every grade; greatest: those of grade 0, by which recordings are followed
     first, end: frames of the clip between which its peaks are known
     ended: whether nothing more comes
     """
 
     def __init__(self, kept_frames: float) -> None:
-        self.peaks = Peaks(*(np.empty(0, np.float32) for _ in range(3)))
+        nothing = np.empty(0, np.float32)
+        self.peaks = self.greatest = Peaks(nothing, nothing, nothing)
         self.first, self.end, self.ended = 0.0, 0.0, False
         self._kept_frames = kept_frames
 
@@ -26,7 +30,8 @@ class Recent:
         """What comes next."""
         self.end = float(stretch.end)
         self.first = max(self.first, self.end - self._kept_frames)
-        self.peaks = between(_joined(self.peaks, stretch.peaks), self.first - 1, np.inf)
+        self.peaks = between(in_order(joined([self.peaks, stretch.peaks])), self.first - 1, np.inf)
+        self.greatest = self.peaks.take(self.peaks.grade == 0)
 
     def step(self, number: int) -> tuple[float, float] | None:
         """The frames of a step; None where the peaks in and beside it are not all known."""
@@ -44,14 +49,4 @@ class Recent:
         """
         peaks = self.peaks if known is None else self.peaks.take(~known)
         inside = between(peaks, start - 0.5, end - 0.5)
-        return Peaks(inside.frames - np.float32(start), inside.bins, inside.salience)
-
-
-def _joined(before: Peaks, after: Peaks) -> Peaks:
-    """In the order of frames; the interpolation may put a few across the border."""
-    joined = Peaks(
-        np.concatenate([before.frames, after.frames]),
-        np.concatenate([before.bins, after.bins]),
-        np.concatenate([before.salience, after.salience]),
-    )
-    return joined.take(np.lexsort((joined.bins, joined.frames)))
+        return replace(inside, frames=inside.frames - np.float32(start))

@@ -97,7 +97,7 @@ class Trail:
         span = clip.step(number) or (0.0, 0.0)
         self._signs.pop(number, None)
         spread = _SPREAD if self._signs else _FIRST_SPREAD
-        taken = step(clip.peaks, self._recording, self._course(number), span, spread)
+        taken = step(clip.greatest, self._recording, self._course(number), span, spread)
         self._steps[number] = taken
         if taken.nats.sum() <= _SIGN_NATS:
             return False

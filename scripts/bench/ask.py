@@ -71,7 +71,7 @@ def draw_peaks(recordings: Sequence[Recording], name: str, clips: int, seed: int
     """The peaks of clips of one condition of the evaluation."""
     (condition,) = (each for each in select([name]) if each.name == name)
     drawn = (draw_clip(condition, n, recordings, Sounds(), seed) for n in range(clips))
-    return [find_peaks([clip.samples], DEFAULT) for clip in drawn if clip]
+    return [find_peaks([clip.samples], DEFAULT, DEFAULT_QUERY.narrower) for clip in drawn if clip]
 
 
 def ask(

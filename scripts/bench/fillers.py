@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from fingerprinter.core.constellation import pack_peaks
 from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.peaks import joined
 from fingerprinter.core.warp import Warp, unwarped
 from fingerprinter.library.analysis import Analysis, Sound
 from fingerprinter.library.stored import stored_peaks
@@ -128,21 +129,19 @@ def _passage(peaks: Peaks, rng: np.random.Generator) -> Peaks:
     start = rng.uniform(0, max(1.0, float(peaks.frames[-1]) - length))
     first, end = np.searchsorted(peaks.frames, [start, start + length])
     cut = peaks.take(np.arange(first, end))
-    return Peaks(cut.frames - np.float32(start), cut.bins, cut.salience)
+    return replace(cut, frames=cut.frames - np.float32(start))
 
 
 def _end_to_end(passages: Sequence[Peaks]) -> Peaks:
     length = np.float32(round(PASSAGE_S / DEFAULT.hop_s))
-    return Peaks(
-        np.concatenate([p.frames + number * length for number, p in enumerate(passages)]),
-        np.concatenate([p.bins for p in passages]),
-        np.concatenate([p.salience for p in passages]),
+    return joined(
+        [replace(p, frames=p.frames + number * length) for number, p in enumerate(passages)]
     )
 
 
 def _backwards(peaks: Peaks) -> Peaks:
     flipped = peaks.take(np.arange(len(peaks))[::-1])
-    return Peaks(peaks.frames[-1] - flipped.frames, flipped.bins, flipped.salience)
+    return replace(flipped, frames=peaks.frames[-1] - flipped.frames)
 
 
 def _heard(peaks: Peaks, warp: Warp) -> Peaks:

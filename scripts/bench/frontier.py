@@ -114,7 +114,7 @@ def listen(path: Path) -> Heard:
 
 
 def question(clip: Clip) -> Question:
-    peaks = find_peaks([clip.samples], DEFAULT)
+    peaks = find_peaks([clip.samples], DEFAULT, DEFAULT_QUERY.narrower)
     plain = replace(clip.condition, degradations=())  # functions cannot be kept in a file
     return Question(replace(clip, condition=plain, samples=clip.samples[:0]), peaks)
 

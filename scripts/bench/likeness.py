@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ def clip_of(peaks: Peaks, rng: np.random.Generator) -> Peaks:
     start = rng.uniform(0, max(1.0, float(peaks.frames[-1]) - length))
     first, end = np.searchsorted(peaks.frames, [start, start + length])
     cut = peaks.take(np.arange(first, end))
-    return Peaks(cut.frames - np.float32(start), cut.bins, cut.salience)
+    return replace(cut, frames=cut.frames - np.float32(start))
 
 
 def hash_counts(recordings: Sequence[Recording]) -> Counts:

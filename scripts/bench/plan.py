@@ -59,7 +59,7 @@ def clips(music: Path, number: int, noise: float) -> Iterator[Peaks]:
             clip = samples[start_s * DEFAULT.sr :][: LENGTH_S * DEFAULT.sr]
             hiss = rng.standard_normal(len(clip)).astype(np.float32)
             level = noise * np.sqrt(np.mean(clip**2))
-            yield find_peaks([clip + level * hiss], DEFAULT)
+            yield find_peaks([clip + level * hiss], DEFAULT, DEFAULT_QUERY.narrower)
 
 
 def main() -> None:

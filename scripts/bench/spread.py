@@ -54,7 +54,7 @@ def copy(library: Path, database: Database) -> float:
 def clips(music: Path, number: int) -> Iterator[Peaks]:
     for path in islice(find_audio([music], lambda _: None), number):
         samples = read_samples(path, DEFAULT.sr)[START_S * DEFAULT.sr :][: LENGTH_S * DEFAULT.sr]
-        yield find_peaks([samples], DEFAULT)
+        yield find_peaks([samples], DEFAULT, DEFAULT_QUERY.narrower)
 
 
 def asked(database: Database, questions: Sequence[Peaks], every: bool) -> dict[str, Any]:

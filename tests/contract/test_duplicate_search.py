@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from synthetic import SR, play
 from fingerprinter import open_library
 from fingerprinter.errors import AudioError
 from fingerprinter.library import Library, Searched, indexing, worker
-from fingerprinter.library.analysis import Analysis
+from fingerprinter.library.analysis import Analysis, analyse
 from fingerprinter.library.intake import FoundFile
 from fingerprinter.library.worker import Task
 from fingerprinter.store import schema
@@ -35,7 +36,12 @@ def analysed_here(
 ) -> Iterator[tuple[FoundFile, Analysis | AudioError]]:
     """What the workers do, in this process: they take a second to start."""
     for file in files:
-        yield file, worker._answer(file.path, task, None)
+        yield (
+            file,
+            worker._answer(
+                file.path, partial(analyse, params=task.params, model=None, known=task.known)
+            ),
+        )
 
 
 @pytest.fixture
