@@ -31,6 +31,7 @@ _PARTS = 4  # peaks lie at quarters of a frame and of a bin
 _CELL_SHIFT = 40  # quarter frames of centuries
 _SEARCH_FRAMES = 3.0  # a proposed line is right to within so many
 _NEAR_FRAMES = 1.0  # peaks that agree are no further apart
+_CROWD = np.bartlett(11)[1:-1]  # weighs pairs within those frames, the middle most
 _SLICE_FRAMES = 16  # half a second: stretches begin and end at borders of slices
 _CELL_FRAMES = 64
 _CELL_BINS = (40, 80, 128, 180)  # about as many peaks lie between each two
@@ -38,6 +39,7 @@ _CELL_PEAKS = 5  # a cell with fewer says nothing
 _LEAST_NATS = 20.0  # that make a stretch
 _LINE_PAIRS = 24  # from which on a line is fitted
 _TURNS = 12  # a line that is fitted doubles its reach in each
+_FITTED = 4  # proposed lines that are
 _LEAST_DRIFT = 0.5  # frames over a stretch; less is no change of speed
 _SHARE_SLOPE, _SHARE_MIDDLE = 5.6, 0.3
 _CELL_SLOPE, _MOST_CELLS = 0.5, 10.0  # cells are no independent witnesses
@@ -122,11 +124,9 @@ class Meetings:
 
     def shift(self) -> float:
         """How many frames later most pairs are, by whose mean the line is off."""
-        bins = np.rint((self.late + _SEARCH_FRAMES) * _PARTS).astype(np.int64)
-        width = round(2 * _NEAR_FRAMES * _PARTS) + 1
-        size = round(2 * _SEARCH_FRAMES * _PARTS) + 1
-        crowd = np.convolve(np.bincount(bins, minlength=size), np.ones(width), "same")
-        top = float(crowd.argmax()) / _PARTS - _SEARCH_FRAMES
+        quarters = np.rint((self.late + _SEARCH_FRAMES) * _PARTS).astype(np.int64)
+        counts = np.bincount(quarters, minlength=round(2 * _SEARCH_FRAMES * _PARTS) + 1)
+        top = float(np.convolve(counts, _CROWD, "same").argmax()) / _PARTS - _SEARCH_FRAMES
         near = np.abs(self.late - top) <= _NEAR_FRAMES
         return float(self.late[near].mean()) if near.any() else 0.0
 
@@ -182,15 +182,16 @@ class Overlap:
 
 
 def overlap(upper: Peaks, ground: Ground, speed: float, offsets: Sequence[float]) -> Overlap:
-    """Lays a recording over another at proposed offsets and keeps the stretches that agree.
+    """Lays a recording over another along proposed lines and keeps the stretches that agree.
 
-    speed: about that of the upper recording; where it is changed, it is laid at one offset only
+    speed: about that of the upper recording
     offsets: frames of the ground at frame 0 of the upper recording, the likeliest first
     """
     upper = low_peaks(upper)
-    first = fitted(upper, ground, Line(offsets[0], speed))
-    rest = [Line(offset) for offset in offsets[1:]] if first.speed == 1.0 else []
-    found = [each for line in (first, *rest) for each in _stretches(upper, ground, line)]
+    lines = [fitted(upper, ground, Line(offset, speed)) for offset in offsets[:_FITTED]]
+    if speed == 1.0:
+        lines += [Line(offset) for offset in offsets]
+    found = [each for line in lines for each in _stretches(upper, ground, line)]
     return _without_repeats(upper, ground.peaks, found)
 
 
