@@ -1,4 +1,4 @@
-"""The recipe of the embedding model: the published musicnn checkpoint, as ONNX.
+"""The recipe of the trunk of the embedding model: the published musicnn checkpoint, as ONNX.
 
     python scripts/export_musicnn.py [--verify]
 
@@ -34,7 +34,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from fingerprinter.embedding.log_mel import LogMel
-from fingerprinter.embedding.model import DEFAULT_WEIGHTS
+from fingerprinter.embedding.model import MUSICNN_WEIGHTS
 
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -399,13 +399,13 @@ def input_shape() -> list[str | int]:
 
 def write_weights(variables: Variables, package: Path) -> None:
     """The weights, their card for the program and for people, and their licence."""
-    weights = DEFAULT_WEIGHTS
+    weights = MUSICNN_WEIGHTS
     weights.parent.mkdir(exist_ok=True)
     weights.write_bytes(build(variables).SerializeToString(deterministic=True))
     facts = card(variables, package, hashlib.sha256(weights.read_bytes()).hexdigest())
     text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     weights.with_suffix(".json").write_text(text, encoding="utf-8")
-    (weights.parent / "MODEL_CARD.md").write_text(page(facts), encoding="utf-8")
+    weights.with_suffix(".md").write_text(page(facts), encoding="utf-8")
     licence = package / "musicnn-0.1.0.dist-info" / "LICENSE.md"
     text = licence.read_text(encoding="utf-8").strip() + "\n"
     (weights.parent / "LICENSE.musicnn").write_text(text, encoding="utf-8")
@@ -424,6 +424,7 @@ def card(variables: Variables, package: Path, sha256: str) -> dict[str, Any]:
         "front_end": asdict(LogMel()),
         "patch_frames": PATCH_FRAMES,
         "input": {"log_mel": {"shape": input_shape()}},
+        "vector": "mean_pool",
         "outputs": {
             name: {"shape": ["n", length], "meaning": meaning}
             for name, (length, meaning) in outputs(variables).items()
@@ -490,7 +491,7 @@ def test_patches() -> Floats:
 def exported_outputs(patches: Floats) -> dict[str, Floats]:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(DEFAULT_WEIGHTS)
+    session = onnxruntime.InferenceSession(MUSICNN_WEIGHTS)
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, {"log_mel": patches}), strict=True))
 

@@ -1,9 +1,10 @@
 """The embedding model: windows of audio -> one vector and the tag activations of the track.
 
-musicnn (Pons & Serra 2019, "musicnn: Pre-trained convolutional neural networks
-for music audio tagging"), trained on the Million Song Dataset. The vector is its
-mean-pool layer, standardised by the statistics of the training set and averaged
-over the windows. `scripts/export_musicnn.py` made the weights.
+The trunk is musicnn (Pons & Serra 2019, "musicnn: Pre-trained convolutional neural
+networks for music audio tagging"), trained on the Million Song Dataset; its tags are
+the model's. The vector is a projection, learned by `scripts/train`, of statistics of
+what it hears over time, averaged over the windows. musicnn alone, whose vector is its
+mean-pool layer, comes from `scripts/export_musicnn.py`.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from fingerprinter.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
 
-MUSICNN_WEIGHTS = Path(__file__).parent / "weights" / "musicnn-msd.onnx"
-DEFAULT_WEIGHTS = MUSICNN_WEIGHTS
+_WEIGHTS = Path(__file__).parent / "weights"
+DEFAULT_WEIGHTS = _WEIGHTS / "likeness.onnx"
+MUSICNN_WEIGHTS = _WEIGHTS / "musicnn-msd.onnx"  # the trunk, and what the default is measured by
 
-_INPUT, _VECTOR, _TAGS = "log_mel", "mean_pool", "tags"
+_INPUT, _TAGS = "log_mel", "tags"
 _ERRORS_ONLY = 3  # severity of what onnxruntime may say on stderr
 _REINSTALL = "reinstall fingerprinter, or run with --no-embeddings"
 
@@ -63,11 +65,15 @@ class WindowEmbeddings:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What stands beside the weights; the fields that are needed to run them."""
+    """What stands beside the weights; the fields that are needed to run them.
+
+    vector: the name of the output that is the vector, of length ``dim``
+    """
 
     sha256: str
     front_end: LogMel
     patch_frames: int
+    vector: str
     dim: int
     tags: tuple[str, ...]
 
@@ -80,7 +86,8 @@ class ModelCard:
                 sha256=card["sha256"],
                 front_end=LogMel(**card["front_end"]),
                 patch_frames=card["patch_frames"],
-                dim=card["outputs"][_VECTOR]["shape"][-1],
+                vector=card["vector"],
+                dim=card["outputs"][card["vector"]]["shape"][-1],
                 tags=tuple(card["tags"]),
             )
         except OSError as error:
@@ -109,7 +116,7 @@ class EmbeddingModel:
 
         Vectors under different digests must not be compared.
         """
-        parts = (self._card.sha256, self._card.front_end.id, self.sampling.id, _VECTOR)
+        parts = (self._card.sha256, self._card.front_end.id, self.sampling.id, self._card.vector)
         return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
 
     @property
@@ -144,7 +151,7 @@ class EmbeddingModel:
         # One by one: a window's frames fit the cache, those of all together do not (2 x).
         heard = np.stack([log_mel(window, self._card.front_end) for window in loud])
         with _one_line(self._path):
-            vectors, tags = self._session.run([_VECTOR, _TAGS], {_INPUT: heard})
+            vectors, tags = self._session.run([self._card.vector, _TAGS], {_INPUT: heard})
         return WindowEmbeddings(vectors, tags)
 
     @cached_property

@@ -1,0 +1,70 @@
+"""The music that is trained on and measured with: tracks, artists, who is held out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fingerprinter.audio import find_audio, read_tags
+
+# Which folders of the development corpus are never trained on, who made the music of folders whose
+# files do not say it, and which files hold one recording.
+FACTS: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+HELD_OUT_SHARE = 1 / 3  # of the artists of any other corpus
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A file of the corpus.
+
+    name: its path within the corpus, with `/`; folder: the one that it lies in
+    recording: the same text for files that hold the same recording
+    """
+
+    path: Path
+    name: str
+    folder: str
+    artist: str
+    recording: str
+    held_out: bool
+
+
+def read_corpus(root: Path, seed: int) -> list[Track]:
+    """Every audio file below a folder, in the order of their names."""
+    files = sorted(find_audio([root]))
+    artists = [artist_of(path) for path in files]
+    held_out = held_out_artists(files, artists, seed)
+    return [
+        Track(path, name, path.parent.name, artist, recording(name), artist in held_out)
+        for path, artist in zip(files, artists, strict=True)
+        for name in [path.relative_to(root).as_posix()]
+    ]
+
+
+def artist_of(path: Path) -> str:
+    """Who made a track: its tag, else what is known of its folder, else the folder itself."""
+    folder = path.parent.name
+    text = read_tags(path).artist or FACTS["artists"].get(folder, folder)
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
+
+
+def recording(name: str) -> str:
+    for twins in FACTS["twins"]:
+        if any(name.endswith(twin) for twin in twins):
+            return str(twins[0])
+    return name
+
+
+def held_out_artists(files: list[Path], artists: list[str], seed: int) -> set[str]:
+    """Who is never trained on: everybody in the folders that are named, else drawn artists."""
+    named = set(FACTS["held_out"])
+    found = {a for path, a in zip(files, artists, strict=True) if path.parent.name in named}
+    if found:
+        return found
+    everybody = sorted(set(artists))
+    count = round(HELD_OUT_SHARE * len(everybody))
+    return set(np.random.default_rng(seed).permutation(everybody)[:count].tolist())

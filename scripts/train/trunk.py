@@ -1,0 +1,154 @@
+"""musicnn as far as it is kept, and the statistics over time of what it hears, as one ONNX graph.
+
+The same graph gives the numbers that are trained on and, with the projection behind it, is the
+exported model: there is no second implementation that could differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+from fingerprinter.embedding.model import MUSICNN_WEIGHTS
+
+Floats = npt.NDArray[np.float32]
+
+LOG_MEL, TAGS, STATISTICS, MEAN_POOL = "log_mel", "tags", "statistics", "mean_pool"
+PATCH = (187, 96)  # frames, mels
+FLOOR = 1e-3  # of a deviation, before its logarithm: features that do not move at all
+TIME = 2  # axis of (n, features, time); in a log-mel patch it is 1
+
+
+@dataclass
+class Graph:
+    """Nodes and constants that are added to a graph; values are known by name.
+
+    part: what the names begin with
+    """
+
+    part: str
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def constant(self, values: npt.NDArray[Any]) -> str:
+        name = f"{self.part}_constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        return name
+
+    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        output = output or f"{self.part}_{kind.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def mean(self, value: str, axis: int, keepdims: int = 0) -> str:
+        return self.add("ReduceMean", value, axes=[axis], keepdims=keepdims)
+
+    def deviation(self, value: str, axis: int) -> str:
+        """Square root of the mean square of the distance from the mean."""
+        centred = self.add("Sub", value, self.mean(value, axis, keepdims=1))
+        return self.add("Sqrt", self.mean(self.add("Mul", centred, centred), axis))
+
+    def log(self, value: str) -> str:
+        return self.add("Log", self.add("Add", value, self.constant(np.array(FLOOR, np.float32))))
+
+    def motion(self, value: str, axis: int) -> str:
+        """Mean absolute difference from one frame to the next."""
+        ends = [self.constant(np.array([end])) for end in (0, 1, -1, np.iinfo(np.int64).max, axis)]
+        before = self.add("Slice", value, ends[0], ends[2], ends[4])
+        after = self.add("Slice", value, ends[1], ends[3], ends[4])
+        return self.mean(self.add("Abs", self.add("Sub", after, before)), axis)
+
+
+def with_statistics(musicnn: onnx.ModelProto) -> onnx.ModelProto:
+    """musicnn with a further output: what its features and the log-mel itself do over time.
+
+    Of the 256 features (time-frequency filters and three layers above them): mean, logarithm of
+    the deviation. Of the 96 mels: mean, deviation, mean step from frame to frame.
+    """
+    graph, features = Graph(STATISTICS), features_of(musicnn)
+    parts = [
+        graph.mean(features, TIME),
+        graph.log(graph.deviation(features, TIME)),
+        graph.mean(LOG_MEL, 1),
+        graph.deviation(LOG_MEL, 1),
+        graph.motion(LOG_MEL, 1),
+    ]
+    graph.add("Concat", *parts, axis=1, output=STATISTICS)
+    kept = [output for output in musicnn.graph.output if output.name in (TAGS, MEAN_POOL)]
+    width = 2 * feature_count(musicnn) + 3 * PATCH[1]
+    return extended(musicnn, graph, [*kept, vector_info(STATISTICS, width)])
+
+
+def features_of(musicnn: onnx.ModelProto) -> str:
+    """What the network pools over time, (n, features, time): the input of both its pools."""
+    (pool,) = (node for node in musicnn.graph.node if node.op_type == "ReduceMax")
+    return str(pool.input[0])
+
+
+def feature_count(musicnn: onnx.ModelProto) -> int:
+    shapes = onnx.shape_inference.infer_shapes(musicnn).graph.value_info
+    (found,) = (value for value in shapes if value.name == features_of(musicnn))
+    return int(found.type.tensor_type.shape.dim[1].dim_value)
+
+
+def vector_info(name: str, width: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", width])
+
+
+def extended(
+    model: onnx.ModelProto, graph: Graph, outputs: list[onnx.ValueInfoProto]
+) -> onnx.ModelProto:
+    """A model with added nodes and other outputs, without what no output needs any more."""
+    old = model.graph
+    nodes = needed([*old.node, *graph.nodes], {output.name for output in outputs})
+    used = {name for node in nodes for name in node.input}
+    constants = [each for each in [*old.initializer, *graph.constants] if each.name in used]
+    proto = helper.make_model(
+        helper.make_graph(nodes, "likeness", old.input, outputs, constants),
+        opset_imports=model.opset_import,
+        ir_version=model.ir_version,
+    )
+    onnx.checker.check_model(proto, full_check=True)
+    return proto
+
+
+def needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:
+    """The nodes that the wanted values depend on, in their order."""
+    kept: list[onnx.NodeProto] = []
+    for node in reversed(nodes):
+        if wanted & set(node.output):
+            wanted = wanted | set(node.input)
+            kept.append(node)
+    return kept[::-1]
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """Runs the graph on one thread."""
+
+    model: onnx.ModelProto
+
+    @classmethod
+    def load(cls) -> Trunk:
+        return cls(with_statistics(onnx.load(MUSICNN_WEIGHTS)))
+
+    def hear(self, patches: Floats) -> dict[str, Floats]:
+        """The outputs by name, (n, width) each, of log-mel patches (n, 187, 96)."""
+        names = [output.name for output in self.model.graph.output]
+        return dict(zip(names, self._session.run(names, {LOG_MEL: patches}), strict=True))
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        return onnxruntime.InferenceSession(
+            self.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )

@@ -1,0 +1,199 @@
+"""The model's training: small runs on real excerpts, and what the exported network must equal."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from fingerprinter.embedding import load_model
+from fingerprinter.embedding.model import DEFAULT_WEIGHTS
+
+ROOT = Path(__file__).resolve().parents[2]
+MUSIC = ROOT / "tests" / "music"
+TRAIN = ROOT / "scripts" / "train"
+GAMES = {  # two excerpts of each maker
+    "one": ("kenta_cho-stg1.opus", "kenta_cho-stg3.ogg"),
+    "two": ("obsidian_shell-ezer_ev.opus", "obsidian_shell-farkaskonny.opus"),
+    "three": ("maxstack-orbital_elevator.opus", "maxstack-through_space.opus"),
+}
+
+
+@pytest.fixture
+def training(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The modules of the script, which is no package."""
+    monkeypatch.syspath_prepend(str(TRAIN))
+    import corpus
+    import hearing
+    import judge
+    import projection
+    import train
+    import trunk
+
+    modules = (corpus, hearing, judge, projection, train, trunk)
+    return SimpleNamespace(**{module.__name__: module for module in modules})
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    for game, files in GAMES.items():
+        (folder / game).mkdir()
+        for file in files:
+            shutil.copy(MUSIC / file, folder / game)
+    return folder
+
+
+def run(music: Path, out: Path, *more: str) -> str:
+    command = [sys.executable, str(TRAIN / "train.py"), str(music), "-o", str(out), *more]
+    ended = subprocess.run(
+        [*command, "--jobs", "1", "--least-s", "20"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
+    return ended.stdout
+
+
+def test_it_trains_exports_and_goes_on_where_it_was(music: Path, tmp_path: Path) -> None:
+    run(music, tmp_path)
+    first = (tmp_path / "likeness.onnx").read_bytes()
+    heard = sorted((tmp_path / "heard").iterdir())
+    times = [path.stat().st_mtime_ns for path in heard]
+    assert len(heard) == 6
+    run(music, tmp_path)
+    assert (tmp_path / "likeness.onnx").read_bytes() == first
+    assert [path.stat().st_mtime_ns for path in heard] == times
+    model = load_model(tmp_path / "likeness.onnx")
+    assert (model.dim, len(model.tags)) == (128, 50)
+    assert np.isfinite(model.embed(noise(model.sampling.window)).vector).all()
+    assert_report(json.loads((tmp_path / "report.json").read_text(encoding="utf-8")))
+    assert "6 tracks" not in (tmp_path / "likeness.md").read_text(encoding="utf-8")
+
+
+def assert_report(report: dict[str, Any]) -> None:
+    assert report["data"]["tracks"] == 4 and report["data"]["artists"] == 2
+    systems = [figure["system"] for figure in report["figures"]]
+    assert systems.count("ours, index") == 2 and {"chance", "musicnn, index"} < set(systems)
+    assert {figure["listed"] for figure in report["figures"]} == {2, 6}
+
+
+def noise(window: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.random.default_rng(0).standard_normal((1, window)).astype(np.float32)
+
+
+def test_what_is_heard_is_a_matter_of_track_and_seed(training: Any, music: Path) -> None:
+    track = training.corpus.read_corpus(music, 1)[0]
+    samples = training.hearing.read_samples(track.path)
+    one, same, other = (
+        training.hearing.version(samples, training.hearing.generator(track, seed))
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert one.shape[1] == other.shape[1] == training.hearing.WINDOW
+    assert one.shape != other.shape or not np.array_equal(one, other)
+
+
+def test_front_end_of_the_training_is_that_of_the_model(training: Any) -> None:
+    model, trunk = load_model(), training.hearing.trunk()
+    windows = np.concatenate([noise(model.sampling.window), 0.1 * noise(model.sampling.window)])
+    patches = training.hearing.log_mels(windows)
+    network = onnxruntime.InferenceSession(DEFAULT_WEIGHTS)
+    (vectors,) = network.run(["embedding"], {"log_mel": patches})
+    np.testing.assert_allclose(model.embed_each(windows).vectors, vectors, atol=1e-5)
+    exported = onnx.load(DEFAULT_WEIGHTS).graph.initializer
+    weights = {each.name: onnx.numpy_helper.to_array(each) for each in exported}
+    projection = training.projection.Projection(
+        weights["embedding_constant_0"], weights["embedding_constant_1"]
+    )
+    said = projection(trunk.hear(patches)["statistics"])
+    np.testing.assert_allclose(said, vectors, atol=1e-4)
+
+
+def test_statistics_are_those_of_numpy(training: Any) -> None:
+    patches = np.random.default_rng(0).gamma(0.3, size=(2, 187, 96)).astype(np.float32)
+    statistics = training.hearing.trunk().hear(patches)["statistics"]
+    assert statistics.shape == (2, 800)
+    motion = np.abs(np.diff(patches, axis=1)).mean(axis=1)
+    expected = np.concatenate([patches.mean(axis=1), patches.std(axis=1), motion], axis=1)
+    np.testing.assert_allclose(statistics[:, 512:], expected, atol=1e-5)
+
+
+def test_held_out_artists_stay_out(training: Any, music: Path) -> None:
+    tracks = training.corpus.read_corpus(music, 1)
+    out = {track.artist for track in tracks if track.held_out}
+    assert len(out) == 1 and not out & {t.artist for t in tracks if not t.held_out}
+    assert [t.held_out for t in tracks] == [
+        t.held_out for t in training.corpus.read_corpus(music, 1)
+    ]
+
+
+def test_folds_keep_together_what_shares_an_artist_or_a_folder(training: Any) -> None:
+    labels = [("a", "x"), ("a", "y"), ("b", "y"), ("c", "z"), ("d", "w"), ("c", "w")]
+    groups = training.train.joined(labels)
+    assert groups[0] == groups[1] == groups[2]
+    assert groups[3] == groups[4] == groups[5] != groups[0]
+
+
+def heard(training: Any, statistics: Any, length: int) -> Any:
+    n, window = len(statistics), training.hearing.WINDOW
+    return training.hearing.Heard(
+        starts=np.arange(n) * window,
+        length=np.array(length * window),
+        statistics=statistics,
+        tags=np.empty((n, 0), np.float32),
+        mean_pool=statistics,
+        mfcc=statistics,
+        changed=statistics[:0],
+        version=np.empty(0, np.int64),
+    )
+
+
+def made_up(training: Any, n: int = 60) -> Any:
+    """Tracks that differ along two axes, with parts that differ along three louder others."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for number in range(n):
+        own = np.zeros(12)
+        own[:2] = rng.standard_normal(2)
+        windows = own + 0.05 * rng.standard_normal((16, 12))
+        windows[:, 2:5] += 5 * np.repeat(rng.standard_normal((2, 3)), 8, axis=0)
+        track = training.corpus.Track(
+            Path(), f"{number}", f"{number}", f"{number}", f"{number}", True
+        )
+        rows.append((track, heard(training, windows.astype(np.float32), 16)))
+    return rows
+
+
+def test_projection_leaves_out_what_differs_within_a_track(training: Any) -> None:
+    music = made_up(training)
+    recipe = training.projection.Recipe(dim=2, everything=0.0, ridge=0.001)
+    projection = training.projection.learn(music, recipe)
+    strength = np.abs(projection.matrix).sum(axis=1)
+    assert strength[:2].min() > 10 * strength[2:5].max()
+    tracks = np.array([projection(each.statistics).mean(axis=0) for _, each in music])
+    assert tracks.std() == pytest.approx(1, rel=1e-3)
+    np.testing.assert_allclose(tracks.mean(axis=0), 0, atol=1e-4)
+
+
+def test_judge_counts_the_halves_that_are_found(training: Any) -> None:
+    music = made_up(training)
+    recipe = training.projection.Recipe(dim=2, everything=0.0, ridge=0.001)
+    projection = training.projection.learn(music, recipe)
+    everybody = np.ones(len(music), bool)
+    chance, mfcc, *_, ours, _ = (
+        training.judge.judge(music, everybody, system)["other_half_first"][0]
+        for system in training.judge.systems(projection)
+    )
+    assert chance < 0.1 and mfcc < 0.5 and ours > 0.5
