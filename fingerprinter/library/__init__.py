@@ -22,6 +22,8 @@ from fingerprinter.library.separation import Separation
 from fingerprinter.library.separation import separate as separate_file
 from fingerprinter.library.similarity import SoundSpace
 from fingerprinter.library.sound_map import SoundMap
+from fingerprinter.library.transfer import ImportReport, Moved, OnMoved
+from fingerprinter.library.verification import Finding, OnVerified, Verified, VerifyReport
 from fingerprinter.store.shares import Share
 
 __all__ = [
@@ -31,10 +33,15 @@ __all__ = [
     "Answer",
     "Cluster",
     "Explanation",
+    "Finding",
+    "ImportReport",
     "Library",
     "LibraryStats",
+    "Moved",
+    "OnMoved",
     "OnProgress",
     "OnSearched",
+    "OnVerified",
     "Progress",
     "Recommendations",
     "SchemaStatus",
@@ -47,6 +54,8 @@ __all__ = [
     "Tag",
     "TrackAnalysis",
     "TrackFilter",
+    "Verified",
+    "VerifyReport",
     "analyze_file",
     "explain_alone",
     "open_library",

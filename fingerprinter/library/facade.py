@@ -53,6 +53,8 @@ from fingerprinter.library.similarity import SoundSpace, sound_space, vector_ind
 from fingerprinter.library.sound_map import SoundMap, lay_out
 from fingerprinter.library.stored import stored_peaks, track_landmarks
 from fingerprinter.library.track_list import hear_all
+from fingerprinter.library.transfer import ImportReport, OnMoved, export_tracks, import_tracks
+from fingerprinter.library.verification import OnVerified, Verifier, VerifyReport
 from fingerprinter.library.windows import Heard, hear_first
 from fingerprinter.store import (
     constellations,
@@ -322,6 +324,54 @@ class Library:
         """What each server has of the landmarks; nothing where the library has all."""
         with self._database.connect() as connection:
             return shares.shares(connection) if shares.is_spread(connection) else []
+
+    def verify(
+        self, *, repair: bool = False, on_progress: OnVerified = lambda _: None
+    ) -> VerifyReport:
+        """Whether everything in the library is as it was written, and fits together.
+
+        repair: make anew what is derived: landmarks, tombstones, the vector index
+        """
+        verifier = Verifier(self._database, self._params, self._config.cache, repair=repair)
+        report = verifier.run(on_progress)
+        if repair and verifier.vector_index_is_old:
+            with self._database.connect() as connection:
+                vector_index(connection, self._config.cache, self._model.digest)
+        return report
+
+    def export_to(
+        self,
+        path: str | os.PathLike[str],
+        refs: Sequence[TrackRef] = (),
+        *,
+        on_progress: OnMoved = lambda _: None,
+    ) -> int:
+        """Writes tracks, default all, with all that is known of them into one file; how many.
+
+        A file of this kind that is there is replaced at the end.
+        Raises `UnknownTrackError`, and `UsageError` where the file cannot be written.
+        """
+        with self._database.connect() as connection:
+            chosen = [_resolve(connection, ref).id for ref in refs] or None
+            return export_tracks(connection, Path(path), chosen, on_progress)
+
+    def import_from(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        moved: Sequence[tuple[str, str]] = (),
+        on_progress: OnMoved = lambda _: None,
+    ) -> ImportReport:
+        """Takes in what `export_to` wrote; what is there already is recognised by its content.
+
+        moved: (old, new) beginnings of the paths of files
+        Raises `UsageError` for what is no such file, `VersionError` for one of another version
+        or other parameters, `CorruptionError` where it is damaged as a whole.
+        """
+        report = import_tracks(self._database, Path(path), moved, on_progress)
+        with self._database.connect() as connection:
+            self._params = _params_of(connection, None)
+        return report
 
     # --- what is asked of it
 
