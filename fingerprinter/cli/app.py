@@ -25,6 +25,8 @@ from fingerprinter.cli import (
     search,
     separate,
     similar,
+    transfer,
+    verify,
 )
 from fingerprinter.cli.output import abandon_stdout, complain, emit, prepare_streams
 from fingerprinter.errors import FingerprinterError

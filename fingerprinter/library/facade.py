@@ -352,7 +352,7 @@ class Library:
         Raises `UnknownTrackError`, and `UsageError` where the file cannot be written.
         """
         with self._database.connect() as connection:
-            chosen = [_resolve(connection, ref).id for ref in refs] or None
+            chosen = [resolve(connection, ref).id for ref in refs] or None
             return export_tracks(connection, Path(path), chosen, on_progress)
 
     def import_from(

@@ -97,7 +97,7 @@ class Verifier:
             stray = checks.stray_ranges(connection)
             known = checks.track_ids(connection)
             held = self._check_segments(connection, len(known), on_progress)
-            self._check_peaks(connection, on_progress, len(known))
+            self._check_peaks(connection, on_progress, known)
             odd = list(checks.odd_lengths(connection))
             self._check_membership(connection, known, held)
             for track_id, found in odd:
@@ -127,17 +127,21 @@ class Verifier:
         self._segments, self._blocks = len(ids), sum(each.blocks for each in found)
         return found
 
-    def _check_peaks(self, connection: Connection, on_progress: OnVerified, n_tracks: int) -> None:
+    def _check_peaks(
+        self, connection: Connection, on_progress: OnVerified, known: checks.Longs
+    ) -> None:
+        there = set(known.tolist())
         for track_id in checks.without_peaks(connection):
             self._unreadable.add(track_id)
             self._track("peaks", connection, track_id, "its peaks are missing")
-        for number, (track_id, data) in enumerate(constellations.iterate(connection), 1):
+        owned = (row for row in constellations.iterate(connection) if row[0] in there)
+        for number, (track_id, data) in enumerate(owned, 1):
             try:
                 track_landmarks(track_id, data, self._params)
             except CorruptionError:
                 self._unreadable.add(track_id)
                 self._track("peaks", connection, track_id, "its peaks are damaged")
-            on_progress(Verified(self._segments + number, self._segments + n_tracks))
+            on_progress(Verified(self._segments + number, self._segments + len(known)))
 
     def _track(self, kind: str, connection: Connection, track_id: int, found: str) -> None:
         """What only the music itself can mend."""

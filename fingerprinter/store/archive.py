@@ -241,7 +241,7 @@ class Archive:
     def __init__(self, path: Path, connection: Connection) -> None:
         self.path, self._connection = path, connection
         rows = connection.execute(select(_HEADER.c.name, _HEADER.c.value))
-        self._facts: dict[str, str] = {name: value for name, value in rows}
+        self._facts: dict[str, str] = {row.name: row.value for row in rows}
         self._require_known()
 
     @property
