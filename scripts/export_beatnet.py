@@ -177,7 +177,7 @@ def write_weights(variables: Variables, package: Path) -> None:
     BEAT_WEIGHTS.write_bytes(build(variables).SerializeToString(deterministic=True))
     card = {
         "name": "beatnet",
-        "source": f"https://pypi.org/project/BeatNet/1.1.3/ ({CHECKPOINT})",
+        "source": f"PyPI package BeatNet 1.1.3 ({CHECKPOINT})",
         "source_sha256": WHEEL_SHA256,
         "paper": "Heydari, Cwitkowitz & Duan 2021, BeatNet: CRNN and particle filtering for "
         "online joint beat downbeat and meter tracking, ISMIR, arXiv:2108.03576",

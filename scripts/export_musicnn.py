@@ -414,7 +414,7 @@ def write_weights(variables: Variables, package: Path) -> None:
 def card(variables: Variables, package: Path, sha256: str) -> dict[str, Any]:
     return {
         "name": "musicnn-msd",
-        "source": f"https://pypi.org/project/musicnn/0.1.0/ (checkpoint {CHECKPOINT})",
+        "source": f"PyPI package musicnn 0.1.0 (checkpoint {CHECKPOINT})",
         "source_sha256": WHEEL_SHA256,
         "paper": "Pons & Serra 2019, musicnn: Pre-trained convolutional neural networks "
         "for music audio tagging, arXiv:1909.06654",
