@@ -6,6 +6,7 @@ import json
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -39,6 +40,11 @@ class Run:
         return self.err.splitlines()
 
 
+def _heed_interrupts() -> None:
+    """What a shell starts in the background is made deaf to SIGINT, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass(frozen=True)
 class Program:
     """The command over one library; it runs in `folder`, where its derived files lie too."""
@@ -65,8 +71,14 @@ class Program:
         return run
 
     def start(self, *arguments: Argument, **options: Any) -> subprocess.Popen[bytes]:
-        """Begins a run."""
-        return subprocess.Popen(self.line(*arguments), cwd=self.folder, env=self.env, **options)
+        """Begins a run, as a terminal does: Ctrl-C is heeded."""
+        return subprocess.Popen(
+            self.line(*arguments),
+            cwd=self.folder,
+            env=self.env,
+            preexec_fn=_heed_interrupts,
+            **options,
+        )
 
     def line(self, *arguments: Argument) -> list[Argument]:
         return [*COMMAND, "--db", self.url, *arguments]

@@ -96,19 +96,12 @@ def undisturbed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> list[An
     return listed(program)
 
 
-def _heed_interrupts() -> None:
-    """As in a terminal: what a shell starts in the background is made deaf to SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @contextmanager
 def indexing(program: Program, many: Path) -> Iterator[tuple[subprocess.Popen[bytes], Terminal]]:
     """A run that is in the middle."""
     terminal = Terminal()
     arguments = ("index", "--no-embeddings", "--jobs", "1", many)
-    with program.start(
-        *arguments, stderr=terminal.theirs, start_new_session=True, preexec_fn=_heed_interrupts
-    ) as process:
+    with program.start(*arguments, stderr=terminal.theirs, start_new_session=True) as process:
         terminal.wait_for_tracks(3)
         yield process, terminal
 

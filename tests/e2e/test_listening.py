@@ -103,7 +103,6 @@ def test_ctrl_c_identifies_what_was_recorded_so_far(
         "--json",
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     wait_for(ready, process)
     process.send_signal(signal.SIGINT)
