@@ -1,4 +1,4 @@
-"""Settings: where things lie and how many work. They never decide an answer."""
+"""Settings: where things lie and how many work. What is stored says by which model it was made."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ def _cache_folder() -> Path:
     return Path(named) if named else _user_folder("cache")
 
 
+def _text_model_folder() -> Path | None:
+    """``FINGERPRINTER_TEXT_MODEL``, if it names one."""
+    named = os.environ.get("FINGERPRINTER_TEXT_MODEL")
+    return Path(named) if named else None
+
+
 def _cores() -> int:
     """The cores this process may use, not those the machine has."""
     if hasattr(os, "sched_getaffinity"):
@@ -34,7 +40,11 @@ def _cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """cache: folder of derived files; jobs: worker processes of `index`."""
+    """cache: folder of derived files; jobs: worker processes of `index`.
+
+    text_model: folder of the model by which `search` hears words; None: by tags
+    """
 
     cache: Path = field(default_factory=_cache_folder)
     jobs: int = field(default_factory=_cores)
+    text_model: Path | None = field(default_factory=_text_model_folder)

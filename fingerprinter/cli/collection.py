@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli import text
-from fingerprinter.cli.options import AsJson, TrackName
+from fingerprinter.cli.options import AsJson, TextModel, TrackName
 from fingerprinter.cli.output import (
     Column,
     complain,
@@ -56,6 +56,7 @@ def index(
             help="Of a new library: default, or compact for 0.7 MB an hour.",
         ),
     ] = None,
+    text_model: TextModel = None,
     as_json: AsJson = False,
 ) -> None:
     """Adds files and folders to the library.
@@ -68,7 +69,7 @@ def index(
     """
     try:
         with (
-            open_library(ctx.obj, profile=profile) as library,
+            open_library(ctx.obj, profile=profile, text_model=text_model) as library,
             shown_progress("looking for files", index_progress) as on_progress,
         ):
             report = library.index(

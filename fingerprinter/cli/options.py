@@ -79,6 +79,15 @@ PlaylistFile = Annotated[
     Path | None,
     typer.Option("--m3u", metavar="FILE.m3u8", help="Also write them as a playlist."),
 ]
+TextModel = Annotated[
+    Path | None,
+    typer.Option(
+        "--text-model",
+        metavar="FOLDER",
+        help="Of a text-audio model (docs/discovery.md). Default: $FINGERPRINTER_TEXT_MODEL.",
+        show_default=False,
+    ),
+]
 TrackName = Annotated[str, typer.Argument(metavar="TRACK", help="An id, or a file in the library.")]
 
 PartStart = Annotated[

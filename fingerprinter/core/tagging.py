@@ -31,5 +31,10 @@ def mixture_shares(scores: Floats, tags: Sequence[str], mixture: Mapping[str, fl
     returns: (n,) float32
     """
     weights = np.array([mixture.get(tag, 0.0) for tag in tags], np.float32)
-    mixed = standard_scores((scores @ weights)[:, np.newaxis])[:, 0]
-    return 1 / (1 + np.exp(-_HALF_WIDTH * mixed))
+    return shares_below(scores @ weights)
+
+
+def shares_below(values: Floats) -> Floats:
+    """The share of tracks that have less than each, as of a normal distribution, (n,) -> 0..1."""
+    scores = standard_scores(values[:, np.newaxis])[:, 0]
+    return 1 / (1 + np.exp(-_HALF_WIDTH * scores))

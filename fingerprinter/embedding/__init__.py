@@ -4,6 +4,7 @@ from fingerprinter.embedding.facets import FACETS_ID, Facets, facets
 from fingerprinter.embedding.index import VectorIndex
 from fingerprinter.embedding.manifest import IndexManifest
 from fingerprinter.embedding.model import Embedding, EmbeddingModel, WindowEmbeddings, load_model
+from fingerprinter.embedding.text_audio import FolderTextAudioModel, TextAudioModel
 from fingerprinter.embedding.windows import WindowSampler
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "Embedding",
     "EmbeddingModel",
     "Facets",
+    "FolderTextAudioModel",
     "IndexManifest",
+    "TextAudioModel",
     "VectorIndex",
     "WindowEmbeddings",
     "WindowSampler",

@@ -53,14 +53,20 @@ def log_mel(samples: Floats, params: LogMel) -> Floats:
     samples: (..., n) float32 at ``params.sr``, n >= n_fft
     returns: (..., frames, n_mels) float32; frame i starts at sample i * hop_length
     """
+    mel = mel_power(samples, params)
+    mel *= params.gain  # float16, as in the original code, overflows where the power exceeds 6.5
+    mel += 1
+    return np.log10(mel, out=mel)
+
+
+def mel_power(samples: Floats, params: LogMel) -> Floats:
+    """Power in each mel band of each whole frame; takes and returns what `log_mel` does."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, params.n_fft, axis=-1)
     spectrum = np.fft.rfft(frames[..., :: params.hop_length, :] * _hann(params.n_fft))
     power = np.square(spectrum.real) + np.square(spectrum.imag)
     # Not matmul: BLAS would start a thread on every core, in every worker, for 1 ms of work.
     mel: Floats = np.vecdot(power[..., np.newaxis, :], mel_filters(params))
-    mel *= params.gain  # float16, as in the original code, overflows where the power exceeds 6.5
-    mel += 1
-    return np.log10(mel, out=mel)
+    return mel
 
 
 @lru_cache(maxsize=4)

@@ -18,11 +18,20 @@ from fingerprinter.embedding import (
     Embedding,
     EmbeddingModel,
     Facets,
+    TextAudioModel,
     WindowSampler,
     facets,
 )
 from fingerprinter.store.sections import Sections
 from fingerprinter.types import Tags
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Where words would describe a file: its vector, under the digest of a text-audio model."""
+
+    model: str
+    vector: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +47,14 @@ class Hearing:
 class Sound:
     """What was heard in a file.
 
-    constellation: packed peaks; hearing: None where none was wanted
+    constellation: packed peaks; hearing, described: None where none was wanted
     """
 
     duration_s: float
     problem: str | None
     constellation: bytes
     hearing: Hearing | None
+    described: Described | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +67,31 @@ class Analysis:
 
 
 def analyse(
-    path: Path, params: LandmarkParams, model: EmbeddingModel | None, known: Collection[str]
+    path: Path,
+    params: LandmarkParams,
+    model: EmbeddingModel | None,
+    known: Collection[str],
+    text_model: TextAudioModel | None = None,
 ) -> Analysis:
     """Reads a file once through; raises `AudioError`.
 
     known: content ids that need not be listened to again
     """
     content = content_id(path)
-    sound = None if content in known else listen(path, params, model)
+    sound = None if content in known else listen(path, params, model, text_model)
     return Analysis(content, read_tags(path), sound)
 
 
-def listen(path: Path, params: LandmarkParams, model: EmbeddingModel | None) -> Sound:
-    """Peaks and hearing of a file from one pass of the decoder; raises `AudioError`."""
+def listen(
+    path: Path,
+    params: LandmarkParams,
+    model: EmbeddingModel | None,
+    text_model: TextAudioModel | None = None,
+) -> Sound:
+    """Peaks and hearing of a file from one pass of the decoder; raises `AudioError`.
+
+    A text-audio model hears at a rate of its own, in a second pass.
+    """
     sampler = model.sampler() if model else None
     with open_audio(path, params.sr) as audio:
         peaks = densest(find_peaks(_tapped(audio, sampler), params), params.peaks_per_s, params)
@@ -78,6 +100,7 @@ def listen(path: Path, params: LandmarkParams, model: EmbeddingModel | None) -> 
             problem=audio.problem,
             constellation=pack_peaks(peaks),
             hearing=hearing(model, sampler) if model and sampler else None,
+            described=described(path, text_model) if text_model else None,
         )
 
 
@@ -87,6 +110,15 @@ def hearing(model: EmbeddingModel, sampler: WindowSampler) -> Hearing:
     each = model.embed_each(windows)
     starts_s = (sampler.starts() / model.sr).astype(np.float32)
     return Hearing(each.mean(), Sections(starts_s, each.vectors), facets(windows))
+
+
+def described(path: Path, model: TextAudioModel) -> Described:
+    """What a text-audio model hears in a file; raises `AudioError` and `ModelError`."""
+    sampler = model.sampler()
+    with open_audio(path, model.sr) as audio:
+        for block in audio.blocks():
+            sampler.push(block)
+    return Described(model.digest, model.hear(sampler.windows()))
 
 
 def _tapped(audio: AudioReader, sampler: WindowSampler | None) -> Iterator[Floats]:

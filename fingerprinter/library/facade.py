@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from fingerprinter.audio.signal import Mono
 from fingerprinter.config import Settings, default_address
 from fingerprinter.core.params import DEFAULT_QUERY, PROFILES, LandmarkParams
 from fingerprinter.core.peaks import Stretch, peak_stretches
-from fingerprinter.embedding import EmbeddingModel, load_model
+from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel, load_model
 from fingerprinter.errors import (
     LibraryError,
     ModelError,
@@ -48,7 +48,7 @@ from fingerprinter.library.recommendation import (
     recommend_by_likes,
 )
 from fingerprinter.library.refs import TrackRef, resolve
-from fingerprinter.library.search import NameIndex, SearchAnswer, WordSearch
+from fingerprinter.library.search import Ear, NameIndex, SearchAnswer, TagEar, TextEar, WordSearch
 from fingerprinter.library.similarity import SoundSpace, sound_space, vector_index
 from fingerprinter.library.sound_map import SoundMap, lay_out
 from fingerprinter.library.stored import stored_peaks, track_landmarks
@@ -129,12 +129,14 @@ def open_library(
     create: bool = True,
     read_only: bool = False,
     profile: str | None = None,
+    text_model: str | os.PathLike[str] | None = None,
 ) -> Library:
     """Opens the library at a path or an SQLAlchemy URL of SQLite or PostgreSQL.
 
     url: default ``FINGERPRINTER_DB``, else a file in the user's data folder
     create: make one where there is none
     profile: one of `fingerprinter.core.params.PROFILES`, fixed with the first file of a library
+    text_model: folder of a text-audio model for `search`, default ``FINGERPRINTER_TEXT_MODEL``
     Raises `LibraryError` or `VersionError` where it cannot be used, `UsageError` for a profile
     that it does not have.
     """
@@ -142,10 +144,15 @@ def open_library(
         raise UsageError(f"{profile}: no such profile; there are {', '.join(PROFILES)}")
     database = Database.open(_address(url), create=create, read_only=read_only)
     try:
-        return Library(database, Settings(), profile)
+        return Library(database, _settings(text_model), profile)
     except BaseException:
         database.close()
         raise
+
+
+def _settings(text_model: str | os.PathLike[str] | None) -> Settings:
+    found = Settings()
+    return found if text_model is None else replace(found, text_model=Path(text_model))
 
 
 def upgrade_schema(url: str | os.PathLike[str] | None = None) -> SchemaStatus:
@@ -211,6 +218,11 @@ class Library:
     def _model(self) -> EmbeddingModel:
         return load_model()
 
+    @cached_property
+    def _text_model(self) -> FolderTextAudioModel | None:
+        folder = self._config.text_model
+        return FolderTextAudioModel(folder.absolute()) if folder else None
+
     # --- what is in it
 
     def index(
@@ -227,16 +239,24 @@ class Library:
 
         jobs: worker processes, default one for each core
         scheduler: address of a Dask scheduler whose workers analyse instead
-        embeddings: also what `similar` needs
+        embeddings: also what `similar` needs, and `search` by a text-audio model
         prune: forget the files that are gone from below the given paths
-        Raises `UsageError` for less than one job, or for jobs and a scheduler, and
-        `ClusterError` where the scheduler cannot be used.
+        Raises `UsageError` for less than one job, or for jobs or a text-audio model and a
+        scheduler, `ClusterError` where the scheduler cannot be used, `ModelError`.
         """
         if jobs is not None and scheduler is not None:
             raise UsageError("jobs counts processes here; those of a scheduler are its workers")
         digest = self._model.digest if embeddings else None
+        text_model = self._text_model if embeddings else None
+        if text_model and scheduler is not None:
+            raise UsageError(
+                f"{text_model.folder}: the workers of a scheduler do not have it;"
+                " index without it there, then with it here"
+            )
+        if text_model:
+            text_model.check()
         workers = self._workers(jobs)
-        indexer = Indexer(self._database, self._params, digest, workers, scheduler)
+        indexer = Indexer(self._database, self._params, digest, text_model, workers, scheduler)
         return indexer.run(paths, prune=prune, on_progress=on_progress)
 
     def tracks(self) -> Iterator[Track]:
@@ -577,7 +597,8 @@ class Library:
         """The tracks that are called, or sound, as some words say, best first.
 
         words: as `Vocabulary.parse` takes them; ``no metal``, ``-metal``: without it
-        Raises `UsageError` where there is no word.
+        How they sound is said by the text-audio model, where one is set, else by tags.
+        Raises `UsageError` where there is no word, `ModelError`.
         """
         with self._database.connect() as connection:
             return self._word_search(connection).ask(words, n)
@@ -586,10 +607,22 @@ class Library:
         """Names and tags as this snapshot has them; read again only after a change."""
         state = settings.revision(connection)
         if self._words is None or self._words[0] != state:
-            space = sound_space(connection, self._config.cache, self._model.digest)
             names = NameIndex(tracks.iterate(connection))
-            self._words = (state, WordSearch(names, space, self._model.tags))
+            self._words = (state, WordSearch(names, self._ear(connection, names)))
         return self._words[1]
+
+    def _ear(self, connection: Connection, names: NameIndex) -> Ear:
+        """How words are heard; raises `ModelError` where the text-audio model has heard nothing."""
+        tags, model = self._model.tags, self._text_model
+        if model is None:
+            return TagEar(vectors.tag_matrix(connection, self._model.digest), tags)
+        heard = vectors.vector_matrix(connection, model.digest)
+        if not len(heard):
+            raise ModelError(
+                f"{model.folder}: this text-audio model has heard no track;"
+                " run `fingerprinter index` with it on the music"
+            )
+        return TextEar(model, heard, tags, names)
 
     def clusters(self, count: int | None = None) -> list[Cluster]:
         """Groups of tracks that sound alike, named by their tags, the largest first.

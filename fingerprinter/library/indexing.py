@@ -17,7 +17,7 @@ from pathlib import Path
 
 from fingerprinter.audio import find_audio
 from fingerprinter.core.params import LandmarkParams
-from fingerprinter.embedding import FACETS_ID
+from fingerprinter.embedding import FACETS_ID, FolderTextAudioModel
 from fingerprinter.errors import AudioError
 from fingerprinter.library.analysis import Analysis
 from fingerprinter.library.cluster import analyse_on_cluster
@@ -78,11 +78,13 @@ class Indexer:
         database: Database,
         params: LandmarkParams,
         model: str | None,
+        text_model: FolderTextAudioModel | None,
         jobs: int,
         scheduler: str | None = None,
     ) -> None:
         """model: digest of the embedding model, None to leave embeddings out; scheduler: of Dask"""
-        self._database, self._params, self._model = database, params, model
+        self._database, self._params = database, params
+        self._model, self._text_model = model, text_model
         self._jobs, self._scheduler = jobs, scheduler
         self._outcomes: Counter[Outcome] = Counter()
         self._failed = self._removed = 0
@@ -124,15 +126,15 @@ class Indexer:
 
     def _wanting(self) -> frozenset[int]:
         """Tracks that lack an embedding, or what comes with it, and shall have one."""
-        if self._model is None:
-            return frozenset()
+        lacking: set[int] = set()
         with self._database.connect() as connection:
-            lacking = (
-                *vectors.missing(connection, self._model),
-                *sections.missing(connection, self._model),
-                *facets.missing(connection, FACETS_ID),
-            )
-            return frozenset(lacking)
+            if self._model:
+                lacking.update(vectors.missing(connection, self._model))
+                lacking.update(sections.missing(connection, self._model))
+                lacking.update(facets.missing(connection, FACETS_ID))
+            if self._text_model:
+                lacking.update(vectors.missing(connection, self._text_model.digest))
+        return frozenset(lacking)
 
     def _changed(self, roots: Sequence[Path], wanting: frozenset[int]) -> Iterator[FoundFile]:
         """The files that are new, changed, or of a track that wants something."""
@@ -187,7 +189,8 @@ class Indexer:
         with self._database.connect() as connection:
             known = tracks.content_ids(connection)
         heard = frozenset(content for content, track_id in known.items() if track_id not in wanting)
-        task = Task(self._params, self._model is not None, heard)
+        folder = self._text_model.folder if self._text_model else None
+        task = Task(self._params, self._model is not None, heard, folder)
         if self._scheduler is not None:
             return analyse_on_cluster(todo, task, self._scheduler)
         return analyse_in_order(todo, task, self._jobs)

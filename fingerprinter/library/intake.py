@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
+import numpy as np
 from sqlalchemy import Connection
 
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.embedding import FACETS_ID
-from fingerprinter.library.analysis import Analysis, Sound
+from fingerprinter.library.analysis import Analysis, Described, Hearing, Sound
 from fingerprinter.library.stored import track_landmarks
 from fingerprinter.store import (
     constellations,
@@ -26,6 +27,8 @@ from fingerprinter.store import (
     vectors,
 )
 from fingerprinter.types import Landmarks, Track
+
+_NO_TAGS = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +112,21 @@ class _Intake:
         return track_id
 
     def _hearing(self, track_id: int, sound: Sound) -> bool:
-        if sound.hearing is None or self._model is None:
-            return False
-        heard = sound.hearing
-        vectors.put(
-            self._connection, track_id, self._model, heard.embedding.vector, heard.embedding.tags
-        )
-        sections.put(self._connection, track_id, self._model, heard.sections)
+        """Stores what models heard; says whether any did."""
+        if sound.hearing and self._model:
+            self._put_hearing(track_id, self._model, sound.hearing)
+        if sound.described:
+            self._put_described(track_id, sound.described)
+        return bool(sound.hearing or sound.described)
+
+    def _put_hearing(self, track_id: int, model: str, heard: Hearing) -> None:
+        whole = heard.embedding
+        vectors.put(self._connection, track_id, model, whole.vector, whole.tags)
+        sections.put(self._connection, track_id, model, heard.sections)
         facets.put(self._connection, track_id, FACETS_ID, heard.facets.row())
-        return True
+
+    def _put_described(self, track_id: int, heard: Described) -> None:
+        vectors.put(self._connection, track_id, heard.model, heard.vector, _NO_TAGS)
 
     def _forget_vanished(self, track_id: int) -> None:
         """A file that turns up elsewhere has moved if it is gone from where it was."""

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.core.tagging import mixture_shares, standard_scores
+from fingerprinter.core.tagging import mixture_shares, shares_below, standard_scores
+from fingerprinter.embedding import TextAudioModel
 from fingerprinter.errors import UsageError
 from fingerprinter.library.names import plain
-from fingerprinter.library.similarity import SoundSpace
 from fingerprinter.library.vocabulary import Term, Vocabulary
+from fingerprinter.store.vectors import Matrix
 from fingerprinter.types import Neighbour, Track
 
 Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
 
 # A track that is called as the question says comes before all that sound so: in the order of these
 # levels, and within one by sound.
@@ -29,6 +32,7 @@ _LEAST = 0.1  # what is less is not found
 _LOUDEST = 0.9  # what sound alone can reach
 _ABSENT = 0.02  # how much of a word is in a track whose names lack it
 _SILENT = 0.02  # how much of any sound is in a track without an embedding
+_NAMELESS = 0.5  # of how a word sounds, where other tracks have it in a name: those come first
 _JOINT = re.compile(r"(?<=[a-z])(?=[A-Z])")  # between two words that are written as one
 _CLOSE = 0.8  # likeness of letters (Ratcliff & Obershelp) at which a word is meant for another
 
@@ -90,16 +94,87 @@ def _level(names: Sequence[str], whole: str, question: str, words: Sequence[str]
     return _INSIDE if f" {question} " in whole else _EVERY_WORD
 
 
+class Ear(Protocol):
+    """What says how much of some words is in the sound of tracks."""
+
+    ids: Ids  # of the tracks that it has heard, sorted
+
+    def terms(self, question: str) -> list[Term]:
+        """The parts of a question, each of which is heard by itself."""
+
+    def hears(self, term: Term) -> bool:
+        """Whether it has a sound at all."""
+
+    def shares(self, term: Term) -> Floats:
+        """(n,): what share of those tracks has less of a term that has a sound, 0..1."""
+
+
+class TagEar:
+    """Hears words as mixtures of the embedding model's tags."""
+
+    def __init__(self, logits: Matrix, tags: Sequence[str]) -> None:
+        self.ids, self._tags = logits.ids, [plain(tag) for tag in tags]
+        self._vocabulary = Vocabulary(tags)
+        # of no tracks the rows have no width
+        self._scores = standard_scores(logits.rows.reshape(len(logits), len(tags)))
+
+    def terms(self, question: str) -> list[Term]:
+        """Tags, words that stand for some, and all others."""
+        return self._vocabulary.parse(question)
+
+    def hears(self, term: Term) -> bool:
+        """Whether a tag stands for it."""
+        return term.mixture is not None
+
+    def shares(self, term: Term) -> Floats:
+        """By the weights of its tags."""
+        return mixture_shares(self._scores, self._tags, term.mixture or {})
+
+
+class TextEar:
+    """Hears words as a text-audio model does; all that are no name are read together."""
+
+    def __init__(
+        self, model: TextAudioModel, heard: Matrix, tags: Sequence[str], names: NameIndex
+    ) -> None:
+        self.ids, self._units, self._model = heard.ids, heard.rows, model
+        self._vocabulary, self._names = Vocabulary(tags), names
+
+    def terms(self, question: str) -> list[Term]:
+        """What is not wanted, what some track is called, and the words between as one."""
+        return list(self._joined(self._vocabulary.parse(question)))
+
+    def _joined(self, terms: Sequence[Term]) -> Iterator[Term]:
+        phrase: list[str] = []
+        for term in terms:
+            if term.wanted and not self._is_name(term):
+                phrase.append(term.words)
+            else:
+                yield term
+        if phrase:
+            yield Term(" ".join(phrase), True, None)
+
+    def hears(self, term: Term) -> bool:
+        """Every word is somewhere among the sounds."""
+        return True
+
+    def shares(self, term: Term) -> Floats:
+        """By the cosine; less of what is a name, so that the tracks of that name come first."""
+        shares = shares_below(self._units @ self._model.read(term.words))
+        return shares * np.float32(_NAMELESS) if self._is_name(term) else shares
+
+    def _is_name(self, term: Term) -> bool:
+        return bool(self._names.having(term.words, whole=True).any())
+
+
 class WordSearch:
     """Questions in words over one state of a library."""
 
-    def __init__(self, names: NameIndex, space: SoundSpace, tags: Sequence[str]) -> None:
-        self._names, self._tags = names, [plain(tag) for tag in tags]
-        self._vocabulary = Vocabulary(tags)
-        self._scores = standard_scores(space.tags)
+    def __init__(self, names: NameIndex, ear: Ear) -> None:
+        self._names, self._ear = names, ear
         ids = np.array([track.id for track in names.tracks], np.int64)
-        self._heard = np.isin(ids, space.ids)
-        self._rows = np.searchsorted(space.ids, ids[self._heard])
+        self._heard = np.isin(ids, ear.ids)
+        self._rows = np.searchsorted(ear.ids, ids[self._heard])
 
     def ask(self, question: str, n: int) -> SearchAnswer:
         """The tracks that are called or sound as the words say, best first.
@@ -108,7 +183,7 @@ class WordSearch:
         geometric mean of its terms, so that it must have all of them.
         Raises `UsageError` for a question without words.
         """
-        terms = self._vocabulary.parse(question)
+        terms = self._ear.terms(question)
         if not terms:
             raise UsageError(
                 f"{question!r}: no word to search for; name a sound, a title, an artist"
@@ -139,7 +214,7 @@ class WordSearch:
         return kept, notes
 
     def _mended(self, term: Term) -> Term | None:
-        if term.mixture or self._names.having(term.words, whole=False).any():
+        if self._ear.hears(term) or self._names.having(term.words, whole=False).any():
             return term
         close = self._names.closest(term.words)
         return replace(term, words=close) if close else None
@@ -153,14 +228,13 @@ class WordSearch:
 
     def _share(self, term: Term) -> Floats:
         share = self._heard_share(term)
-        named = self._names.having(term.words, whole=term.mixture is not None)
+        named = self._names.having(term.words, whole=self._ear.hears(term))
         share = np.where(named, np.float32(1 - _ABSENT), share)
         return share if term.wanted else 1 - share
 
     def _heard_share(self, term: Term) -> Floats:
-        if term.mixture is None:
+        if not self._ear.hears(term):
             return np.full(len(self._heard), _ABSENT, np.float32)
         share = np.full(len(self._heard), _SILENT if term.wanted else 1 - _SILENT, np.float32)
-        heard = mixture_shares(self._scores, self._tags, term.mixture)
-        share[self._heard] = np.clip(heard, 1e-4, 1 - 1e-4)[self._rows]
+        share[self._heard] = np.clip(self._ear.shares(term), 1e-4, 1 - 1e-4)[self._rows]
         return share

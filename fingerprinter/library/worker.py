@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from typing import IO, Generic, Protocol, TypeVar
 
 from fingerprinter.core.params import LandmarkParams
-from fingerprinter.embedding import load_model
+from fingerprinter.embedding import FolderTextAudioModel, load_model
 from fingerprinter.errors import AudioError
 from fingerprinter.library.analysis import Analysis, analyse
 
@@ -40,16 +40,19 @@ class Task:
     """What a worker is made for.
 
     known: content ids that are in the library already
+    text_model: folder of a text-audio model; None: without
     """
 
     params: LandmarkParams
     embeddings: bool
     known: frozenset[str]
+    text_model: Path | None = None
 
     def prepare(self) -> Callable[[Path], Analysis]:
         """What a worker does with each file."""
         model = load_model() if self.embeddings else None
-        return lambda path: analyse(path, self.params, model, self.known)
+        text_model = FolderTextAudioModel(self.text_model) if self.text_model else None
+        return lambda path: analyse(path, self.params, model, self.known, text_model)
 
 
 class Job(Protocol[R_co]):

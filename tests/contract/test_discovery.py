@@ -161,6 +161,12 @@ def test_tracks_without_an_embedding_are_found_by_name(address: str, shop: Libra
         assert titles(again.search("newcomer").results) == ["Newcomer"]
 
 
+def test_a_library_without_embeddings_is_searched_by_name(address: str) -> None:
+    add_unheard(address, "Calm Sea", "Storm")
+    with open_library(address) as library:
+        assert titles(library.search("calm").results) == ["Calm Sea"]
+
+
 def test_tracks_are_recommended_by_likes_and_dislikes(arc: Library) -> None:
     found = arc.recommend([file("north"), file("northeast")])
     assert titles(found)[0] == "north by east"

@@ -1,0 +1,121 @@
+"""`search` by a text-audio model, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from shelf import Shelved, shelve
+from text_model import HIGH_HZ, LOW_HZ, SR, make_text_model
+
+from fingerprinter import open_library
+from fingerprinter.embedding import FolderTextAudioModel
+from fingerprinter.errors import ModelError, UsageError
+from fingerprinter.store import settings, vectors
+from fingerprinter.store.database import Database
+from fingerprinter.types import Neighbour
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path / "cache"))
+    return make_text_model(tmp_path / "model")
+
+
+def titles(found: Sequence[Neighbour]) -> list[str | None]:
+    return [each.track.title for each in found]
+
+
+# Tracks, and how low and how high they sound.
+SHELF = [
+    (Shelved("Cellar", "Nobody"), (9, 1)),
+    (Shelved("Stairs", "Deep Blue"), (5, 5)),
+    (Shelved("Attic", "Nobody"), (1, 9)),
+    (Shelved("Roof", "Deep Blue"), (0, 9)),
+]
+
+
+@pytest.fixture
+def shelf(library_url: str, model: Path) -> str:
+    ids = shelve(library_url, [track for track, _ in SHELF])
+    digest = FolderTextAudioModel(model).digest
+    with Database.open(library_url) as database, database.begin() as connection:
+        for track_id, (_, sound) in zip(ids, SHELF, strict=True):
+            unit = np.array(sound, np.float32) / np.linalg.norm(sound)
+            vectors.put(connection, track_id, digest, unit, np.empty(0, np.float32))
+        settings.bump_revision(connection)
+    return library_url
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("something high", ["Roof", "Attic", "Stairs"]),
+        ("no high", ["Cellar", "Stairs", "Attic", "Roof"]),
+        ("deep blue high", ["Roof", "Stairs", "Attic", "Cellar"]),  # an artist's come first
+        ("attic", ["Attic"]),
+    ],
+)
+def test_sound_is_what_the_model_hears(
+    shelf: str, model: Path, words: str, expected: list[str]
+) -> None:
+    with open_library(shelf, text_model=model) as library:
+        found = library.search(words)
+    assert titles(found.results)[: len(expected)] == expected
+    assert not found.notes
+
+
+def test_without_the_model_tags_answer(shelf: str) -> None:
+    with open_library(shelf) as library:
+        assert library.search("low").notes == (
+            "low: no tag of the model and no name of the library",
+        )
+
+
+def test_a_model_that_has_heard_nothing_finds_nothing(library_url: str, model: Path) -> None:
+    shelve(library_url, [track for track, _ in SHELF])
+    with (
+        open_library(library_url, text_model=model) as library,
+        pytest.raises(ModelError, match="has heard no track; run `fingerprinter index` with it"),
+    ):
+        library.search("low")
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for name, hz in (("a", LOW_HZ), ("b", HIGH_HZ)):
+        samples = 0.1 * np.sin(2 * np.pi * hz * np.arange(4 * SR) / SR)
+        soundfile.write(folder / f"{name}.flac", samples, SR)
+    return folder
+
+
+def test_index_hears_for_the_model_also_what_is_there(
+    library_url: str, model: Path, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_library(library_url) as library:
+        library.index([music / "a.flac"], jobs=1)
+    monkeypatch.setenv("FINGERPRINTER_TEXT_MODEL", str(model))
+    with open_library(library_url) as library:
+        report = library.index([music], jobs=1)
+        assert (report.indexed, report.updated, report.problems) == (1, 1, ())
+        assert library.index([music], jobs=1).skipped == 2
+        for words, first in (("low", "a"), ("high", "b")):
+            best = library.search(words).results[0].track
+            assert best.path == str(music / f"{first}.flac")
+
+
+def test_a_model_that_cannot_be_used_stops_index_at_once(
+    library_url: str, model: Path, music: Path
+) -> None:
+    (model / "text.onnx").unlink()
+    with open_library(library_url, text_model=model) as library:
+        with pytest.raises(ModelError, match=r"text\.onnx: No such file"):
+            library.index([music])
+        with pytest.raises(UsageError, match="workers of a scheduler do not have it"):
+            library.index([music], scheduler="tcp://127.0.0.1:1")
+        assert library.index([music], embeddings=False, jobs=1).indexed == 2
