@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.near import near_pairs
 from fingerprinter.types import Peaks
 
 Indices = npt.NDArray[np.int64]
@@ -70,9 +71,10 @@ def closeness(clip: Peaks, track: Peaks, offset: float) -> Closeness:
     nats = np.full(len(passage), _MISS)
     speaks = _NATS[grade, np.searchsorted(_NEARER_THAN, distance, side="right")]
     np.maximum.at(nats, stored, speaks)
-    hits = np.unique(stored[(grade == 0) & (distance < _HIT)])
+    hit = np.zeros(len(passage), np.bool_)
+    hit[stored[(grade == 0) & (distance < _HIT)]] = True
     score = float(nats.sum() / np.sqrt(len(passage) + _FEW))
-    return Closeness(offset + shift, score, len(hits) / max(1, len(passage)))
+    return Closeness(offset + shift, score, int(hit.sum()) / max(1, len(passage)))
 
 
 def _passage(track: Peaks, offset: float, length: float) -> Peaks:
@@ -84,11 +86,7 @@ def _passage(track: Peaks, offset: float, length: float) -> Peaks:
 
 def _pairs(clip: Peaks, passage: Peaks) -> tuple[Indices, Indices, Doubles, Doubles]:
     """(index in the passage, in the clip, frames apart, bins apart) of what may be the same."""
-    first = np.searchsorted(passage.bins, clip.bins - _REACH_BINS)
-    counts = np.searchsorted(passage.bins, clip.bins + _REACH_BINS, side="right") - first
-    ends = np.cumsum(counts)
-    stored = np.arange(int(ends[-1])) - np.repeat(ends - counts - first, counts)
-    heard = np.repeat(np.arange(len(clip)), counts)
+    heard, stored = near_pairs(clip.bins, passage.bins, _REACH_BINS)
     lag = (passage.frames[stored] - clip.frames[heard]).astype(np.float64)
     bins_apart = (passage.bins[stored] - clip.bins[heard]).astype(np.float64)
     near = np.abs(lag) <= _REACH_FRAMES + _SHIFTS[-1]

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core import compiled
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.warp import Warp
 from fingerprinter.types import Landmarks, Peaks
@@ -126,6 +127,12 @@ def _pairs(
 
     frames: (n,), sorted; bins: (n,)
     """
+    kernels = compiled.kernels()
+    if kernels:
+        found = np.empty((2, len(frames) * fan_out), np.intp)
+        limits = np.array([min_dt, max_dt, max_df], frames.dtype)
+        n = kernels.paired(frames, bins, *limits, fan_out, *found)
+        return found[0, :n], found[1, :n]
     anchors, targets = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
     taken = np.zeros(len(frames), np.int32)
     for step in range(1, len(frames)):

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core import compiled
+from fingerprinter.core.near import counted, near_pairs
 from fingerprinter.core.warp import Warp, unwarped
 from fingerprinter.types import Landmarks, Peaks
 
@@ -32,6 +34,8 @@ _ORIGIN = 1 << (_VARIANT_SHIFT - 1)  # ... with position 0 in its middle
 _CLIP_FRAME_BITS, _VARIANT_BITS = 24, 8  # of a landmark's code, below its hash
 _HASH_SHIFT = _CLIP_FRAME_BITS + _VARIANT_BITS
 _EARLY_FRAMES = 1 << 8  # a peak's vertex may lie before frame 0
+_PLACES_A_TRACK = 3  # noise may move the most votes to another place of the right track
+_APART = 4  # frames; closer places are found by the alignment
 _STEPS = 2  # offsets are tried at half frames
 _KERNEL = np.array([0.5, 1.0, 1.0, 1.0, 0.5])  # coincidence: within one frame, in half frames
 _BIN_TOLERANCE = 1.0
@@ -71,11 +75,11 @@ def ask(variants: Sequence[Sequence[Landmarks]]) -> Question:
 
     A landmark that two phases share counts once.
     """
-    codes = np.unique(
-        np.concatenate(
-            [_code(marks, key) for key, phases in enumerate(variants) for marks in phases]
-        )
+    codes = np.concatenate(
+        [_code(marks, key) for key, phases in enumerate(variants) for marks in phases]
     )
+    codes.sort()  # np.unique hashes first, at ten times the cost
+    codes = codes[np.diff(codes, prepend=-1) > 0]
     hashes = (codes >> _HASH_SHIFT).astype(np.uint32)
     first = np.flatnonzero(np.diff(hashes.astype(np.int64), prepend=-1))
     variant = (codes >> _CLIP_FRAME_BITS) & ((1 << _VARIANT_BITS) - 1)
@@ -96,10 +100,13 @@ def places(question: Question, query: Longs, position: Longs) -> Longs:
     query: (p,) index of each posting's hash in the question; position: (p,)
     """
     repeats = question.counts[query]
-    ends = np.cumsum(repeats)
-    total = int(ends[-1]) if len(ends) else 0
-    which = np.arange(total) - np.repeat(ends - repeats - question.first[query], repeats)
-    keys = np.repeat(position, repeats) + question.shifts[which]
+    kernels = compiled.kernels()
+    if kernels:
+        keys = np.empty(int(repeats.sum()), np.int64)
+        kernels.votes(query, position, question.first, question.counts, question.shifts, keys)
+    else:
+        which = counted(repeats) + np.repeat(question.first[query], repeats)
+        keys = np.repeat(position, repeats) + question.shifts[which]
     keys.sort()
     return keys
 
@@ -116,30 +123,59 @@ class Votes:
 
 
 def count_votes(keys: Longs, variant: int, most: int) -> Votes:
-    """The places of one variant with the most votes."""
+    """The places of one variant with the most votes; of equal ones the first."""
     start, end = np.searchsorted(keys, [variant << _VARIANT_SHIFT, (variant + 1) << _VARIANT_SHIFT])
-    mine = keys[start:end] - ((variant << _VARIANT_SHIFT) + _ORIGIN)
-    heads = np.flatnonzero(np.diff(mine, prepend=mine[:1] - 1))
-    position, votes = mine[heads], np.diff(heads, append=len(mine))
-    if len(position) == 0:
-        return Votes(position, votes)
+    mine = keys[start:end]
+    kernels = compiled.kernels()
+    if kernels:
+        position, votes = np.empty((2, most), np.int64)
+        n = kernels.best_places(mine, position, votes)
+        best = Votes(position[:n], votes[:n])
+    else:
+        best = _best_places(mine, most)
+    return Votes(best.position - ((variant << _VARIANT_SHIFT) + _ORIGIN), best.votes)
+
+
+def _best_places(keys: Longs, most: int) -> Votes:
+    heads = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
+    position, votes = keys[heads], np.diff(heads, append=len(keys))
     # a clip that begins between two frames votes for both
     votes[:-1] += votes[1:] * (np.diff(position) == 1)
-    most = min(most, len(votes))
-    best = np.argpartition(-votes, most - 1)[:most]
-    best = best[np.argsort(-votes[best], kind="stable")]
+    few = np.minimum(votes, np.iinfo(np.int16).max).astype(np.int16)  # sorted by radix
+    best = np.argsort(-few, kind="stable")[:most]
     return Votes(position[best], votes[best])
 
 
-def vote_excess(votes: Longs, first: npt.NDArray[np.bool_]) -> Doubles:
+def best_of_each(track_ids: Longs, frames: Longs, gone: int) -> Longs:
+    """Which places to keep, of places best first: a few for each living track, well apart.
+
+    track_ids, frames: (n,); gone: the id that stands for no track
+    """
+    kept = np.zeros(len(track_ids), np.bool_)
+    kernels = compiled.kernels()
+    if kernels:
+        kernels.best_of_each(track_ids, frames, _APART, _PLACES_A_TRACK, gone, kept)
+        return np.flatnonzero(kept)
+    places: dict[int, list[int]] = {gone: []}
+    for i, (track_id, frame) in enumerate(zip(track_ids.tolist(), frames.tolist(), strict=True)):
+        mine = places.setdefault(track_id, [])
+        fits = len(mine) < _PLACES_A_TRACK and all(abs(frame - other) > _APART for other in mine)
+        if fits and track_id != gone:
+            mine.append(frame)
+            kept[i] = True
+    return np.flatnonzero(kept)
+
+
+def vote_excess(votes: Longs, track_ids: Longs) -> Doubles:
     """How far each place's votes stand above those of the other tracks, in standard deviations.
 
-    votes: (n,) of places, most first; first: (n,) whether it is its track's best place
+    votes, track_ids: (n,) of places, most votes first
 
     The best places of the tracks after the first tell what chance does with this very
     clip, which no formula knows beforehand.
     """
-    others = votes[first][1:8]
+    _, first = np.unique(track_ids, return_index=True)
+    others = votes[np.sort(first)[1:8]]
     chance = max(1.0, float(others.mean())) if len(others) else 1.0
     return (votes - chance) / np.sqrt(chance)
 
@@ -158,18 +194,6 @@ class Alignment:
     score: float
 
 
-def _pairs(clip: Peaks, track: Peaks) -> tuple[Longs, Longs]:
-    """Indices of clip and track peaks of the same frequency; the track's sorted by bin."""
-    first = np.searchsorted(track.bins, clip.bins - _BIN_TOLERANCE)
-    counts = np.searchsorted(track.bins, clip.bins + _BIN_TOLERANCE, side="right") - first
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return (
-        np.repeat(np.arange(len(clip)), counts),
-        np.arange(total) - np.repeat(ends - counts - first, counts),
-    )
-
-
 class Coincidences:
     """A clip laid over a track at every offset at once: how many peaks agree at each.
 
@@ -180,7 +204,7 @@ class Coincidences:
     """
 
     def __init__(self, clip: Peaks, track: Peaks) -> None:
-        clip_index, track_index = _pairs(clip, track)
+        clip_index, track_index = near_pairs(clip.bins, track.bins, _BIN_TOLERANCE)
         self._offsets = track.frames[track_index] - clip.frames[clip_index]
         self._steps = np.rint(self._offsets * _STEPS).astype(np.int64)
         self._lowest = int(self._steps.min()) if len(self._steps) else 0
@@ -229,7 +253,7 @@ def refined(clip: Peaks, track: Peaks, warp: Warp, offset: float) -> Warp:
     clip: peaks as they are in the clip; track: peaks sorted by bin
     offset: frame of the track at the clip's start, under the proposed warp
     """
-    clip_index, track_index = _pairs(unwarped(clip, warp), track)
+    clip_index, track_index = near_pairs(unwarped(clip, warp).bins, track.bins, _BIN_TOLERANCE)
     when, then = clip.frames[clip_index], track.frames[track_index]
     clip_bins, track_bins = clip.bins[clip_index], track.bins[track_index]
     tempo, start = warp.tempo, offset
@@ -254,7 +278,8 @@ def retuned(
     clip: peaks as they are in the clip; track: peaks sorted by bin
     offset: where a part of the clip fits, under a warp of the right pitch
     """
-    clip_index, track_index = _pairs(unwarped(clip, Warp(1.0, warp.pitch)), track)
+    bins = clip.bins / np.float32(warp.pitch)
+    clip_index, track_index = near_pairs(bins, track.bins, _BIN_TOLERANCE)
     when, then = clip.frames[clip_index], track.frames[track_index]
     reach = _RUN_AWAY * float(clip.frames.max(initial=0.0)) + _REACHES[0]
     near = np.abs(then - (offset + warp.tempo * when)) <= reach

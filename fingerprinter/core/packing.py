@@ -23,9 +23,13 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+
+from fingerprinter.core import compiled
+from fingerprinter.core.near import counted
 
 Values = npt.NDArray[np.int64]
 Octets = npt.NDArray[np.uint8]
@@ -85,7 +89,7 @@ def _low_parts(values: Values, counts: Values, widths: Values) -> Iterator[bytes
     sizes = (counts * widths + 63) // 64 + 1
     starts = np.cumsum(sizes) - sizes
     width = np.repeat(widths, counts)
-    bit = _counted(counts) * width
+    bit = counted(counts) * width
     word = (bit >> 6) + np.repeat(starts, counts)
     low = (values & ((np.int64(1) << width) - 1)).view(np.uint64)
     shift = (bit & 63).view(np.uint64)
@@ -104,7 +108,7 @@ def _high_parts(values: Values, counts: Values, widths: Values) -> Iterator[byte
     starts = np.cumsum(sizes) - sizes
     bits = np.zeros(8 * int(sizes.sum()), np.uint8)
     upper = values >> np.repeat(widths, counts)
-    bits[upper + _counted(counts) + np.repeat(8 * starts, counts)] = 1
+    bits[upper + counted(counts) + np.repeat(8 * starts, counts)] = 1
     return _pieces(np.packbits(bits, bitorder="little"), starts, sizes)
 
 
@@ -112,16 +116,6 @@ def _pieces(data: Octets, starts: Values, sizes: Values) -> Iterator[bytes]:
     whole = data.tobytes()
     ends = (starts + sizes).tolist()
     return (whole[start:end] for start, end in zip(starts.tolist(), ends, strict=True))
-
-
-def _parse(block: bytes) -> tuple[int, int, int]:
-    """(values, width, where the upper parts start) of a block, after its checksum."""
-    if len(block) < _HEADER.size:
-        raise DamagedBlockError(f"{len(block)} bytes are too few for a block")
-    crc, n, width = _HEADER.unpack_from(block)
-    if zlib.crc32(memoryview(block)[4:]) != crc:
-        raise DamagedBlockError(f"checksum of a block of {len(block)} bytes does not match")
-    return n, width, _HEADER.size + (n * width + 7) // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +134,14 @@ class Spans:
     """Where ranges of values lie in blocks, before any of them is read.
 
     block, low, high: (q,) int64, as asked for
-    lowest: (q,) int64, the upper part of ``low``
     first, counts: (q,) int64, the values that may lie within; at most a few at the ends do not
-    bits: (q,) int64, how many bits of the upper parts hold them
     """
 
     block: Values
     low: Values
     high: Values
-    lowest: Values
     first: Values
     counts: Values
-    bits: Values
 
     def take(self, which: Values) -> Spans:
         """The spans that an index array names."""
@@ -161,32 +151,41 @@ class Spans:
 class Blocks:
     """Blocks made by `encode_blocks`, laid end to end.
 
+    counts: (blocks,) int64, how many values each holds
     Raises `DamagedBlockError` where bytes are not what was written.
     """
 
     def __init__(self, blocks: Sequence[bytes]) -> None:
-        parsed = np.array([_parse(block) for block in blocks], np.int64).reshape(-1, 3)
-        self.counts: Values = parsed[:, 0]
-        self._widths: Values = parsed[:, 1]
-        high_starts: Values = parsed[:, 2]
-        lengths = np.array([len(block) for block in blocks], np.int64)
-        self._low_bits: Values = (np.cumsum(lengths) - lengths + _HEADER.size) * 8
-        data = np.frombuffer(b"".join(blocks) + bytes(8), np.uint8)
-        # the 8 bytes from each byte on, as overlapping numbers
-        self._words = np.ndarray(max(0, len(data) - 7), "<u8", data, strides=(1,))
-        highs = [block[start:] for block, start in zip(blocks, high_starts.tolist(), strict=True)]
+        lengths = np.fromiter(map(len, blocks), np.int64, len(blocks))
+        self._data = np.frombuffer(b"".join([*blocks, bytes(_HEADER.size)]), np.uint8)
+        starts = np.cumsum(lengths) - lengths
+        self.counts, self._widths = _opened(blocks, lengths, self._data, starts)
+        low_size = (self.counts * self._widths + 7) >> 3
+        self._low_bits: Values = 8 * (starts + _HEADER.size)
+        high_starts = (low_size + _HEADER.size).tolist()
+        highs = [block[start:] for block, start in zip(blocks, high_starts, strict=True)]
         self._highs = np.frombuffer(b"".join(highs), np.uint8)
-        self._high_bits: Values = 8 * (lengths - high_starts)
+        self._high_bits: Values = 8 * np.maximum(lengths - _HEADER.size - low_size, 0)
         self._high_firsts: Values = np.cumsum(self._high_bits) - self._high_bits
-        self._zeros: Values = self._count_zeros()
+        self._check_counts()
 
-    def _count_zeros(self) -> Values:
-        """The 0 bits before each byte of upper parts: a search finds the byte of any of them."""
+    def _check_counts(self) -> None:
         ones = np.zeros(len(self._highs) + 1, np.int64)
         np.cumsum(np.bitwise_count(self._highs), out=ones[1:])
         first = self._high_firsts >> 3
         if (ones[first + (self._high_bits >> 3)] - ones[first] != self.counts).any():
             raise DamagedBlockError("a block holds another number of values than it says")
+
+    @cached_property
+    def _words(self) -> npt.NDArray[np.uint64]:
+        """The 8 bytes from each byte on, as overlapping numbers."""
+        return np.ndarray(max(0, len(self._data) - 7), "<u8", self._data, strides=(1,))
+
+    @cached_property
+    def _zeros(self) -> Values:
+        """The 0 bits before each byte of upper parts: a search finds the byte of any of them."""
+        ones = np.zeros(len(self._highs) + 1, np.int64)
+        np.cumsum(np.bitwise_count(self._highs), out=ones[1:])
         return 8 * np.arange(len(ones)) - ones
 
     def _lower(self, which: Values, block: Values) -> Values:
@@ -201,7 +200,7 @@ class Blocks:
 
     def values(self) -> Values:
         """All values, block after block."""
-        which, width = _counted(self.counts), np.repeat(self._widths, self.counts)
+        which, width = counted(self.counts), np.repeat(self._widths, self.counts)
         lower = self._cut(np.repeat(self._low_bits, self.counts) + which * width, width)
         ones = np.flatnonzero(np.unpackbits(self._highs, bitorder="little").view(np.bool_))
         upper = ones - np.repeat(self._high_firsts, self.counts) - which
@@ -213,14 +212,17 @@ class Blocks:
     def spans(self, block: Values, low: Values, high: Values) -> Spans:
         """Where the values of low <= value < high lie in a block, for many ranges at once.
 
-        block, low, high: (q,) int64
+        block, low, high: (q,) int64; blocks in ascending order, and the ranges within each
         """
+        kernels = compiled.kernels()
+        if kernels:
+            first, counts = np.empty((2, len(block)), np.int64)
+            places = self._highs, self._high_firsts, self._high_bits, self._widths
+            kernels.spans(*places, block, low, high, first, counts)
+            return Spans(block, low, high, first, counts)
         width = self._widths[block]
-        lowest, highest = low >> width, (high - 1) >> width
-        first, end = self._below(block, lowest), self._below(block, highest + 1)
-        # from the 0 bit that ends the part below the lowest up to the one that ends the highest
-        stop = np.minimum(end + highest, self._high_bits[block])
-        return Spans(block, low, high, lowest, first, end - first, stop - first - lowest)
+        first, end = self._below(block, low >> width), self._below(block, ((high - 1) >> width) + 1)
+        return Spans(block, low, high, first, end - first)
 
     def _below(self, block: Values, upper: Values) -> Values:
         """How many values of a block have a smaller upper part: the 1 bits before a 0 bit."""
@@ -233,33 +235,49 @@ class Blocks:
 
     def read(self, spans: Spans) -> Ranges:
         """The values of ranges."""
+        bits = self._bits(spans)
+        kernels = compiled.kernels()
+        if kernels:
+            query, value = np.empty((2, int(spans.counts.sum())), np.int64)
+            places = self._data, self._low_bits, self._highs, self._high_firsts, self._widths
+            asked = spans.block, spans.low, spans.high, spans.first, bits
+            n = kernels.read(*places, *asked, query, value)
+            return Ranges(query[:n], value[:n])
         filled = np.flatnonzero(spans.counts)
-        portion = np.cumsum(spans.bits[filled]) // _BITS_AT_A_TIME
+        portion = np.cumsum(bits[filled]) // _BITS_AT_A_TIME
         portions = np.split(filled, np.flatnonzero(np.diff(portion)) + 1)
-        parts = [self._read(spans, which) for which in portions]
+        parts = [self._read(spans, bits, which) for which in portions]
         return Ranges(
             np.concatenate([part.query for part in parts]),
             np.concatenate([part.value for part in parts]),
         )
 
-    def _read(self, spans: Spans, which: Values) -> Ranges:
+    def _bits(self, spans: Spans) -> Values:
+        """How many bits of the upper parts hold each range: up to the 0 that ends its highest."""
+        width = self._widths[spans.block]
+        lowest, highest = spans.low >> width, (spans.high - 1) >> width
+        stop = np.minimum(spans.first + spans.counts + highest, self._high_bits[spans.block])
+        return stop - spans.first - lowest
+
+    def _read(self, spans: Spans, bits: Values, which: Values) -> Ranges:
         """The values of the ranges of the given numbers."""
-        spans = spans.take(which)
+        spans, bits = spans.take(which), bits[which]
         query = np.repeat(np.arange(len(which)), spans.counts)
+        lowest = spans.low >> self._widths[spans.block]
         block = spans.block[query]
-        upper = spans.lowest[query] + self._zeros_within(spans)
-        lower = self._lower(spans.first[query] + _counted(spans.counts), block)
+        upper = lowest[query] + self._zeros_within(spans, lowest, bits)
+        lower = self._lower(spans.first[query] + counted(spans.counts), block)
         value = (upper << self._widths[block]) | lower
         inside = np.flatnonzero((value >= spans.low[query]) & (value < spans.high[query]))
         return Ranges(which[query[inside]], value[inside])
 
-    def _zeros_within(self, spans: Spans) -> Values:
+    def _zeros_within(self, spans: Spans, lowest: Values, bits: Values) -> Values:
         """For each value the 0 bits between the start of its span and its own 1 bit."""
-        start = self._high_firsts[spans.block] + spans.first + spans.lowest
-        end = start + spans.bits
+        start = self._high_firsts[spans.block] + spans.first + lowest
+        end = start + bits
         sizes = ((end + 7) >> 3) - (start >> 3)
         ends = np.cumsum(sizes)
-        octets = self._highs[np.repeat(start >> 3, sizes) + _counted(sizes)]
+        octets = self._highs[np.repeat(start >> 3, sizes) + counted(sizes)]
         octets[ends - sizes] &= (255 << (start & 7)).astype(np.uint8)
         octets[ends - 1] &= (255 >> (-end & 7)).astype(np.uint8)
         ones = np.flatnonzero(np.unpackbits(octets, bitorder="little").view(np.bool_))
@@ -267,8 +285,18 @@ class Blocks:
         return ones - np.arange(len(ones)) - np.repeat(before, spans.counts)
 
 
-def _counted(counts: Values) -> Values:
-    """0, 1, 2 ... anew for each of the counts, end to end."""
-    ends = np.cumsum(counts)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) - np.repeat(ends - counts, counts)
+def _opened(
+    blocks: Sequence[bytes], lengths: Values, data: Octets, starts: Values
+) -> tuple[Values, Values]:
+    """(values, widths) of blocks, after their checksums."""
+    short = np.flatnonzero(lengths < _HEADER.size)
+    if len(short):
+        raise DamagedBlockError(f"{lengths[short[0]]} bytes are too few for a block")
+    heads = data[starts[:, None] + np.arange(_HEADER.size)]
+    said, counts = np.ascontiguousarray(heads[:, :8]).view("<u4").T
+    crcs = np.fromiter((zlib.crc32(memoryview(b)[4:]) for b in blocks), np.uint32, len(blocks))
+    wrong = np.flatnonzero(crcs != said)
+    if len(wrong):
+        size = lengths[wrong[0]]
+        raise DamagedBlockError(f"checksum of a block of {size} bytes does not match")
+    return counts.astype(np.int64), heads[:, 8].astype(np.int64)

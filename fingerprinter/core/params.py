@@ -63,6 +63,7 @@ class QueryParams:
 
     quick_peaks_per_s: float = 25.0  # a tenth of the landmarks decides most clips ...
     quick_fan_out: int = 8
+    quick_postings: int = 1 << 14  # of its rarest hashes
     quick_proposals: int = 3  # places weighed then, one after the other
     decisive: float = 0.9999  # ... with this confidence or more
     peaks_per_s: float = 70.0  # denser than the recording's: noise takes some away

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core import compiled
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.core.spectrogram import Floats, log_spectrogram
 from fingerprinter.types import Peaks
@@ -194,15 +195,24 @@ def densest(peaks: Peaks, per_s: float, params: LandmarkParams) -> Peaks:
     beat it: no fixed grid of seconds, so a clip keeps what its recording keeps.
     """
     quota = per_s * (2 * _RANK_FRAMES + 1) * params.hop_s
-    beaten_by = np.zeros(len(peaks), np.int32)
-    for step in range(1, len(peaks)):
-        near = peaks.frames[step:] - peaks.frames[:-step] <= _RANK_FRAMES
+    return peaks.take(_beaten_by(peaks.frames, peaks.salience) < quota)
+
+
+def _beaten_by(frames: Floats, salience: Floats) -> npt.NDArray[np.int32]:
+    """How many neighbours of each peak are more salient."""
+    beaten_by = np.zeros(len(frames), np.int32)
+    kernels = compiled.kernels()
+    if kernels:
+        kernels.beaten_by(frames, salience, _RANK_FRAMES, beaten_by)
+        return beaten_by
+    for step in range(1, len(frames)):
+        near = frames[step:] - frames[:-step] <= _RANK_FRAMES
         if not near.any():
             break
-        later_wins = peaks.salience[step:] > peaks.salience[:-step]
+        later_wins = salience[step:] > salience[:-step]
         beaten_by[:-step] += near & later_wins
         beaten_by[step:] += near & ~later_wins
-    return peaks.take(beaten_by < quota)
+    return beaten_by
 
 
 def detuned(peaks: Peaks, bins: float) -> Peaks:

@@ -21,7 +21,7 @@ from fingerprinter.core.probes import SPEEDS, Frequencies, Question, characteris
 from fingerprinter.errors import CorruptionError
 from fingerprinter.library.stored import stored_peaks
 from fingerprinter.store import constellations, tracks
-from fingerprinter.store.postings import GONE, PostingIndex
+from fingerprinter.store.lookup import GONE, PostingIndex
 from fingerprinter.types import (
     DuplicateGroup,
     DuplicateReport,

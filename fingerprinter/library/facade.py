@@ -40,6 +40,7 @@ from fingerprinter.library.identification import Found, Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
 from fingerprinter.library.listening import listener, read_history
 from fingerprinter.library.neighbours import NeighbourSearch, Wish
+from fingerprinter.library.pace import searching
 from fingerprinter.library.paths import path_between
 from fingerprinter.library.queries import Asked, Part, Questioner, listed
 from fingerprinter.library.recommendation import (
@@ -69,7 +70,7 @@ from fingerprinter.store import (
 )
 from fingerprinter.store.address import Address
 from fingerprinter.store.database import Database
-from fingerprinter.store.postings import PostingIndex
+from fingerprinter.store.lookup import PostingIndex
 from fingerprinter.store.schema import SCHEMA_HEAD
 from fingerprinter.store.shares import Share
 from fingerprinter.types import DuplicateReport, IndexReport, Match, Neighbour, Peaks, Track
@@ -439,7 +440,8 @@ class Library:
         def identify(peaks: Peaks) -> Sequence[Found]:
             # a new one each time: it keeps the peaks of every track that it looked at
             identifier = Identifier(connection, index, self._params, DEFAULT_QUERY)
-            return identifier.identify(peaks, at_least, every=False)
+            with searching():
+                return identifier.identify(peaks, at_least, every=False)
 
         def stored(track_id: int) -> Peaks:
             return stored_peaks(track_id, constellations.get(connection, track_id) or b"")

@@ -7,7 +7,7 @@ another (`fingerprinter.core.warp`), until one of them is decisive.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,19 +16,17 @@ from sqlalchemy import Connection
 from fingerprinter.core import matching
 from fingerprinter.core.closeness import Closeness, closeness
 from fingerprinter.core.landmarks import landmarks_of, shifted_landmarks, warped_landmarks
-from fingerprinter.core.matching import Alignment, Coincidences, Longs, Votes
+from fingerprinter.core.matching import Alignment, Coincidences, Doubles, Longs, Votes
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.peaks import by_bin, densest
 from fingerprinter.core.warp import ESCALATION, TEMPOS, UNCHANGED, Warp, unwarped
 from fingerprinter.library.stored import stored_peaks
 from fingerprinter.store import constellations
-from fingerprinter.store.postings import GONE, PostingIndex
+from fingerprinter.store.lookup import GONE, MOST_POSTINGS, PostingIndex
 from fingerprinter.types import Landmarks, Peaks
 
 _PLACES = 128  # with the most votes that are looked at, ...
 _WARPED_PLACES = 48  # ... under each of many warps
-_PLACES_A_TRACK = 3  # noise may move the most votes to another place of the right track
-_APART = 4  # frames; closer places are found by the alignment
 # Parts of the clip at which its track is looked up: it may begin before its track or end behind.
 _INSIDE = (0.1, 0.5, 0.9)
 _WARPED_INSIDE = (0.5,)  # many variants: only a clip that is half inside is found
@@ -93,17 +91,14 @@ class _Variant:
     landmarks: Sequence[Landmarks]
 
 
-def _best_of_each(track_ids: Longs, frames: Longs) -> Longs:
-    """Which places to keep, best first: a few for each living track, well apart."""
-    kept: dict[int, list[int]] = {}
-    for number, (track_id, frame) in enumerate(
-        zip(track_ids.tolist(), frames.tolist(), strict=True)
-    ):
-        mine = kept.setdefault(track_id, [])
-        if len(mine) < _PLACES_A_TRACK and all(abs(frame - frames[i]) > _APART for i in mine):
-            mine.append(number)
-    living = [number for track_id, mine in kept.items() if track_id != GONE for number in mine]
-    return np.sort(np.array(living, np.int64))
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where one variant of a clip may lie: arrays (n,), best first."""
+
+    track_ids: Longs
+    offsets: Longs
+    excess: Doubles
+    variants: Longs
 
 
 class Identifier:
@@ -138,7 +133,8 @@ class Identifier:
 
     def _decided(self, clip: _Clip) -> list[Found]:
         """The first of the places with the most votes that is beyond doubt."""
-        proposals = self._propose([self._quick(clip.strong)], (0.5,), self._query.quick_proposals)
+        quick, most = self._quick(clip.strong), self._query.quick_proposals
+        proposals = self._propose([quick], (0.5,), most, self._query.quick_postings)
         for proposal in proposals:
             found = self._judge(clip, [proposal], 1)
             if found[0].confidence >= self._query.decisive:
@@ -186,33 +182,33 @@ class Identifier:
         return [_Variant(warp, [marks]) for warp, marks in zip(stage, made, strict=True)]
 
     def _propose(
-        self, variants: Sequence[_Variant], inside: Sequence[float], most: int
+        self,
+        variants: Sequence[_Variant],
+        inside: Sequence[float],
+        most: int,
+        postings: int = MOST_POSTINGS,
     ) -> list[_Proposal]:
         """The tracks with the most votes above chance over all variants; one look-up for all."""
         question = matching.ask([variant.landmarks for variant in variants])
-        postings = self._index.lookup(self._connection, question.hashes)
-        keys = matching.places(question, postings.query, postings.position)
+        found = self._index.lookup(self._connection, question.hashes, postings)
+        keys = matching.places(question, found.query, found.position)
         length = max(int(mark.frames.max(initial=0)) for v in variants for mark in v.landmarks)
         insides = [round(part * length) for part in inside]
-        places = _PLACES if len(variants) == 1 else _WARPED_PLACES
-        found = {
-            (proposal.track_id, proposal.offset, variant.warp): proposal
-            for number, variant in enumerate(variants)
-            for proposal in self._proposals(
-                variant.warp, matching.count_votes(keys, number, places), insides
-            )
-        }
-        return sorted(found.values(), key=lambda proposal: -proposal.excess)[:most]
+        count = _PLACES if len(variants) == 1 else _WARPED_PLACES
+        places = [
+            self._places(number, matching.count_votes(keys, number, count), frames)
+            for number in range(len(variants))
+            for frames in insides
+        ]
+        return _most_votes(places, [variant.warp for variant in variants], most)
 
-    def _proposals(self, warp: Warp, votes: Votes, insides: Sequence[int]) -> Iterator[_Proposal]:
+    def _places(self, variant: int, votes: Votes, inside: int) -> _Places:
         """The best places of each track that lies there so many frames into the clip."""
-        for inside in insides:
-            track_ids, frames = self._index.locate(votes.position + inside)
-            kept = _best_of_each(track_ids, frames)
-            first = np.isin(kept, np.unique(track_ids, return_index=True)[1])
-            excess = matching.vote_excess(votes.votes[kept], first)
-            for i, above in zip(kept, excess, strict=True):
-                yield _Proposal(int(track_ids[i]), float(frames[i] - inside), float(above), warp)
+        track_ids, frames = self._index.locate(votes.position + inside)
+        kept = matching.best_of_each(track_ids, frames, GONE)
+        track_ids, frames = track_ids[kept], frames[kept]
+        excess = matching.vote_excess(votes.votes[kept], track_ids)
+        return _Places(track_ids, frames - inside, excess, np.full(len(kept), variant))
 
     def _judge(self, clip: _Clip, proposals: Sequence[_Proposal], tried: int) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
@@ -296,3 +292,18 @@ class Identifier:
             stored = constellations.get_many(self._connection, missing)
             for track_id in missing:
                 self._tracks[track_id] = by_bin(stored_peaks(track_id, stored.get(track_id, b"")))
+
+
+def _most_votes(places: Sequence[_Places], warps: Sequence[Warp], most: int) -> list[_Proposal]:
+    """The proposals with the most votes above chance, each once."""
+    track_ids, offsets, excess, variants = (
+        np.concatenate([getattr(each, name) for each in places]) for name in _Places.__slots__
+    )
+    found: dict[tuple[int, int, int], _Proposal] = {}
+    for i in np.argsort(-excess, kind="stable"):
+        if len(found) == most:
+            break
+        key = int(track_ids[i]), int(offsets[i]), int(variants[i])
+        proposal = _Proposal(key[0], float(key[1]), float(excess[i]), warps[key[2]])
+        found.setdefault(key, proposal)
+    return list(found.values())

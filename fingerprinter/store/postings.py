@@ -13,17 +13,16 @@ Each of these steps happens within the caller's transaction.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, delete, func, insert, select, text
+from sqlalchemy import Connection, delete, func, insert, select
 
 from fingerprinter.core.landmarks import hash_bits
-from fingerprinter.core.packing import Blocks, DamagedBlockError, Spans, encode_blocks
+from fingerprinter.core.packing import Blocks, DamagedBlockError, encode_blocks
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store import schema, shares
@@ -33,28 +32,13 @@ from fingerprinter.types import Landmarks
 Longs = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint32]
 
-GONE = 0  # in place of the id of a track that was removed
 PREFIX_SHIFT = 24  # posting_block.id = segment id << 24 | prefix
-_PREFIX_MASK = (1 << PREFIX_SHIFT) - 1
+PREFIX_MASK = (1 << PREFIX_SHIFT) - 1
 _BLOCK_LANDMARKS = 450  # about 1.1 KB: whole in a page of SQLite, inline in PostgreSQL
 _MERGE_FACTOR = 2  # segments of one level that are merged
 # Landmarks in memory at a time while merging: their arrays stay in a core's cache.
 _MERGE_LANDMARKS = 1 << 18
 _LEVEL_0 = 1 << 22  # landmarks up to which a segment is of level 0
-_BLOCKS_A_STATEMENT = 1024  # 1.6 MB: unpacked within a core's cache, twice as fast as 4096
-MOST_POSTINGS = 1 << 20  # for one question: time and memory have a bound in any library
-
-_SELECT_BLOCKS = {
-    "sqlite": text(
-        "SELECT b.id, b.data FROM json_each(:ids) AS wanted"
-        " CROSS JOIN posting_block AS b WHERE b.id = wanted.value ORDER BY b.id"
-    ),
-    "postgresql": text(
-        "SELECT id, data FROM posting_block"
-        " WHERE id = ANY(ARRAY(SELECT json_array_elements_text(CAST(:ids AS json))::bigint))"
-        " ORDER BY id"
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +62,8 @@ class Segment:
         return int(self.starts[-1])
 
 
-@dataclass(frozen=True, slots=True)
-class Postings:
-    """Where looked-up hashes occur.
-
-    query: (m,) int64, index into the hashes that were looked up
-    position: (m,) int64, on the common axis of all segments, see `PostingIndex.locate`
-    """
-
-    query: Longs
-    position: Longs
-
-    def __len__(self) -> int:
-        return len(self.query)
-
-
-def _read_segments(connection: Connection) -> list[Segment]:
+def read_segments(connection: Connection) -> list[Segment]:
+    """The segments of a library, in their order."""
     rows = connection.execute(select(schema.segment).order_by(schema.segment.c.id))
     return [
         Segment(
@@ -108,7 +78,7 @@ def _read_segments(connection: Connection) -> list[Segment]:
     ]
 
 
-def _opened(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
+def opened(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
     """The blocks of the given ids; names the segment of a damaged one."""
     try:
         return Blocks(blocks)
@@ -118,133 +88,6 @@ def _opened(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
             f"landmark segment {', '.join(map(str, segments))}: {error};"
             " run `fingerprinter reindex` to rebuild the landmarks from the stored peaks"
         ) from None
-
-
-class PostingIndex:
-    """The segments as they stood when this was made; looks hashes up in them."""
-
-    def __init__(self, connection: Connection, params: LandmarkParams) -> None:
-        self._bits = hash_bits(params)
-        self._segments = _read_segments(connection)
-        frames = [segment.frame_count for segment in self._segments]
-        self._bases = np.concatenate([[0], np.cumsum(frames, dtype=np.int64)])
-        self._starts = np.concatenate(
-            [
-                segment.starts[:-1] + base
-                for segment, base in zip(self._segments, self._bases[:-1], strict=True)
-            ]
-            or [np.empty(0, np.int64)]
-        )
-        self._track_ids = np.concatenate(
-            [segment.track_ids for segment in self._segments] or [np.empty(0, np.int64)]
-        )
-        self._dead = frozenset(connection.scalars(select(schema.tombstone.c.track_id)))
-
-    @property
-    def landmark_count(self) -> int:
-        """Landmarks in all segments, the dead included."""
-        return sum(segment.landmark_count for segment in self._segments)
-
-    @property
-    def frame_count(self) -> int:
-        """Length of the common axis of positions, in frames."""
-        return int(self._bases[-1])
-
-    def lookup(self, connection: Connection, hashes: Hashes, most: int = MOST_POSTINGS) -> Postings:
-        """The places where hashes occur.
-
-        hashes: (n,) uint32, sorted and distinct
-        most: about so many places at most; hashes are left out for it, the most common first,
-            as the largest segment knows them
-        """
-        asked = np.arange(len(hashes))
-        found = [Postings(np.empty(0, np.int64), np.empty(0, np.int64))]
-        for number in self._largest_first():
-            segment, base = self._segments[number], int(self._bases[number])
-            pieces: Iterable[_Piece] = _pieces(connection, segment, self._bits, hashes, asked)
-            if len(found) == 1:
-                pieces = list(pieces)
-                common = _common(pieces, most * segment.landmark_count // self.landmark_count)
-                asked = np.setdiff1d(asked, common, assume_unique=True)
-            found += [piece.read(asked, base) for piece in pieces]
-        return Postings(
-            np.concatenate([postings.query for postings in found]),
-            np.concatenate([postings.position for postings in found]),
-        )
-
-    def _largest_first(self) -> list[int]:
-        """The numbers of the segments that hold landmarks."""
-        filled = [n for n, segment in enumerate(self._segments) if segment.landmark_count]
-        return sorted(filled, key=lambda n: -self._segments[n].landmark_count)
-
-    def locate(self, positions: Longs) -> tuple[Longs, Longs]:
-        """(track ids, frames within the track) of positions; `GONE` where the track is."""
-        which = np.maximum(np.searchsorted(self._starts, positions, side="right") - 1, 0)
-        track_ids = self._track_ids[which].copy()
-        if self._dead:
-            track_ids[np.isin(track_ids, list(self._dead))] = GONE
-        return track_ids, positions - self._starts[which]
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """Some blocks of a segment, and where hashes lie in them.
-
-    asked: (q,) int64, sorted, which of the hashes; spans: where, of each of them
-    """
-
-    blocks: Blocks
-    asked: Longs
-    spans: Spans
-
-    def read(self, asked: Longs, base: int) -> Postings:
-        """The places of the hashes that are asked for still."""
-        still = np.flatnonzero(np.isin(self.asked, asked, assume_unique=True))
-        spans = self.spans.take(still)
-        found = self.blocks.read(spans)
-        position = found.value - spans.low[found.query] + base
-        return Postings(self.asked[still[found.query]], position)
-
-
-def _pieces(
-    connection: Connection, segment: Segment, bits: int, hashes: Hashes, asked: Longs
-) -> Iterator[_Piece]:
-    """What a segment may have of the hashes of the given numbers, statement by statement."""
-    prefixes = (hashes[asked] >> np.uint32(bits - segment.prefix_bits)).astype(np.int64)
-    block = np.cumsum(np.diff(prefixes, prepend=-1) > 0) - 1
-    cuts = np.flatnonzero(np.diff(block // _BLOCKS_A_STATEMENT)) + 1
-    for mine, prefix in zip(np.split(asked, cuts), np.split(prefixes, cuts), strict=True):
-        low = (hashes[mine] & np.uint32((1 << (bits - segment.prefix_bits)) - 1)).astype(np.int64)
-        yield _piece(connection, segment, mine, prefix, low * segment.frame_count)
-
-
-def _piece(
-    connection: Connection, segment: Segment, asked: Longs, prefixes: Longs, low: Longs
-) -> _Piece:
-    """The blocks of some prefixes; of each hash its number, its prefix, its lowest value."""
-    wanted = prefixes[np.flatnonzero(np.diff(prefixes, prepend=-1))]
-    ids, blocks = _fetch(connection, wanted | (segment.id << PREFIX_SHIFT))
-    present = np.array([*(id_ & _PREFIX_MASK for id_ in ids), -1], np.int64)
-    block = np.searchsorted(present[:-1], prefixes)
-    there = np.flatnonzero(present[block] == prefixes)
-    opened, low = _opened(ids, blocks), low[there]
-    return _Piece(opened, asked[there], opened.spans(block[there], low, low + segment.frame_count))
-
-
-def _fetch(connection: Connection, ids: Longs) -> tuple[list[int], list[bytes]]:
-    """The blocks of the given ids that exist, in order of id."""
-    statement = _SELECT_BLOCKS[connection.dialect.name]
-    rows = connection.execute(statement, {"ids": json.dumps(ids.tolist())}).all()
-    return [row[0] for row in rows], [bytes(row[1]) for row in rows]
-
-
-def _common(pieces: Sequence[_Piece], most: int) -> Longs:
-    """The hashes to leave out, the most common, so that about ``most`` postings are left."""
-    asked = np.concatenate([piece.asked for piece in pieces])
-    counts = np.concatenate([piece.spans.counts for piece in pieces])
-    order = np.argsort(counts, kind="stable")
-    fitting = np.searchsorted(np.cumsum(counts[order]), most, side="right")
-    return asked[order[fitting:]]
 
 
 def _prefix_bits(landmarks: int, bits: int) -> int:
@@ -327,7 +170,7 @@ def add_segment(
 def merge_due(connection: Connection, params: LandmarkParams) -> bool:
     """Merges one group of segments of like size, if there is one; says whether it did."""
     _drop_blocks(connection, shares.droppable(connection, []))
-    due = _due(_read_segments(connection))
+    due = _due(read_segments(connection))
     if due:
         _merge(connection, params, due)
     return bool(due)
@@ -431,11 +274,11 @@ def _read_range(
     if not rows:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     ids = [row.id for row in rows]
-    blocks = _opened(ids, [bytes(row.data) for row in rows])
+    blocks = opened(ids, [bytes(row.data) for row in rows])
     values = blocks.values()
     low = values // segment.frame_count  # several times as fast as divmod
     positions = values - low * segment.frame_count
-    firsts = (np.array(ids, np.int64) & _PREFIX_MASK) << (bits - segment.prefix_bits)
+    firsts = (np.array(ids, np.int64) & PREFIX_MASK) << (bits - segment.prefix_bits)
     hashes = np.repeat(firsts, blocks.counts) | low
     if span >= 0:
         return hashes, positions
@@ -473,7 +316,7 @@ def newest_segment(connection: Connection) -> int:
 def drop_all(connection: Connection) -> None:
     """Forgets every landmark, as `reindex` does before it writes them anew."""
     if shares.is_spread(connection):
-        _drop_segments(connection, _read_segments(connection))
+        _drop_segments(connection, read_segments(connection))
     else:
         connection.execute(delete(schema.posting_block))
     for table in (schema.segment, schema.tombstone):
@@ -492,7 +335,7 @@ class PostingStats:
 
 def stats(connection: Connection) -> PostingStats:
     """Counts and bytes of all segments."""
-    segments = _read_segments(connection)
+    segments = read_segments(connection)
     return PostingStats(
         segments=len(segments),
         landmarks=sum(segment.landmark_count for segment in segments),

@@ -34,7 +34,7 @@ from fingerprinter.library import MIN_CONFIDENCE
 from fingerprinter.library.identification import Identifier
 from fingerprinter.store import tracks
 from fingerprinter.store.database import Database
-from fingerprinter.store.postings import PostingIndex, Postings
+from fingerprinter.store.lookup import MOST_POSTINGS, PostingIndex, Postings
 from fingerprinter.types import Peaks
 
 COLD = 6  # questions to a database that is in no cache
@@ -46,9 +46,11 @@ class CountingIndex(PostingIndex):
     hashes = postings = 0
     lookup_s = 0.0
 
-    def lookup(self, connection: Connection, hashes: npt.NDArray[np.uint32]) -> Postings:
+    def lookup(
+        self, connection: Connection, hashes: npt.NDArray[np.uint32], most: int = MOST_POSTINGS
+    ) -> Postings:
         started = time.process_time()
-        found = super().lookup(connection, hashes)
+        found = super().lookup(connection, hashes, most)
         self.lookup_s += time.process_time() - started
         self.hashes += len(hashes)
         self.postings += len(found)

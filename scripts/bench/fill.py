@@ -27,7 +27,7 @@ from fingerprinter.library.indexing import merge_segments
 from fingerprinter.library.intake import FoundFile, Item, take_in
 from fingerprinter.store import settings, tracks
 from fingerprinter.store.database import Database
-from fingerprinter.store.postings import PostingIndex
+from fingerprinter.store.lookup import PostingIndex
 
 BATCH_S = 15_000.0  # seconds of audio in a batch, as in `index`
 

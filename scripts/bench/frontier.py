@@ -47,7 +47,7 @@ from fingerprinter.library.intake import FoundFile, take_in
 from fingerprinter.library.windows import hear
 from fingerprinter.store import constellations, postings, tracks
 from fingerprinter.store.database import Database
-from fingerprinter.store.postings import PostingIndex
+from fingerprinter.store.lookup import PostingIndex
 from fingerprinter.types import Match, Peaks
 
 SETTINGS = (

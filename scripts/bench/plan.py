@@ -26,7 +26,7 @@ from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
 from fingerprinter.core.peaks import find_peaks
 from fingerprinter.library import MIN_CONFIDENCE
 from fingerprinter.library.identification import Identifier
-from fingerprinter.store.postings import MOST_POSTINGS, PostingIndex, Postings
+from fingerprinter.store.lookup import MOST_POSTINGS, PostingIndex, Postings
 from fingerprinter.types import Peaks
 
 STARTS_S, LENGTH_S = (3, 12, 21), 10
@@ -38,9 +38,9 @@ class BoundedIndex(PostingIndex):
     most = MOST_POSTINGS
 
     def lookup(
-        self, connection: Connection, hashes: npt.NDArray[np.uint32], most: int = 0
+        self, connection: Connection, hashes: npt.NDArray[np.uint32], most: int = MOST_POSTINGS
     ) -> Postings:
-        found = super().lookup(connection, hashes, self.most)
+        found = super().lookup(connection, hashes, min(most, self.most))
         self.asked.append(len(hashes))
         self.kept.append(len(np.unique(found.query)))
         return found

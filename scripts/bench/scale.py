@@ -31,7 +31,7 @@ from fingerprinter.core.params import DEFAULT
 from fingerprinter.library import open_library
 from fingerprinter.store.address import Address
 from fingerprinter.store.database import Database
-from fingerprinter.store.postings import PostingIndex
+from fingerprinter.store.lookup import PostingIndex
 
 HERE = Path(__file__).resolve().parent
 GROWING = "growing"

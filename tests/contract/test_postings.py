@@ -13,8 +13,10 @@ from sqlalchemy import Connection, func, insert, select, update
 from fingerprinter.core.landmarks import hash_bits
 from fingerprinter.core.params import DEFAULT
 from fingerprinter.errors import CorruptionError
+from fingerprinter.store import lookup as lookups
 from fingerprinter.store import postings, schema
-from fingerprinter.store.postings import GONE, PREFIX_SHIFT, PostingIndex
+from fingerprinter.store.lookup import GONE, PostingIndex
+from fingerprinter.store.postings import PREFIX_SHIFT
 from fingerprinter.types import Landmarks
 
 Entry = tuple[int, int, int]  # hash, track id, frame
@@ -149,13 +151,28 @@ def test_a_track_without_landmarks_takes_part(store: Store) -> None:
 
 
 def test_more_blocks_than_a_statement_takes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postings, "_BLOCKS_A_STATEMENT", 3)
+    monkeypatch.setattr(lookups, "_BLOCKS_A_STATEMENT", 3)
+    monkeypatch.setattr(lookups, "_KEPT_LANDMARKS", 0)
     added = tracks(range(1, 20))
     with store.write() as connection:
         add(connection, added)
         assert number_of(connection, "posting_block") > 6
     with store.read() as connection:
         assert lookup(connection) == entries(added)
+
+
+def test_a_small_segment_is_kept_once_much_of_it_was_read(store: Store) -> None:
+    added = tracks(range(1, 20))
+    with store.write() as connection:
+        add(connection, added)
+        index = PostingIndex(connection, DEFAULT)
+        few = VOCABULARY[:: len(VOCABULARY) // 2]
+        once = lookup(connection, index, few)
+        assert lookup(connection, index) == entries(added)
+        postings.drop_all(connection)
+        assert lookup(connection, index) == entries(added)
+        assert lookup(connection, index, few) == once
+        assert lookup(connection) == []
 
 
 def test_places_are_found_at_the_borders_of_tracks(store: Store) -> None:

@@ -15,9 +15,11 @@ from test_postings import Entry, add, bury, entries, lookup, merge_all, tracks
 
 from fingerprinter.core.params import DEFAULT
 from fingerprinter.errors import LibraryError, UsageError
+from fingerprinter.store import lookup as lookups
 from fingerprinter.store import postings, shares
 from fingerprinter.store.database import Database
-from fingerprinter.store.postings import PREFIX_SHIFT, PostingIndex
+from fingerprinter.store.lookup import PostingIndex
+from fingerprinter.store.postings import PREFIX_SHIFT
 from fingerprinter.store.spread import spread
 
 ADDED = tracks(range(1, 9))
@@ -149,7 +151,7 @@ def test_each_server_gets_the_ids_and_sends_what_it_has(library: Database) -> No
         # in order: as the servers send them, every second id may be one server's
         every = text("SELECT id FROM posting_block ORDER BY id")
         ids = list(connection.scalars(every))
-        asked = str(postings._SELECT_BLOCKS["postgresql"]).replace(":ids", f"'{ids[::2]}'", 1)
+        asked = str(lookups._SELECT_BLOCKS["postgresql"]).replace(":ids", f"'{ids[::2]}'", 1)
         plan = explained(connection, asked)
     remote = r"Remote SQL: SELECT id, data FROM .* WHERE \(\(id = ANY \(\$1::bigint\[\]\)\)\)$"
     assert len(re.findall(remote, plan, re.MULTILINE)) == 3

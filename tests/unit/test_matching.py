@@ -86,23 +86,22 @@ def test_the_places_with_most_votes_come_first(
 
 def test_excess_ranks_places_as_their_votes_do() -> None:
     """Two places of the best track, then one each of three others."""
-    first = np.array([True, False, True, True, True])
-    excess = matching.vote_excess(np.array([40, 30, 7, 7, 3]), first)
+    tracks = np.array([5, 5, 9, 2, 7])
+    excess = matching.vote_excess(np.array([40, 30, 7, 7, 3]), tracks)
     assert (np.diff(excess) <= 0).all()
     assert excess[1] > 0 > excess[-1]
 
 
 def test_a_second_place_of_the_best_track_does_not_count_as_chance() -> None:
-    alone = matching.vote_excess(np.array([40, 7, 7]), np.array([True, True, True]))
-    both = matching.vote_excess(np.array([40, 30, 7, 7]), np.array([True, False, True, True]))
+    alone = matching.vote_excess(np.array([40, 7, 7]), np.array([5, 9, 2]))
+    both = matching.vote_excess(np.array([40, 30, 7, 7]), np.array([5, 5, 9, 2]))
     assert both[0] == alone[0]
 
 
 @pytest.mark.parametrize("votes", [[], [40]])
 def test_excess_needs_no_other_track(votes: list[int]) -> None:
-    assert len(
-        matching.vote_excess(np.array(votes, np.int64), np.ones(len(votes), np.bool_))
-    ) == len(votes)
+    excess = matching.vote_excess(np.array(votes, np.int64), np.full(len(votes), 5))
+    assert len(excess) == len(votes)
 
 
 def random_peaks(seed: int, n: int, frames: float) -> Peaks:

@@ -1,0 +1,187 @@
+"""The hot loops of a search as machine code (numba).
+
+Each is the twin of a few lines of NumPy, which stand where it is called, and gives the same
+numbers. Nothing but `fingerprinter.core.compiled` loads this module.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+_ONES = np.array([n.bit_count() for n in range(256)], np.int64)
+
+_compiled = numba.njit(cache=True, nogil=True)
+
+
+@_compiled
+def spans(highs, high_firsts, high_bits, widths, block, low, high, first, counts):
+    """For ranges in order, of blocks in order: the first value of each, and how many it has.
+
+    A value counts if its upper part is one of the range's. A cursor walks over the upper parts
+    of a block: ``ones`` values and ``zeros`` steps of the upper part lie before it.
+    """
+    before = -1
+    bit = ones = zeros = end = 0
+    for i in range(len(block)):
+        number = block[i]
+        if number != before:
+            before, ones, zeros = number, 0, 0
+            bit = high_firsts[number]
+            end = bit + high_bits[number]
+        lowest, highest = low[i] >> widths[number], (high[i] - 1) >> widths[number]
+        while zeros < lowest and bit < end:
+            octet = np.int64(highs[bit >> 3])
+            if bit & 7 == 0 and zeros + 8 - _ONES[octet] < lowest:
+                ones += _ONES[octet]
+                zeros += 8 - _ONES[octet]
+                bit += 8
+            else:
+                one = (octet >> (bit & 7)) & 1
+                ones += one
+                zeros += 1 - one
+                bit += 1
+        first[i] = ones
+        while zeros < highest and bit < end:
+            one = (np.int64(highs[bit >> 3]) >> (bit & 7)) & 1
+            ones += one
+            zeros += 1 - one
+            bit += 1
+        # the next range may begin within the same upper part: the cursor stays before it
+        ahead = bit
+        while ahead < end and (np.int64(highs[ahead >> 3]) >> (ahead & 7)) & 1:
+            ahead += 1
+        counts[i] = ones + ahead - bit - first[i]
+
+
+@_compiled
+def read(data, low_bits, highs, high_firsts, widths, block, low, high, first, bits, query, value):
+    """Writes the values that lie within each range, and its number; says how many there are."""
+    written = 0
+    for i in range(len(block)):
+        number = block[i]
+        width = widths[number]
+        mask, upper, which = (1 << width) - 1, low[i] >> width, first[i]
+        start = high_firsts[number] + first[i] + upper
+        for bit in range(start, start + bits[i]):
+            if (np.int64(highs[bit >> 3]) >> (bit & 7)) & 1 == 0:
+                upper += 1
+                continue
+            place = low_bits[number] + which * width
+            lower, held = np.int64(data[place >> 3]) >> (place & 7), 8 - (place & 7)
+            byte = (place >> 3) + 1
+            while held < width:
+                lower |= np.int64(data[byte]) << held
+                held += 8
+                byte += 1
+            found = (upper << width) | (lower & mask)
+            if low[i] <= found < high[i]:
+                query[written] = i
+                value[written] = found
+                written += 1
+            which += 1
+    return written
+
+
+@_compiled
+def votes(query, position, first, counts, shifts, keys):
+    """Writes the key of each place that postings vote for."""
+    written = 0
+    for i in range(len(query)):
+        start = first[query[i]]
+        for which in range(start, start + counts[query[i]]):
+            keys[written] = position[i] + shifts[which]
+            written += 1
+
+
+@_compiled
+def best_places(keys, position, count):
+    """Writes the places with the most votes among sorted keys, best first, and how many they have.
+
+    As many as there is room for; of equal ones the first. Says how many there are.
+    """
+    found = start = 0
+    while start < len(keys):
+        end = start + 1
+        while end < len(keys) and keys[end] == keys[start]:
+            end += 1
+        after = end
+        while after < len(keys) and keys[after] == keys[start] + 1:
+            after += 1
+        n = after - start
+        if found < len(count) or n > count[found - 1]:
+            at = min(found, len(count) - 1)
+            found = at + 1 if found < len(count) else found
+            while at > 0 and count[at - 1] < n:
+                position[at], count[at] = position[at - 1], count[at - 1]
+                at -= 1
+            position[at], count[at] = keys[start], n
+        start = end
+    return found
+
+
+@_compiled
+def best_of_each(track_ids, frames, apart, most, gone, kept):
+    """Marks the places to keep, of places best first: a few of each track, well apart."""
+    for i in range(len(track_ids)):
+        if track_ids[i] == gone:
+            continue
+        mine, near = 0, False
+        for j in range(i):
+            if kept[j] and track_ids[j] == track_ids[i]:
+                mine += 1
+                near |= abs(frames[j] - frames[i]) <= apart
+        kept[i] = mine < most and not near
+
+
+@_compiled
+def near_pairs(a_bins, b_bins, reach):
+    """(index in a, index in b) of all pairs at most so many bins apart; b sorted."""
+    first = np.searchsorted(b_bins, a_bins - reach)
+    end = np.searchsorted(b_bins, a_bins + reach, side="right")
+    total = 0
+    for i in range(len(a_bins)):
+        total += end[i] - first[i]
+    a_index, b_index = np.empty(total, np.int64), np.empty(total, np.int64)
+    written = 0
+    for i in range(len(a_bins)):
+        for j in range(first[i], end[i]):
+            a_index[written] = i
+            b_index[written] = j
+            written += 1
+    return a_index, b_index
+
+
+@_compiled
+def paired(frames, bins, min_dt, max_dt, max_df, fan_out, anchors, targets):
+    """Writes the anchor and target of each pair; says how many there are."""
+    taken = np.zeros(len(frames), np.int32)
+    written = 0
+    for step in range(1, len(frames)):
+        reached = False
+        for i in range(len(frames) - step):
+            dt = frames[i + step] - frames[i]
+            if dt > max_dt:
+                continue
+            reached = True
+            near = dt >= min_dt and abs(bins[i + step] - bins[i]) <= max_df
+            if near and taken[i] < fan_out:
+                taken[i] += 1
+                anchors[written], targets[written] = i, i + step
+                written += 1
+        if not reached:
+            break
+    return written
+
+
+@_compiled
+def beaten_by(frames, salience, reach, beaten):
+    """Counts for each peak the more salient ones within reach; of equal ones the first wins."""
+    for i in range(len(frames)):
+        j = i + 1
+        while j < len(frames) and frames[j] - frames[i] <= reach:
+            if salience[j] > salience[i]:
+                beaten[i] += 1
+            else:
+                beaten[j] += 1
+            j += 1

@@ -1,0 +1,160 @@
+"""Machine code and NumPy give the same numbers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fingerprinter.core import compiled, landmarks, matching, peaks
+from fingerprinter.core.near import near_pairs
+from fingerprinter.core.packing import Blocks, encode_blocks
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.library import pace
+from fingerprinter.types import Peaks
+
+Answer = TypeVar("Answer")
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def as_it_was() -> Iterator[None]:
+    before = compiled._kernels, compiled._tried
+    yield
+    compiled._kernels, compiled._tried = before
+
+
+def both(ask: Callable[[], Answer]) -> tuple[Answer, Answer]:
+    """What a function gives in NumPy and as machine code."""
+    compiled._kernels, compiled._tried = None, False
+    plain = ask()
+    compiled.load()
+    assert compiled.kernels() is not None
+    return plain, ask()
+
+
+def constellation(rng: np.random.Generator, n: int) -> Peaks:
+    frames, bins = rng.integers(0, 1200, n) / 4, rng.integers(12, 2040, n) / 4
+    salience = rng.integers(0, 20, n)  # with many equal ones
+    made = Peaks(*(values.astype(np.float32) for values in (frames, bins, salience)))
+    return peaks.in_order(made)
+
+
+@given(SEEDS)
+def test_ranges_of_blocks(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    runs = [
+        np.sort(rng.integers(0, 1 << int(rng.integers(1, 50)), rng.integers(1, 900)))
+        for _ in range(20)
+    ]
+    blocks = Blocks(encode_blocks(np.concatenate(runs), np.array([len(run) for run in runs])))
+    steps = [max(1, int(run[-1]) // int(rng.integers(1, 600))) for run in runs]
+    starts = [np.unique(rng.integers(0, 700, 30)) * step for step in steps]
+    block = np.repeat(np.arange(len(runs)), [len(each) for each in starts])
+    low = np.concatenate(starts)
+    high = low + np.repeat(steps, [len(each) for each in starts])
+    plain, fast = both(lambda: blocks.spans(block, low, high))
+    for name in plain.__slots__:
+        np.testing.assert_array_equal(getattr(plain, name), getattr(fast, name))
+    read, quick = both(lambda: blocks.read(plain))
+    np.testing.assert_array_equal(read.query, quick.query)
+    np.testing.assert_array_equal(read.value, quick.value)
+    wanted = [
+        (i, value)
+        for i, number in enumerate(block)
+        for value in runs[number]
+        if low[i] <= value < high[i]
+    ]
+    assert list(zip(quick.query, quick.value, strict=True)) == wanted
+
+
+@given(SEEDS)
+def test_votes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(1, 4, 40)
+    first = np.cumsum(counts) - counts
+    shifts = rng.integers(-50, 50, counts.sum())
+    question = matching.Question(np.arange(40, dtype=np.uint32), first, counts, shifts)
+    query, position = rng.integers(0, 40, 3000), rng.integers(0, 400, 3000)
+    plain, fast = both(lambda: matching.places(question, query, position))
+    np.testing.assert_array_equal(plain, fast)
+    keys = plain + matching._ORIGIN + (3 << matching._VARIANT_SHIFT)
+    for most in (1, 7, 48, 5000):
+        slow, quick = both(lambda most=most: matching.count_votes(keys, 3, most))
+        np.testing.assert_array_equal(slow.position, quick.position)
+        np.testing.assert_array_equal(slow.votes, quick.votes)
+        assert len(slow.votes) == min(most, len(np.unique(plain)))
+
+
+def test_no_votes() -> None:
+    for found in both(lambda: matching.count_votes(np.empty(0, np.int64), 0, 5)):
+        assert len(found.votes) == 0
+
+
+@given(SEEDS)
+def test_best_of_each(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    track_ids, frames = rng.integers(0, 5, 60), rng.integers(0, 60, 60)
+    plain, fast = both(lambda: matching.best_of_each(track_ids, frames, 0))
+    np.testing.assert_array_equal(plain, fast)
+    assert 0 not in track_ids[plain]
+    assert np.bincount(track_ids[plain]).max() <= 3
+
+
+@given(SEEDS)
+def test_pairs_of_near_bins(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    clip = constellation(rng, 80).bins / np.float32(rng.uniform(0.8, 1.25))
+    track = np.sort(constellation(rng, 200).bins)
+    (a, b), (c, d) = both(lambda: near_pairs(clip, track, 1.25))
+    np.testing.assert_array_equal(a, c)
+    np.testing.assert_array_equal(b, d)
+    apart = np.abs(clip[:, None] - track[None])
+    assert abs(len(a) - (apart <= 1.25).sum()) <= (np.abs(apart - 1.25) < 1e-4).sum()
+
+
+@given(SEEDS, st.integers(1, 12))
+def test_landmarks(seed: int, fan_out: int) -> None:
+    clip = constellation(np.random.default_rng(seed), 150)
+    plain, fast = both(lambda: landmarks.landmarks_of(clip, DEFAULT, fan_out, 0.5))
+    np.testing.assert_array_equal(plain.hashes, fast.hashes)
+    np.testing.assert_array_equal(plain.frames, fast.frames)
+
+
+@given(SEEDS)
+def test_densest_peaks(seed: int) -> None:
+    clip = constellation(np.random.default_rng(seed), 300)
+    plain, fast = both(lambda: peaks.densest(clip, 9.0, DEFAULT))
+    np.testing.assert_array_equal(plain.frames, fast.frames)
+    np.testing.assert_array_equal(plain.bins, fast.bins)
+    assert 0 < len(plain) < len(clip)
+
+
+def test_a_process_that_searches_long_loads_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled, "_kernels", None)
+    monkeypatch.setattr(compiled, "_tried", False)
+    monkeypatch.setattr(pace, "_searched_s", 0.0)
+    with pace.searching():
+        assert compiled.kernels() is None
+    monkeypatch.setattr(pace, "_searched_s", 60.0)
+    with pace.searching():
+        assert compiled.kernels() is not None
+
+
+def test_without_machine_code_numpy_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(compiled, "_kernels", None)
+    monkeypatch.setattr(compiled, "_tried", False)
+    monkeypatch.setitem(__import__("sys").modules, "fingerprinter.core.kernels", None)
+    monkeypatch.delattr("fingerprinter.core.kernels", raising=False)
+    with caplog.at_level(logging.WARNING):
+        compiled.load()
+        compiled.load()
+    assert compiled.kernels() is None
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
