@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from sqlalchemy import Connection
 from fingerprinter.embedding import FACETS_ID, EmbeddingModel
 from fingerprinter.embedding.facets import ROW_WIDTH, of_rows
 from fingerprinter.library.queries import Question
+from fingerprinter.library.vocabulary import describes
 from fingerprinter.store import facets, vectors
 from fingerprinter.types import Reasons
 
@@ -20,7 +20,6 @@ Doubles = npt.NDArray[np.float64]
 
 _MARKED = 0.8  # deviations above the library's mean, from which on a tag is worth its name
 _TAGS = 3
-_DECADE = re.compile(r"\d0s|oldies")  # says what the network takes a recording's sound for
 
 
 class Explainer:
@@ -75,7 +74,7 @@ class Explainer:
 
     def _shared(self, marked: Floats) -> tuple[str, ...]:
         best = [self._names[tag] for tag in np.argsort(-marked) if marked[tag] >= _MARKED]
-        return tuple(name for name in best if not _DECADE.fullmatch(name))[:_TAGS]
+        return tuple(filter(describes, best))[:_TAGS]
 
 
 def _standardised_distance(mine: Floats, theirs: Floats) -> Doubles:

@@ -65,7 +65,19 @@ _LITTLE_WORDS = (
 )
 _FILLERS: Final = frozenset(_LITTLE_WORDS.split())
 _LONGEST = 3  # words of a phrase
+_NO_SOUND = re.compile(r"\d0s|oldies|sexy")
 _MINUS = re.compile(r"(?<!\S)-(?=\w)")
+
+
+def describes(tag: str) -> bool:
+    """Whether a tag may be told of a track: it says how it sounds, not when or whom it is for.
+
+    The network hears the 60s in any orchestra.
+
+    >>> describes("metal"), describes("90s")
+    (True, False)
+    """
+    return not _NO_SOUND.fullmatch(tag)
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,6 +248,15 @@ def test_clusters_are_named_by_their_tags(address: str) -> None:
             library.clusters(25)
 
 
+def test_no_cluster_is_named_by_a_decade(address: str) -> None:
+    tags = {"80s": 9.0, "jazz": 7.0}
+    old = [Shelved(f"old {n}", vector=(20, n), tags=tags) for n in range(8)]
+    new = [Shelved(f"new {n}", vector=(0, 0, 20, n)) for n in range(8)]
+    shelve(address, [*old, *new])
+    with open_library(address) as library:
+        assert {cluster.name for cluster in library.clusters(2)} >= {"jazz"}
+
+
 def test_a_map_has_a_place_for_every_track(address: str) -> None:
     ids = shelve(address, clumps())
     with open_library(address) as library:

@@ -46,6 +46,14 @@ def test_what_sounds_alike_lies_together() -> None:
     assert np.array_equal(found.places, lay_out(space(0, 90), grouping(90)).places)
 
 
+def test_clusters_are_made_of_directions() -> None:
+    """Few tracks lie along the main axes with all of their length."""
+    rng = np.random.default_rng(0)
+    rows = clusters._directions(rng.standard_normal((50, 64)).astype(np.float32))
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
+    assert rows.shape == (50, 32)
+
+
 def test_tracks_beyond_the_sample_are_put_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sound_map, "LANDMARKS", 60)
     found = lay_out(space(1, 300), grouping(300))
