@@ -34,7 +34,6 @@ from fingerprinter.evaluation.degrade import stretched
 SR = 16_000  # Hz at which it is mixed: all that a fingerprint hears
 WRITTEN_SR = 44_100
 LEVEL = 0.1  # RMS of each track, of full scale
-LEAST_S = 60.0  # shorter tracks are left out
 FADES_S = (4.0, 12.0)
 BETWEEN_S, BETWEEN_EVERY = (20.0, 60.0), 3
 TALK_S, TALK_SHARE = (8.0, 20.0), 0.5
@@ -95,8 +94,8 @@ def draw_part(
     return Part(str(path), known, at_level(changed, LEVEL), start / SR, warp)
 
 
-def long_enough(folders: Sequence[str]) -> list[Path]:
-    return [path for path in find_audio(folders) if (duration_s(path) or 0) >= LEAST_S]
+def long_enough(folders: Sequence[str], least_s: float) -> list[Path]:
+    return [path for path in find_audio(folders) if (duration_s(path) or 0) >= least_s]
 
 
 def duration_s(path: Path) -> float | None:
@@ -106,8 +105,8 @@ def duration_s(path: Path) -> float | None:
 
 def draw_parts(given: argparse.Namespace, rng: np.random.Generator) -> Iterator[Part]:
     """The tracks of a mix in their order, no track twice, unknown ones between where wanted."""
-    music = long_enough(given.music)
-    between = long_enough(given.between or [])
+    music = long_enough(given.music, given.least)
+    between = long_enough(given.between or [], BETWEEN_S[1])
     for number, which in enumerate(rng.choice(len(music), given.tracks, replace=False)):
         if between and number % BETWEEN_EVERY == BETWEEN_EVERY - 1:
             stranger = between[int(rng.integers(len(between)))]
@@ -193,6 +192,7 @@ def main() -> None:
     parser.add_argument("--mixes", type=int, default=3)
     parser.add_argument("--tracks", type=int, default=20, help="in each mix")
     parser.add_argument("--slot", type=float, default=187.0, help="seconds of each at most")
+    parser.add_argument("--least", type=float, default=60.0, help="seconds; shorter ones stay out")
     parser.add_argument("--change", type=float, default=0.06, help="of tempo or speed, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--talk", nargs="+", metavar="FOLDER")

@@ -3,8 +3,8 @@
     python scripts/bench/recall.py ALONE.db CROWD.db --outside FOLDER... --out RESULTS.json
 
 Runs `fingerprinter evaluate identify` on both libraries with the same seed: the fillers of CROWD
-have no files, so that the clips are drawn from the same tracks. What follows `--` is passed on,
-for example `-- --ambience NOISE --speech VOICES`.
+have no files, so that the clips are drawn from the same tracks. Other options are passed on, for
+example `--ambience NOISE --speech VOICES`.
 """
 
 from __future__ import annotations
@@ -46,11 +46,10 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=24, help="of each condition")
     parser.add_argument("--outside-clips", type=int, default=200, help="of all conditions")
     parser.add_argument("--out", type=Path, required=True, help="the results, as JSON")
-    parser.add_argument("more", nargs="*", help="options of `evaluate identify`")
-    given = parser.parse_args()
+    given, more = parser.parse_known_args()
     folders = [word for folder in given.outside for word in ("--outside", folder)]
     report = {
-        name: measure(library, given.clips, given.outside_clips, [*folders, *given.more])
+        name: measure(library, given.clips, given.outside_clips, [*folders, *more])
         for name, library in (("alone", given.alone), ("crowd", given.crowd))
     }
     given.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
