@@ -170,10 +170,13 @@ class Blocks:
         self._check_counts()
 
     def _check_counts(self) -> None:
-        ones = np.zeros(len(self._highs) + 1, np.int64)
-        np.cumsum(np.bitwise_count(self._highs), out=ones[1:])
+        if len(self) == 0:
+            return
+        sizes = self._high_bits >> 3
+        ones = np.bitwise_count(self._highs)
+        empty = not sizes.all()  # every block has a value, and so a byte of upper parts
         first = self._high_firsts >> 3
-        if (ones[first + (self._high_bits >> 3)] - ones[first] != self.counts).any():
+        if empty or (np.add.reduceat(ones, first, dtype=np.int64) != self.counts).any():
             raise DamagedBlockError("a block holds another number of values than it says")
 
     @cached_property
