@@ -76,6 +76,11 @@ class Space:
             return np.ones(len(units), np.float32)
         return _reach(units, self.sample)
 
+    def scale(self, units: Floats) -> Floats:
+        """By what the distances of each unit vector (m, dim) are stretched, (m,) float32."""
+        typical = 1.0 if self.typical is None else self.typical
+        return np.sqrt(typical / self.reach(units)).astype(np.float32)
+
     def entries(self, units: Floats) -> Floats:
         """What an index of inner products holds of tracks, (m, dim + 1) float32.
 

@@ -33,13 +33,15 @@ from fingerprinter.library.analyzing import (
     analyze_track,
 )
 from fingerprinter.library.clusters import Cluster, group
+from fingerprinter.library.copies import Copies
 from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, DuplicateSearch, OnSearched
 from fingerprinter.library.explanation import Explanation, explain_alone, explain_match
 from fingerprinter.library.filters import EVERYTHING, TrackFilter
 from fingerprinter.library.identification import Found, Identifier
 from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
 from fingerprinter.library.listening import listener, read_history
-from fingerprinter.library.neighbours import NeighbourSearch, Wish
+from fingerprinter.library.listing import Wish
+from fingerprinter.library.neighbours import NeighbourSearch
 from fingerprinter.library.pace import searching
 from fingerprinter.library.paths import path_between
 from fingerprinter.library.queries import Asked, Part, Questioner, listed
@@ -564,7 +566,8 @@ class Library:
                 [resolve(connection, ref) for ref in refs] for refs in (likes, dislikes)
             )
             space = sound_space(connection, self._config.cache, self._model.digest)
-            return recommend_by_likes(connection, space, liked, disliked, n)
+            copies = Copies(connection, self._params)
+            return recommend_by_likes(connection, space, liked, disliked, copies, n)
 
     def recommend_from(
         self, plays: str | os.PathLike[str], user: str | None = None, n: int = 10
@@ -578,7 +581,8 @@ class Library:
         with self._database.connect() as connection:
             space = sound_space(connection, self._config.cache, self._model.digest)
             who = listener(history, user)
-            return recommend_by_history(connection, space, history, who, n)
+            copies = Copies(connection, self._params)
+            return recommend_by_history(connection, space, history, who, copies, n)
 
     def path(
         self, start: TrackRef, end: TrackRef, n: int = 10, *, per_artist: bool = False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,11 +12,12 @@ from sqlalchemy import Connection
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.embedding import EmbeddingModel, VectorIndex
 from fingerprinter.library.copies import Copies
-from fingerprinter.library.filters import EVERYTHING, TrackFilter, admitted
+from fingerprinter.library.filters import admitted
+from fingerprinter.library.listing import Listing, NoCopies, Sameness, Wish
 from fingerprinter.library.queries import Question
 from fingerprinter.library.reasons import Explainer
 from fingerprinter.store import tracks, vectors
-from fingerprinter.types import Neighbour, Track
+from fingerprinter.types import Neighbour
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -26,27 +26,7 @@ Ids = npt.NDArray[np.int64]
 # the first ten that are of the artist of three tracks, and of one of two artists of two tracks
 # each: 35 and 47 %; by the centroid 36 and 44, by the nearest alone 32 and 45, by the mean 35, 41.
 _SHARPNESS = 5.0
-# Cosine from which on two tracks may be copies: of 16 tracks and themselves as MP3 of 32 kbit/s 0.5
-# was the least, 0.74 the next, 0.87 where five seconds were cut off.
-_NEAR = 0.6
 _MORE = 4  # times as many candidates, where those that there were did not suffice
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the list of neighbours shall be.
-
-    n: how many; only: which tracks may be in it
-    per_artist: of one artist at most; None: any number
-    copies: list every track that holds a recording, and the one asked for
-    why: say in what they are alike
-    """
-
-    n: int = 10
-    only: TrackFilter = EVERYTHING
-    per_artist: int | None = None
-    copies: bool = False
-    why: bool = False
 
 
 class NeighbourSearch:
@@ -81,8 +61,8 @@ class NeighbourSearch:
         """What is listed of so many candidates."""
         ranking = self._ranked(units, own, among, candidates)
         known = tracks.get_many(self._connection, ranking.ids.tolist())
-        same = _NoCopies() if wish.copies else self._sameness(ranking, own)
-        listing = _Listing(wish, same)
+        same = NoCopies() if wish.copies else self._sameness(ranking, own)
+        listing = Listing(wish, same)
         for track_id, similarity in zip(
             ranking.ids.tolist(), ranking.similarities.tolist(), strict=True
         ):
@@ -109,11 +89,11 @@ class NeighbourSearch:
         rows = vectors.some(self._connection, self._model.digest, ids.tolist()).rows
         return self._index.space.standardise(rows)
 
-    def _sameness(self, ranking: _Ranking, own: Collection[int]) -> _Sameness:
+    def _sameness(self, ranking: _Ranking, own: Collection[int]) -> Sameness:
         ids = np.union1d(ranking.ids, np.array(sorted(own), np.int64))
         matrix = vectors.some(self._connection, self._model.digest, ids.tolist())
         units = self._index.space.standardise(matrix.rows)
-        return _Sameness(dict(zip(matrix.ids.tolist(), units, strict=True)), own, self._copies)
+        return Sameness(dict(zip(matrix.ids.tolist(), units, strict=True)), own, self._copies)
 
     def _with_reasons(
         self, questions: Sequence[Question], found: Sequence[Neighbour]
@@ -129,76 +109,6 @@ class _Ranking:
 
     ids: Ids
     similarities: Floats
-
-
-class _Sameness:
-    """Which tracks hold the same recording: the near ones are compared by their fingerprints."""
-
-    def __init__(self, units: Mapping[int, Floats], own: Collection[int], copies: Copies) -> None:
-        """units: standardised vectors by id; own: ids of what is asked for."""
-        self._units, self._own, self._copies = units, own, copies
-
-    def is_asked_for(self, track_id: int) -> bool:
-        """Whether it holds what is asked for."""
-        return self.of(track_id, self._own) is not None
-
-    def of(self, track_id: int, others: Iterable[int]) -> int | None:
-        """The one of some others that holds the same recording; None where none does."""
-        return next((other for other in others if self._are_one(track_id, other)), None)
-
-    def _are_one(self, a: int, b: int) -> bool:
-        if a not in self._units or b not in self._units:
-            return False
-        near = float(self._units[a] @ self._units[b]) >= _NEAR
-        return near and self._copies.are_one(a, b)
-
-
-class _NoCopies:
-    """Where every track shall be listed."""
-
-    def is_asked_for(self, track_id: int) -> bool:
-        return False
-
-    def of(self, track_id: int, others: Iterable[int]) -> int | None:
-        return None
-
-
-class _Listing:
-    """The list as it grows."""
-
-    def __init__(self, wish: Wish, same: _Sameness | _NoCopies) -> None:
-        self._wish, self._same = wish, same
-        self._listed: dict[int, Neighbour] = {}
-        self._artists: Counter[str] = Counter()
-
-    @property
-    def neighbours(self) -> list[Neighbour]:
-        """In the order in which they were offered."""
-        return list(self._listed.values())
-
-    @property
-    def is_full(self) -> bool:
-        return len(self._listed) >= self._wish.n
-
-    def offer(self, neighbour: Neighbour) -> None:
-        """Lists a neighbour, or notes it beside the one whose recording it holds."""
-        track = neighbour.track
-        if self._same.is_asked_for(track.id):
-            return
-        original = self._same.of(track.id, self._listed)
-        if original is not None:
-            listed = self._listed[original]
-            self._listed[original] = replace(listed, copies=(*listed.copies, track.id))
-        elif self._has_room(track):
-            self._listed[track.id] = neighbour
-
-    def _has_room(self, track: Track) -> bool:
-        """Counts a track for its artist; those whose artist is not known count for none."""
-        if self._wish.per_artist is None or not track.artist:
-            return True
-        artist = track.artist.strip().casefold()
-        self._artists[artist] += 1
-        return self._artists[artist] <= self._wish.per_artist
 
 
 def _fused(similarities: Floats) -> Floats:

@@ -13,8 +13,10 @@ from sqlalchemy import Connection
 
 from fingerprinter.core.taste import suitability
 from fingerprinter.errors import UsageError
+from fingerprinter.library.copies import Copies
 from fingerprinter.library.factors import Plays, confidence, fit_factors
 from fingerprinter.library.listening import History, Song
+from fingerprinter.library.listing import Listing, Sameness, Wish
 from fingerprinter.library.places import require_some, rows_of
 from fingerprinter.library.similarity import SoundSpace
 from fingerprinter.library.songs import SongBook
@@ -24,6 +26,7 @@ from fingerprinter.types import Neighbour, Track
 # Below so many listeners with a known track, what others play says less than what one's own tracks
 # sound like: docs/discovery.md has the figures of 20 to 1,000.
 MIN_LISTENERS: Final = 100
+_READ = 64  # tracks that are looked up at a time
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
@@ -57,9 +60,10 @@ def recommend_by_likes(
     space: SoundSpace,
     likes: Sequence[Track],
     dislikes: Sequence[Track],
+    copies: Copies,
     n: int,
 ) -> list[Neighbour]:
-    """The tracks that suit a taste best, without those that it is known by.
+    """The recordings that suit a taste best, without those that it is known by.
 
     Raises `UsageError` where nothing is liked, or a track both ways.
     """
@@ -69,14 +73,20 @@ def recommend_by_likes(
     for row in np.intersect1d(liked, disliked).tolist():
         raise UsageError(f"track {space.ids[row]} is both liked and disliked; decide for one")
     weights = np.ones(len(liked), np.float32)
-    scores = suitability(space.vectors, space.vectors[liked], weights, space.vectors[disliked])
-    return best(connection, space, scores, np.concatenate([liked, disliked]), n)
+    scores = suitability(space.likeness(liked), weights, space.likeness(disliked))
+    known = np.concatenate([liked, disliked])
+    return best(connection, space, scores, known, copies, n)
 
 
 def recommend_by_history(
-    connection: Connection, space: SoundSpace, history: History, user: str, n: int
+    connection: Connection,
+    space: SoundSpace,
+    history: History,
+    user: str,
+    copies: Copies,
+    n: int,
 ) -> Recommendations:
-    """The tracks that a listener has not played yet and would like, by all that is known.
+    """The recordings that a listener has not played yet and would like, by all that is known.
 
     Raises `UsageError` where the library has none of the listener's songs.
     """
@@ -93,7 +103,7 @@ def recommend_by_history(
     many = len(known) >= MIN_LISTENERS
     scores = _by_all(space, known, user) if many else _by_own(space, own.rows)
     rows = np.array(sorted(own.rows), np.intp)
-    results = tuple(best(connection, space, scores, rows, n))
+    results = tuple(best(connection, space, scores, rows, copies, n))
     return Recommendations(
         user, results, len(history[user]), tuple(unmatched), len(known) if many else 1
     )
@@ -137,8 +147,8 @@ def _some(unmatched: Sequence[Unmatched]) -> str:
 def _by_own(space: SoundSpace, plays: Mapping[int, int]) -> Floats:
     """How well all tracks suit what one listener plays."""
     weights = confidence(np.array(list(plays.values()), np.int64)) - 1
-    nothing = np.empty((0, space.vectors.shape[1]), np.float32)
-    return suitability(space.vectors, space.vectors[list(plays)], weights, nothing)
+    nothing = np.empty((len(space), 0), np.float32)
+    return suitability(space.likeness(np.array(list(plays), np.intp)), weights, nothing)
 
 
 def _by_all(space: SoundSpace, matched: Mapping[str, _Matched], user: str) -> Floats:
@@ -154,12 +164,19 @@ def _by_all(space: SoundSpace, matched: Mapping[str, _Matched], user: str) -> Fl
 
 
 def best(
-    connection: Connection, space: SoundSpace, scores: Floats, known: Rows, n: int
+    connection: Connection, space: SoundSpace, scores: Floats, known: Rows, copies: Copies, n: int
 ) -> list[Neighbour]:
-    """The tracks of the highest scores, but for those that are known."""
+    """The tracks of the highest scores; each recording once, none that is known."""
+    units = dict(zip(space.ids.tolist(), space.vectors, strict=True))
+    listing = Listing(Wish(n), Sameness(units, space.ids[known].tolist(), copies))
     open_ = np.setdiff1d(np.arange(len(space)), known)
-    rows = open_[np.argsort(-scores[open_], kind="stable")[:n]]
-    found = tracks.get_many(connection, space.ids[rows].tolist())
-    likeness = np.clip(scores[rows], -1, 1).tolist()
-    pairs = zip(space.ids[rows].tolist(), likeness, strict=True)
-    return [Neighbour(found[track_id], value) for track_id, value in pairs]
+    order = open_[np.argsort(-scores[open_], kind="stable")]
+    for start in range(0, len(order), _READ):
+        rows = order[start : start + _READ]
+        found = tracks.get_many(connection, space.ids[rows].tolist())
+        for row in rows.tolist():
+            if listing.is_full:
+                return listing.neighbours
+            likeness = float(np.clip(scores[row], -1, 1))
+            listing.offer(Neighbour(found[int(space.ids[row])], likeness))
+    return listing.neighbours

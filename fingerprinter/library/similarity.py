@@ -23,14 +23,22 @@ class SoundSpace:
     ids: (n,) int64, sorted
     vectors: (n, dim) float32, standardised, of unit length: their inner products are cosines
     tags: (n, t) float32, logits in the order of `EmbeddingModel.tags`
+    scale: (n,) float32, by which the distances of a track are stretched, so that there are no hubs
     """
 
     ids: Ids
     vectors: Floats
     tags: Floats
+    scale: Floats
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def likeness(self, rows: npt.NDArray[np.intp]) -> Floats:
+        """How alike all tracks and some of them are, as `similar` says it, (n, m) float32."""
+        distances = 1 - self.vectors @ self.vectors[rows].T
+        distances *= self.scale[:, np.newaxis] * self.scale[rows]
+        return np.clip(1 - distances, -1, 1)
 
 
 def vector_index(connection: Connection, cache: Path, model: str) -> VectorIndex:
@@ -70,4 +78,5 @@ def sound_space(connection: Connection, cache: Path, model: str) -> SoundSpace:
     raw = vectors.vector_matrix(connection, model)
     index = vector_index(connection, cache, model)
     tags = vectors.tag_matrix(connection, model)
-    return SoundSpace(raw.ids, index.space.standardise(raw.rows), tags.rows)
+    units = index.space.standardise(raw.rows)
+    return SoundSpace(raw.ids, units, tags.rows, index.space.scale(units))

@@ -82,7 +82,7 @@ def made(n: int, seed: int) -> SoundSpace:
     inner = centres[which] + 0.8 * rng.standard_normal((n, MADE_RANK), np.float32)
     rows = inner @ axes + 1.5 * rng.standard_normal((n, MADE_DIM), np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return SoundSpace(np.arange(n), rows, np.empty((n, 0), np.float32))
+    return SoundSpace(np.arange(n), rows, np.empty((n, 0), np.float32), np.ones(n, np.float32))
 
 
 def pairs_of(space: SoundSpace, count: int, seed: int) -> list[Pair]:

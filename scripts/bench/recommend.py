@@ -31,6 +31,7 @@ from listeners import (
 
 from fingerprinter import open_library
 from fingerprinter.core.taste import suitability
+from fingerprinter.library import SoundSpace
 from fingerprinter.library.factors import Factors, Plays, confidence, fit_factors
 from fingerprinter.library.places import first_of_each
 from fingerprinter.store.database import Database
@@ -50,28 +51,28 @@ def fitted(plays: npt.NDArray[np.int64], vectors: Floats) -> Factors:
     return fit_factors(Plays(users, tracks, plays[users, tracks]), len(plays), vectors)
 
 
-def own_taste(plays: npt.NDArray[np.int64], vectors: Floats) -> Floats:
+def own_taste(plays: npt.NDArray[np.int64], space: SoundSpace) -> Floats:
     """What is recommended to each listener where there are no others."""
-    nothing = np.empty((0, vectors.shape[1]), np.float32)
+    nothing = np.empty((len(space), 0), np.float32)
     played = [np.flatnonzero(row) for row in plays]
     return np.stack(
         [
-            suitability(vectors, vectors[rows], confidence(row[rows]) - 1, nothing)
+            suitability(space.likeness(rows), confidence(row[rows]) - 1, nothing)
             for row, rows in zip(plays, played, strict=True)
         ]
     )
 
 
 def all_scores(
-    plays: npt.NDArray[np.int64], vectors: Floats, listeners: Listeners, rng: np.random.Generator
+    plays: npt.NDArray[np.int64], space: SoundSpace, listeners: Listeners, rng: np.random.Generator
 ) -> Scores:
-    factors = fitted(plays, vectors)
+    factors = fitted(plays, space.vectors)
     first = slice(JUDGED)
     shape = plays[first].shape
     return {
         "random": rng.random(shape),
         "popularity": np.broadcast_to(plays.sum(axis=0), shape),
-        "own taste": own_taste(plays[first], vectors),
+        "own taste": own_taste(plays[first], space),
         "factors": factors.users[first] @ factors.tracks.T,
         "truth": (listeners.truth + listeners.popularity)[first],
     }
@@ -103,14 +104,14 @@ def hide(listeners: Listeners, hidden: Mask) -> tuple[Listeners, Mask]:
 
 def trial(
     listeners: Listeners,
-    vectors: Floats,
+    space: SoundSpace,
     hidden: Mask,
     among: Mask | None,
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """hidden: (listeners, n); among: (n,), where it is looked for; None: all that is not played."""
     left, relevant = hide(listeners, hidden)
-    scores = all_scores(left.plays, vectors, left, rng)
+    scores = all_scores(left.plays, space, left, rng)
     plays = left.plays[:JUDGED]
     open_ = plays == 0 if among is None else np.broadcast_to(among, plays.shape)
     found = judged(scores, relevant[:JUDGED], open_)
@@ -140,7 +141,7 @@ def runs(library: str, seed: int) -> Iterator[dict[str, Any]]:
             "everything": (some | cold, None),
         }
         yield {"listeners": count} | {
-            name: trial(listeners, space.vectors, hidden, among, rng)
+            name: trial(listeners, space, hidden, among, rng)
             for name, (hidden, among) in trials.items()
         }
 

@@ -28,6 +28,7 @@ from listeners import (
 
 from fingerprinter import open_library
 from fingerprinter.core import taste
+from fingerprinter.library import SoundSpace
 from fingerprinter.store.database import Database
 
 NAMED = ((1, 0), (3, 0), (3, 2), (10, 0), (10, 5))  # likes and dislikes
@@ -35,26 +36,36 @@ LIKED, DISLIKED = 0.85, 0.40  # quantiles of what a listener thinks of all track
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
-Method = Callable[[Floats, Rows, Rows], npt.NDArray[Any]]
+Method = Callable[[SoundSpace, Rows, Rows], npt.NDArray[Any]]
 
 
-def ours(vectors: Floats, liked: Rows, disliked: Rows) -> Floats:
+def ours(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
     weights = np.ones(len(liked), np.float32)
-    return taste.suitability(vectors, vectors[liked], weights, vectors[disliked])
+    return taste.suitability(space.likeness(liked), weights, space.likeness(disliked))
 
 
-def rocchio(vectors: Floats, liked: Rows, disliked: Rows) -> Floats:
+def with_hubs(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
+    """The same by the cosine."""
+    weights = np.ones(len(liked), np.float32)
+    to_liked, to_disliked = (space.vectors @ space.vectors[rows].T for rows in (liked, disliked))
+    return taste.suitability(to_liked, weights, to_disliked)
+
+
+def rocchio(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
+    vectors = space.vectors
     mean = vectors[liked].mean(axis=0)
     return vectors @ (mean - 0.25 * vectors[disliked].mean(axis=0) if len(disliked) else mean)
 
 
-def nearest_like(vectors: Floats, liked: Rows, disliked: Rows) -> Floats:
+def nearest_like(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
+    vectors = space.vectors
     likeness = (vectors @ vectors[liked].T).max(axis=1)
     return likeness - 0.5 * np.maximum(0, (vectors @ vectors[disliked].T).max(axis=1, initial=0))
 
 
-def ridge(vectors: Floats, liked: Rows, disliked: Rows) -> Floats:
+def ridge(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
     """Regression with all other tracks as weak dislikes (Hu, Koren & Volinsky 2008)."""
+    vectors = space.vectors
     wanted, trust = np.zeros(len(vectors), np.float32), np.ones(len(vectors), np.float32)
     wanted[liked], wanted[disliked] = 1, -0.5
     trust[liked] = trust[disliked] = 10
@@ -63,9 +74,10 @@ def ridge(vectors: Floats, liked: Rows, disliked: Rows) -> Floats:
     return vectors @ np.linalg.solve(gram, weighted @ wanted)
 
 
-def logistic(vectors: Floats, liked: Rows, disliked: Rows) -> Floats:
+def logistic(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
     from sklearn.linear_model import LogisticRegression
 
+    vectors = space.vectors
     wanted, trust = np.zeros(len(vectors)), np.ones(len(vectors))
     wanted[liked] = 1
     trust[liked] = trust[disliked] = 10
@@ -75,6 +87,7 @@ def logistic(vectors: Floats, liked: Rows, disliked: Rows) -> Floats:
 
 METHODS: dict[str, Method] = {
     "ours": ours,
+    "with hubs": with_hubs,
     "rocchio": rocchio,
     "nearest like": nearest_like,
     "ridge": ridge,
@@ -83,10 +96,10 @@ METHODS: dict[str, Method] = {
 
 
 def scored(
-    vectors: Floats, listeners: Listeners, likes: int, dislikes: int, rng: np.random.Generator
+    space: SoundSpace, listeners: Listeners, likes: int, dislikes: int, rng: np.random.Generator
 ) -> Iterator[dict[str, tuple[float, float]]]:
     """(average precision, AUC) of each method, and of chance, for each listener."""
-    everything = np.arange(len(vectors))
+    everything = np.arange(len(space))
     for truth in listeners.truth:
         good = np.flatnonzero(truth > np.quantile(truth, LIKED))
         bad = np.flatnonzero(truth < np.quantile(truth, DISLIKED))
@@ -94,8 +107,8 @@ def scored(
         disliked = rng.choice(bad, dislikes, replace=False)
         rest = np.setdiff1d(everything, np.concatenate([liked, disliked]))
         relevant = np.isin(rest, good)
-        scores = {name: method(vectors, liked, disliked) for name, method in METHODS.items()}
-        scores["random"] = rng.random(len(vectors))
+        scores = {name: method(space, liked, disliked) for name, method in METHODS.items()}
+        scores["random"] = rng.random(len(space))
         yield {
             name: (average_precision(each[rest], relevant), area_under_curve(each[rest], relevant))
             for name, each in scores.items()
@@ -116,7 +129,7 @@ def main() -> None:
     listeners = listen(known, sound, given.listeners, given.seed)
     rng, report = np.random.default_rng(given.seed), []
     for likes, dislikes in NAMED:
-        rows = list(scored(space.vectors, listeners, likes, dislikes, rng))
+        rows = list(scored(space, listeners, likes, dislikes, rng))
         means = {name: np.mean([row[name] for row in rows], axis=0).tolist() for name in rows[0]}
         report.append({"likes": likes, "dislikes": dislikes, "map_auc": means})
         print(json.dumps(report[-1]), flush=True)

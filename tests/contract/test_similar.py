@@ -84,6 +84,21 @@ def test_copies_are_listed_once_and_named(library: Library, folder: Path) -> Non
     assert len(found) == PIECES - 1
 
 
+def test_each_recording_is_recommended_once_and_none_that_is_liked(
+    library: Library, folder: Path
+) -> None:
+    liked = titles(library.recommend([folder / "copy.flac"]))
+    assert sorted(liked) == [f"Piece {seed}" for seed in range(1, PIECES)]
+    (with_copy,) = [each for each in library.recommend([folder / "1.flac"]) if each.copies]
+    assert with_copy.track.title in {"Piece 0", "Copy of 0"}
+
+
+def test_a_recommendation_is_as_alike_as_similar_says(library: Library, folder: Path) -> None:
+    said = {each.track.id: each.similarity for each in library.similar(folder / "1.flac")}
+    for each in library.recommend([folder / "1.flac"]):
+        assert each.similarity == pytest.approx(said[each.track.id], abs=1e-4)
+
+
 def test_more_of_the_ranking_is_read_where_little_of_it_counts(library: Library) -> None:
     first = next(library.tracks())
     found = library.similar(first, n=2, only=TrackFilter(genre="ambient"))

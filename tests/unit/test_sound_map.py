@@ -19,7 +19,8 @@ def space(seed: int, n: int) -> SoundSpace:
     rng = np.random.default_rng(seed)
     rows = np.eye(16)[np.arange(n) % 3] + 0.15 * rng.standard_normal((n, 16))
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    return SoundSpace(np.arange(n) * 7, rows, np.empty((n, 0), np.float32))
+    ones = np.ones(n, np.float32)
+    return SoundSpace(np.arange(n) * 7, rows, np.empty((n, 0), np.float32), ones)
 
 
 def grouping(n: int, names: tuple[str, ...] = ("one", "two", "three")) -> Grouping:

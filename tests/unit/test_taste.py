@@ -14,33 +14,39 @@ Floats = npt.NDArray[np.float32]
 NOTHING = np.empty((0, 8), np.float32)
 
 
+def fitting(rows: Floats, liked: Floats, disliked: Floats = NOTHING, likes: float = 1) -> Floats:
+    """How well rows suit; the first like counts ``likes`` times as much as another."""
+    weights = np.array([likes, *np.ones(len(liked) - 1)], np.float32)
+    return suitability(rows @ liked.T, weights, rows @ disliked.T)
+
+
 def places(seed: int, n: int) -> Floats:
     rows = np.random.default_rng(seed).standard_normal((n, 8)).astype(np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
-def test_with_one_like_it_is_the_cosine() -> None:
-    rows, weight = places(0, 20), np.ones(1, np.float32)
-    assert suitability(rows, rows[:1], weight, NOTHING) == pytest.approx(rows @ rows[0], abs=1e-5)
+def test_with_one_like_it_is_the_likeness() -> None:
+    rows = places(0, 20)
+    assert fitting(rows, rows[:1]) == pytest.approx(rows @ rows[0], abs=1e-5)
 
 
 def test_two_likes_are_two_places_and_not_the_one_between() -> None:
     liked = np.eye(8, dtype=np.float32)[:2]
     between = liked.sum(axis=0, keepdims=True) / np.sqrt(2)
     near = (liked[:1] + 0.2 * liked[1:]) / np.sqrt(1.04)
-    scores = suitability(np.vstack([between, near]), liked, np.ones(2, np.float32), NOTHING)
+    scores = fitting(np.vstack([between, near]), liked)
     assert scores[1] > scores[0]
 
 
 def test_a_like_that_counts_more_draws_more() -> None:
     liked = np.eye(8, dtype=np.float32)[:2]
-    scores = suitability(liked, liked, np.array([3, 1], np.float32), NOTHING)
+    scores = fitting(liked, liked, likes=3)
     assert scores[0] > scores[1]
 
 
 def test_a_dislike_repels_what_is_near_it() -> None:
-    rows, weight = places(1, 30), np.ones(1, np.float32)
-    change = suitability(rows, rows[:1], weight, rows[1:2]) - rows @ rows[0]
+    rows = places(1, 30)
+    change = fitting(rows, rows[:1], rows[1:2]) - rows @ rows[0]
     assert change.argmin() == 1
     assert np.corrcoef(change, rows @ rows[1])[0, 1] < -0.9
 
