@@ -173,7 +173,9 @@ def _remote(error: DBAPIError, server: str) -> str:
 
 def _libpq(error: DBAPIError) -> str | None:
     found = _first_line(error)
-    if not isinstance(error, OperationalError | InterfaceError) and not found.startswith("invalid"):
+    # after a crash of the server psycopg2 has no class of its own for what it says
+    its_own = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    if not its_own and not found.startswith("invalid"):
         return None
     return f"{found}; {_libpq_step(found)}"
 

