@@ -22,7 +22,7 @@ OF_A_TRACK = tuple(
     for table in schema.metadata.sorted_tables
     if "track_id" in table.c and table.c.track_id.foreign_keys
 )
-_BLOCKS = 1024  # read at a time: 1.6 MB
+_BLOCKS = 1024  # read at a time, at most: 1.6 MB
 # columns that have one length for all tracks under a model or version
 _WIDTHS = (
     (schema.embedding, schema.embedding.c.model, schema.embedding.c.vector),
@@ -80,9 +80,11 @@ def check_segment(connection: Connection, segment_id: int) -> SegmentCheck:
         return SegmentCheck(segment_id, track_ids, 0, "its list of tracks is no list")
     if int(frames.sum(dtype=np.int64)) != row.frame_count:
         return SegmentCheck(segment_id, track_ids, 0, "its length is not that of its tracks")
+    if not 0 <= row.prefix_bits <= PREFIX_SHIFT:
+        return SegmentCheck(segment_id, track_ids, 0, f"no block has {row.prefix_bits} prefix bits")
     blocks = landmarks = 0
     try:
-        for portion in _portions(connection, segment_id):
+        for portion in _portions(connection, segment_id, row.prefix_bits):
             blocks += len(portion)
             landmarks += int(Blocks(portion).counts.sum())
     except DamagedBlockError as error:
@@ -93,14 +95,18 @@ def check_segment(connection: Connection, segment_id: int) -> SegmentCheck:
     )
 
 
-def _portions(connection: Connection, segment_id: int) -> Iterator[list[bytes]]:
-    """The blocks of a segment."""
+def _portions(connection: Connection, segment_id: int, prefix_bits: int) -> Iterator[list[bytes]]:
+    """The blocks of a segment, by ranges of ids: other servers send what is asked for, no more.
+
+    The last range goes on to the next segment, for blocks that no look-up would find.
+    """
     block = schema.posting_block.c
-    last, end = (segment_id << PREFIX_SHIFT) - 1, (segment_id + 1) << PREFIX_SHIFT
-    asked = select(block.id, block.data).order_by(block.id).limit(_BLOCKS)
-    while rows := connection.execute(asked.where(block.id > last, block.id < end)).all():
-        yield [bytes(row.data) for row in rows]
-        last = rows[-1].id
+    first, end = segment_id << PREFIX_SHIFT, (segment_id + 1) << PREFIX_SHIFT
+    starts = range(first, min(first + (1 << prefix_bits), end), _BLOCKS)
+    for low, high in pairwise([*starts, end]):
+        asked = select(block.data).where(block.id >= low, block.id < high).order_by(block.id)
+        if rows := connection.scalars(asked).all():
+            yield [bytes(data) for data in rows]
 
 
 def stray_ranges(connection: Connection) -> list[tuple[int, int]]:

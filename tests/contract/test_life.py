@@ -23,7 +23,7 @@ from fingerprinter.library import Library, indexing
 from fingerprinter.library.analysis import analyse
 from fingerprinter.library.intake import FoundFile, take_in
 from fingerprinter.library.worker import Task
-from fingerprinter.store import archive, checks, schema, settings, vectors
+from fingerprinter.store import archive, checks, postings, schema, settings, vectors
 from fingerprinter.store.database import Database
 
 PIECES, PIECE_S = 4, 6
@@ -134,6 +134,7 @@ DAMAGES = {
             delete(schema.segment).where(schema.segment.c.id == first_segment(lib)),
         )
     ],
+    "cut": [lambda lib: change(lib, update(schema.segment).values(prefix_bits=-1))],
     "count": [lambda lib: change(lib, update(schema.segment).values(landmark_count=7))],
     "blocks": [
         lambda lib: change(
@@ -165,6 +166,16 @@ def test_what_is_derived_is_repaired(library: Library, damage: str) -> None:
     assert [f.kind for f in repaired.findings] == [f.kind for f in found.findings]
     assert library.verify().findings == ()
     assert heard(library) == before
+
+
+def test_blocks_are_read_in_portions(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those behind the last that a look-up could ask for."""
+    whole = library.verify()
+    monkeypatch.setattr(checks, "_BLOCKS", 2)
+    assert library.verify().blocks == whole.blocks > 4
+    behind = (first_segment(library) + 1 << postings.PREFIX_SHIFT) - 1
+    change(library, insert(schema.posting_block).values(id=behind, data=b"x" * 20))
+    assert kinds(library) == ["segment"]
 
 
 def test_rows_without_a_track_are_forgotten(other: Library) -> None:

@@ -10,13 +10,13 @@ import psycopg2
 import pytest
 from conftest import PostgresServer
 from machines import Machine
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from test_postings import Entry, add, bury, entries, lookup, merge_all, tracks
 
 from fingerprinter.core.params import DEFAULT
 from fingerprinter.errors import LibraryError, UsageError
+from fingerprinter.store import checks, postings, shares
 from fingerprinter.store import lookup as lookups
-from fingerprinter.store import postings, shares
 from fingerprinter.store.database import Database
 from fingerprinter.store.lookup import PostingIndex
 from fingerprinter.store.postings import PREFIX_SHIFT
@@ -173,6 +173,28 @@ def test_shares_are_counted_where_they_lie(library: Database) -> None:
         assert part is not None
         plan = explained(connection, f"SELECT sum(length(data)) FROM {part.part}")
     assert "Remote SQL: SELECT sum(length(data))" in plan
+
+
+def test_verify_asks_for_ranges_of_blocks(
+    library: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit would not be known to the servers: they would send all that follows."""
+    with library.begin() as connection:
+        add(connection, tracks(range(100, 180)))
+    monkeypatch.setattr(checks, "_BLOCKS", 16)
+    asked: list[str] = []
+    event.listen(
+        library.engine,
+        "before_cursor_execute",
+        lambda *given: asked.append(given[2]) if "posting_block" in given[2] else None,
+    )
+    with library.connect() as connection:
+        last = postings.newest_segment(connection)
+        found = checks.check_segment(connection, last)
+        counting = text("SELECT count(*) FROM posting_block WHERE id >> 24 = :last")
+        assert (found.problem, found.blocks) == (None, connection.scalar(counting, {"last": last}))
+    assert len(asked) - 1 == -(-found.blocks // 16) > 1
+    assert not any("LIMIT" in statement for statement in asked)
 
 
 def test_a_segment_is_dropped_without_its_blocks_travelling(library: Database) -> None:
