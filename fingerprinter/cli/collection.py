@@ -21,7 +21,7 @@ from fingerprinter.cli.output import (
 )
 from fingerprinter.cli.progress import index_progress, shown_progress
 from fingerprinter.cli.records import report_record, track_record
-from fingerprinter.library import LibraryStats, open_library
+from fingerprinter.library import DiskUse, LibraryStats, open_library
 from fingerprinter.types import IndexReport, Track
 
 _KEPT = ": what was indexed is kept; run the same command again to go on"
@@ -195,11 +195,11 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
     Example: fingerprinter stats
     """
     with open_library(ctx.obj, create=False, read_only=True) as library:
-        found = library.stats()
+        found, disk = library.stats(), library.disk_use()
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(found) | asdict(disk))
     else:
-        print_fields(_stats_fields(found))
+        print_fields([*_stats_fields(found), *_disk_fields(disk)])
 
 
 def _stats_fields(stats: LibraryStats) -> Iterator[tuple[str, str]]:
@@ -212,11 +212,19 @@ def _stats_fields(stats: LibraryStats) -> Iterator[tuple[str, str]]:
     yield "audio", f"{stats.audio_s / 3600:,.1f} h"
     yield "landmarks", f"{stats.landmarks:,} ({text.megabytes(stats.landmark_bytes)})"
     yield "in segments", f"{stats.segments:,}"
-    yield "of removed tracks", f"{stats.removed_tracks:,}"
+    yield "of removed tracks", f"{stats.removed_tracks:,} ({100 * stats.dead_share:.1f} %)"
     yield "peaks", text.megabytes(stats.constellation_bytes)
     yield "embeddings", f"{stats.embeddings:,} ({text.megabytes(stats.embedding_bytes)})"
     if stats.mb_per_hour is not None:
         yield "landmarks and peaks", f"{stats.mb_per_hour:.2f} MB per hour of audio"
+
+
+def _disk_fields(disk: DiskUse) -> Iterator[tuple[str, str]]:
+    free = f", {text.megabytes(disk.free_bytes)} of them free" if disk.free_bytes else ""
+    yield "on the disk", text.megabytes(disk.disk_bytes) + free
+    for name, part in (disk.parts or {}).items():
+        rate = "" if part.mb_per_hour is None else f", {part.mb_per_hour:.2f} MB per hour of audio"
+        yield f"  {name}", text.megabytes(part.bytes) + rate
 
 
 def reindex(ctx: typer.Context, as_json: AsJson = False) -> None:

@@ -66,6 +66,7 @@ from fingerprinter.store import (
     postings,
     settings,
     shares,
+    sizes,
     spread,
     tracks,
     vectors,
@@ -85,7 +86,10 @@ _SQLITE = "sqlite:///"
 
 @dataclass(frozen=True, slots=True)
 class LibraryStats:
-    """What a library holds; bytes of its parts as they are stored."""
+    """What a library holds; bytes of its parts as they are packed.
+
+    dead_share: of the landmarks, those of removed tracks, which go with the next merge
+    """
 
     address: str
     schema: str
@@ -103,6 +107,24 @@ class LibraryStats:
     embeddings: int
     embedding_bytes: int
     mb_per_hour: float | None
+    dead_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class PartSize:
+    """What a part of a library takes on the disk; a megabyte has 10**6 bytes."""
+
+    bytes: int
+    mb_per_hour: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """What a library takes on the disk, see `fingerprinter.store.sizes.Size`."""
+
+    disk_bytes: int
+    free_bytes: int | None
+    parts: dict[str, PartSize] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +335,19 @@ class Library:
                 embeddings=embeddings,
                 embedding_bytes=embedding_bytes,
                 mb_per_hour=stored / 1e6 / hours if hours else None,
+                dead_share=landmarks.dead_share,
             )
+
+    def disk_use(self) -> DiskUse:
+        """What it takes on the disk, by part; reads all pages of an SQLite file."""
+        with self._database.connect() as connection:
+            hours = tracks.counts(connection).audio_s / 3600
+            found = sizes.size(connection)
+        parts = {
+            name: PartSize(size, size / 1e6 / hours if hours else None)
+            for name, size in (found.parts or {}).items()
+        }
+        return DiskUse(found.total, found.free, parts or None)
 
     def reindex(self) -> int:
         """Makes all landmarks anew from the stored peaks, in one transaction; returns the tracks.

@@ -325,23 +325,37 @@ def drop_all(connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PostingStats:
-    """Sizes of the landmark part of a library."""
+    """Sizes of the landmark part of a library.
+
+    dead_share: of the landmarks, those of removed tracks, by the lengths of the tracks
+    """
 
     segments: int
     landmarks: int
     bytes: int
     dead_tracks: int
+    dead_share: float
 
 
 def stats(connection: Connection) -> PostingStats:
     """Counts and bytes of all segments."""
     segments = read_segments(connection)
+    tombstones = list(connection.scalars(select(schema.tombstone.c.track_id)))
+    landmarks = sum(segment.landmark_count for segment in segments)
+    dead = sum(_dead_landmarks(segment, tombstones) for segment in segments)
     return PostingStats(
         segments=len(segments),
-        landmarks=sum(segment.landmark_count for segment in segments),
+        landmarks=landmarks,
         bytes=_bytes(connection),
-        dead_tracks=int(connection.scalar(select(func.count()).select_from(schema.tombstone)) or 0),
+        dead_tracks=len(tombstones),
+        dead_share=dead / landmarks if landmarks else 0.0,
     )
+
+
+def _dead_landmarks(segment: Segment, tombstones: Sequence[int]) -> float:
+    """How many landmarks of a segment are of removed tracks, as far as their lengths tell."""
+    frames = np.diff(segment.starts)[np.isin(segment.track_ids, tombstones)].sum()
+    return segment.landmark_count * float(frames) / max(1, segment.frame_count)
 
 
 def _bytes(connection: Connection) -> int:

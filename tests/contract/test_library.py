@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 from conftest import LIBRARIES
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from synthetic import SR, play
 
 from fingerprinter import open_library
@@ -32,7 +32,7 @@ from fingerprinter.library import Library, Progress, indexing, worker
 from fingerprinter.library.analysis import Analysis, analyse
 from fingerprinter.library.intake import FoundFile
 from fingerprinter.library.worker import Task
-from fingerprinter.store import schema, settings
+from fingerprinter.store import schema, settings, sizes
 from fingerprinter.store.database import Database
 from fingerprinter.types import IndexReport
 
@@ -143,6 +143,29 @@ def test_it_says_what_it_holds(library: Library, music: Path) -> None:
     assert [track.title for track in held] == [f"Piece {seed}" for seed in range(PIECES)]
     assert library.track(held[1].id) == library.track(music / "1.flac") == held[1]
     assert library.files(held[1]) == [str(music / "1.flac")]
+
+
+def test_it_says_what_its_parts_take(
+    library: Library, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(library, music)
+    stats, disk = library.stats(), library.disk_use()
+    assert disk.parts is not None
+    assert sum(part.bytes for part in disk.parts.values()) + (disk.free_bytes or 0) == (
+        disk.disk_bytes
+    )
+    packed = {"landmarks": stats.landmark_bytes, "peaks": stats.constellation_bytes}
+    for name, part in disk.parts.items():
+        assert packed.get(name, 1) <= part.bytes < disk.disk_bytes
+        assert part.mb_per_hour == pytest.approx(part.bytes / 1e6 / (stats.audio_s / 3600))
+    assert stats.dead_share == 0
+    library.remove([track.id for track in library.tracks()][:1])
+    assert library.stats().dead_share == pytest.approx(1 / PIECES, rel=0.01)
+
+    monkeypatch.setattr(sizes, "_HAS_DBSTAT", text("SELECT 1 WHERE 1 = 0"))
+    if library._database.address.is_sqlite:  # of another build
+        without = library.disk_use()
+        assert (without.disk_bytes, without.parts) == (disk.disk_bytes, None)
 
 
 def test_an_empty_library_has_no_answer(library: Library) -> None:

@@ -137,7 +137,7 @@ def test_an_empty_library_finds_nothing(store: Store) -> None:
         add(connection, [])
     with store.read() as connection:
         assert lookup(connection) == []
-        assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0)
+        assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0, 0.0)
         assert postings.newest_segment(connection) == 0
 
 
@@ -239,7 +239,7 @@ def test_a_merge_of_nothing_but_removed_tracks_leaves_nothing(store: Store) -> N
         bury(connection, range(1, 5))
         assert merge_all(connection) == 1
     with store.read() as connection:
-        assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0)
+        assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0, 0.0)
         assert lookup(connection) == []
 
 
@@ -278,7 +278,7 @@ def test_all_can_be_dropped_and_made_anew(store: Store) -> None:
         bury(connection, [2])
         before = postings.newest_segment(connection)
         postings.drop_all(connection)
-        assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0)
+        assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0, 0.0)
         add(connection, tracks([1, 3]))
     with store.read() as connection:
         assert lookup(connection) == entries(tracks([1, 3]))

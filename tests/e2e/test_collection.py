@@ -45,6 +45,10 @@ STATS = {
     "embeddings": int,
     "embedding_bytes": int,
     "mb_per_hour": float,
+    "dead_share": float,
+    "disk_bytes": int,
+    "free_bytes": int,
+    "parts": dict,
 }
 
 Entry = dict[str, Any]
@@ -104,6 +108,10 @@ def test_stats_say_how_much_it_is(sqlite_box: Program, inside: list[Entry]) -> N
     assert stats["address"] == sqlite_box.url
     assert stats["tracks"] == stats["files"] == stats["embeddings"] == len(inside)
     assert stats["audio_s"] == pytest.approx(34 * len(inside), abs=0.5)
+    assert stats["disk_bytes"] == Path(sqlite_box.url).stat().st_size
+    parts = stats["parts"]
+    assert list(parts) == ["landmarks", "peaks", "embeddings", "analyses", "tracks", "other"]
+    assert all(list(part) == ["bytes", "mb_per_hour"] for part in parts.values())
     table = sqlite_box("stats").out
     assert "0.1 h" in table
     assert f"{stats['landmarks']:,} ({stats['landmark_bytes'] / 1e6:.1f} MB)" in table

@@ -24,6 +24,12 @@ def spreadable(spread_server: Any, tmp_path: Path) -> Iterator[Program]:
     spread_server.execute("DROP DATABASE spreadable")
 
 
+def held(program: Program) -> dict[str, Any]:
+    """What `stats` says, but for pages: a table that was moved has others."""
+    stats = program("stats", "--json").record
+    return {key: value for key, value in stats.items() if key not in ("disk_bytes", "parts")}
+
+
 def named(program: Program) -> list[Any]:
     answer = program("identify", "--json", PIECE).record
     return [(match["track"]["path"], match["offset_s"]) for match in answer["matches"]]
@@ -32,14 +38,14 @@ def named(program: Program) -> list[Any]:
 def test_spread_asked_stopped_and_gathered(
     spreadable: Program, three_machines: list[Machine]
 ) -> None:
-    before, plain = named(spreadable), spreadable("stats", "--json").record
+    before, plain = named(spreadable), held(spreadable)
     urls = [machine.url("shard") for machine in three_machines]
     shares = spreadable("db", "spread", "--json", *urls).records
     assert [share["server"] for share in shares] == [url.split("@")[1] for url in urls]
     assert sum(share["bytes"] for share in shares) == plain["landmark_bytes"]
     assert spreadable("db", "spread", "--json").records == shares
     assert named(spreadable) == before
-    assert spreadable("stats", "--json").record == plain
+    assert held(spreadable) == plain
 
     three_machines[1].stop()
     refusal = spreadable("identify", PIECE, status=4).err
