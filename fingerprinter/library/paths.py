@@ -23,8 +23,10 @@ from fingerprinter.types import Neighbour, Track
 POOL: Final = 1000
 _POINTS = 16  # of the line, by which nearness to it is measured
 
-# What the worst change of tempo and of key adds to a step, whose size without is 0.3 to 1. So small
-# that they decide between steps that sound about as near; set by judgement, not yet measured.
+# What the worst change of tempo and of key adds to a step, whose size without is 0.3 to 1. On paths
+# of ten tracks changes of tempo are by 30 %, of key by 27 % smaller than without, and the largest
+# step by 4 % larger; at twice as much by 42, 49 and 7 %, and then paths of six tracks are no
+# longer 20 % smoother than the straight line (docs/discovery.md).
 TEMPO_WEIGHT: Final = 0.1
 KEY_WEIGHT: Final = 0.1
 
@@ -79,8 +81,10 @@ def steps_between(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def jumps_between(connection: Connection, listed: Sequence[Track]) -> npt.NDArray[np.float32]:
-    """What is added to a step for another tempo and another key, where both are known."""
+    """What is added to a step for another tempo and another key; nothing without analyses."""
     beats = analyses.beats(connection, [track.id for track in listed])
+    if not beats:
+        return np.zeros((len(listed), len(listed)), np.float32)
     known = [beats.get(track.id) for track in listed]
     tempos = np.array([beat and beat.tempo_bpm for beat in known], np.float32)
     places = np.array([circle_place(beat.key if beat else None) for beat in known], np.int64)

@@ -7,8 +7,8 @@ Random pairs of tracks, paths of several lengths. The line goes straight through
 track to the other; each of its evenly spaced points takes the nearest track that it has not taken
 yet. Both are measured by their largest step: 1 - the likeness of neighbours. With --made, instead
 of a library's, so many random places, in clusters, and pools of several sizes: what a
-larger pool would gain, and what it costs. Where the tracks were analysed, the same with and without
-regard to tempo and key.
+larger pool would gain, and what it costs. Where the tracks were analysed, how much smoother tempo
+and key become under several weights, and what that costs in the largest step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,19 @@ from fingerprinter import open_library
 from fingerprinter.core.mixing import circle_place, key_distances, tempo_distances
 from fingerprinter.core.paths import NO_GROUP, Stops, bottleneck
 from fingerprinter.library import SoundSpace
-from fingerprinter.library.paths import POOL, jumps_between, near_the_line, steps_between
-from fingerprinter.store import analyses, tracks
+from fingerprinter.library.paths import (
+    KEY_WEIGHT,
+    POOL,
+    TEMPO_WEIGHT,
+    near_the_line,
+    steps_between,
+)
+from fingerprinter.store import analyses
 from fingerprinter.store.database import Database
 
 LENGTHS = (6, 10, 20)
+# Of tempo and of key. The library's own are between the others.
+WEIGHTS = ((0, 0), (0.05, 0.05), (TEMPO_WEIGHT, KEY_WEIGHT), (0.2, 0.2), (0.2, 0), (0, 0.2))
 POOLS = (250, 500, 1000, 2000, 4000)
 MADE_DIM, MADE_RANK, MADE_CLUSTERS = 128, 24, 300
 
@@ -132,41 +140,42 @@ def compare(space: SoundSpace, pairs: Sequence[Pair], n: int, pool: int) -> dict
 
 @dataclass(frozen=True, slots=True)
 class Musical:
-    """Of all tracks: what tempo and key add to a step, and how far apart both are, 0..1."""
+    """Of all tracks: how far apart tempo and key are, 0..1, and whether both tempos are known."""
 
-    jumps: Floats
     tempo: Floats
     key: Floats
+    known: npt.NDArray[np.bool_]
 
 
 def musical(address: str, space: SoundSpace) -> Musical | None:
     """None where no track was analysed."""
     with Database.open(address, read_only=True) as database, database.connect() as connection:
         found = analyses.beats(connection, space.ids.tolist())
-        known = tracks.get_many(connection, space.ids.tolist())
-        listed = [known[track_id] for track_id in space.ids.tolist()]
-        jumps = jumps_between(connection, listed)
     beats = [found.get(track_id) for track_id in space.ids.tolist()]
     tempos = np.array([beat and beat.tempo_bpm for beat in beats], np.float32)
     places = np.array([circle_place(beat.key if beat else None) for beat in beats])
-    print(json.dumps({"analysed": len(found)}), flush=True)
-    return Musical(jumps, tempo_distances(tempos), key_distances(places)) if found else None
+    known = np.isfinite(tempos)
+    both = known[:, np.newaxis] & known
+    print(json.dumps({"analysed": len(found), "with a tempo": int(known.sum())}), flush=True)
+    return Musical(tempo_distances(tempos), key_distances(places), both) if found else None
 
 
 def regard(
-    space: SoundSpace, pairs: Sequence[Pair], n: int, music: Musical
-) -> Iterator[dict[str, Any]]:
-    """Steps of paths without and with regard to tempo and key."""
-    for name, jumps in (("without", None), ("with", music.jumps)):
-        paths = [by_small_steps(space, pair, n, POOL, jumps)[0] for pair in pairs]
-        steps = np.array([edge for path in paths for edge in pairwise(path)]).T
-        yield {
-            "n": n,
-            "regard": name,
-            "largest step": summary([largest_step(space, path) for path in paths]),
-            "tempo": float(music.tempo[steps[0], steps[1]].mean()),
-            "key": float(music.key[steps[0], steps[1]].mean()),
-        }
+    space: SoundSpace, pairs: Sequence[Pair], n: int, music: Musical, weights: tuple[float, float]
+) -> dict[str, Any]:
+    """Steps of paths under weights of tempo and key."""
+    jumps = (weights[0] * music.tempo + weights[1] * music.key).astype(np.float32)
+    paths = [by_small_steps(space, pair, n, POOL, jumps)[0] for pair in pairs]
+    a, b = np.array([edge for path in paths for edge in pairwise(path)]).T
+    known = music.known[a, b]
+    return {
+        "n": n,
+        "weights of tempo and key": weights,
+        "largest step": summary([largest_step(space, path) for path in paths]),
+        "tempo": float(music.tempo[a, b][known].mean()),
+        "tempo known": float(known.mean()),
+        "key": float(music.key[a, b].mean()),
+    }
 
 
 def runs(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -178,10 +187,10 @@ def runs(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
             print(json.dumps(run), flush=True)
             yield run
     music = None if given.made else musical(given.library, space)
-    for n in LENGTHS if music else ():
-        for run in regard(space, pairs, n, music):
-            print(json.dumps(run), flush=True)
-            yield run
+    for n, weights in product(LENGTHS, WEIGHTS) if music else ():
+        run = regard(space, pairs, n, music, weights)
+        print(json.dumps(run), flush=True)
+        yield run
 
 
 def space_of(address: str) -> SoundSpace:

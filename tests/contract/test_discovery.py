@@ -281,20 +281,29 @@ def heard(tempo_bpm: float, tonic: str) -> MusicAnalysis:
     return MusicAnalysis(tempo_bpm, 0.9, (), Key(tonic, "major", 0.9), (), loudness)
 
 
+# Two ways from the start to the end that sound as near.
+WAYS = [
+    Shelved("start", vector=(9, 0, 0, 1)),
+    Shelved("left", vector=(6, 6, 1, 0)),
+    Shelved("right", vector=(6, 6, -1, 0)),
+    Shelved("end", vector=(0, 9, 0, 1)),
+]
+
+
+def note(address: str, ids: list[int], found: dict[str, MusicAnalysis]) -> None:
+    """Keeps analyses of some of the `WAYS`, by their titles."""
+    with Database.open(address) as database, database.begin() as connection:
+        for track_id, way in zip(ids, WAYS, strict=True):
+            if way.title in found:
+                analyses.put(connection, track_id, "1", found[way.title])
+
+
 def test_a_path_keeps_to_tempo_and_key(address: str) -> None:
     """Of two ways that sound as near, the one that fits; the likeness is that of the sound."""
-    ways = [
-        Shelved("start", vector=(9, 0, 0, 1)),
-        Shelved("left", vector=(6, 6, 1, 0)),
-        Shelved("right", vector=(6, 6, -1, 0)),
-        Shelved("end", vector=(0, 9, 0, 1)),
-    ]
-    ids = shelve(address, ways)
+    ids = shelve(address, WAYS)
     for fitting, other in (("left", "right"), ("right", "left")):
-        with Database.open(address) as database, database.begin() as connection:
-            for track_id, way in zip(ids, ways, strict=True):
-                found = heard(170, "F#") if way.title == other else heard(120, "C")
-                analyses.put(connection, track_id, "1", found)
+        fit, unfit = heard(120, "C"), heard(170, "F#")
+        note(address, ids, {"start": fit, fitting: fit, other: unfit, "end": fit})
         with open_library(address) as library:
             path = library.path(file("start"), file("end"), 3)
             space = library.sound_space()
@@ -302,3 +311,11 @@ def test_a_path_keeps_to_tempo_and_key(address: str) -> None:
         rows = space.vectors[[space.ids.tolist().index(each.track.id) for each in path]]
         likeness = [1, *np.vecdot(rows[:-1], rows[1:]).tolist()]
         assert [each.similarity for each in path] == pytest.approx(likeness, abs=1e-5)
+
+
+@pytest.mark.parametrize("fitting", ["left", "right"])
+def test_a_path_does_not_seek_what_was_not_analysed(address: str, fitting: str) -> None:
+    ids = shelve(address, WAYS)
+    note(address, ids, {"start": heard(120, "C"), fitting: heard(124, "G"), "end": heard(120, "C")})
+    with open_library(address) as library:
+        assert titles(library.path(file("start"), file("end"), 3)) == ["start", fitting, "end"]
