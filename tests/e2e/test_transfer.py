@@ -1,0 +1,83 @@
+"""`export` and `import`: a library carried to another one, also by an import that is cut short."""
+
+from __future__ import annotations
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from program import Program, Terminal
+from synthetic import play
+
+from fingerprinter.core.constellation import pack_peaks
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.library import transfer
+from fingerprinter.store import constellations, settings, tracks
+from fingerprinter.store.database import Database
+from fingerprinter.types import Tags
+
+MUSIC = Path(__file__).resolve().parents[1] / "music"
+MANY = 4 * transfer._BATCH
+KEPT = "interrupted: what was imported is kept; run the same command again to go on"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with many tracks, of the peaks of one piece."""
+    folder = tmp_path_factory.mktemp("exported")
+    program = Program(str(folder / "library.db"), folder)
+    peaks = densest(find_peaks([play(1, 8.0)], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
+    with Database.open(program.url, create=True) as database, database.begin() as connection:
+        settings.claim(connection, settings.PARAMS_ID, DEFAULT.id)
+        for number in range(MANY):
+            tags, now = Tags(f"Piece {number}"), datetime.now(UTC)
+            id_ = tracks.add_track(connection, f"{number:032x}", tags, 8.0, added_at=now)
+            constellations.put(connection, id_, pack_peaks(peaks))
+    record = program("export", "--json", folder / "many.fpx").record
+    assert (record["tracks"], record["bytes"]) == (MANY, (folder / "many.fpx").stat().st_size)
+    return folder / "many.fpx"
+
+
+def contents(program: Program) -> list[str]:
+    return [track["content_id"] for track in program("list", "--json").records]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
+def test_an_import_that_was_cut_short_goes_on(
+    database_url: str, tmp_path: Path, exported: Path, signum: signal.Signals
+) -> None:
+    program, terminal = Program(database_url, tmp_path), Terminal()
+    with program.start("import", exported, stderr=terminal.theirs) as process:
+        terminal.wait_for_tracks(transfer._BATCH)
+        process.send_signal(signum)
+        assert process.wait() == (130 if signum == signal.SIGINT else -signum)
+    shown = terminal.read_to_end()
+    assert "Traceback" not in shown
+    assert shown.splitlines()[-1].endswith(KEPT) == (signum == signal.SIGINT)
+
+    kept = len(contents(program))
+    assert transfer._BATCH <= kept < MANY
+    assert kept % transfer._BATCH == 0  # whole portions
+    assert program("verify", "--json").record["findings"] == 0
+    record = program("import", "--json", exported).record
+    assert (record["added"] + record["unchanged"], record["merged"]) == (MANY, 0)
+    assert record["unchanged"] >= kept  # a server may have committed what its client asked last
+    assert contents(program) == [f"{number:032x}" for number in range(MANY)]
+    assert program("verify", "--json").record["findings"] == 0
+
+
+def test_a_library_is_carried_over(database_url: str, tmp_path: Path) -> None:
+    piece = MUSIC / "kenta_cho-stg1.opus"
+    here = Program(str(tmp_path / "here.db"), tmp_path)
+    here("index", "--no-embeddings", "--jobs", "1", piece)
+    here("export", tmp_path / "music.fpx")
+    there = Program(database_url, tmp_path)
+    imported = there("import", tmp_path / "music.fpx", "--map", f"{MUSIC}=/srv/music").out
+    assert imported.startswith("1 added, 0 merged, 0 unchanged, 0 failed, 1 files noted, 0 kept")
+    (match,) = there("identify", "--json", piece).record["matches"]
+    assert match["track"]["content_id"] == contents(here)[0]
+    assert match["track"]["path"] == "/srv/music/kenta_cho-stg1.opus"
+    refused = there("import", tmp_path / "none.fpx", status=2)
+    assert refused.complaints[0].startswith(f"error: {tmp_path / 'none.fpx'}: No such file")
