@@ -246,7 +246,7 @@ class Moment:
 class Round:
     """What became of one kill.
 
-    state: of the library after it: none, before, between or after, by what it held
+    state: of the library after it: none, before, between, after or damaged, by what it held
     findings: of `verify` then; faults: what was not as it has to be
     """
 
@@ -319,9 +319,9 @@ class Trial:
             return
         found.findings = [str(each) for each in findings]
         if now is None:
-            found.state = "before"  # as it may be with one that is to be repaired
-            if found.kind != "repair":
-                found.faults.append(f"after the kill: {found.findings[0]}")
+            to_repair = found.kind == "repair"
+            found.state = "before" if to_repair else "damaged"
+            found.faults += [] if to_repair else [f"after the kill: {found.findings[0]}"]
             return
         states = {"before": known.before, "after": known.after}
         found.state = next((name for name, each in states.items() if each == now), "between")
@@ -396,7 +396,7 @@ def _tell(number: int, found: Round) -> None:
 
 def table(report: dict[str, Any]) -> str:
     """By kind: kills, what they left, and how many of them were not as they had to be."""
-    states = ("none", "before", "between", "after")
+    states = ("none", "before", "between", "after", "damaged")
     lines = [
         f"{report['database']:10} {'kills':>7}" + "".join(f"{s:>9}" for s in states) + "   faults"
     ]

