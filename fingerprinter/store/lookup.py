@@ -26,7 +26,10 @@ Longs = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint32]
 
 GONE = 0  # in place of the id of a track that was removed
-MOST_POSTINGS = 1 << 20  # for one question: time and memory have a bound in any library
+# For one question: time and memory (200 MB) have a bound in any library. Among 10,000 tracks the
+# right place is proposed for 52 of 56 clips in rooms, of changed speed and pitch; for 42 with a
+# quarter of it.
+MOST_POSTINGS = 1 << 22
 _BLOCKS_A_STATEMENT = 1024  # 1.6 MB: unpacked within a core's cache, twice as fast as 4096
 _KEPT_LANDMARKS = 1 << 24  # in memory: 40 MB of blocks, and as much again to search them
 _MUCH = 4  # when one such part of a segment's blocks has been read, all of it is
