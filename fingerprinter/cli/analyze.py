@@ -18,7 +18,8 @@ from fingerprinter.cli.progress import index_progress, shown_progress
 from fingerprinter.cli.records import Record, track_record
 from fingerprinter.embedding import load_model
 from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError, UsageError
-from fingerprinter.library import AnalyzeReport, TrackAnalysis, analyze_file, open_library
+from fingerprinter.library import open_library
+from fingerprinter.library.analyzing import AnalyzeReport, TrackAnalysis, analyze_file
 
 Analyze = Callable[[str], TrackAnalysis]
 

@@ -13,7 +13,9 @@ from fingerprinter.cli.options import AsJson
 from fingerprinter.cli.output import Column, complain, print_json, print_table
 from fingerprinter.cli.progress import shown_progress
 from fingerprinter.cli.records import Record, track_record
-from fingerprinter.library import MIN_DUPLICATE_CONFIDENCE, Searched, open_library
+from fingerprinter.library import open_library
+from fingerprinter.library.confidences import MIN_DUPLICATE_CONFIDENCE
+from fingerprinter.library.duplicates import Searched
 from fingerprinter.types import DuplicateGroup, Evidence, Track
 
 

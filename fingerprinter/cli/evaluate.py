@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fingerprinter.cli.options import AsJson, MinConfidence
+from fingerprinter.cli.evaluate_similarity import similarity
+from fingerprinter.cli.options import PLAIN, AsJson, MinConfidence
 from fingerprinter.cli.output import Column, emit, print_json, print_table
 from fingerprinter.cli.progress import shown_progress
 from fingerprinter.library import MIN_CONFIDENCE, open_library
@@ -16,7 +17,12 @@ from fingerprinter.library import MIN_CONFIDENCE, open_library
 if TYPE_CHECKING:
     from fingerprinter.evaluation import Condition, ConditionResult, Progress, Rate, Report, Sounds
 
-app = typer.Typer(no_args_is_help=True, help="How well it works on your own music.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="How well it works on your own music.",
+    **PLAIN,
+)
 
 
 @app.command()
@@ -85,6 +91,9 @@ def identify(
     ):
         report = evaluate_identify(library, plan, on_progress)
     _show(report, as_json)
+
+
+app.command()(similarity)
 
 
 def _selected(names: Sequence[str] | None, quick: bool) -> Sequence[Condition]:

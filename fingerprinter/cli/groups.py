@@ -14,7 +14,9 @@ from fingerprinter.cli.options import AsJson
 from fingerprinter.cli.output import Column, emit, print_json, print_table
 from fingerprinter.cli.records import Record, neighbour_record
 from fingerprinter.errors import UsageError
-from fingerprinter.library import Cluster, SoundMap, open_library
+from fingerprinter.library import open_library
+from fingerprinter.library.clusters import Cluster
+from fingerprinter.library.sound_map import SoundMap
 
 ClusterCount = Annotated[
     int | None,

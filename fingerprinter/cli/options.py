@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from fingerprinter.core.keys import key_named
+
+PLAIN: dict[str, Any] = {  # how every command and group of them is made
+    "rich_markup_mode": None,  # plain help starts faster and survives a pipe
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
 
 
 class Span(NamedTuple):

@@ -14,7 +14,8 @@ from fingerprinter.cli.output import complain, emit, print_json
 from fingerprinter.cli.questions import track_or_file
 from fingerprinter.cli.records import Record, match_record, track_record
 from fingerprinter.errors import LibraryError
-from fingerprinter.library import MIN_CONFIDENCE, Explanation, explain_alone, open_library
+from fingerprinter.library import MIN_CONFIDENCE, open_library
+from fingerprinter.library.explanation import Explanation, explain_alone
 from fingerprinter.types import Track
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from fingerprinter.library import Progress
+from fingerprinter.library.indexing import Progress
 
 
 class _Counted(Protocol):

@@ -14,7 +14,8 @@ from fingerprinter.cli.options import AsJson, Count, PlaylistFile
 from fingerprinter.cli.output import complain
 from fingerprinter.cli.records import Record, track_record
 from fingerprinter.errors import UsageError
-from fingerprinter.library import Library, Recommendations, open_library
+from fingerprinter.library import Library, open_library
+from fingerprinter.library.recommendation import Recommendations
 from fingerprinter.types import Neighbour
 
 _SHOWN = 3  # songs that are named where some could not be matched

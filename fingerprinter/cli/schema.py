@@ -8,18 +8,17 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli import text
-from fingerprinter.cli.options import AsJson
+from fingerprinter.cli.options import PLAIN, AsJson
 from fingerprinter.cli.output import Column, complain, emit, print_json, print_table
-from fingerprinter.library import (
-    Library,
-    SchemaStatus,
-    Share,
-    open_library,
-    schema_status,
-    upgrade_schema,
-)
+from fingerprinter.library import Library, SchemaStatus, open_library, schema_status, upgrade_schema
+from fingerprinter.store.shares import Share
 
-app = typer.Typer(no_args_is_help=True, help="The library's database: its schema, its servers.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="The library's database: its schema, its servers.",
+    **PLAIN,
+)
 
 
 @app.command()

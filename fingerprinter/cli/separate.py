@@ -12,7 +12,8 @@ from fingerprinter.cli.options import AsJson
 from fingerprinter.cli.output import complain, emit, print_json
 from fingerprinter.cli.questions import track_or_file
 from fingerprinter.errors import AudioError, LibraryError
-from fingerprinter.library import open_library, separate_file
+from fingerprinter.library import open_library
+from fingerprinter.library.separation import separate as separate_file
 from fingerprinter.types import Track
 
 

@@ -23,7 +23,8 @@ from fingerprinter.cli.options import (
 )
 from fingerprinter.cli.questions import track_or_file
 from fingerprinter.cli.records import track_record
-from fingerprinter.library import TrackFilter, open_library
+from fingerprinter.library import open_library
+from fingerprinter.library.filters import TrackFilter
 from fingerprinter.types import Track
 
 

@@ -12,7 +12,8 @@ from fingerprinter.cli import text
 from fingerprinter.cli.options import AsJson
 from fingerprinter.cli.output import complain, emit, print_json
 from fingerprinter.cli.progress import shown_progress
-from fingerprinter.library import Moved, open_library
+from fingerprinter.library import open_library
+from fingerprinter.library.transfer import Moved
 
 _KEPT = ": what was imported is kept; run the same command again to go on"
 

@@ -11,7 +11,8 @@ from fingerprinter.cli.options import AsJson
 from fingerprinter.cli.output import complain, emit, print_json
 from fingerprinter.cli.progress import shown_progress
 from fingerprinter.errors import LibraryError
-from fingerprinter.library import Verified, VerifyReport, open_library
+from fingerprinter.library import open_library
+from fingerprinter.library.verification import Verified, VerifyReport
 
 
 def verify(

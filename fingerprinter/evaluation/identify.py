@@ -24,8 +24,7 @@ from fingerprinter.evaluation.music import (
 )
 from fingerprinter.evaluation.provenance import Provenance
 from fingerprinter.evaluation.report import Report, Trial
-from fingerprinter.library import Library
-from fingerprinter.library.facade import MIN_CONFIDENCE
+from fingerprinter.library import MIN_CONFIDENCE, Library
 from fingerprinter.types import Match
 
 

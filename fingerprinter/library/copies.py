@@ -13,7 +13,8 @@ from fingerprinter.core.overlap import Ground, overlap
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.core.probes import SPEEDS, Proposal, Question, characteristic
 from fingerprinter.errors import CorruptionError
-from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, MOST
+from fingerprinter.library.confidences import MIN_DUPLICATE_CONFIDENCE
+from fingerprinter.library.duplicates import MOST
 from fingerprinter.library.stored import stored_peaks
 from fingerprinter.store import constellations
 from fingerprinter.types import Landmarks, Peaks

@@ -32,7 +32,6 @@ from fingerprinter.types import (
     Track,
 )
 
-MIN_DUPLICATE_CONFIDENCE = 0.9
 MOST = 0.8  # share of a recording's peaks that is most of it
 _PART_S = 5.0  # a shorter part of another recording is a jingle, a sample, a coincidence
 _CANDIDATES = 32  # tracks that one track is laid over at most

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Connection
 
@@ -18,46 +18,18 @@ from fingerprinter.audio.signal import Mono
 from fingerprinter.config import Settings, default_address
 from fingerprinter.core.params import DEFAULT_QUERY, PROFILES, LandmarkParams
 from fingerprinter.core.peaks import Stretch, peak_stretches
-from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel, load_model
 from fingerprinter.errors import (
     LibraryError,
     ModelError,
     UnknownTrackError,
     UsageError,
 )
-from fingerprinter.library.analyzing import (
-    AnalyzeReport,
-    LibraryAnalyzer,
-    TrackAnalysis,
-    analyze_file,
-    analyze_track,
-)
-from fingerprinter.library.clusters import Cluster, group
-from fingerprinter.library.copies import Copies
-from fingerprinter.library.duplicates import MIN_DUPLICATE_CONFIDENCE, DuplicateSearch, OnSearched
-from fingerprinter.library.explanation import Explanation, explain_alone, explain_match
+from fingerprinter.library.confidences import MIN_CONFIDENCE, MIN_DUPLICATE_CONFIDENCE
 from fingerprinter.library.filters import EVERYTHING, TrackFilter
 from fingerprinter.library.identification import Found, Identifier
-from fingerprinter.library.indexing import Indexer, OnProgress, merge_segments
-from fingerprinter.library.listening import listener, read_history
-from fingerprinter.library.listing import Wish
-from fingerprinter.library.neighbours import NeighbourSearch
 from fingerprinter.library.pace import searching
-from fingerprinter.library.paths import path_between
-from fingerprinter.library.queries import Asked, Part, Questioner, listed
-from fingerprinter.library.recommendation import (
-    Recommendations,
-    recommend_by_history,
-    recommend_by_likes,
-)
 from fingerprinter.library.refs import TrackRef, resolve
-from fingerprinter.library.search import Ear, NameIndex, SearchAnswer, TagEar, TextEar, WordSearch
-from fingerprinter.library.similarity import SoundSpace, sound_space, vector_index
-from fingerprinter.library.sound_map import SoundMap, lay_out
 from fingerprinter.library.stored import stored_peaks, track_landmarks
-from fingerprinter.library.track_list import hear_all
-from fingerprinter.library.transfer import ImportReport, OnMoved, export_tracks, import_tracks
-from fingerprinter.library.verification import OnVerified, Verifier, VerifyReport
 from fingerprinter.library.windows import Heard, hear_first
 from fingerprinter.store import (
     constellations,
@@ -78,7 +50,21 @@ from fingerprinter.store.schema import SCHEMA_HEAD
 from fingerprinter.store.shares import Share
 from fingerprinter.types import DuplicateReport, IndexReport, Match, Neighbour, Peaks, Track
 
-MIN_CONFIDENCE = 0.95  # at most 1 in 1,000 clips of music outside the library is answered
+if TYPE_CHECKING:
+    from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel
+    from fingerprinter.library.analyzing import AnalyzeReport, TrackAnalysis
+    from fingerprinter.library.clusters import Cluster
+    from fingerprinter.library.duplicates import OnSearched
+    from fingerprinter.library.explanation import Explanation
+    from fingerprinter.library.indexing import OnProgress
+    from fingerprinter.library.queries import Asked
+    from fingerprinter.library.recommendation import Recommendations
+    from fingerprinter.library.search import Ear, NameIndex, SearchAnswer, WordSearch
+    from fingerprinter.library.similarity import SoundSpace
+    from fingerprinter.library.sound_map import SoundMap
+    from fingerprinter.library.transfer import ImportReport, OnMoved
+    from fingerprinter.library.verification import OnVerified, VerifyReport
+
 _REINDEX_TRACKS = 64  # tracks whose landmarks make one segment when they are made anew
 
 _SQLITE = "sqlite:///"
@@ -241,10 +227,14 @@ class Library:
 
     @cached_property
     def _model(self) -> EmbeddingModel:
+        from fingerprinter.embedding import load_model
+
         return load_model()
 
     @cached_property
     def _text_model(self) -> FolderTextAudioModel | None:
+        from fingerprinter.embedding import FolderTextAudioModel
+
         folder = self._config.text_model
         return FolderTextAudioModel(folder.absolute()) if folder else None
 
@@ -269,6 +259,8 @@ class Library:
         Raises `UsageError` for less than one job, or for jobs or a text-audio model and a
         scheduler, `ClusterError` where the scheduler cannot be used, `ModelError`.
         """
+        from fingerprinter.library.indexing import Indexer
+
         if jobs is not None and scheduler is not None:
             raise UsageError("jobs counts processes here; those of a scheduler are its workers")
         digest = self._model.digest if embeddings else None
@@ -355,6 +347,8 @@ class Library:
         The vector index follows at the next question for neighbours.
         Raises `CorruptionError` where a track's peaks are damaged; nothing has changed then.
         """
+        from fingerprinter.library.indexing import merge_segments
+
         with self._database.begin() as connection:
             postings.drop_all(connection)
             done, batch = 0, []
@@ -389,6 +383,9 @@ class Library:
 
         repair: make anew what is derived: landmarks, tombstones, the vector index
         """
+        from fingerprinter.library.similarity import vector_index
+        from fingerprinter.library.verification import Verifier
+
         verifier = Verifier(self._database, self._params, self._config.cache, repair=repair)
         report = verifier.run(on_progress)
         if repair and verifier.vector_index_is_old:
@@ -408,6 +405,8 @@ class Library:
         A file of this kind that is there is replaced at the end.
         Raises `UnknownTrackError`, and `UsageError` where the file cannot be written.
         """
+        from fingerprinter.library.transfer import export_tracks
+
         with self._database.connect() as connection:
             chosen = [resolve(connection, ref).id for ref in refs] or None
             return export_tracks(connection, Path(path), chosen, on_progress)
@@ -425,6 +424,8 @@ class Library:
         Raises `UsageError` for what is no such file, `VersionError` for one of another version
         or other parameters, `CorruptionError` where it is damaged as a whole.
         """
+        from fingerprinter.library.transfer import import_tracks
+
         report = import_tracks(self._database, Path(path), moved, on_progress)
         with self._database.connect() as connection:
             self._params = _params_of(connection, None)
@@ -471,6 +472,8 @@ class Library:
         self, connection: Connection, stretches: Iterator[Stretch], at_least: float, every: bool
     ) -> list[Heard]:
         """What is heard in a clip while it comes in, in its order."""
+        from fingerprinter.library.track_list import hear_all
+
         index = self._posting_index(connection)
 
         def identify(peaks: Peaks) -> Sequence[Found]:
@@ -504,6 +507,8 @@ class Library:
         match: search the library for it
         Raises `AudioError` where it cannot be read, `UsageError` for what is no part.
         """
+        from fingerprinter.library.explanation import explain_alone, explain_match
+
         if not match:
             return explain_alone(source, start_s, end_s, self._params)
         identify = partial(self.identify, min_confidence=min_confidence)
@@ -524,6 +529,8 @@ class Library:
         Nothing is deleted. A track whose peaks are damaged is named and left out.
         Raises `CorruptionError` where the landmarks are damaged.
         """
+        from fingerprinter.library.duplicates import DuplicateSearch
+
         with self._database.connect() as connection:
             index = self._posting_index(connection)
             search = DuplicateSearch(connection, index, self._params, min_confidence)
@@ -574,6 +581,11 @@ class Library:
         Raises `UnknownTrackError`, `AudioError`, `UsageError` for no part, or `ModelError`
         where there are no embeddings.
         """
+        from fingerprinter.library.listing import Wish
+        from fingerprinter.library.neighbours import NeighbourSearch
+        from fingerprinter.library.queries import Part, Questioner, listed
+        from fingerprinter.library.similarity import vector_index
+
         wish = Wish(n, only, per_artist, copies, why)
         part = Part.checked(start_s, end_s)
         with self._database.connect() as connection:
@@ -595,6 +607,10 @@ class Library:
         Raises `UnknownTrackError`, `UsageError` where nothing is liked, `ModelError` without
         embeddings.
         """
+        from fingerprinter.library.copies import Copies
+        from fingerprinter.library.recommendation import recommend_by_likes
+        from fingerprinter.library.similarity import sound_space
+
         with self._database.connect() as connection:
             liked, disliked = (
                 [resolve(connection, ref) for ref in refs] for refs in (likes, dislikes)
@@ -611,6 +627,11 @@ class Library:
         plays: a listening history, as `read_history` takes it; user: whose, where it has several
         Raises `UsageError` where it cannot be read or has nothing of the library.
         """
+        from fingerprinter.library.copies import Copies
+        from fingerprinter.library.listening import listener, read_history
+        from fingerprinter.library.recommendation import recommend_by_history
+        from fingerprinter.library.similarity import sound_space
+
         history = read_history(Path(plays))
         with self._database.connect() as connection:
             space = sound_space(connection, self._config.cache, self._model.digest)
@@ -628,6 +649,9 @@ class Library:
         per_artist: at most one track of an artist
         Raises `UnknownTrackError`, `UsageError` for no two ends, `ModelError` without embeddings.
         """
+        from fingerprinter.library.paths import path_between
+        from fingerprinter.library.similarity import sound_space
+
         with self._database.connect() as connection:
             ends = resolve(connection, start), resolve(connection, end)
             space = sound_space(connection, self._config.cache, self._model.digest)
@@ -645,6 +669,8 @@ class Library:
 
     def _word_search(self, connection: Connection) -> WordSearch:
         """Names and tags as this snapshot has them; read again only after a change."""
+        from fingerprinter.library.search import NameIndex, WordSearch
+
         state = settings.revision(connection)
         if self._words is None or self._words[0] != state:
             names = NameIndex(tracks.iterate(connection))
@@ -653,6 +679,8 @@ class Library:
 
     def _ear(self, connection: Connection, names: NameIndex) -> Ear:
         """How words are heard; raises `ModelError` where the text-audio model has heard nothing."""
+        from fingerprinter.library.search import TagEar, TextEar
+
         tags, model = self._model.tags, self._text_model
         if model is None:
             return TagEar(vectors.tag_matrix(connection, self._model.digest), tags)
@@ -670,12 +698,19 @@ class Library:
         count: how many; None: as many as fit best
         Raises `UsageError` for more than there are tracks, `ModelError` without embeddings.
         """
+        from fingerprinter.library.clusters import group
+        from fingerprinter.library.similarity import sound_space
+
         with self._database.connect() as connection:
             space = sound_space(connection, self._config.cache, self._model.digest)
             return list(group(connection, space, self._model.tags, count).clusters)
 
     def map(self, count: int | None = None) -> SoundMap:
         """Every track on a plane, near to what it sounds like; count: as for `clusters`."""
+        from fingerprinter.library.clusters import group
+        from fingerprinter.library.similarity import sound_space
+        from fingerprinter.library.sound_map import lay_out
+
         with self._database.connect() as connection:
             space = sound_space(connection, self._config.cache, self._model.digest)
             return lay_out(space, group(connection, space, self._model.tags, count))
@@ -686,6 +721,8 @@ class Library:
         A track's are kept; again: listen to it all the same
         Raises `UnknownTrackError`, `AudioError`, `ModelError`.
         """
+        from fingerprinter.library.analyzing import analyze_file, analyze_track
+
         try:
             track = self.track(ref)
         except UnknownTrackError:
@@ -702,6 +739,8 @@ class Library:
         jobs: worker processes, default one for each core
         Raises `UsageError` for less than one job.
         """
+        from fingerprinter.library.analyzing import LibraryAnalyzer
+
         return LibraryAnalyzer(self._database, self._workers(jobs)).run(on_progress)
 
     def _workers(self, jobs: int | None) -> int:
@@ -711,6 +750,8 @@ class Library:
 
     def sound_space(self) -> SoundSpace:
         """Every track that has an embedding, as arrays: its place among the others and its tags."""
+        from fingerprinter.library.similarity import sound_space
+
         with self._database.connect() as connection:
             return sound_space(connection, self._config.cache, self._model.digest)
 

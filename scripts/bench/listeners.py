@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from fingerprinter.embedding import FACETS_ID
 from fingerprinter.embedding.facets import ROW_WIDTH, of_rows
-from fingerprinter.library import SoundSpace
 from fingerprinter.library.names import plain
 from fingerprinter.library.places import first_of_each
+from fingerprinter.library.similarity import SoundSpace
 from fingerprinter.store import facets, tracks
 from fingerprinter.store.database import Database
 from fingerprinter.types import Track

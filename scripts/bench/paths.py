@@ -28,7 +28,6 @@ import numpy.typing as npt
 from fingerprinter import open_library
 from fingerprinter.core.mixing import circle_place, key_distances, tempo_distances
 from fingerprinter.core.paths import NO_GROUP, Stops, bottleneck
-from fingerprinter.library import SoundSpace
 from fingerprinter.library.paths import (
     KEY_WEIGHT,
     POOL,
@@ -36,6 +35,7 @@ from fingerprinter.library.paths import (
     near_the_line,
     steps_between,
 )
+from fingerprinter.library.similarity import SoundSpace
 from fingerprinter.store import analyses
 from fingerprinter.store.database import Database
 

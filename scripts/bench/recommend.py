@@ -31,9 +31,9 @@ from listeners import (
 
 from fingerprinter import open_library
 from fingerprinter.core.taste import suitability
-from fingerprinter.library import SoundSpace
 from fingerprinter.library.factors import Factors, Plays, confidence, fit_factors
 from fingerprinter.library.places import first_of_each
+from fingerprinter.library.similarity import SoundSpace
 from fingerprinter.store.database import Database
 
 COUNTS = (20, 50, 100, 200, 1000)  # of listeners

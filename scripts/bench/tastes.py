@@ -28,7 +28,7 @@ from listeners import (
 
 from fingerprinter import open_library
 from fingerprinter.core import taste
-from fingerprinter.library import SoundSpace
+from fingerprinter.library.similarity import SoundSpace
 from fingerprinter.store.database import Database
 
 NAMED = ((1, 0), (3, 0), (3, 2), (10, 0), (10, 5))  # likes and dislikes

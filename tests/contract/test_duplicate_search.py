@@ -16,8 +16,9 @@ from synthetic import SR, play
 
 from fingerprinter import open_library
 from fingerprinter.errors import AudioError
-from fingerprinter.library import Library, Searched, indexing, worker
+from fingerprinter.library import Library, indexing, worker
 from fingerprinter.library.analysis import Analysis, analyse
+from fingerprinter.library.duplicates import Searched
 from fingerprinter.library.intake import FoundFile
 from fingerprinter.library.worker import Task
 from fingerprinter.store import schema

@@ -15,8 +15,8 @@ from synthetic import SR, play
 from fingerprinter import open_library
 from fingerprinter.core.params import DEFAULT
 from fingerprinter.errors import AudioError, UsageError
-from fingerprinter.library import Explanation, Library, explain_alone
-from fingerprinter.library.explanation import Agreement
+from fingerprinter.library import Library
+from fingerprinter.library.explanation import Agreement, Explanation, explain_alone
 from fingerprinter.types import Track
 
 Floats = npt.NDArray[np.float32]

@@ -28,8 +28,9 @@ from fingerprinter.errors import (
     UsageError,
     VersionError,
 )
-from fingerprinter.library import Library, Progress, indexing, worker
+from fingerprinter.library import Library, indexing, worker
 from fingerprinter.library.analysis import Analysis, analyse
+from fingerprinter.library.indexing import Progress
 from fingerprinter.library.intake import FoundFile
 from fingerprinter.library.worker import Task
 from fingerprinter.store import schema, settings, sizes

@@ -15,8 +15,8 @@ from synthetic import SR, play
 from fingerprinter import open_library
 from fingerprinter.audio import read_samples
 from fingerprinter.errors import UnknownTrackError, UsageError
-from fingerprinter.library import Library, TrackFilter, queries
-from fingerprinter.library.filters import admitted
+from fingerprinter.library import Library, queries
+from fingerprinter.library.filters import TrackFilter, admitted
 from fingerprinter.library.music import analysis_id
 from fingerprinter.library.reasons import Explainer
 from fingerprinter.store import analyses

@@ -24,7 +24,7 @@ from fingerprinter.cli.output import Column, print_json, print_table
 from fingerprinter.cli.playlist import write_playlist
 from fingerprinter.cli.records import match_record, report_record, track_record
 from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError, UsageError
-from fingerprinter.library import Progress
+from fingerprinter.library.indexing import Progress
 from fingerprinter.types import IndexReport, Match, Problem, Track
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -55,8 +55,8 @@ def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
         words, command = waiting.pop()
         if words:
             yield words, command
-        inside = getattr(command, "commands", {})
-        waiting += [((*words, name), each) for name, each in inside.items()]
+        inside = command.list_commands(None) if hasattr(command, "commands") else []
+        waiting += [((*words, name), command.get_command(None, name)) for name in inside]
 
 
 COMMANDS = dict(commands())

@@ -8,9 +8,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from fingerprinter.library import SoundMap, SoundSpace, clusters, sound_map
+from fingerprinter.library import clusters, sound_map
 from fingerprinter.library.clusters import Cluster, Grouping
-from fingerprinter.library.sound_map import lay_out
+from fingerprinter.library.similarity import SoundSpace
+from fingerprinter.library.sound_map import SoundMap, lay_out
 from fingerprinter.plotting import draw_map
 
 
