@@ -33,18 +33,20 @@ from sqlalchemy import Connection
 from fingerprinter.audio import content_id, find_audio, open_audio, read_tags
 from fingerprinter.core.constellation import pack_peaks
 from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY, LandmarkParams
-from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.core.peaks import Stretch, densest, find_peaks
 from fingerprinter.evaluation import CONDITIONS, Plan, Sounds, folder_sound, read_groups, select
 from fingerprinter.evaluation.clips import Clip
 from fingerprinter.evaluation.identify import draw_clips
 from fingerprinter.evaluation.judge import Judge
 from fingerprinter.evaluation.music import Music, inside_music, outside_music
+from fingerprinter.library import windows
 from fingerprinter.library.analysis import Analysis, Sound
-from fingerprinter.library.facade import MIN_CONFIDENCE
+from fingerprinter.library.confidences import MIN_CONFIDENCE
 from fingerprinter.library.identification import Found, Identifier
 from fingerprinter.library.indexing import merge_segments
 from fingerprinter.library.intake import FoundFile, take_in
-from fingerprinter.library.windows import hear
+from fingerprinter.library.stored import stored_peaks
+from fingerprinter.library.track_list import hear_all
 from fingerprinter.store import constellations, postings, tracks
 from fingerprinter.store.database import Database
 from fingerprinter.store.lookup import PostingIndex
@@ -171,16 +173,28 @@ class Examiner:
         clip = asked.clip
         identifier = Attentive(self._connection, self._index, self._params, DEFAULT_QUERY)
         started = time.process_time()
-        several = clip.condition.recordings > 1
-        heard = hear(
-            identifier, asked.peaks, self._params, DEFAULT_QUERY, MIN_CONFIDENCE, every=several
-        )
+        heard = self._heard(identifier, asked)
         cpu_s = time.process_time() - started
-        matches = [self._match(each.found, each.offset) for each in heard]
+        matches = [self._match(each.found, each.course.at(0.0)) for each in heard]
         if not matches and identifier.best and identifier.best.confidence >= UNSURE:
             matches = [self._match(identifier.best, identifier.best.alignment.offset)]
         confidence, right = self._judged(clip, matches)
         return Asked(clip.condition.name, clip.condition.outside, confidence, right, cpu_s)
+
+    def _heard(self, identifier: Identifier, asked: Question) -> Sequence[windows.Heard]:
+        """What the program hears in a clip: the best recording, or all where several are wanted."""
+
+        def identify(peaks: Peaks) -> Sequence[Found]:
+            return identifier.identify(peaks, MIN_CONFIDENCE, every=False)
+
+        def stored(track_id: int) -> Peaks:
+            return stored_peaks(track_id, constellations.get(self._connection, track_id) or b"")
+
+        whole = [Stretch(asked.peaks, int(asked.peaks.frames.max(initial=0)) + 1)]
+        if asked.clip.condition.recordings > 1:
+            return list(hear_all(identify, stored, whole, self._params, DEFAULT_QUERY))
+        first = windows.hear_first(identify, whole, self._params, DEFAULT_QUERY)
+        return [first] if first else []
 
     def _match(self, found: Found, offset: float) -> Match:
         offset_s, track = offset * self._params.hop_s, self._tracks[found.track_id]

@@ -226,7 +226,7 @@ def test_matplotlib_is_loaded_only_to_draw_and_pyplot_never() -> None:
         "import sys, fingerprinter.plotting, fingerprinter.cli.plot\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import numpy as np\n"
-        "from fingerprinter.library import explain_alone\n"
+        "from fingerprinter.library.explanation import explain_alone\n"
         "fingerprinter.plotting.draw(explain_alone((np.zeros(9000), 16000)))\n"
         "assert 'matplotlib' in sys.modules\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
