@@ -78,7 +78,7 @@ def ask(variants: Sequence[Sequence[Landmarks]]) -> Question:
     codes = np.concatenate(
         [_code(marks, key) for key, phases in enumerate(variants) for marks in phases]
     )
-    codes.sort()  # np.unique hashes first, at ten times the cost
+    codes.sort()  # np.unique makes a hash table first, which costs more than the sort
     codes = codes[np.diff(codes, prepend=-1) > 0]
     hashes = (codes >> _HASH_SHIFT).astype(np.uint32)
     first = np.flatnonzero(np.diff(hashes.astype(np.int64), prepend=-1))
