@@ -21,7 +21,7 @@ def kernels() -> ModuleType | None:
 
 
 def load() -> None:
-    """Loads the machine code, once; without it, as where it cannot be cached, NumPy goes on."""
+    """Loads the machine code, once; where numba is not there or has no cache, NumPy goes on."""
     global _kernels, _tried
     if _tried:
         return
@@ -29,6 +29,6 @@ def load() -> None:
     try:
         from fingerprinter.core import kernels as loaded
     except (ImportError, RuntimeError) as error:
-        _log.warning("searching in NumPy: %s", error)
+        _log.info("searching in NumPy: %s", error)
         return
     _kernels = loaded
