@@ -16,16 +16,17 @@ _compiled = numba.njit(cache=True, nogil=True)
 
 @_compiled
 def spans(highs, high_firsts, high_bits, widths, block, low, high, first, counts):
-    """For ranges in order, of blocks in order: the first value of each, and how many it has.
+    """The first value of each range, and how many it has.
 
     A value counts if its upper part is one of the range's. A cursor walks over the upper parts
-    of a block: ``ones`` values and ``zeros`` steps of the upper part lie before it.
+    of a block: ``ones`` values and ``zeros`` steps of the upper part lie before it. It goes on
+    from range to range while they ascend, and begins anew where they do not.
     """
     before = -1
     bit = ones = zeros = end = 0
     for i in range(len(block)):
         number = block[i]
-        if number != before:
+        if number != before or bit >= end or low[i] >> widths[number] < zeros:
             before, ones, zeros = number, 0, 0
             bit = high_firsts[number]
             end = bit + high_bits[number]
@@ -75,7 +76,7 @@ def read(data, low_bits, highs, high_firsts, widths, block, low, high, first, bi
                 held += 8
                 byte += 1
             found = (upper << width) | (lower & mask)
-            if low[i] <= found < high[i]:
+            if low[i] <= found < high[i] and written < len(query):
                 query[written] = i
                 value[written] = found
                 written += 1
@@ -101,7 +102,7 @@ def best_places(keys, position, count):
     As many as there is room for; of equal ones the first. Says how many there are.
     """
     found = start = 0
-    while start < len(keys):
+    while start < len(keys) and len(count):
         end = start + 1
         while end < len(keys) and keys[end] == keys[start]:
             end += 1
@@ -141,7 +142,7 @@ def near_pairs(a_bins, b_bins, reach):
     end = np.searchsorted(b_bins, a_bins + reach, side="right")
     total = 0
     for i in range(len(a_bins)):
-        total += end[i] - first[i]
+        total += max(0, end[i] - first[i])
     a_index, b_index = np.empty(total, np.int64), np.empty(total, np.int64)
     written = 0
     for i in range(len(a_bins)):

@@ -215,7 +215,7 @@ class Blocks:
     def spans(self, block: Values, low: Values, high: Values) -> Spans:
         """Where the values of low <= value < high lie in a block, for many ranges at once.
 
-        block, low, high: (q,) int64; blocks in ascending order, and the ranges within each
+        block, low, high: (q,) int64; fastest where blocks ascend, and ranges within each
         """
         kernels = compiled.kernels()
         if kernels:

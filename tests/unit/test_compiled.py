@@ -93,6 +93,20 @@ def test_votes(seed: int) -> None:
         assert len(slow.votes) == min(most, len(np.unique(plain)))
 
 
+@given(SEEDS)
+def test_ranges_in_any_order_that_overlap(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    run = np.sort(rng.integers(0, 3000, 200))
+    blocks = Blocks(encode_blocks(np.concatenate([run, run]), np.array([200, 200])))
+    block, low = rng.integers(0, 2, 40), rng.integers(0, 3000, 40)
+    high = low + rng.integers(1, 900, 40)
+    plain, fast = both(lambda: blocks.read(blocks.spans(block, low, high)))
+    np.testing.assert_array_equal(plain.query, fast.query)
+    np.testing.assert_array_equal(plain.value, fast.value)
+    inside = (run >= low[:, None]) & (run < high[:, None])
+    assert np.bincount(fast.query, minlength=40).tolist() == inside.sum(axis=1).tolist()
+
+
 def test_no_votes() -> None:
     for found in both(lambda: matching.count_votes(np.empty(0, np.int64), 0, 5)):
         assert len(found.votes) == 0
