@@ -18,7 +18,7 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
 # Where each command is, in the order of the help. Only the one that is wanted is loaded, with what
-# it needs of the library: that halves the time in which `identify` starts.
+# it needs of the library: `identify` starts without what belongs to the others.
 _COMMANDS = {
     "index": "collection.index",
     "identify": "questions.identify",

@@ -111,8 +111,8 @@ def best_places(keys, position, count):
             after += 1
         n = after - start
         if found < len(count) or n > count[found - 1]:
-            at = min(found, len(count) - 1)
-            found = at + 1 if found < len(count) else found
+            found = min(found + 1, len(count))
+            at = found - 1
             while at > 0 and count[at - 1] < n:
                 position[at], count[at] = position[at - 1], count[at - 1]
                 at -= 1
