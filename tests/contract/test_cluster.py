@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,14 +149,13 @@ def test_a_file_that_kills_twice_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
-    with ThreadPoolExecutor(1) as pool, released(pipe):
+    with ThreadPoolExecutor(1) as pool, released(pipe), ExitStack() as writers:
         run = pool.submit(
             index, library_url, [music[0], pipe, music[1]], scheduler=cluster.scheduler_address
         )
-        for _ in range(2):
-            writer = until(lambda: opened(pipe))
+        for _ in range(2):  # a writer closed at once would be the end of a file for the next
+            writers.callback(os.close, until(lambda: opened(pipe)))
             kill_the_busy(cluster)
-            os.close(writer)
         report = run.result(DEADLINE_S)
     assert (report.indexed, report.failed) == (2, 1)
     assert report.problems[0].message == f"{pipe}: workers died with it, again and again"
