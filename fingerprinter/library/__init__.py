@@ -1,12 +1,10 @@
 """Use cases: the only room where the roads cross."""
 
+from fingerprinter.library.answers import Answer
 from fingerprinter.library.confidences import MIN_CONFIDENCE
-from fingerprinter.library.facade import (
-    Answer,
-    DiskUse,
-    Library,
-    LibraryStats,
-    PartSize,
+from fingerprinter.library.facade import Library
+from fingerprinter.library.holdings import DiskUse, LibraryStats, PartSize
+from fingerprinter.library.opening import (
     SchemaStatus,
     open_library,
     schema_status,

@@ -22,13 +22,24 @@ from fingerprinter.errors import AudioError
 from fingerprinter.library.analysis import Analysis
 from fingerprinter.library.cluster import analyse_on_cluster
 from fingerprinter.library.intake import FoundFile, Item, Outcome, take_in
+from fingerprinter.library.stored import track_landmarks
 from fingerprinter.library.worker import Task, analyse_in_order
-from fingerprinter.store import facets, files, postings, sections, settings, tracks, vectors
+from fingerprinter.store import (
+    constellations,
+    facets,
+    files,
+    postings,
+    sections,
+    settings,
+    tracks,
+    vectors,
+)
 from fingerprinter.store.database import Database
 from fingerprinter.types import IndexReport, Problem
 
 _BATCH_S = 15_000.0  # seconds of audio in a batch: 3.6 million landmarks, a segment of level 0
 _COMMIT_EVERY_S = 20.0  # seconds of work that a kill may cost, about
+_REINDEX_TRACKS = 64  # tracks whose landmarks make one segment when they are made anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,26 @@ def merge_segments(database: Database, params: LandmarkParams) -> None:
         merged += 1
     if merged:
         database.reclaim()
+
+
+def reindex(database: Database, params: LandmarkParams) -> int:
+    """Makes all landmarks anew from the stored peaks, in one transaction; returns the tracks.
+
+    Raises `CorruptionError` where a track's peaks are damaged; nothing has changed then.
+    """
+    with database.begin() as connection:
+        postings.drop_all(connection)
+        done, batch = 0, []
+        for track_id, data in constellations.iterate(connection):
+            batch.append(track_landmarks(track_id, data, params))
+            done += 1
+            if len(batch) == _REINDEX_TRACKS:
+                postings.add_segment(connection, params, batch)
+                batch = []
+        postings.add_segment(connection, params, batch)
+        settings.bump_revision(connection)
+    merge_segments(database, params)
+    return done
 
 
 class Indexer:

@@ -12,12 +12,14 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy import Connection
 
 from fingerprinter.core.tagging import mixture_shares, shares_below, standard_scores
-from fingerprinter.embedding import TextAudioModel
-from fingerprinter.errors import UsageError
+from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel, TextAudioModel
+from fingerprinter.errors import ModelError, UsageError
 from fingerprinter.library.names import plain
 from fingerprinter.library.vocabulary import Term, Vocabulary
+from fingerprinter.store import tracks, vectors
 from fingerprinter.store.vectors import Matrix
 from fingerprinter.types import Neighbour, Track
 
@@ -238,3 +240,28 @@ class WordSearch:
         share = np.full(len(self._heard), _SILENT if term.wanted else 1 - _SILENT, np.float32)
         share[self._heard] = np.clip(self._ear.shares(term), 1e-4, 1 - 1e-4)[self._rows]
         return share
+
+
+def word_search(
+    connection: Connection, model: EmbeddingModel, text_model: FolderTextAudioModel | None
+) -> WordSearch:
+    """Of a library, heard by a text-audio model where one is set, else by tags.
+
+    Raises `ModelError` where the text-audio model has heard nothing.
+    """
+    names = NameIndex(tracks.iterate(connection))
+    if text_model is None:
+        ear: Ear = TagEar(vectors.tag_matrix(connection, model.digest), model.tags)
+    else:
+        ear = TextEar(text_model, _heard_by(connection, text_model), model.tags, names)
+    return WordSearch(names, ear)
+
+
+def _heard_by(connection: Connection, model: FolderTextAudioModel) -> Matrix:
+    heard = vectors.vector_matrix(connection, model.digest)
+    if not len(heard):
+        raise ModelError(
+            f"{model.folder}: this text-audio model has heard no track;"
+            " run `fingerprinter index` with it on the music"
+        )
+    return heard

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from fingerprinter.core.constellation import DamagedBlockError, unpack_peaks
 from fingerprinter.core.landmarks import landmarks_of
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.errors import CorruptionError
+from fingerprinter.store import constellations
 from fingerprinter.types import Landmarks, Peaks
 
 
@@ -17,6 +20,11 @@ def stored_peaks(track_id: int, constellation: bytes) -> Peaks:
         raise CorruptionError(
             f"peaks of track {track_id}: {error}; remove the track and index it again"
         ) from None
+
+
+def peaks_of(connection: Connection, track_id: int) -> Peaks:
+    """The same of a track in the database; none where it has none."""
+    return stored_peaks(track_id, constellations.get(connection, track_id) or b"")
 
 
 def track_landmarks(
