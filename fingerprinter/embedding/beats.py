@@ -7,7 +7,6 @@ bands an octave and its rise from frame to frame. `scripts/export_beatnet.py` ma
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core.frames import CentredFrames
+from fingerprinter.embedding.network import NetworkFile
 from fingerprinter.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
@@ -122,7 +122,7 @@ class BeatModel:
     @cached_property
     def digest(self) -> str:
         """Digest of the weights: 16 hex digits; raises `ModelError`."""
-        return hashlib.sha256(self._weights).hexdigest()[:16]
+        return self._file.sha256[:16]
 
     def activations(self, bands: Halves) -> Floats:
         """How likely each frame is a beat, downbeats among them: (n,) float32.
@@ -154,26 +154,17 @@ class BeatModel:
         return output, after
 
     @cached_property
-    def _weights(self) -> bytes:
+    def _file(self) -> NetworkFile:
         """The weights, which are what their card says."""
+        card = self._path.with_suffix(".json")
         try:
-            data = self._path.read_bytes()
-            card = json.loads(self._path.with_suffix(".json").read_text(encoding="utf-8"))
-            found, wanted = hashlib.sha256(data).hexdigest(), card["sha256"]
+            sha256 = json.loads(card.read_text(encoding="utf-8"))["sha256"]
         except OSError as error:
-            raise ModelError(f"{self._path}: {error.strerror}; {_REINSTALL}") from error
-        if found != wanted:
-            raise ModelError(
-                f"{self._path}: SHA-256 {found[:16]}, card says {wanted[:16]}; {_REINSTALL}"
-            )
-        return data
+            raise ModelError(f"{card}: {error.strerror}; {_REINSTALL}") from error
+        file = NetworkFile(self._path, sha256, "card", _REINSTALL)
+        file.verify()
+        return file
 
     @cached_property
     def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        cpu = ["CPUExecutionProvider"]
-        return onnxruntime.InferenceSession(self._weights, options, providers=cpu)
+        return self._file.session()

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.embedding.log_mel import LogMel, log_mel
+from fingerprinter.embedding.network import NetworkFile
 from fingerprinter.embedding.windows import Sampling, WindowSampler, at_level
 from fingerprinter.errors import ModelError
 
@@ -32,7 +31,6 @@ DEFAULT_WEIGHTS = _WEIGHTS / "likeness.onnx"
 MUSICNN_WEIGHTS = _WEIGHTS / "musicnn-msd.onnx"  # the trunk, and what the default is measured by
 
 _INPUT, _TAGS = "log_mel", "tags"
-_ERRORS_ONLY = 3  # severity of what onnxruntime may say on stderr
 _REINSTALL = "reinstall fingerprinter, or run with --no-embeddings"
 
 
@@ -105,9 +103,9 @@ class EmbeddingModel:
 
     def __init__(self, weights: Path) -> None:
         """Reads the weights and the card beside them; raises `ModelError`."""
-        self._path = weights
         self._card = ModelCard.read(weights.with_suffix(".json"))
-        self._weights = _verified(weights, self._card.sha256)
+        self._file = NetworkFile(weights, self._card.sha256, "card", _REINSTALL)
+        self._file.verify()
         self.sampling = Sampling(self._card.front_end.samples_for(self._card.patch_frames))
 
     @property
@@ -150,43 +148,16 @@ class EmbeddingModel:
         loud = at_level(windows, self.sampling.level_db)
         # One by one: a window's frames fit the cache, those of all together do not (2 x).
         heard = np.stack([log_mel(window, self._card.front_end) for window in loud])
-        with _one_line(self._path):
-            vectors, tags = self._session.run([self._card.vector, _TAGS], {_INPUT: heard})
+        session = self._session
+        with self._file.one_line():
+            vectors, tags = session.run([self._card.vector, _TAGS], {_INPUT: heard})
         return WindowEmbeddings(vectors, tags)
 
     @cached_property
     def _session(self) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        cpu = ["CPUExecutionProvider"]
-        return onnxruntime.InferenceSession(self._weights, options, providers=cpu)
+        return self._file.session()
 
 
 def load_model(weights: Path | None = None) -> EmbeddingModel:
     """The model that comes with the package, or another in the same form; raises `ModelError`."""
     return EmbeddingModel(weights or DEFAULT_WEIGHTS)
-
-
-def _verified(weights: Path, sha256: str) -> bytes:
-    """The weights, which are what their card says."""
-    try:
-        data = weights.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{weights}: {error.strerror}; {_REINSTALL}") from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != sha256:
-        raise ModelError(f"{weights}: SHA-256 {found[:16]}, card says {sha256[:16]}; {_REINSTALL}")
-    return data
-
-
-@contextmanager
-def _one_line(weights: Path) -> Iterator[None]:
-    """Errors of onnxruntime as `ModelError`: they share no base but Exception."""
-    try:
-        yield
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{weights}: onnxruntime failed ({reason}); {_REINSTALL}") from error

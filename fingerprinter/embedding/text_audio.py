@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.embedding.log_mel import LogMel, mel_power
+from fingerprinter.embedding.network import NetworkFile
 from fingerprinter.embedding.windows import Sampling, WindowSampler, at_level
 from fingerprinter.errors import ModelError
 
@@ -31,8 +31,8 @@ MANIFEST: Final = "manifest.json"
 _VERSION = "1"  # goes up with every change of what is done before and after the networks
 _SPREAD = 4, 8  # windows of a track: at least, at most; CLAP's have 10 s, and take it half a second
 _FAINTEST = 1e-10  # power, -100 dB
-_ERRORS_ONLY = 3  # severity of what onnxruntime may say on stderr
 _SEE = "see docs/discovery.md for what belongs into the folder"
+_MEND = f"export it again, or {_SEE}"
 
 
 class TextAudioModel(Protocol):
@@ -192,12 +192,12 @@ class FolderTextAudioModel:
         return self._vector(self._text, self._manifest.text, given)
 
     def _vector(self, session: Any, part: _Part, given: Mapping[str, Any]) -> Floats:
-        path = self.folder / part.file
-        with _one_line(path):
+        file = self._file(part)
+        with file.one_line():
             (rows,) = session.run([part.output], given)
         if rows.ndim != 2 or len(rows) != 1:
             raise ModelError(
-                f"{path}: {part.output} has the shape {rows.shape}, not (1, numbers);"
+                f"{file.path}: {part.output} has the shape {rows.shape}, not (1, numbers);"
                 " name another output, or pool it in the export"
             )
         return _unit(rows[0].astype(np.float32))
@@ -211,16 +211,9 @@ class FolderTextAudioModel:
         return self._session(self._manifest.text)
 
     def _session(self, part: _Part) -> Any:
-        import onnxruntime
-
-        path = self._verified(part)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        with _one_line(path):
-            return onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
+        file = self._file(part)
+        file.verify()
+        return file.session()
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -231,34 +224,13 @@ class FolderTextAudioModel:
                 "tokenizers is not installed, which text-audio models need;"
                 " `pip install tokenizers`"
             ) from None
-        path = self._verified(self._manifest.tokenizer)
-        with _one_line(path):
-            return Tokenizer.from_file(str(path))
+        file = self._file(self._manifest.tokenizer)
+        file.verify()
+        with file.one_line():
+            return Tokenizer.from_file(str(file.path))
 
-    def _verified(self, part: _Part) -> Path:
-        """Where a file lies, which is what the manifest says."""
-        path = self.folder / part.file
-        try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise ModelError(f"{path}: {error.strerror}; {_SEE}") from error
-        if found != part.sha256:
-            raise ModelError(
-                f"{path}: SHA-256 {found[:16]}, {MANIFEST} says {part.sha256[:16]};"
-                " export it again, or correct the manifest"
-            )
-        return path
-
-
-@contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    """Errors of onnxruntime and tokenizers as `ModelError`: they have no base but Exception."""
-    try:
-        yield
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{path}: cannot be used ({reason}); {_SEE}") from error
+    def _file(self, part: _Part) -> NetworkFile:
+        return NetworkFile(self.folder / part.file, part.sha256, MANIFEST, _MEND)
 
 
 def _unit(vector: Floats) -> Floats:
