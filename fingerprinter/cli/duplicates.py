@@ -11,11 +11,10 @@ import typer
 from fingerprinter.cli import text
 from fingerprinter.cli.options import AsJson
 from fingerprinter.cli.output import Column, complain, print_json, print_table
-from fingerprinter.cli.progress import shown_progress
+from fingerprinter.cli.progress import counted, shown_progress
 from fingerprinter.cli.records import Record, track_record
 from fingerprinter.library import open_library
 from fingerprinter.library.confidences import MIN_DUPLICATE_CONFIDENCE
-from fingerprinter.library.duplicates import Searched
 from fingerprinter.types import DuplicateGroup, Evidence, Track
 
 
@@ -36,7 +35,7 @@ def duplicates(
     """
     with (
         open_library(ctx.obj, create=False, read_only=True) as library,
-        shown_progress("looking for duplicates", searched_progress) as on_progress,
+        shown_progress("looking for duplicates", counted("tracks")) as on_progress,
     ):
         report = library.duplicates(min_confidence=min_confidence, on_progress=on_progress)
     for problem in report.problems:
@@ -48,15 +47,6 @@ def duplicates(
         _print_groups(report.groups)
     if report.problems:
         raise typer.Exit(1)
-
-
-def searched_progress(now: Searched) -> str:
-    """How many tracks.
-
-    >>> searched_progress(Searched(done=12, total=351))
-    '12/351 tracks'
-    """
-    return f"{now.done}/{now.total} tracks"
 
 
 def group_record(group: DuplicateGroup) -> Record:

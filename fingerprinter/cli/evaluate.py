@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fingerprinter.cli.evaluate_similarity import similarity
+from fingerprinter.cli.evaluated import percent, show_report
 from fingerprinter.cli.options import PLAIN, AsJson, MinConfidence
-from fingerprinter.cli.output import Column, emit, print_json, print_table
-from fingerprinter.cli.progress import shown_progress
+from fingerprinter.cli.output import Column, emit, print_table
+from fingerprinter.cli.progress import counted, shown_progress
 from fingerprinter.library import MIN_CONFIDENCE, open_library
 
 if TYPE_CHECKING:
-    from fingerprinter.evaluation import Condition, ConditionResult, Progress, Rate, Report, Sounds
+    from fingerprinter.evaluation import Condition, ConditionResult, Rate, Report, Sounds
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -87,10 +88,11 @@ def identify(
     )
     with (
         open_library(ctx.obj, create=False, read_only=True) as library,
-        shown_progress("drawing clips", _described) as on_progress,
+        shown_progress("drawing clips", counted("clips")) as on_progress,
     ):
         report = evaluate_identify(library, plan, on_progress)
-    _show(report, as_json)
+    done = f"the {len(report.trials)} clips that were done"
+    show_report(report, _print_report, done, as_json=as_json)
 
 
 app.command()(similarity)
@@ -110,19 +112,10 @@ def _sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> S
     return Sounds(**{name: folder_sound(paths) for name, paths in named.items() if paths})
 
 
-def _described(now: Progress) -> str:
-    return f"{now.done}/{now.total} clips"
-
-
-def _show(report: Report, as_json: bool) -> None:
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _print_conditions(report.conditions)
-        _print_reliability(report)
-        _print_summary(report)
-    if report.interrupted:
-        raise KeyboardInterrupt(f": the {len(report.trials)} clips that were done are counted")
+def _print_report(report: Report) -> None:
+    _print_conditions(report.conditions)
+    _print_reliability(report)
+    _print_summary(report)
 
 
 def _print_conditions(rows: Sequence[ConditionResult]) -> None:
@@ -140,17 +133,13 @@ def _condition_cells(row: ConditionResult) -> list[str]:
     return [
         row.condition.name,
         str(row.clips),
-        "" if row.condition.outside else _percent(row.hits),
+        "" if row.condition.outside else percent(row.hits.share),
         _interval(rate),
         *("" if row.condition.outside else str(each.count) for each in counts),
         str(row.false_answers.count),
         f"{1000 * row.median_s:.0f} ms",
         f"{1000 * row.p95_s:.0f} ms",
     ]
-
-
-def _percent(rate: Rate) -> str:
-    return "" if rate.share is None else f"{100 * rate.share:.1f} %"
 
 
 def _interval(rate: Rate) -> str:
@@ -168,7 +157,7 @@ def _print_reliability(report: Report) -> None:
             f"{each.low:g} - {each.high:g}",
             str(each.right.total),
             f"{each.mean_confidence:.4f}",
-            _percent(each.right),
+            percent(each.right.share),
             _interval(each.right),
         ]
         for each in report.reliability

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fingerprinter.cli.evaluated import percent, show_report
 from fingerprinter.cli.options import AsJson
-from fingerprinter.cli.output import Column, emit, print_json, print_table
-from fingerprinter.cli.progress import shown_progress
+from fingerprinter.cli.output import Column, emit, print_table
+from fingerprinter.cli.progress import counted, shown_progress
 from fingerprinter.library import open_library
 
 if TYPE_CHECKING:
-    from fingerprinter.evaluation import Mean, Progress, Rate, SimilarityReport, SystemResult
+    from fingerprinter.evaluation import Mean, Rate, SimilarityReport, SystemResult
 
 
 def similarity(
@@ -54,26 +55,18 @@ def similarity(
     )
     with (
         open_library(ctx.obj, create=False, read_only=True) as library,
-        shown_progress("hearing tracks", _described) as on_progress,
+        shown_progress("hearing tracks", counted("tracks")) as on_progress,
     ):
         report = evaluate_similarity(library, plan, on_progress)
-    _show(report, as_json)
+    done = f"the {report.drawn} tracks that were heard"
+    show_report(report, _print_report, done, as_json=as_json)
 
 
-def _described(now: Progress) -> str:
-    return f"{now.done}/{now.total} tracks"
-
-
-def _show(report: SimilarityReport, as_json: bool) -> None:
-    if as_json:
-        print_json(report.to_json())
-    else:
-        _print_found(report.systems)
-        _print_shares(report)
-        _print_hubs(report.systems)
-        _print_summary(report)
-    if report.interrupted:
-        raise KeyboardInterrupt(f": the {report.drawn} tracks that were heard are counted")
+def _print_report(report: SimilarityReport) -> None:
+    _print_found(report.systems)
+    _print_shares(report)
+    _print_hubs(report.systems)
+    _print_summary(report)
 
 
 def _columns(titles: Sequence[str]) -> list[Column]:
@@ -120,7 +113,7 @@ def _print_hubs(systems: Sequence[SystemResult]) -> None:
             f"{each.hubness.skew:.2f}",
             str(each.hubness.largest),
             str(each.hubness.orphans.count),
-            _percent(each.hubness.coverage.share),
+            percent(each.hubness.coverage.share),
         ]
         for each in systems
     ]
@@ -138,7 +131,7 @@ def _print_summary(report: SimilarityReport) -> None:
 
 
 def _cells(measure: Rate | Mean) -> tuple[str, str]:
-    return _percent(measure.share), _span(measure)
+    return percent(measure.share), _span(measure)
 
 
 def _with_interval(mean: Mean) -> str:
@@ -148,7 +141,3 @@ def _with_interval(mean: Mean) -> str:
 def _span(measure: Rate | Mean) -> str:
     low, high = measure.interval
     return f"{100 * low:.0f} - {100 * high:.0f}"
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"

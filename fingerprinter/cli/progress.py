@@ -48,6 +48,15 @@ def shown_progress(first: str, described: Callable[[C], str]) -> Iterator[Callab
         )
 
 
+def counted(things: str) -> Callable[[_Counted], str]:
+    """How many of some things.
+
+    >>> counted("tracks")(Progress(done=12, total=351, audio_s=2700, elapsed_s=6))
+    '12/351 tracks'
+    """
+    return lambda now: f"{now.done}/{now.total} {things}"
+
+
 def index_progress(now: Progress) -> str:
     """How far, in tracks and hours of audio, and how fast.
 

@@ -11,9 +11,8 @@ import typer
 from fingerprinter.cli import text
 from fingerprinter.cli.options import AsJson
 from fingerprinter.cli.output import complain, emit, print_json
-from fingerprinter.cli.progress import shown_progress
+from fingerprinter.cli.progress import counted, shown_progress
 from fingerprinter.library import open_library
-from fingerprinter.library.transfer import Moved
 
 _KEPT = ": what was imported is kept; run the same command again to go on"
 
@@ -37,7 +36,7 @@ def export(
     """
     with (
         open_library(ctx.obj, create=False, read_only=True) as library,
-        shown_progress("exporting", moved_progress) as on_progress,
+        shown_progress("exporting", counted("tracks")) as on_progress,
     ):
         count = library.export_to(file, tracks or (), on_progress=on_progress)
     size = file.stat().st_size
@@ -68,7 +67,7 @@ def import_file(
     try:
         with (
             open_library(ctx.obj) as library,
-            shown_progress("importing", moved_progress) as on_progress,
+            shown_progress("importing", counted("tracks")) as on_progress,
         ):
             report = library.import_from(file, moved=moves, on_progress=on_progress)
     except KeyboardInterrupt:
@@ -94,12 +93,3 @@ def _move(written: str) -> tuple[str, str]:
     if not (old and equals and new):
         raise typer.BadParameter(f"{written}: write OLD=NEW, e.g. --map /home/me/Music=/srv/music")
     return old, new
-
-
-def moved_progress(now: Moved) -> str:
-    """How many tracks.
-
-    >>> moved_progress(Moved(done=12, total=351))
-    '12/351 tracks'
-    """
-    return f"{now.done}/{now.total} tracks"

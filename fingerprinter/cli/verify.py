@@ -9,10 +9,10 @@ import typer
 
 from fingerprinter.cli.options import AsJson
 from fingerprinter.cli.output import complain, emit, print_json
-from fingerprinter.cli.progress import shown_progress
+from fingerprinter.cli.progress import counted, shown_progress
 from fingerprinter.errors import LibraryError
 from fingerprinter.library import open_library
-from fingerprinter.library.verification import Verified, VerifyReport
+from fingerprinter.library.verification import VerifyReport
 
 
 def verify(
@@ -33,21 +33,12 @@ def verify(
     """
     with (
         open_library(ctx.obj, create=False, read_only=not repair) as library,
-        shown_progress("verifying", verify_progress) as on_progress,
+        shown_progress("verifying", counted("segments and tracks")) as on_progress,
     ):
         report = library.verify(repair=repair, on_progress=on_progress)
     _show(report, as_json)
     if not report.is_whole:
         raise typer.Exit(LibraryError.exit_code)
-
-
-def verify_progress(now: Verified) -> str:
-    """How many segments and tracks.
-
-    >>> verify_progress(Verified(done=12, total=351))
-    '12/351 segments and tracks'
-    """
-    return f"{now.done}/{now.total} segments and tracks"
 
 
 def _show(report: VerifyReport, as_json: bool) -> None:
