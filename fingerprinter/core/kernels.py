@@ -186,3 +186,67 @@ def beaten_by(frames, salience, reach, beaten):
             else:
                 beaten[j] += 1
             j += 1
+
+
+@_compiled
+def maxima(log_mag, halves, floor):
+    """(rows, columns, grades) of the local maxima above the floor; half boxes, widest first."""
+    height, width = log_mag.shape
+    found = np.empty((2, log_mag.size), np.int32)
+    grade = np.empty(log_mag.size, np.int8)
+    highest, around = np.empty(width, log_mag.dtype), np.empty(width, log_mag.dtype)
+    n = 0
+    last = len(halves) - 1
+    for row in range(height):
+        _highest_rows(log_mag, row, halves[last, 0], highest)
+        _highest_columns(highest, halves[last, 1], around)
+        for col in range(width):
+            if log_mag[row, col] >= around[col] and log_mag[row, col] > floor:
+                found[0, n], found[1, n], grade[n] = row, col, 0
+                for wider in range(last):
+                    grade[n] += not _is_greatest(log_mag, row, col, halves[wider])
+                n += 1
+    return found[0, :n].copy(), found[1, :n].copy(), grade[:n].copy()
+
+
+@_compiled
+def _highest_rows(log_mag, row, half, highest):
+    """The greatest value of each column in so many rows on either side."""
+    highest[:] = log_mag[row]
+    for line in range(max(0, row - half), min(log_mag.shape[0], row + half + 1)):
+        for col in range(log_mag.shape[1]):
+            highest[col] = max(highest[col], log_mag[line, col])
+
+
+@_compiled
+def _highest_columns(values, half, highest):
+    """The greatest of so many values on either side of each."""
+    highest[:] = values
+    for step in range(1, half + 1):
+        for col in range(len(values) - step):
+            highest[col] = max(highest[col], values[col + step])
+        for col in range(step, len(values)):
+            highest[col] = max(highest[col], values[col - step])
+
+
+@_compiled
+def _is_greatest(log_mag, row, col, half):
+    """Whether nothing in a box around a point is greater."""
+    left, right = max(0, col - half[1]), min(log_mag.shape[1], col + half[1] + 1)
+    for line in range(max(0, row - half[0]), min(log_mag.shape[0], row + half[0] + 1)):
+        for other in range(left, right):
+            if log_mag[line, other] > log_mag[row, col]:
+                return False
+    return True
+
+
+@_compiled
+def integrate(log_mag, integral):
+    """Writes the sums over all that lies above and left of each point."""
+    columns = np.zeros(log_mag.shape[1])
+    for row in range(log_mag.shape[0]):
+        total = 0.0
+        for col in range(log_mag.shape[1]):
+            columns[col] += log_mag[row, col]
+            total += columns[col]
+            integral[row + 1, col + 1] = total

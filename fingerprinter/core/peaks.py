@@ -23,6 +23,7 @@ Box = tuple[int, int]  # frames, bins
 PARTS = 4  # a peak's place is kept to a quarter of a frame and of a bin
 
 _BLOCK_FRAMES = 512  # 16 s: big enough to hide the overhead of calls, small enough for the cache
+_BIN_BITS, _INDEX_BITS = 12, 28  # of a peak's place, when sorted: for more than a day of sound
 _RANK_FRAMES = 15  # peaks compete with those within so many frames on either side (0.5 s)
 
 
@@ -62,6 +63,10 @@ def _maxima(
 
     boxes: the widest first; a grade counts those of which a maximum is not the greatest
     """
+    kernels = compiled.kernels()
+    if kernels:
+        found = kernels.maxima(log_mag, np.array(boxes) // 2, np.float32(floor))
+        return found[0].astype(np.intp), found[1].astype(np.intp), found[2]
     *wider, narrowest = boxes
     rows, cols = np.nonzero((log_mag >= _highest(log_mag, narrowest)) & (log_mag > floor))
     grade = np.zeros(len(rows), np.int8)
@@ -75,8 +80,12 @@ def _local_mean(
 ) -> npt.NDArray[np.float64]:
     """Mean of the box around each of the given points, cut at the borders."""
     integral = np.zeros((log_mag.shape[0] + 1, log_mag.shape[1] + 1))
-    np.cumsum(log_mag, axis=0, out=integral[1:, 1:])
-    np.cumsum(integral[1:, 1:], axis=1, out=integral[1:, 1:])
+    kernels = compiled.kernels()
+    if kernels:
+        kernels.integrate(log_mag, integral)
+    else:
+        np.cumsum(log_mag, axis=0, out=integral[1:, 1:])
+        np.cumsum(integral[1:, 1:], axis=1, out=integral[1:, 1:])
     top = np.maximum(rows - params.mean_frames // 2, 0)
     bottom = np.minimum(rows + params.mean_frames // 2 + 1, log_mag.shape[0])
     left = np.maximum(cols - params.mean_bins // 2, 0)
@@ -161,8 +170,14 @@ def _stretch(peaks: Peaks, first: int, end: int) -> Stretch:
 
 
 def in_order(peaks: Peaks) -> Peaks:
-    """Sorted by (frame, bin): interpolation reorders neighbours."""
-    return peaks.take(np.lexsort((peaks.bins, peaks.frames)))
+    """Sorted by (frame, bin): interpolation reorders neighbours.
+
+    One number of frame, bin and index: sorting it takes a fifth of the time of sorting by two.
+    """
+    places = np.rint(np.stack([peaks.frames, peaks.bins]) * PARTS).astype(np.int64)
+    keys = (((places[0] << _BIN_BITS) + places[1]) << _INDEX_BITS) + np.arange(len(peaks))
+    keys.sort()
+    return peaks.take(keys & ((1 << _INDEX_BITS) - 1))
 
 
 def _quantised(places: npt.NDArray[np.floating]) -> Floats:

@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core import compiled
 from fingerprinter.core.params import LandmarkParams
 
 Floats = npt.NDArray[np.float32]
@@ -37,7 +38,7 @@ def log_spectrogram(samples: Floats, params: LandmarkParams) -> Floats:
         return np.empty((0, params.max_bin + 1), np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, params.n_fft)
     frames = frames[: n * params.hop_length : params.hop_length]
-    spectrum = np.fft.rfft(frames * _window(params.n_fft), axis=1)[:, : params.max_bin + 1]
+    spectrum = compiled.rfft()(frames * _window(params.n_fft), axis=1)[:, : params.max_bin + 1]
     power: Floats = np.square(spectrum.real) + np.square(spectrum.imag)
     power += _EPSILON
     np.log(power, out=power)

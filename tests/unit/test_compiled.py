@@ -1,4 +1,4 @@
-"""Machine code and NumPy give the same numbers."""
+"""Machine code and NumPy give the same numbers; two Fourier transforms nearly the same."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from fingerprinter.core import compiled, landmarks, matching, peaks
 from fingerprinter.core.near import near_pairs
 from fingerprinter.core.packing import Blocks, encode_blocks
 from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.spectrogram import log_spectrogram
 from fingerprinter.library import pace
 from fingerprinter.types import Peaks
 
@@ -26,14 +27,14 @@ SEEDS = st.integers(0, 2**32 - 1)
 
 @pytest.fixture(autouse=True, scope="module")
 def as_it_was() -> Iterator[None]:
-    before = compiled._kernels, compiled._tried
+    before = compiled._kernels, compiled._rfft, compiled._tried
     yield
-    compiled._kernels, compiled._tried = before
+    compiled._kernels, compiled._rfft, compiled._tried = before
 
 
 def both(ask: Callable[[], Answer]) -> tuple[Answer, Answer]:
     """What a function gives in NumPy and as machine code."""
-    compiled._kernels, compiled._tried = None, False
+    compiled._kernels, compiled._rfft, compiled._tried = None, np.fft.rfft, False
     plain = ask()
     compiled.load()
     assert compiled.kernels() is not None
@@ -149,6 +150,34 @@ def test_densest_peaks(seed: int) -> None:
     np.testing.assert_array_equal(plain.frames, fast.frames)
     np.testing.assert_array_equal(plain.bins, fast.bins)
     assert 0 < len(plain) < len(clip)
+
+
+@given(SEEDS, st.integers(1, 70), st.integers(1, 60))
+def test_local_maxima(seed: int, frames: int, bins: int) -> None:
+    rng = np.random.default_rng(seed)
+    log_mag = rng.integers(-20, 4, (frames, bins)).astype(np.float32)  # with many equal ones
+    boxes = [(9, 17), (5, 9), (3, 5)]
+    plain, fast = both(lambda: peaks._maxima(log_mag, boxes, DEFAULT.floor))
+    for slow, quick in zip(plain, fast, strict=True):
+        np.testing.assert_array_equal(slow, quick)
+        assert slow.dtype == quick.dtype
+
+
+@given(SEEDS, st.integers(1, 100), st.integers(2, 60))
+def test_means_of_surroundings(seed: int, frames: int, bins: int) -> None:
+    rng = np.random.default_rng(seed)
+    log_mag = rng.normal(-5, 4, (frames, bins)).astype(np.float32)
+    rows, cols = rng.integers(0, frames, 30), rng.integers(0, bins, 30)
+    plain, fast = both(lambda: peaks._local_mean(log_mag, rows, cols, DEFAULT))
+    np.testing.assert_array_equal(plain, fast)
+
+
+def test_spectrograms_of_two_transforms() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, 30_000).astype(np.float32)
+    plain, fast = both(lambda: log_spectrogram(noise, DEFAULT))
+    assert plain.dtype == fast.dtype == np.float32
+    np.testing.assert_allclose(plain, fast, atol=2e-3)  # where bins cancel out to nearly nothing
+    assert np.median(np.abs(plain - fast)) < 1e-6
 
 
 def test_a_process_that_searches_long_loads_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
