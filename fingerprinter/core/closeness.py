@@ -10,12 +10,12 @@ of narrower ones: those of lesser grades.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.core.near import near_pairs
+from fingerprinter.core.near import near_points, passage_of
 from fingerprinter.types import Peaks
 
 Indices = npt.NDArray[np.int64]
@@ -58,11 +58,11 @@ class Closeness:
 def closeness(clip: Peaks, track: Peaks, offset: float) -> Closeness:
     """Lays a clip on a recording within a frame of an offset.
 
-    clip: peaks of every grade; track: peaks sorted by bin
+    clip: peaks of every grade; track: peaks in any order
     """
     if len(clip) == 0:
         return Closeness(offset, 0.0, 0.0)
-    passage = _passage(track, offset, float(clip.frames.max()))
+    passage = passage_of(track, offset, float(clip.frames.max()))
     stored, heard, lag, bins_apart = _pairs(clip, passage)
     shift = _best_shift(lag, bins_apart)
     distance = np.hypot((lag - shift) / _FRAME_SPREAD, bins_apart / _BIN_SPREAD)
@@ -77,20 +77,12 @@ def closeness(clip: Peaks, track: Peaks, offset: float) -> Closeness:
     return Closeness(offset + shift, score, int(hit.sum()) / max(1, len(passage)))
 
 
-def _passage(track: Peaks, offset: float, length: float) -> Peaks:
-    """The track's peaks that the clip covers, in frames of the clip."""
-    frames = track.frames - np.float32(offset)
-    inside = (frames > -0.5) & (frames < length + 0.5)
-    return replace(track.take(inside), frames=frames[inside])
-
-
 def _pairs(clip: Peaks, passage: Peaks) -> tuple[Indices, Indices, Doubles, Doubles]:
     """(index in the passage, in the clip, frames apart, bins apart) of what may be the same."""
-    heard, stored = near_pairs(clip.bins, passage.bins, _REACH_BINS)
+    stored, heard = near_points(passage, clip, _REACH_FRAMES + _SHIFTS[-1], _REACH_BINS)
     lag = (passage.frames[stored] - clip.frames[heard]).astype(np.float64)
     bins_apart = (passage.bins[stored] - clip.bins[heard]).astype(np.float64)
-    near = np.abs(lag) <= _REACH_FRAMES + _SHIFTS[-1]
-    return stored[near], heard[near], lag[near], bins_apart[near]
+    return stored, heard, lag, bins_apart
 
 
 def _best_shift(lag: Doubles, bins_apart: Doubles) -> float:

@@ -12,7 +12,7 @@ from fingerprinter.core.packing import Blocks, DamagedBlockError, encode_blocks
 from fingerprinter.core.peaks import PARTS
 from fingerprinter.types import Peaks
 
-_PLACES_PER_FRAME = 1 << 12  # quarter bins below each quarter frame: bins up to 1023
+_PLACE_BITS = 12  # quarter bins below each quarter frame: bins up to 1023
 
 
 def pack_peaks(peaks: Peaks) -> bytes:
@@ -22,7 +22,7 @@ def pack_peaks(peaks: Peaks) -> bytes:
     # half a frame before the start: the vertex of a peak in frame 0 may lie there
     frames = np.rint((peaks.frames + 0.5) * PARTS).astype(np.int64)
     bins = np.rint(peaks.bins * PARTS).astype(np.int64)
-    values = np.sort(frames * _PLACES_PER_FRAME + bins)
+    values = np.sort((frames << _PLACE_BITS) + bins)
     return encode_blocks(values, np.array([len(values)]))[0]
 
 
@@ -32,7 +32,7 @@ def unpack_peaks(data: bytes) -> Peaks:
     Raises `DamagedBlockError` where the bytes are not what was written.
     """
     values = Blocks([data] if data else []).values()
-    frames, bins = np.divmod(values, _PLACES_PER_FRAME)
+    frames, bins = values >> _PLACE_BITS, values & ((1 << _PLACE_BITS) - 1)
     return Peaks(
         (frames / PARTS - 0.5).astype(np.float32),
         (bins / PARTS).astype(np.float32),

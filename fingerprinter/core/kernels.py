@@ -136,21 +136,63 @@ def best_of_each(track_ids, frames, apart, most, gone, kept):
 
 
 @_compiled
-def near_pairs(a_bins, b_bins, reach):
-    """(index in a, index in b) of all pairs at most so many bins apart; b sorted."""
-    first = np.searchsorted(b_bins, a_bins - reach)
-    end = np.searchsorted(b_bins, a_bins + reach, side="right")
+def near_pairs(a, b, reach):
+    """(index in a, index in b) of all pairs at most so far apart; b sorted."""
+    first = np.searchsorted(b, a - reach)
+    end = np.searchsorted(b, a + reach, side="right")
     total = 0
-    for i in range(len(a_bins)):
+    for i in range(len(a)):
         total += max(0, end[i] - first[i])
     a_index, b_index = np.empty(total, np.int64), np.empty(total, np.int64)
     written = 0
-    for i in range(len(a_bins)):
+    for i in range(len(a)):
         for j in range(first[i], end[i]):
             a_index[written] = i
             b_index[written] = j
             written += 1
     return a_index, b_index
+
+
+@_compiled
+def near_points(a_frames, a_bins, b_frames, b_bins, reach_frames, reach_bins):
+    """(index in a, index in b) of all pairs near in frame and bin; b sorted by frame.
+
+    Each pair near in frame is written, and the next one over it where the bins are not: four
+    times as fast as a branch that is taken once in a hundred times.
+    """
+    first = np.searchsorted(b_frames, a_frames - reach_frames)
+    end = np.searchsorted(b_frames, a_frames + reach_frames, side="right")
+    room = np.maximum(end - first, 0).sum() + 1
+    a_index, b_index = np.empty(room, np.int64), np.empty(room, np.int64)
+    written = 0
+    for i in range(len(a_frames)):
+        for j in range(first[i], end[i]):
+            a_index[written] = i
+            b_index[written] = j
+            written += abs(b_bins[j] - a_bins[i]) <= reach_bins
+    return a_index[:written].copy(), b_index[:written].copy()
+
+
+@_compiled
+def coinciding(clip_frames, clip_bins, track_frames, track_bins, reach, steps):
+    """(lowest, counts): pairs of near bins by how many steps of a frame they are apart.
+
+    The track sorted by bin. Nothing is written of the pairs themselves.
+    """
+    if len(clip_frames) == 0 or len(track_frames) == 0:
+        return 0, np.zeros(0, np.int64)
+    base = int(np.floor((track_frames.min() - clip_frames.max()) * steps)) - 1
+    end = int(np.ceil((track_frames.max() - clip_frames.min()) * steps)) + 2
+    counts = np.zeros(end - base, np.int64)
+    first = np.searchsorted(track_bins, clip_bins - reach)
+    stop = np.searchsorted(track_bins, clip_bins + reach, side="right")
+    for i in range(len(clip_frames)):
+        for j in range(first[i], stop[i]):
+            counts[int(np.rint((track_frames[j] - clip_frames[i]) * steps)) - base] += 1
+    some = np.flatnonzero(counts)
+    if len(some) == 0:
+        return 0, np.zeros(0, np.int64)
+    return base + some[0], counts[some[0] : some[-1] + 1]
 
 
 @_compiled

@@ -1,29 +1,55 @@
-"""Which peaks of two sets lie near each other in frequency."""
+"""Which peaks of two sets lie near each other, in frequency, or in time and frequency."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core import compiled
+from fingerprinter.types import Peaks
 
 Longs = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
-def near_pairs(a_bins: Floats, b_bins: Floats, reach: float) -> tuple[Longs, Longs]:
-    """Indices of all pairs that are at most so many bins apart.
+def near_pairs(a: Floats, b: Floats, reach: float) -> tuple[Longs, Longs]:
+    """Indices of all pairs of bins, or of frames, that are at most so far apart.
 
-    a_bins: (n,); b_bins: (m,), sorted
+    a: (n,); b: (m,), sorted
     returns: ((p,) index in a, (p,) index in b), by a and then b
     """
     kernels = compiled.kernels()
     if kernels:
-        a_index, b_index = kernels.near_pairs(a_bins, b_bins, np.float32(reach))
+        a_index, b_index = kernels.near_pairs(a, b, np.float32(reach))
         return a_index, b_index
-    first = np.searchsorted(b_bins, a_bins - np.float32(reach))
-    counts = np.searchsorted(b_bins, a_bins + np.float32(reach), side="right") - first
-    return np.repeat(np.arange(len(a_bins)), counts), counted(counts) + np.repeat(first, counts)
+    first = np.searchsorted(b, a - np.float32(reach))
+    counts = np.searchsorted(b, a + np.float32(reach), side="right") - first
+    return np.repeat(np.arange(len(a)), counts), counted(counts) + np.repeat(first, counts)
+
+
+def near_points(a: Peaks, b: Peaks, reach_frames: float, reach_bins: float) -> tuple[Longs, Longs]:
+    """Indices of all pairs that are at most so many frames and so many bins apart.
+
+    b: sorted by frame
+    returns: ((p,) index in a, (p,) index in b), by a and then b
+    """
+    kernels = compiled.kernels()
+    if kernels:
+        reaches = np.float32(reach_frames), np.float32(reach_bins)
+        a_index, b_index = kernels.near_points(a.frames, a.bins, b.frames, b.bins, *reaches)
+        return a_index, b_index
+    a_index, b_index = near_pairs(a.frames, b.frames, reach_frames)
+    near = np.abs(b.bins[b_index] - a.bins[a_index]) <= np.float32(reach_bins)
+    return a_index[near], b_index[near]
+
+
+def passage_of(track: Peaks, offset: float, length: float, margin: float = 0.5) -> Peaks:
+    """A recording's peaks that a clip of so many frames covers, in frames of the clip."""
+    frames = track.frames - np.float32(offset)
+    inside = np.flatnonzero((frames > -margin) & (frames < length + margin))
+    return replace(track.take(inside), frames=frames[inside])
 
 
 def counted(counts: Longs) -> Longs:

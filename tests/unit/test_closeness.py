@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinter.core.closeness import closeness
+from fingerprinter.core.peaks import in_order
 from fingerprinter.types import Peaks
 
 
@@ -23,7 +24,7 @@ def recording(seed: int, n: int = 900, frames: int = 900) -> Peaks:
 
 def passage(track: Peaks, start: float, length: float) -> Peaks:
     inside = track.take((track.frames >= start) & (track.frames < start + length))
-    return Peaks(inside.frames - np.float32(start), inside.bins, inside.salience)
+    return in_order(replace(inside, frames=inside.frames - np.float32(start)))
 
 
 @given(st.integers(0, 50), st.integers(0, 800), st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]))
@@ -63,7 +64,7 @@ def test_lesser_peaks_speak_for_a_passage_less_than_greater_ones() -> None:
     without = closeness(clip.take(half == 0), track, 200.0)
     assert scores[0] > scores[1] > scores[2] > without.score
     graded = closeness(replace(clip, grade=half), track, 200.0)
-    assert graded.share == pytest.approx(without.share)
+    assert graded.share == pytest.approx(without.share, abs=0.02)  # the place may be another eighth
 
 
 def test_nothing_is_heard_in_an_empty_clip() -> None:

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinter.core import compiled, landmarks, matching, peaks
-from fingerprinter.core.near import near_pairs
+from fingerprinter.core.near import near_pairs, near_points
 from fingerprinter.core.packing import Blocks, encode_blocks
 from fingerprinter.core.params import DEFAULT
 from fingerprinter.core.spectrogram import log_spectrogram
+from fingerprinter.core.warp import Warp, unwarped
 from fingerprinter.library import pace
 from fingerprinter.types import Peaks
 
@@ -133,6 +134,29 @@ def test_pairs_of_near_bins(seed: int) -> None:
     np.testing.assert_array_equal(b, d)
     apart = np.abs(clip[:, None] - track[None])
     assert abs(len(a) - (apart <= 1.25).sum()) <= (np.abs(apart - 1.25) < 1e-4).sum()
+
+
+@given(SEEDS)
+def test_pairs_of_near_points(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    clip, track = constellation(rng, 400), peaks.by_bin(constellation(rng, 300))
+    (a, b), (c, d) = both(lambda: near_points(track, clip, 2.5, 1.25))
+    np.testing.assert_array_equal(a, c)
+    np.testing.assert_array_equal(b, d)
+    near = np.abs(track.frames[:, None] - clip.frames) <= 2.5
+    near &= np.abs(track.bins[:, None] - clip.bins) <= 1.25
+    np.testing.assert_array_equal(np.argwhere(near), np.stack([a, b], axis=1))
+
+
+@given(SEEDS, st.integers(0, 200), st.integers(0, 300))
+def test_coincidences_at_every_offset(seed: int, n_clip: int, n_track: int) -> None:
+    rng = np.random.default_rng(seed)
+    warp = Warp(*rng.uniform(0.8, 1.25, 2))
+    clip = unwarped(constellation(rng, n_clip), warp)
+    track = peaks.by_bin(constellation(rng, n_track))
+    plain, fast = both(lambda: matching._coinciding(clip, track))
+    assert plain[0] == fast[0]
+    np.testing.assert_array_equal(plain[1], fast[1])
 
 
 @given(SEEDS, st.integers(1, 12))
