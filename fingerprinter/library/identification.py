@@ -37,7 +37,7 @@ class Found:
     """A recording in a clip.
 
     alignment: the clip's frame 0 in frames of the recording
-    excess: of its votes; searched: variants that were tried before it was found
+    excess: of its votes; escalated: whether it was found under a change of the clip
     clip_s: length of the clip, from its first peak to its last
     """
 
@@ -46,7 +46,7 @@ class Found:
     alignment: Alignment
     closeness: Closeness
     excess: float
-    searched: int
+    escalated: bool
     clip_s: float
 
     @property
@@ -57,7 +57,7 @@ class Found:
     @property
     def confidence(self) -> float:
         """The probability that it is right."""
-        return matching.confidence(self.score, self.searched, self.clip_s)
+        return matching.confidence(self.score, self.escalated, self.clip_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,8 @@ class Identifier:
         found = [] if every else self._decided(clip)
         if not found:
             found = self._unchanged(clip)
-        if not found or found[0].confidence < at_least:
-            found = self._escalated(clip, at_least)
+        if _certainty(found) < self._query.decisive:
+            found = max(found, self._escalated(clip), key=_certainty)
         return [self._retuned(clip, each) for each in found if each.confidence >= at_least]
 
     def _decided(self, clip: _Clip) -> list[Found]:
@@ -136,28 +136,27 @@ class Identifier:
         quick, most = self._quick(clip.strong), self._query.quick_proposals
         proposals = self._propose([quick], (0.5,), most, self._query.quick_postings)
         for proposal in proposals:
-            found = self._judge(clip, [proposal], 1)
+            found = self._judge(clip, [proposal])
             if found[0].confidence >= self._query.decisive:
                 return found
         return []
 
     def _unchanged(self, clip: _Clip) -> list[Found]:
         proposals = self._propose([self._plain(clip.strong)], _INSIDE, self._query.proposals)
-        return self._judge(clip, proposals, 1)
+        return self._judge(clip, proposals)
 
-    def _escalated(self, clip: _Clip, at_least: float) -> list[Found]:
-        """One kind of change after another, until one is decisive."""
+    def _escalated(self, clip: _Clip) -> list[Found]:
+        """The best under any change: one kind after another, until one is beyond doubt."""
         sparse = self._sparse(clip.strong)
-        tried, found = 1, list[Found]()
+        best: list[Found] = []
         for stage in ESCALATION:
-            tried += len(stage)
             proposals = self._propose(
                 self._warped(sparse, stage), _WARPED_INSIDE, self._query.warped_proposals
             )
-            found = self._judge(clip, proposals, tried)
-            if found and found[0].confidence >= at_least:
+            best = max(best, self._judge(clip, proposals, escalated=True), key=_certainty)
+            if _certainty(best) >= self._query.decisive:
                 break
-        return found
+        return best
 
     def _sparse(self, clip: Peaks) -> Peaks:
         """The few peaks that vote under every warp: the strongest low ones of the clip's middle."""
@@ -210,11 +209,13 @@ class Identifier:
         excess = matching.vote_excess(votes.votes[kept], track_ids)
         return _Places(track_ids, frames - inside, excess, np.full(len(kept), variant))
 
-    def _judge(self, clip: _Clip, proposals: Sequence[_Proposal], tried: int) -> list[Found]:
+    def _judge(
+        self, clip: _Clip, proposals: Sequence[_Proposal], *, escalated: bool = False
+    ) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
         best: dict[int, Found] = {}
         for proposal, alignment in self._finalists(clip, proposals):
-            found = self._weigh(clip, proposal, alignment, tried)
+            found = self._weigh(clip, proposal, alignment, escalated)
             before = best.get(found.track_id)
             if before is None or found.score > before.score:
                 best[found.track_id] = found
@@ -239,7 +240,9 @@ class Identifier:
         rated.sort(key=lambda each: -each[0])
         return [(proposal, alignment) for _, proposal, alignment in rated[: self._query.finalists]]
 
-    def _weigh(self, clip: _Clip, proposal: _Proposal, alignment: Alignment, tried: int) -> Found:
+    def _weigh(
+        self, clip: _Clip, proposal: _Proposal, alignment: Alignment, escalated: bool
+    ) -> Found:
         """A proposal and how well it fits; tempo and pitch of the grid are made exact first."""
         track = self._tracks[proposal.track_id]
         close = closeness(unwarped(clip.every, proposal.warp), track, alignment.offset)
@@ -250,7 +253,7 @@ class Identifier:
             alignment=alignment,
             closeness=close,
             excess=proposal.excess,
-            searched=tried,
+            escalated=escalated,
             clip_s=clip.length_s,
         )
         return found if proposal.warp == UNCHANGED else self._made_exact(clip, found)
@@ -292,6 +295,11 @@ class Identifier:
             stored = constellations.get_many(self._connection, missing)
             for track_id in missing:
                 self._tracks[track_id] = by_bin(stored_peaks(track_id, stored.get(track_id, b"")))
+
+
+def _certainty(found: Sequence[Found]) -> float:
+    """How certain the best of them is."""
+    return found[0].confidence if found else 0.0
 
 
 def _most_votes(places: Sequence[_Places], warps: Sequence[Warp], most: int) -> list[_Proposal]:

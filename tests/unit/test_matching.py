@@ -194,18 +194,16 @@ def test_a_proposal_beyond_the_track_scores_nothing() -> None:
     assert align(clip_of(track, 0, 50), track, 100_000).score == 0
 
 
-@given(st.floats(0, 200), st.floats(0.1, 100), st.integers(1, 500), st.integers(1, 500))
-def test_confidence_rises_with_the_score_and_falls_with_the_search(
-    score: float, more: float, searched: int, further: int
+@given(st.floats(0, 200), st.floats(0.1, 100), st.floats(0.3, 20), st.floats(0, 10))
+def test_confidence_rises_with_the_score_and_the_length_and_falls_with_the_search(
+    score: float, more: float, clip_s: float, longer: float
 ) -> None:
-    certain = confidence(score, searched, 5.0)
+    certain = confidence(score, False, clip_s)
     assert 0 < certain <= 1
-    assert (
-        confidence(score + more, searched, 5.0)
-        >= certain
-        >= confidence(score, searched + further, 5.0)
-    )
-    assert confidence(0, searched, 5.0) < 0.5 < confidence(1000, searched, 5.0)
+    assert confidence(score + more, False, clip_s) >= certain
+    assert confidence(score, False, clip_s + longer) >= certain
+    assert confidence(score, True, clip_s) <= certain
+    assert confidence(0, False, clip_s) < 0.5 < confidence(1000, True, clip_s)
 
 
 @pytest.mark.parametrize("tempo", [0.78, 0.9, 1.1, 1.3])
