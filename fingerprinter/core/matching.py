@@ -53,11 +53,13 @@ _PASSAGE_MARGIN = 2.0  # frames; more than a pair may be off its line
 _SCALE, _VOTES_WEIGHT, _CLOSENESS_WEIGHT = 2.0, 0.7, 0.5
 # So that one in a thousand clips of other music is answered with confidence 0.95: chance falls off
 # by e every 0.7 points, from a height that sinks as clips grow longer. Measured on 2,520 clips of
-# other music of 1, 2, 3, 5 and 10 s, whose best unchanged ones score 9.6, 7.6, 6.2, 4.1 and 4.3,
-# and whose best changed ones 10.8, 9.9, 9.3, 8.1 and 4.0.
+# other music of 1, 2, 3, 5 and 10 s against 12 h, whose best unchanged ones score 9.6, 7.6, 6.2,
+# 4.1 and 4.3, and whose best changed ones 10.8, 9.9, 9.3, 8.1 and 4.0. Forty times as much music
+# adds 1.1 points at 2 s, 0.9 at 5 s and nothing at 10 s; up to 3 under changes.
 _SLOPE = 1.4
 _MIDDLE, _MIDDLE_PER_E, _SETTLED_S = 7.9, 2.6, 8.0  # of a clip of 1 s; sinks so much up to 8 s
-_SEARCH_COST = 2.8  # points, where dozens of changes were tried as well
+_CHANGED_COST = 2.8  # points, where dozens of changes were tried as well
+_USUAL_LIBRARY_S, _COST_PER_E = 12 * 3600.0, 0.3  # every e times as much music
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,13 +344,21 @@ def combined_score(alignment: float, excess: float, closeness: float = 0.0) -> f
     return _SCALE * (alignment**0.5 + _VOTES_WEIGHT * votes + _CLOSENESS_WEIGHT * closeness)
 
 
-def confidence(score: float, escalated: bool, clip_s: float) -> float:
-    """The probability that a match of this score is right.
+def chance_level(clip_s: float, library_s: float, escalated: bool) -> float:
+    """The score that is as likely chance as the truth.
 
-    escalated: whether it was found among many changes of the clip, each another go for chance
-    clip_s: its length; in a short one the same few notes may be anybody's
+    clip_s: of the clip; in a short one the same few notes may be anybody's
+    library_s: all music that it was compared with; more of it gives chance more goes
+    escalated: whether it was searched for under dozens of changes
+    """
+    brevity = _MIDDLE_PER_E * np.log(min(max(clip_s, 0.5), _SETTLED_S))
+    size = _COST_PER_E * np.log(max(library_s / _USUAL_LIBRARY_S, 1.0))
+    return float(_MIDDLE - brevity + size + _CHANGED_COST * escalated)
+
+
+def confidence(score: float, chance: float) -> float:
+    """The probability that a match of this score is right, where chance reaches so much.
 
     A logistic curve, fitted to clips of known and of unknown music.
     """
-    middle = _MIDDLE - _MIDDLE_PER_E * np.log(min(max(clip_s, 0.5), _SETTLED_S))
-    return float(1 / (1 + np.exp(-_SLOPE * (score - middle - _SEARCH_COST * escalated))))
+    return float(1 / (1 + np.exp(-_SLOPE * (score - chance))))

@@ -37,8 +37,7 @@ class Found:
     """A recording in a clip.
 
     alignment: the clip's frame 0 in frames of the recording
-    excess: of its votes; escalated: whether it was found under a change of the clip
-    clip_s: length of the clip, from its first peak to its last
+    excess: of its votes; chance: the score that chance reaches in such a search
     """
 
     track_id: int
@@ -46,8 +45,7 @@ class Found:
     alignment: Alignment
     closeness: Closeness
     excess: float
-    escalated: bool
-    clip_s: float
+    chance: float
 
     @property
     def score(self) -> float:
@@ -57,7 +55,7 @@ class Found:
     @property
     def confidence(self) -> float:
         """The probability that it is right."""
-        return matching.confidence(self.score, self.escalated, self.clip_s)
+        return matching.confidence(self.score, self.chance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +111,7 @@ class Identifier:
     ) -> None:
         self._connection, self._index = connection, index
         self._params, self._query = params, query
+        self._library_s = index.frame_count * params.hop_s
         self._tracks: dict[int, Peaks] = {}
 
     def identify(self, peaks: Peaks, at_least: float, *, every: bool) -> list[Found]:
@@ -213,9 +212,10 @@ class Identifier:
         self, clip: _Clip, proposals: Sequence[_Proposal], *, escalated: bool = False
     ) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
+        chance = matching.chance_level(clip.length_s, self._library_s, escalated)
         best: dict[int, Found] = {}
         for proposal, alignment in self._finalists(clip, proposals):
-            found = self._weigh(clip, proposal, alignment, escalated)
+            found = self._weigh(clip, proposal, alignment, chance)
             before = best.get(found.track_id)
             if before is None or found.score > before.score:
                 best[found.track_id] = found
@@ -241,7 +241,7 @@ class Identifier:
         return [(proposal, alignment) for _, proposal, alignment in rated[: self._query.finalists]]
 
     def _weigh(
-        self, clip: _Clip, proposal: _Proposal, alignment: Alignment, escalated: bool
+        self, clip: _Clip, proposal: _Proposal, alignment: Alignment, chance: float
     ) -> Found:
         """A proposal and how well it fits; tempo and pitch of the grid are made exact first."""
         track = self._tracks[proposal.track_id]
@@ -253,8 +253,7 @@ class Identifier:
             alignment=alignment,
             closeness=close,
             excess=proposal.excess,
-            escalated=escalated,
-            clip_s=clip.length_s,
+            chance=chance,
         )
         return found if proposal.warp == UNCHANGED else self._made_exact(clip, found)
 

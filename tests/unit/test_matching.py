@@ -194,16 +194,22 @@ def test_a_proposal_beyond_the_track_scores_nothing() -> None:
     assert align(clip_of(track, 0, 50), track, 100_000).score == 0
 
 
-@given(st.floats(0, 200), st.floats(0.1, 100), st.floats(0.3, 20), st.floats(0, 10))
-def test_confidence_rises_with_the_score_and_the_length_and_falls_with_the_search(
-    score: float, more: float, clip_s: float, longer: float
+@given(st.floats(0, 200), st.floats(0.1, 100), st.floats(-10, 30))
+def test_confidence_rises_with_the_score(score: float, more: float, chance: float) -> None:
+    certain = confidence(score, chance)
+    assert 0 <= certain <= 1
+    assert confidence(score + more, chance) >= certain >= confidence(score, chance + more)
+    assert confidence(chance, chance) == 0.5
+
+
+@given(st.floats(0.3, 20), st.floats(0, 10), st.floats(60, 1e9))
+def test_chance_reaches_more_in_short_clips_large_libraries_and_under_changes(
+    clip_s: float, longer: float, library_s: float
 ) -> None:
-    certain = confidence(score, False, clip_s)
-    assert 0 < certain <= 1
-    assert confidence(score + more, False, clip_s) >= certain
-    assert confidence(score, False, clip_s + longer) >= certain
-    assert confidence(score, True, clip_s) <= certain
-    assert confidence(0, False, clip_s) < 0.5 < confidence(1000, True, clip_s)
+    level = matching.chance_level(clip_s, library_s, False)
+    assert matching.chance_level(clip_s + longer, library_s, False) <= level
+    assert matching.chance_level(clip_s, 10 * library_s, False) >= level
+    assert matching.chance_level(clip_s, library_s, True) > level
 
 
 @pytest.mark.parametrize("tempo", [0.78, 0.9, 1.1, 1.3])

@@ -43,7 +43,7 @@ class Searcher:
         if agree < self.least:
             return []
         alignment = Alignment(offset, agree, float(agree))
-        return [Found(track_id, warp, alignment, Closeness(offset, 9.0, 1.0), 9.0, 1, 15.0)]
+        return [Found(track_id, warp, alignment, Closeness(offset, 9.0, 1.0), 9.0, 2.0)]
 
 
 def best_offset(window: Peaks, recording: Peaks) -> tuple[int, float]:
