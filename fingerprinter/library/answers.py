@@ -68,11 +68,12 @@ class ClipListener:
         if not every:
             first = hear_first(identify, stretches, self.params, DEFAULT_QUERY)
             return [first] if first else []
-        from fingerprinter.library.track_list import hear_all
+        from fingerprinter.library.copies import Copies
+        from fingerprinter.library.track_list import given_once, hear_all
 
         stored = partial(peaks_of, self.connection)
         found = hear_all(identify, stored, stretches, self.params, DEFAULT_QUERY)
-        return sorted(found, key=lambda each: each.start)
+        return given_once(found, Copies(self.connection, self.params).are_one)
 
     def _match(self, track: Track, heard: Heard, duration_s: float) -> Match:
         found, course, hop_s = heard.found, heard.course, self.params.hop_s

@@ -29,6 +29,7 @@ _HIDES = 0.2  # presence above which what plays may hide the rest for long
 _MOST_HOPS = 4  # between windows that are looked into in vain then
 _AT_ONCE = 4  # recordings that are looked for in a window
 _SAME_FRAMES = 16.0  # half a second: lines that lie closer are the same
+_SAME_TIME = 0.5  # of the shorter, in which two entries of a recording are one
 _LEFT_OVER = 62.0  # 2 s at the end of a clip say nothing new
 _AHEAD = STEP_FRAMES + BESIDE_FRAMES + 1  # of the clip behind a window whose steps are complete
 
@@ -51,6 +52,22 @@ def hear_all(
     for stretch in stretches:
         yield from track_list.push(stretch)
     yield from track_list.close()
+
+
+def given_once(heard: Iterable[Heard], are_one: Callable[[int, int], bool]) -> list[Heard]:
+    """The recordings in their order, of copies that are heard at once only the best.
+
+    are_one: whether two tracks hold the same recording
+    """
+    kept: list[Heard] = []
+    for each in sorted(heard, key=lambda each: -each.found.score):
+        if not any(
+            _in_common(each, other) > _SAME_TIME
+            and are_one(each.found.track_id, other.found.track_id)
+            for other in kept
+        ):
+            kept.append(each)
+    return sorted(kept, key=lambda each: each.start)
 
 
 class TrackList:
@@ -175,11 +192,11 @@ def _rivals(trail: Trail, extents: Extents) -> list[Trail]:
         other
         for other, extent in extents.items()
         if other is trail
-        or (other.found.track_id == trail.found.track_id and _overlap(mine, extent) > 0.5)
+        or (other.found.track_id == trail.found.track_id and _in_common(mine, extent) > _SAME_TIME)
     ]
 
 
-def _overlap(one: Extent | None, other: Extent | None) -> float:
+def _in_common(one: Extent | Heard | None, other: Extent | Heard | None) -> float:
     """Time that two have in common, as a share of the shorter one's."""
     if one is None or other is None:
         return 0.0

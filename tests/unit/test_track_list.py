@@ -12,9 +12,10 @@ from fingerprinter.core.closeness import Closeness
 from fingerprinter.core.matching import Alignment
 from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
 from fingerprinter.core.peaks import Stretch
+from fingerprinter.core.trail import Course
 from fingerprinter.core.warp import UNCHANGED, Warp, unwarped
 from fingerprinter.library.identification import Found
-from fingerprinter.library.track_list import TrackList
+from fingerprinter.library.track_list import TrackList, given_once
 from fingerprinter.library.windows import Heard as Answer
 from fingerprinter.types import Peaks
 
@@ -233,3 +234,29 @@ def test_of_a_long_clip_only_the_last_minutes_are_kept() -> None:
         for part in stretches(clip_of(1500), 1500)
     ]
     assert max(kept) < 330 * 40 < sum(kept)
+
+
+def answered(track_id: int, start: float, end: float, score: float) -> Answer:
+    found = Found(track_id, UNCHANGED, Alignment(0, 9, 9), Closeness(0, score, 1), 9, 2)
+    return Answer(found, Course(0, 1, 1), start, end)
+
+
+def test_of_copies_that_are_heard_at_once_the_best_is_given() -> None:
+    copies = {frozenset((1, 2)), frozenset((4, 5))}
+    compared = []
+
+    def are_one(a: int, b: int) -> bool:
+        compared.append({a, b})
+        return frozenset((a, b)) in copies
+
+    heard = [
+        answered(1, 0, 100, 5),
+        answered(2, 2, 99, 8),  # a copy of 1 at its time, and better
+        answered(3, 0, 90, 3),  # another recording at the same time
+        answered(1, 300, 400, 5),  # at another time than its copy
+        answered(4, 500, 600, 9),
+        answered(5, 580, 700, 2),  # a copy that takes over, as in a mix of two versions
+    ]
+    kept = [(each.found.track_id, each.start) for each in given_once(heard, are_one)]
+    assert kept == [(3, 0), (2, 2), (1, 300), (4, 500), (5, 580)]
+    assert {4, 5} not in compared  # only what is heard at once is compared
