@@ -1,9 +1,9 @@
-"""Whether the hot loops of a search run as machine code.
+"""Whether the hot loops of searches and merges run as machine code.
 
 Loading numba and what it has compiled takes longer than a search (0.7 s; the first time on a
 machine some seconds more, to compile), and loading SciPy's Fourier transform 0.4 s. So a process
-searches in NumPy until `load` is called, which one that lives long does once; both give the
-same answers. The transforms differ in the last bit; the loops do not.
+works in NumPy until `load` is called, which one that lives long or merges much does once; both
+give the same answers. The transforms differ in the last bit; the loops do not.
 """
 
 from __future__ import annotations
@@ -43,6 +43,6 @@ def load() -> None:
     try:
         from fingerprinter.core import kernels as loaded
     except (ImportError, RuntimeError) as error:
-        _log.info("searching in NumPy: %s", error)
+        _log.info("no machine code, NumPy does its work: %s", error)
         return
     _kernels = loaded

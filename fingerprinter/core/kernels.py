@@ -1,4 +1,4 @@
-"""The hot loops of a search as machine code (numba).
+"""The hot loops of searches and merges as machine code (numba).
 
 Each is the twin of a few lines of NumPy, which stand where it is called, and gives the same
 numbers. Nothing but `fingerprinter.core.compiled` loads this module.
@@ -82,6 +82,51 @@ def read(data, low_bits, highs, high_firsts, widths, block, low, high, first, bi
                 written += 1
             which += 1
     return written
+
+
+@_compiled
+def values(words, low_bits, highs, high_firsts, widths, counts, value):
+    """Writes all values of blocks, one after another."""
+    written = 0
+    for number in range(len(counts)):
+        width, place = widths[number], low_bits[number]
+        mask, upper = (np.int64(1) << width) - 1, 0
+        bit, end = high_firsts[number], written + counts[number]
+        while written < end:
+            if (np.int64(highs[bit >> 3]) >> (bit & 7)) & 1:
+                lower = np.int64(words[place >> 3] >> np.uint64(place & 7)) & mask
+                value[written] = (upper << width) | lower
+                written += 1
+                place += width
+            else:
+                upper += 1
+            bit += 1
+
+
+@_compiled
+def pack(values, counts, widths, lows, highs, data):
+    """Writes the lower and the upper parts of each block's values from its bytes on.
+
+    What comes out of the lower parts is collected in a number until it fills a byte.
+    """
+    start = 0
+    for number in range(len(counts)):
+        width, end = widths[number], start + counts[number]
+        mask, byte, first = (np.int64(1) << width) - 1, lows[number], 8 * highs[number] - start
+        held = bits = np.int64(0)
+        for at in range(start, end):
+            held |= (values[at] & mask) << bits
+            bits += width
+            while bits >= 8:
+                data[byte] = held & 255
+                held >>= 8
+                bits -= 8
+                byte += 1
+            one = first + at + (values[at] >> width)
+            data[one >> 3] |= 1 << (one & 7)
+        if bits:
+            data[byte] = held
+        start = end
 
 
 @_compiled

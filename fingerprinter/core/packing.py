@@ -58,12 +58,14 @@ def encode_blocks(values: Values, counts: Values) -> list[bytes]:
     """
     if len(counts) == 0:
         return []
-    widths = _best_widths(counts, values[np.cumsum(counts) - 1])
-    lows, highs = _low_parts(values, counts, widths), _high_parts(values, counts, widths)
+    last = values[np.cumsum(counts) - 1]
+    widths = _best_widths(counts, last)
+    low_sizes, high_sizes = (counts * widths + 7) >> 3, ((last >> widths) + counts + 7) >> 3
+    parts = _parts(values, counts, widths, low_sizes, high_sizes)
     heads = zip(counts.tolist(), widths.tolist(), strict=True)
     return [
-        _sealed(_HEADER.pack(0, n, width)[4:] + low + high)
-        for (n, width), low, high in zip(heads, lows, highs, strict=True)
+        _sealed(_HEADER.pack(0, n, width)[4:] + part)
+        for (n, width), part in zip(heads, parts, strict=True)
     ]
 
 
@@ -80,7 +82,25 @@ def _best_widths(counts: Values, last: Values) -> Values:
     return near[sizes.argmin(axis=0), np.arange(len(counts))]
 
 
-def _low_parts(values: Values, counts: Values, widths: Values) -> Iterator[bytes]:
+def _parts(
+    values: Values, counts: Values, widths: Values, low_sizes: Values, high_sizes: Values
+) -> Iterator[bytes]:
+    """The lower and upper parts of each block, of so many bytes."""
+    kernels = compiled.kernels()
+    if not kernels:
+        lows = _low_parts(values, counts, widths, low_sizes)
+        highs = _high_parts(values, counts, widths, high_sizes)
+        return (low + high for low, high in zip(lows, highs, strict=True))
+    sizes = low_sizes + high_sizes
+    starts = np.cumsum(sizes) - sizes
+    data = np.zeros(int(sizes.sum()), np.uint8)
+    kernels.pack(values, counts, widths, starts, starts + low_sizes, data)
+    return _pieces(data, starts, sizes)
+
+
+def _low_parts(
+    values: Values, counts: Values, widths: Values, sizes_in_bytes: Values
+) -> Iterator[bytes]:
     """The lower parts of each block's values, end to end.
 
     Each block begins at a word of its own. A value lies in the word where it starts and, if it
@@ -98,13 +118,11 @@ def _low_parts(values: Values, counts: Values, widths: Values) -> Iterator[bytes
     words[word[first]] = np.bitwise_or.reduceat(low << shift, first)
     cut = np.flatnonzero((bit & 63) + width > 64)
     words[word[cut] + 1] |= low[cut] >> (np.uint64(64) - shift[cut])
-    return _pieces(words.view(np.uint8), 8 * starts, (counts * widths + 7) >> 3)
+    return _pieces(words.view(np.uint8), 8 * starts, sizes_in_bytes)
 
 
-def _high_parts(values: Values, counts: Values, widths: Values) -> Iterator[bytes]:
+def _high_parts(values: Values, counts: Values, widths: Values, sizes: Values) -> Iterator[bytes]:
     """The upper parts of each block's values as bits."""
-    last = values[np.cumsum(counts) - 1]
-    sizes = ((last >> widths) + counts + 7) >> 3
     starts = np.cumsum(sizes) - sizes
     bits = np.zeros(8 * int(sizes.sum()), np.uint8)
     upper = values >> np.repeat(widths, counts)
@@ -203,6 +221,12 @@ class Blocks:
 
     def values(self) -> Values:
         """All values, block after block."""
+        kernels = compiled.kernels()
+        if kernels:
+            value = np.empty(int(self.counts.sum()), np.int64)
+            uppers = self._highs, self._high_firsts
+            kernels.values(self._words, self._low_bits, *uppers, self._widths, self.counts, value)
+            return value
         which, width = counted(self.counts), np.repeat(self._widths, self.counts)
         lower = self._cut(np.repeat(self._low_bits, self.counts) + which * width, width)
         ones = np.flatnonzero(np.unpackbits(self._highs, bitorder="little").view(np.bool_))

@@ -73,12 +73,12 @@ class _Batch:
 
 
 def merge_segments(database: Database, params: LandmarkParams) -> None:
-    """Merges segments until no group is due, each group in a transaction of its own."""
-    merged = 0
+    """Merges segments until no group is due, each group in a transaction of its own.
+
+    The pages of the old ones are for later ones; `Database.reclaim` cuts them off at the end.
+    """
     while database.change(partial(postings.merge_due, params=params)):
-        merged += 1
-    if merged:
-        database.reclaim()
+        pass
 
 
 def reindex(database: Database, params: LandmarkParams) -> int:
@@ -98,6 +98,7 @@ def reindex(database: Database, params: LandmarkParams) -> int:
         postings.add_segment(connection, params, batch)
         settings.bump_revision(connection)
     merge_segments(database, params)
+    database.reclaim()
     return done
 
 
@@ -141,6 +142,8 @@ class Indexer:
             on_progress(Progress(done, len(todo), self._audio_s, elapsed_s))
         if prune:
             self._prune([root for root in roots if root.exists()])
+        if todo:
+            self._database.reclaim()
         return self._report(time.monotonic() - started)
 
     def _report(self, elapsed_s: float) -> IndexReport:

@@ -102,6 +102,7 @@ def import_tracks(
             report = _sum(report, found, damaged)
             done += len(portion)
             on_progress(Moved(done, source.count))
+    database.reclaim()
     return _sum(report, ImportReport(elapsed_s=time.monotonic() - started), [])
 
 

@@ -211,6 +211,7 @@ class Verifier:
         if self._repairs or self._lost:
             self._database.change(self._mended_rows)
             merge_segments(self._database, self._params)
+            self._database.reclaim()
 
     def _mended_rows(self, connection: Connection) -> None:
         for repair in self._repairs:

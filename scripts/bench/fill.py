@@ -68,6 +68,7 @@ class Growth:
         missing = itertools.islice(self._missing(), max(0, count - len(self._known)))
         for items in _batches(missing):
             yield self._add(items)
+        self._database.reclaim()
 
     def _missing(self) -> Iterator[Item]:
         known = frozenset(self._known)

@@ -344,6 +344,7 @@ def test_a_disk_that_fills_up_loses_nothing(
 
     monkeypatch.setattr(indexing, "analyse_in_order", recorded)
     monkeypatch.setattr(indexing, "_COMMIT_EVERY_S", 0.0)
+    monkeypatch.setattr(postings, "_MERGE_FACTOR", 2)  # of four pieces, too: it needs pages
     with other._database.connect() as connection:  # the pool's only one
         pages = connection.scalar(text("PRAGMA page_count"))
         connection.execute(text(f"PRAGMA max_page_count = {pages}"))

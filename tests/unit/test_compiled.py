@@ -78,6 +78,20 @@ def test_ranges_of_blocks(seed: int) -> None:
 
 
 @given(SEEDS)
+def test_blocks_packed_and_unpacked(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    runs = [
+        np.sort(rng.integers(0, 1 << int(rng.integers(1, 63)), rng.integers(1, 500)))
+        for _ in range(20)
+    ]
+    values, counts = np.concatenate(runs), np.array([len(run) for run in runs])
+    plain, fast = both(lambda: encode_blocks(values, counts))
+    assert plain == fast
+    for unpacked in both(lambda: Blocks(plain).values()):
+        np.testing.assert_array_equal(unpacked, values)
+
+
+@given(SEEDS)
 def test_votes(seed: int) -> None:
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, 4, 40)
