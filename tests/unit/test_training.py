@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -197,3 +199,24 @@ def test_judge_counts_the_halves_that_are_found(training: Any) -> None:
         for system in training.judge.systems(projection)
     )
     assert chance < 0.1 and mfcc < 0.5 and ours > 0.5
+
+
+def test_recipes_are_chosen_on_lists_without_what_was_trained_on(
+    training: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = []
+
+    def judge(music: Any, asked: Any, system: Any) -> Any:
+        lists.append([track.name for track, _ in music])
+        return training.judge.judge(music, asked, system)
+
+    monkeypatch.setattr(training.train, "judge", judge)
+    monkeypatch.setattr(training.train, "ALTERNATIVES", ({"dim": 2},))
+    music = [
+        (replace(track, held_out=False, artist=str(int(track.name) // 3)), heard)
+        for track, heard in made_up(training)
+    ]
+    (figures,) = training.train.choose(music, least_s=0)
+    assert 0 < figures["other_half_first"] <= 1
+    assert sorted(map(int, chain.from_iterable(lists))) == list(range(60))
+    assert [len(names) for names in lists] == [15] * 4
