@@ -90,10 +90,13 @@ class QueryParams:
     # Places weighed for the unchanged clip. With 12, 24 and 48 the right one comes out on top
     # for 277, 280 and 279 of 312 hard clips; each costs 2 ms.
     proposals: int = 16
-    warped_proposals: int = 8  # places weighed for each stage of the escalation
+    # Places weighed for each stage of the escalation, and those of them that are laid on the
+    # recording peak by peak: of 1,152 changed clips the right one is first in alignment and votes
+    # for all 1,142 for which it is among the eight, but five.
+    warped_proposals: int = 8
+    warped_finalists: int = 2
     fits: float = 0.6  # share of the recording's peaks in a clip whose tempo is beyond doubt
     tempo_gain: float = 3.0  # points of score that another tempo must win: noise alone wins one
-    finalists: int = 6  # of them are laid on the recording peak by peak
     window_s: float = 15.0  # longer clips are searched in windows ...
     window_hop_s: float = 10.0  # ... that overlap
 

@@ -214,17 +214,18 @@ class Identifier:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
         chance = matching.chance_level(clip.length_s, self._library_s, escalated)
         best: dict[int, Found] = {}
-        for proposal, alignment in self._finalists(clip, proposals):
+        aligned = self._aligned(clip, proposals)
+        for proposal, alignment in aligned[: self._query.warped_finalists if escalated else None]:
             found = self._weigh(clip, proposal, alignment, chance)
             before = best.get(found.track_id)
             if before is None or found.score > before.score:
                 best[found.track_id] = found
         return sorted(best.values(), key=lambda found: -found.score)
 
-    def _finalists(
+    def _aligned(
         self, clip: _Clip, proposals: Sequence[_Proposal]
     ) -> list[tuple[_Proposal, Alignment]]:
-        """The proposals that align best for their votes."""
+        """The proposals and how they align, best first."""
         self._load({proposal.track_id for proposal in proposals})
         laid: dict[tuple[int, Warp], Coincidences] = {}
         rated: list[tuple[float, _Proposal, Alignment]] = []
@@ -238,7 +239,7 @@ class Identifier:
                 (matching.combined_score(alignment.score, proposal.excess), proposal, alignment)
             )
         rated.sort(key=lambda each: -each[0])
-        return [(proposal, alignment) for _, proposal, alignment in rated[: self._query.finalists]]
+        return [(proposal, alignment) for _, proposal, alignment in rated]
 
     def _weigh(
         self, clip: _Clip, proposal: _Proposal, alignment: Alignment, chance: float
