@@ -67,7 +67,7 @@ class QueryParams:
     # 63; with 8 landmarks a peak 67 and 56, at a third more time.
     quick_fan_out: int = 5
     quick_postings: int = 1 << 16
-    quick_proposals: int = 3  # places weighed then, one after the other
+    quick_proposals: int = 3  # places weighed then
     decisive: float = 0.9999  # ... with this confidence or more
     peaks_per_s: float = 70.0  # denser than the recording's: noise takes some away
     fan_out: int = 30  # more than the recording's, since denser peaks crowd its targets out

@@ -131,14 +131,13 @@ class Identifier:
         return [self._retuned(clip, each) for each in found if each.confidence >= at_least]
 
     def _decided(self, clip: _Clip) -> list[Found]:
-        """The first of the places with the most votes that is beyond doubt."""
+        """The places with the most votes, if the best of them is beyond doubt.
+
+        All are weighed: two pieces may share a passage, and the closer one is meant.
+        """
         quick, most = self._quick(clip.strong), self._query.quick_proposals
-        proposals = self._propose([quick], (0.5,), most, self._query.quick_postings)
-        for proposal in proposals:
-            found = self._judge(clip, [proposal])
-            if found[0].confidence >= self._query.decisive:
-                return found
-        return []
+        found = self._judge(clip, self._propose([quick], (0.5,), most, self._query.quick_postings))
+        return found if _certainty(found) >= self._query.decisive else []
 
     def _unchanged(self, clip: _Clip) -> list[Found]:
         proposals = self._propose([self._plain(clip.strong)], _INSIDE, self._query.proposals)
