@@ -60,6 +60,14 @@ class CountingIndex(PostingIndex):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """The peaks of a clip, and the track that it is of; None of music outside."""
+
+    peaks: Peaks
+    track_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What one question took: seconds by the clock and, of these, of the processor."""
 
@@ -68,14 +76,21 @@ class Cost:
     lookup_s: float  # of the processor
     hashes: int
     postings: int
-    answered: bool
+    named: int | None  # the track that was named first
 
 
-def draw_peaks(recordings: Sequence[Recording], name: str, clips: int, seed: int) -> list[Peaks]:
-    """The peaks of clips of one condition of the evaluation."""
+def draw(recordings: Sequence[Recording], name: str, clips: int, seed: int) -> list[Question]:
+    """Clips of one condition of the evaluation."""
     (condition,) = (each for each in select([name]) if each.name == name)
     drawn = (draw_clip(condition, n, recordings, Sounds(), seed) for n in range(clips))
-    return [find_peaks([clip.samples], DEFAULT, DEFAULT_QUERY.narrower) for clip in drawn if clip]
+    return [
+        Question(
+            find_peaks([clip.samples], DEFAULT, DEFAULT_QUERY.narrower),
+            clip.passages[0].recording.track_id,
+        )
+        for clip in drawn
+        if clip
+    ]
 
 
 def ask(
@@ -89,25 +104,29 @@ def ask(
     lookup_s, hashes, postings = np.subtract(
         (index.lookup_s, index.hashes, index.postings), before
     ).tolist()
-    return Cost(clock_s, cpu_s, lookup_s, int(hashes), int(postings), bool(found))
+    named = found[0].track.id if found else None
+    return Cost(clock_s, cpu_s, lookup_s, int(hashes), int(postings), named)
 
 
-def warm(database: Database, clips: Sequence[Peaks], every: bool) -> list[Cost]:
+def warm(database: Database, questions: Sequence[Question], every: bool) -> dict[str, float]:
     """Each question is asked twice, and the second time counts."""
     with database.connect() as connection:
         index = CountingIndex(connection, DEFAULT)
         costs = []
-        for peaks in clips:
+        for question in questions:
             for _ in range(2):  # a new identifier has no peaks of tracks in memory
                 identifier = Identifier(connection, index, DEFAULT, DEFAULT_QUERY)
-                cost = ask(connection, index, identifier, peaks, every)
+                cost = ask(connection, index, identifier, question.peaks, every)
             costs.append(cost)
-        return costs
+    right = sum(
+        cost.named == question.track_id for cost, question in zip(costs, questions, strict=True)
+    )
+    return {**summary(costs), "right": right}
 
 
-def cold(address: str, clips: Sequence[Peaks], every: bool) -> list[float]:
+def cold(address: str, questions: Sequence[Question], every: bool) -> list[float]:
     """Seconds from the opening of the database to the answer, with nothing of it in memory."""
-    return [_cold(address, peaks, every) for peaks in clips[:COLD]]
+    return [_cold(address, question.peaks, every) for question in questions[:COLD]]
 
 
 def _cold(address: str, peaks: Peaks, every: bool) -> float:
@@ -130,7 +149,7 @@ def evict(path: Path) -> None:
 def summary(costs: Sequence[Cost]) -> dict[str, float]:
     return {
         "clips": len(costs),
-        "answered": sum(cost.answered for cost in costs),
+        "answered": sum(cost.named is not None for cost in costs),
         **{
             f"{name}_{kind}": float(np.percentile([getattr(cost, kind) for cost in costs], percent))
             for kind in ("clock_s", "cpu_s", "lookup_s", "hashes", "postings")
@@ -151,17 +170,17 @@ def measure(address: str, outside: Sequence[Path], clips: int, seed: int) -> dic
     with Database.open(address, read_only=True) as database:
         with database.connect() as connection:
             inside = inside_music(tracks.iterate(connection), ())
-        known = draw_peaks(inside, "clean-10s", clips, seed)
-        unknown = draw_peaks(outside_music(outside), "outside-clean-10s", clips, seed)
+        known = draw(inside, "clean-10s", clips, seed)
+        unknown = draw(outside_music(outside), "outside-clean-10s", clips, seed)
         kinds = {"quick": (known, False), "full": (known, True), "unknown": (unknown, False)}
         result: dict[str, Any] = {
-            name: {"warm": summary(warm(database, peaks, every))}
-            for name, (peaks, every) in kinds.items()
+            name: {"warm": warm(database, questions, every)}
+            for name, (questions, every) in kinds.items()
         }
         result["memory"] = memory_mb()
         in_a_file = database.address.path is not None
-    for name, (peaks, every) in kinds.items() if in_a_file else ():
-        times = cold(address, peaks, every)
+    for name, (questions, every) in kinds.items() if in_a_file else ():
+        times = cold(address, questions, every)
         result[name]["cold"] = {"median_s": float(np.median(times)), "max_s": max(times)}
     return result
 

@@ -54,8 +54,8 @@ def draw_growth(figure: Figure, report: dict[str, Any]) -> None:
     rate.set(ylabel="million landmarks a second", title="Insertion, one core")
     libraries = report["libraries"]
     tracks = [each["tracks"] for each in libraries]
-    on_disk = [8 * each["disk_bytes"]["posting_block"] / each["landmarks"] for each in libraries]
-    size.plot(tracks, on_disk, "s-", color=MADE, label="table of blocks, pages counted")
+    on_disk = [8 * each["disk_bytes"]["landmarks"] / each["landmarks"] for each in libraries]
+    size.plot(tracks, on_disk, "s-", color=MADE, label="on the disk, pages and indexes counted")
     size.plot(tracks, [e["bits_per_landmark"] for e in libraries], "o-", color=REAL, label="blocks")
     size.plot(tracks, [e["bound_bits"] for e in libraries], "k--", label="information bound")
     size.set(xscale="log", xlabel="tracks", ylabel="bits a landmark", ylim=(0, 25), title="Size")

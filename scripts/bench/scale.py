@@ -24,11 +24,12 @@ from typing import Any, Protocol
 
 from fill import Batch, Growth
 from fillers import read_originals
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from fingerprinter.core.landmarks import hash_bits
 from fingerprinter.core.params import DEFAULT
 from fingerprinter.library import open_library
+from fingerprinter.store import sizes
 from fingerprinter.store.address import Address
 from fingerprinter.store.database import Database
 from fingerprinter.store.lookup import PostingIndex
@@ -51,9 +52,6 @@ class Shelf(Protocol):
     def keep(self, size: int) -> None:
         """Copies the growing library."""
 
-    def bytes_on_disk(self, size: int) -> dict[str, int]:
-        """Bytes by table, indexes and empty space of pages included."""
-
 
 class Files:
     """SQLite files in a folder."""
@@ -70,10 +68,6 @@ class Files:
     def keep(self, size: int) -> None:
         copied = Path(shutil.copyfile(self.address(GROWING), self._folder / "copied"))
         copied.replace(self.address(str(size)))
-
-    def bytes_on_disk(self, size: int) -> dict[str, int]:
-        by_table = "SELECT tbl_name, sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name)"
-        return _rows(self.address(str(size)), f"{by_table} GROUP BY tbl_name")
 
 
 class Databases:
@@ -94,29 +88,20 @@ class Databases:
     def keep(self, size: int) -> None:
         self._execute(f"CREATE DATABASE tracks_{size} TEMPLATE {GROWING}")
 
-    def bytes_on_disk(self, size: int) -> dict[str, int]:
-        return _rows(
-            self.address(str(size)),
-            "SELECT relname, pg_total_relation_size(oid) FROM pg_class"
-            " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
-        )
-
     def _names(self) -> Sequence[str]:
-        return list(_rows(self._uri, "SELECT datname, 0 FROM pg_database"))
+        with self._server() as connection:
+            return list(connection.scalars(text("SELECT datname FROM pg_database")))
 
     def _execute(self, statement: str) -> None:
+        with self._server() as connection:
+            connection.execute(text(statement))
+
+    @contextmanager
+    def _server(self) -> Iterator[Connection]:
         engine = create_engine(Address.parse(self._uri).url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.execute(text(statement))
+            yield connection
         engine.dispose()
-
-
-def _rows(address: str, statement: str) -> dict[str, int]:
-    engine = create_engine(Address.parse(address).url)
-    with engine.connect() as connection:
-        found = {name: int(number) for name, number in connection.execute(text(statement))}
-    engine.dispose()
-    return found
 
 
 @contextmanager
@@ -134,11 +119,11 @@ def open_shelf(folder: Path, postgresql: bool) -> Iterator[Shelf]:
         server.cleanup()
 
 
-def grow(shelf: Shelf, source: str, sizes: Sequence[int], seed: int) -> None:
+def grow(shelf: Shelf, source: str, steps: Sequence[int], seed: int) -> None:
     """Grows one library through all sizes and keeps a copy of each."""
     with Database.open(source, read_only=True) as database:
         originals = read_originals(database)
-    for size in sorted(set(sizes) - set(shelf.sizes())):
+    for size in sorted(set(steps) - set(shelf.sizes())):
         with Database.open(shelf.address(GROWING), create=True) as database:
             for batch in Growth(database, originals, seed).until(size):
                 _note(shelf.log, batch)
@@ -164,6 +149,7 @@ def measure(shelf: Shelf, size: int, questions: Sequence[str]) -> dict[str, Any]
         stats = library.stats()
     with Database.open(address, read_only=True) as database, database.connect() as connection:
         frames = PostingIndex(connection, DEFAULT).frame_count
+        on_disk = sizes.size(connection)
     return {
         "tracks": stats.tracks,
         "hours": stats.audio_s / 3600,
@@ -171,7 +157,7 @@ def measure(shelf: Shelf, size: int, questions: Sequence[str]) -> dict[str, Any]
         "segments": stats.segments,
         "landmark_bytes": stats.landmark_bytes,
         "constellation_bytes": stats.constellation_bytes,
-        "disk_bytes": shelf.bytes_on_disk(size),
+        "disk_bytes": on_disk.parts,
         "bits_per_landmark": 8 * stats.landmark_bytes / stats.landmarks,
         "bound_bits": bound_bits(stats.landmarks, frames),
         "questions": json.loads(asked.stdout),
@@ -201,11 +187,11 @@ def main() -> None:
             grow(shelf, given.source, given.sizes, given.seed)
             return
         questions = ["--clips", given.clips, "--outside", *given.outside]
-        sizes = [size for size in shelf.sizes() if size in given.sizes]
+        there = [size for size in shelf.sizes() if size in given.sizes]
         report = {
             "params_id": DEFAULT.id,
             "growth": [json.loads(line) for line in shelf.log.read_text().splitlines()],
-            "libraries": [measure(shelf, size, questions) for size in sizes],
+            "libraries": [measure(shelf, size, questions) for size in there],
         }
     given.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
