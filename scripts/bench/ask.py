@@ -104,7 +104,7 @@ def ask(
     lookup_s, hashes, postings = np.subtract(
         (index.lookup_s, index.hashes, index.postings), before
     ).tolist()
-    named = found[0].track.id if found else None
+    named = found[0].track_id if found else None
     return Cost(clock_s, cpu_s, lookup_s, int(hashes), int(postings), named)
 
 
