@@ -28,7 +28,7 @@ from fingerprinter.errors import ModelError
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-EXACT_TRACKS = 50_000  # up to so many, all are compared: 2 ms
+EXACT_TRACKS = 50_000  # up to so many, all are compared: 4 ms
 _LISTS_PER_ROOT = 4  # lists of the inverted file, times the square root of the tracks
 _TRAINED_PER_LIST = 40
 _PROBES = 48  # lists that a question reads
