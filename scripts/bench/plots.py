@@ -71,8 +71,10 @@ def draw_questions(figure: Figure, reports: dict[str, dict[str, Any]]) -> None:
             asked = [each["questions"][kind] for each in report["libraries"]]
             draw_kind(axes, kind, tracks, asked, colour)
         axes.set(xscale="log", yscale="log", xlabel="tracks", title=name)
-        finish(axes)
+        bare(axes)
     panels[0].set_ylabel("seconds for a clip of 10 s")
+    marks = panels[0].get_legend_handles_labels()
+    figure.legend(*marks, loc="outside right upper", fontsize=8, frameon=False)
 
 
 def draw_kind(
@@ -107,9 +109,13 @@ def draw_recall(figure: Figure, report: dict[str, Any]) -> None:
     finish(axes)
 
 
-def finish(axes: Axes) -> None:
+def bare(axes: Axes) -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def finish(axes: Axes) -> None:
+    bare(axes)
     axes.legend(fontsize=8, frameon=False)
 
 
