@@ -30,7 +30,7 @@ def library(spread_server: PostgresServer) -> Iterator[Database]:
     """A library that is spread over three servers, with some tracks."""
     with Database.open(spread_server.url(spread_server.empty_library())) as database:
         with database.begin() as connection:
-            add(connection, ADDED[:4], ADDED[4:])
+            add(connection, ADDED[:3], ADDED[3:6], ADDED[6:])
         yield database
 
 
@@ -217,8 +217,8 @@ def test_blocks_of_merged_segments_stay_for_readers_that_are_late(
             assert merge_all(connection) == 1
         assert lookup(late, index) == entries(ADDED)
     with library.begin() as connection:
-        assert len(shares.waiting_segments(connection)) == 2
-        assert connection.scalar(count) == 3
+        assert len(shares.waiting_segments(connection)) == 3
+        assert connection.scalar(count) == 4
         past = dict.fromkeys(shares.waiting_segments(connection), 0.0)
         monkeypatch.setattr(shares, "waiting_segments", lambda _: past)
         assert merge_all(connection) == 0
