@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -40,11 +42,30 @@ class PostgresServer:
         return self.uri.replace("postgres:@/postgres", f"{login}/{name}")
 
     def execute(self, statement: str, name: str = "postgres") -> None:
+        with self._session(name) as cursor:
+            cursor.execute(statement)
+
+    def reload(self) -> None:
+        """Has its settings read anew; new sessions have them only after a while."""
+        before = self._loaded_at()
+        self.execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + 60
+        while self._loaded_at() == before:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def _loaded_at(self) -> object:
+        with self._session("postgres") as cursor:
+            cursor.execute("SELECT pg_conf_load_time()")
+            return cursor.fetchone()
+
+    @contextmanager
+    def _session(self, name: str) -> Iterator[Any]:
         import psycopg2
 
         with closing(psycopg2.connect(self.url(name))) as connection:
             connection.autocommit = True
-            connection.cursor().execute(statement)
+            yield connection.cursor()
 
     def disconnect(self, name: str) -> None:
         """Ends the sessions that a failed test left in a database."""
@@ -80,7 +101,7 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post
     server = PostgresServer(pgdata, handle.get_uri())
     for speed in ("fsync = off", "full_page_writes = off"):  # a test's data need not outlive power
         server.execute(f"ALTER SYSTEM SET {speed}")
-    server.execute("SELECT pg_reload_conf()")
+    server.reload()
     for name in ("empty", "library"):
         server.execute(f"CREATE DATABASE {name}")
     Database.open(server.url("library"), create=True).close()

@@ -245,7 +245,7 @@ def guarded_server(postgresql_server: PostgresServer) -> PostgresServer:
     postgresql_server.execute("CREATE ROLE guest LOGIN")
     rules = postgresql_server.pgdata / "pg_hba.conf"
     rules.write_text("local all guarded scram-sha-256\n" + rules.read_text())
-    postgresql_server.execute("SELECT pg_reload_conf()")
+    postgresql_server.reload()
     return postgresql_server
 
 
