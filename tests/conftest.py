@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,6 +15,7 @@ import hypothesis
 import pytest
 from machines import Machine, machines, programs
 from sqlalchemy import Connection
+from waiting import until
 
 from fingerprinter.store import schema, settings
 from fingerprinter.store.database import Database
@@ -49,10 +49,7 @@ class PostgresServer:
         """Has its settings read anew; new sessions have them only after a while."""
         before = self._loaded_at()
         self.execute("SELECT pg_reload_conf()")
-        deadline = time.monotonic() + 60
-        while self._loaded_at() == before:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: self._loaded_at() != before)
 
     def _loaded_at(self) -> object:
         with self._session("postgres") as cursor:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import soundfile
 from distributed import Client, LocalCluster
 from synthetic import SR, play
+from waiting import DEADLINE_S, opened, until
 
 from fingerprinter import open_library
 from fingerprinter.core.params import DEFAULT
@@ -26,7 +26,6 @@ from fingerprinter.library.worker import Task
 from fingerprinter.store import constellations
 from fingerprinter.store.database import Database
 
-DEADLINE_S = 60
 PIECES = 6
 
 
@@ -57,23 +56,6 @@ def pipe(tmp_path: Path) -> Path:
     path = tmp_path / "pipe.flac"
     os.mkfifo(path)
     return path
-
-
-def until(happens: Callable[[], Any]) -> Any:
-    """What a call returns as soon as it is something."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not (result := happens()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return result
-
-
-def opened(pipe: Path) -> int | None:
-    """The writer's end of a pipe, once somebody has opened the other and waits for data."""
-    try:
-        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:
-        return None
 
 
 @contextmanager

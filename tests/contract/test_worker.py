@@ -6,22 +6,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import soundfile
 from synthetic import SR, play
+from waiting import DEADLINE_S, opened, until
 
 from fingerprinter import open_library
 from fingerprinter.core.params import DEFAULT
 from fingerprinter.errors import AudioError
 from fingerprinter.library.analysis import Analysis
 from fingerprinter.library.worker import Task, Worker
-
-DEADLINE_S = 60
 
 # A run of `index` that commits each file at once.
 INDEX = """
@@ -32,23 +30,6 @@ indexing._COMMIT_EVERY_S = 0
 with open_library(sys.argv[1]) as library:
     library.index(sys.argv[2:], embeddings=False, jobs=1)
 """
-
-
-def until(happens: Callable[[], int | None]) -> int:
-    """What a call returns as soon as it is not None."""
-    deadline = time.monotonic() + DEADLINE_S
-    while (result := happens()) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return result
-
-
-def opened(pipe: Path) -> int | None:
-    """The writer's end of a pipe, once a worker has opened the other and waits for data."""
-    try:
-        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:
-        return None
 
 
 @pytest.fixture
