@@ -12,11 +12,9 @@ from fingerprinter.core.landmarks import landmarks_of
 from fingerprinter.core.overlap import Ground, overlap
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.core.probes import SPEEDS, Proposal, Question, characteristic
-from fingerprinter.errors import CorruptionError
 from fingerprinter.library.confidences import MIN_DUPLICATE_CONFIDENCE
 from fingerprinter.library.duplicates import MOST
-from fingerprinter.library.stored import stored_peaks
-from fingerprinter.store import constellations
+from fingerprinter.library.stored import readable_peaks
 from fingerprinter.types import Landmarks, Peaks
 
 
@@ -48,11 +46,7 @@ class Copies:
     def _peaks(self, track_id: int) -> Peaks:
         """A track's peaks; none where they are damaged: then it is no copy of anything."""
         if track_id not in self._known:
-            data = constellations.get(self._connection, track_id) or b""
-            try:
-                self._known[track_id] = stored_peaks(track_id, data)
-            except CorruptionError:
-                self._known[track_id] = stored_peaks(track_id, b"")
+            self._known[track_id] = readable_peaks(self._connection, track_id)
         return self._known[track_id]
 
 

@@ -19,7 +19,7 @@ from fingerprinter.core.overlap import Ground, Overlap, SharedStretch, overlap
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.core.probes import SPEEDS, Frequencies, Question, characteristic
 from fingerprinter.errors import CorruptionError
-from fingerprinter.library.stored import stored_peaks
+from fingerprinter.library.stored import readable_peaks, stored_peaks
 from fingerprinter.store import constellations, tracks
 from fingerprinter.store.lookup import GONE, PostingIndex
 from fingerprinter.types import (
@@ -182,18 +182,11 @@ class DuplicateSearch:
         for candidate in candidates:
             if self._recordings.are_one(upper.id, candidate.track_id):
                 continue
-            ground = self._peaks(candidate.track_id)
+            # none of a damaged one, which is said when its turn comes
+            ground = readable_peaks(self._connection, candidate.track_id)
             if (len(upper.peaks), upper.id) < (len(ground), candidate.track_id):
                 laid = overlap(upper.peaks, Ground(ground), candidate.speed, candidate.offsets)
                 self._judge(_Pair(candidate.track_id, upper.id, laid))
-
-    def _peaks(self, track_id: int) -> Peaks:
-        """A track's peaks; none where they are damaged, which is said when its turn comes."""
-        data = constellations.get(self._connection, track_id) or b""
-        try:
-            return stored_peaks(track_id, data)
-        except CorruptionError:
-            return stored_peaks(track_id, b"")
 
     def _judge(self, pair: _Pair) -> None:
         if pair.overlap.upper_share < MOST or pair.overlap.confidence < self._at_least:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ from fingerprinter.library.confidences import MIN_CONFIDENCE
 from fingerprinter.library.identification import Found, Identifier
 from fingerprinter.library.indexing import merge_segments
 from fingerprinter.library.intake import FoundFile, take_in
-from fingerprinter.library.stored import stored_peaks
+from fingerprinter.library.stored import peaks_of
 from fingerprinter.library.track_list import hear_all
 from fingerprinter.store import constellations, postings, tracks
 from fingerprinter.store.database import Database
@@ -187,11 +188,9 @@ class Examiner:
         def identify(peaks: Peaks) -> Sequence[Found]:
             return identifier.identify(peaks, MIN_CONFIDENCE, every=False)
 
-        def stored(track_id: int) -> Peaks:
-            return stored_peaks(track_id, constellations.get(self._connection, track_id) or b"")
-
         whole = [Stretch(asked.peaks, int(asked.peaks.frames.max(initial=0)) + 1)]
         if asked.clip.condition.recordings > 1:
+            stored = partial(peaks_of, self._connection)
             return list(hear_all(identify, stored, whole, self._params, DEFAULT_QUERY))
         first = windows.hear_first(identify, whole, self._params, DEFAULT_QUERY)
         return [first] if first else []
