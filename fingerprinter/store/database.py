@@ -14,6 +14,7 @@ from fingerprinter.store import migration
 from fingerprinter.store.address import Address
 from fingerprinter.store.engine import Access, free_pages, open_engine, reading, writing
 from fingerprinter.store.failures import reported
+from fingerprinter.store.reclaiming import compact
 
 _RETRY_AFTER_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # half a minute: a server restarts in less
 
@@ -102,10 +103,11 @@ class Database:
             yield connection
 
     def reclaim(self) -> None:
-        """Gives the space of what was dropped back to the disk; PostgreSQL does so by itself."""
-        if self.address.is_sqlite:
+        """Gives the space of what was dropped back to the disk, as far as nobody is in the way."""
+        give_back = free_pages if self.address.is_sqlite else compact
+        if not self.read_only:
             with reported(self.address):
-                free_pages(self.engine)
+                give_back(self.engine)
 
     def close(self) -> None:
         """Lets go of every connection."""

@@ -18,7 +18,7 @@ from synthetic import SR, Floats, play
 from fingerprinter.audio import write_wav
 from fingerprinter.library import Library, indexing, transfer
 from fingerprinter.library.stored import track_landmarks
-from fingerprinter.store import archive, constellations, postings, tracks
+from fingerprinter.store import archive, constellations, postings, reclaiming, tracks
 from fingerprinter.store.lookup import PostingIndex
 
 PIECE_S = 6.0
@@ -36,6 +36,7 @@ def make_small() -> None:
     transfer._BATCH = 3
     postings._LEVEL_0 = 1 << 11
     postings._MERGE_LANDMARKS = 1 << 10
+    reclaiming._LEAST, reclaiming._PORTION = 0, 1 << 12
 
 
 def write_pieces(folder: Path, seeds: Sequence[int]) -> None:
