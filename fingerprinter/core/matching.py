@@ -111,9 +111,9 @@ def places(question: Question, query: Longs, position: Longs) -> Longs:
     if kernels:
         keys = np.empty(int(repeats.sum()), np.int64)
         kernels.votes(query, position, question.first, question.counts, question.shifts, keys)
-    else:
-        which = counted(repeats) + np.repeat(question.first[query], repeats)
-        keys = np.repeat(position, repeats) + question.shifts[which]
+        return kernels.sorted_keys(keys)
+    which = counted(repeats) + np.repeat(question.first[query], repeats)
+    keys = np.repeat(position, repeats) + question.shifts[which]
     keys.sort()
     return keys
 

@@ -61,11 +61,12 @@ class LandmarkParams:
 class QueryParams:
     """How a clip is searched for. Nothing stored depends on it."""
 
-    quick_peaks_per_s: float = 25.0  # a tenth of the landmarks decides most clips ...
-    # ... and their rarest hashes: of 72 clips, half of them in noise and rooms, 67 among 249
-    # tracks and 58 among 10,000; with a quarter of the postings 65 and 49, with four times 67 and
-    # 63; with 8 landmarks a peak 67 and 56, at a third more time.
-    quick_fan_out: int = 5
+    # A landmark each of few peaks decides most clips: of 128 clips, half of them in noise and
+    # rooms, 119 among 249 tracks and 105 among 10,000, in 5 and 20 ms. With five landmarks a peak
+    # 123 and 103, in 9 and 40 ms; with twice the peaks 117 and 103. Of their postings the rarest
+    # count: with four times as many 111 among 10,000, in 37 ms.
+    quick_peaks_per_s: float = 25.0
+    quick_fan_out: int = 1
     quick_postings: int = 1 << 16
     quick_proposals: int = 3  # places weighed then
     decisive: float = 0.9999  # ... with this confidence or more

@@ -96,17 +96,20 @@ def test_votes(seed: int) -> None:
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, 4, 40)
     first = np.cumsum(counts) - counts
-    shifts = rng.integers(-50, 50, counts.sum())
+    variants = rng.integers(0, 6, counts.sum()) << matching._VARIANT_SHIFT
+    shifts = variants + matching._ORIGIN + rng.integers(-50, 50, counts.sum())
     question = matching.Question(np.arange(40, dtype=np.uint32), first, counts, shifts)
     query, position = rng.integers(0, 40, 3000), rng.integers(0, 400, 3000)
     plain, fast = both(lambda: matching.places(question, query, position))
     np.testing.assert_array_equal(plain, fast)
-    keys = plain + matching._ORIGIN + (3 << matching._VARIANT_SHIFT)
+    assert len(plain) == counts[query].sum()
+    assert np.all(np.diff(fast) >= 0)
+    mine = plain[plain >> matching._VARIANT_SHIFT == 3]
     for most in (1, 7, 48, 5000):
-        slow, quick = both(lambda most=most: matching.count_votes(keys, 3, most))
+        slow, quick = both(lambda most=most: matching.count_votes(plain, 3, most))
         np.testing.assert_array_equal(slow.position, quick.position)
         np.testing.assert_array_equal(slow.votes, quick.votes)
-        assert len(slow.votes) == min(most, len(np.unique(plain)))
+        assert len(slow.votes) == min(most, len(np.unique(mine)))
 
 
 @given(SEEDS)
@@ -121,6 +124,18 @@ def test_ranges_in_any_order_that_overlap(seed: int) -> None:
     np.testing.assert_array_equal(plain.value, fast.value)
     inside = (run >= low[:, None]) & (run < high[:, None])
     assert np.bincount(fast.query, minlength=40).tolist() == inside.sum(axis=1).tolist()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5000])
+@pytest.mark.parametrize("bits", [0, 1, 9, 10, 62])
+def test_keys_of_any_width_are_sorted(count: int, bits: int) -> None:
+    numbers = np.random.default_rng(count).integers(0, 1 << bits, count) + 12345
+    one_each = np.arange(count)
+    question = matching.Question(
+        one_each.astype(np.uint32), one_each, np.ones(count, np.int64), numbers
+    )
+    for keys in both(lambda: matching.places(question, one_each, np.zeros(count, np.int64))):
+        np.testing.assert_array_equal(keys, np.sort(numbers))
 
 
 def test_no_votes() -> None:
