@@ -104,6 +104,6 @@ class QueryParams:
 
 DEFAULT = LandmarkParams()
 # 37 % of the bytes for two to four points of recall, see docs/identification.md
-COMPACT = LandmarkParams(peaks_per_s=20.0, fan_out=2)
+COMPACT = LandmarkParams(peaks_per_s=19.0, fan_out=2)
 PROFILES = {"default": DEFAULT, "compact": COMPACT}
 DEFAULT_QUERY = QueryParams()

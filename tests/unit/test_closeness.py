@@ -19,7 +19,7 @@ def recording(seed: int, n: int = 900, frames: int = 900) -> Peaks:
     rng = np.random.default_rng(seed)
     bins = np.sort(rng.integers(4 * 20, 4 * 500, n)).astype(np.float32) / 4
     when = rng.integers(0, 4 * frames, n).astype(np.float32) / 4
-    return Peaks(when, bins, np.zeros(n, np.float32))
+    return Peaks(when, bins, rng.normal(-1, 2, n).astype(np.float32))
 
 
 def passage(track: Peaks, start: float, length: float) -> Peaks:
@@ -65,6 +65,19 @@ def test_lesser_peaks_speak_for_a_passage_less_than_greater_ones() -> None:
     assert scores[0] > scores[1] > scores[2] > without.score
     graded = closeness(replace(clip, grade=half), track, 200.0)
     assert graded.share == pytest.approx(without.share, abs=0.02)  # the place may be another eighth
+
+
+def test_salience_speaks_for_a_passage_or_against_it() -> None:
+    track = recording(6)
+    clip = passage(track, 200, 100)
+    said = closeness(clip, track, 200.0)
+    fainter = replace(clip, salience=clip.salience - np.float32(1.7))  # all of it: more noise
+    assert closeness(fainter, track, 200.0).score == pytest.approx(said.score)
+    other = replace(clip, salience=clip.salience[::-1])
+    unknown = replace(track, salience=np.full(len(track), np.float32(np.nan)))
+    unsaid = closeness(clip, unknown, 200.0)
+    assert closeness(other, track, 200.0).score < unsaid.score - 3 < said.score - 6
+    assert unsaid.offset == said.offset
 
 
 def test_nothing_is_heard_in_an_empty_clip() -> None:

@@ -10,6 +10,7 @@ from synthetic import play
 
 from fingerprinter.core.constellation import DamagedBlockError, pack_peaks, unpack_peaks
 from fingerprinter.core.landmarks import landmarks_of
+from fingerprinter.core.packing import encode_blocks
 from fingerprinter.core.params import DEFAULT
 from fingerprinter.core.peaks import densest, find_peaks
 from fingerprinter.types import Peaks
@@ -31,11 +32,36 @@ def music_peaks(seed: int) -> Peaks:
 
 
 @given(places)
-def test_places_come_back_sorted_and_salience_does_not(quarters: list[tuple[int, int]]) -> None:
+def test_places_come_back_sorted(quarters: list[tuple[int, int]]) -> None:
     kept = unpack_peaks(pack_peaks(peaks_at(quarters)))
     assert list(zip(kept.frames * 4, kept.bins * 4, strict=True)) == sorted(quarters)
     assert {array.dtype for array in (kept.frames, kept.bins, kept.salience)} == {np.dtype("f4")}
-    assert not kept.salience.any()
+
+
+def test_salience_comes_back_in_half_nepers() -> None:
+    fresh = music_peaks(0)
+    kept = unpack_peaks(pack_peaks(fresh))
+    off = np.abs(kept.salience - fresh.salience.clip(-4.5, 3.0))
+    assert off.max() <= 0.25
+    assert len(np.unique(kept.salience)) > 8
+
+
+def test_a_constellation_from_before_salience_was_kept() -> None:
+    """Section 4 of docs/format.md, as libraries had it first."""
+    old = encode_blocks(
+        np.array([(4 * 7 + 2) * 4096 + 4 * 33, (4 * 9 + 2) * 4096 + 1]), np.array([2])
+    )
+    kept = unpack_peaks(old[0])
+    assert kept.frames.tolist() == [7.0, 9.0]
+    assert kept.bins.tolist() == [33.0, 0.25]
+    assert np.isnan(kept.salience).all()
+
+
+def test_the_layout() -> None:
+    """Section 4 of docs/format.md."""
+    peaks = Peaks(*(np.array([x], np.float32) for x in (7.25, 33.5, -0.9)))
+    value = ((4 * 7 + 1 + 2) * 4096 + (4 * 33 + 2)) * 16 + 7
+    assert pack_peaks(peaks) == b"fpp2" + encode_blocks(np.array([value]), np.array([1]))[0]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -54,9 +80,9 @@ def test_no_peaks_are_no_bytes() -> None:
     assert len(unpack_peaks(b"")) == 0
 
 
-def test_a_peak_takes_about_two_bytes() -> None:
+def test_a_peak_takes_about_twenty_bits() -> None:
     peaks = music_peaks(0)
-    assert len(pack_peaks(peaks)) < 2.1 * len(peaks)
+    assert len(pack_peaks(peaks)) < 2.6 * len(peaks)
 
 
 def test_damage_is_noticed() -> None:
