@@ -101,13 +101,8 @@ def _compact(engine: Engine, rows: int, living: int) -> None:
     most = max(1, rows * _PORTION // max(1, living))
     before: int | None = _LAST_ID
     with _session(engine) as session:
-        while _vacuumed(session) and before is not None and _is_loose(session, living):
+        while _is_ready(session, _ENOUGH * living) and before is not None:
             before = _move(engine, before, most, living // _SHARES)
-
-
-def _is_loose(session: Connection, living: int) -> bool:
-    """Whether moving helps: not where VACUUM left an empty tail, for a lock that others hold."""
-    return _bytes(session) > _ENOUGH * living and bool(session.scalar(_HAS_TAIL))
 
 
 @contextmanager
@@ -120,15 +115,18 @@ def _session(engine: Engine) -> Iterator[Connection]:
         yield session
 
 
-def _vacuumed(session: Connection) -> bool:
-    """Whether the space of what was dropped is free now: not while a reader may still look there.
+def _is_ready(session: Connection, enough: float) -> bool:
+    """Vacuums; whether the table is still too large then, and the space of dropped rows free.
 
-    PostgreSQL manual, "Routine Vacuuming" and "The Visibility Map".
+    It is not while a reader may still look there, nor is a tail that only the lock of a reader
+    keeps from being cut off. PostgreSQL manual, "Routine Vacuuming" and "The Visibility Map".
     """
     for pause_s in _PATIENCE_S:
         time.sleep(pause_s)
         session.exec_driver_sql(_VACUUM)
-        if session.scalar(_IS_SETTLED):
+        if _bytes(session) <= enough:
+            return False
+        if session.scalar(_IS_SETTLED) and session.scalar(_HAS_TAIL):
             return True
     return False
 
