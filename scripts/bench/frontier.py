@@ -100,8 +100,8 @@ class Attentive(Identifier):
 
     best: Found | None = None
 
-    def _judge(self, *args: Any) -> list[Found]:
-        found = super()._judge(*args)
+    def _judge(self, *args: Any, **kinds: Any) -> list[Found]:
+        found = super()._judge(*args, **kinds)
         if found and (self.best is None or found[0].confidence > self.best.confidence):
             self.best = found[0]
         return found
