@@ -50,14 +50,16 @@ _DRIFT_FRAMES = 12.0  # which is so far off at the end of 12 s
 _PASSAGE_MARGIN = 2.0  # frames; more than a pair may be off its line
 # Of 768 clips of indexed music of 1 to 5 s in noise, in rooms and changed, and 2,520 of other
 # music. Flat: with 0.3 to 1 for votes and 0.5 to 1.4 for closeness at most 1 in 100 is lost.
-_SCALE, _VOTES_WEIGHT, _CLOSENESS_WEIGHT = 2.0, 0.7, 0.7
+_SCALE, _VOTES_WEIGHT, _CLOSENESS_WEIGHT, _LIKENESS_WEIGHT = 2.0, 0.7, 0.7, 1.0
 # So that one in a thousand clips of other music is answered with confidence 0.95: chance falls off
 # by e every 0.7 points, from a height that sinks as clips grow longer. Measured on 2,520 clips of
-# other music of 1, 2, 3, 5 and 10 s against 12 h, whose best unchanged ones score 9.6, 6.4, 5.8,
-# 3.5 and 3.6, and whose best changed ones 11.0, 10.4, 10.0, 8.1 and 2.6; one is answered.
+# other music of 1, 2, 3, 5 and 10 s against 12 h, whose best unchanged ones score 8.9, 5.9, 4.3,
+# 2.6 and 2.9, with likeness 11.5, 10.6, 7.7 and 9.0, and whose best changed ones 10.6, 10.3, 6.5,
+# 4.6 and -1.2; one is answered.
 _SLOPE = 1.4
-_MIDDLE, _MIDDLE_PER_E, _SETTLED_S = 7.7, 3.3, 10.0  # of a clip of 1 s; sinks up to 10 s
-_CHANGED_COST = 4.0  # points, where dozens of changes were tried as well
+_MIDDLE, _MIDDLE_PER_E, _SETTLED_S = 7.3, 2.75, 10.0  # of a clip of 1 s; sinks up to 10 s
+_LIKE_MIDDLE, _LIKE_PER_E = 9.9, 1.65  # the same with likeness
+_CHANGED_COST = 2.0  # points, where dozens of changes were tried as well
 _USUAL_LIBRARY_S, _COST_PER_E = 12 * 3600.0, 0.3  # every e times as much music
 
 
@@ -330,29 +332,35 @@ def retuned(
     return Warp(best[0], warp.pitch), best[1]
 
 
-def combined_score(alignment: float, excess: float, closeness: float = 0.0) -> float:
+def combined_score(
+    alignment: float, excess: float, closeness: float = 0.0, likeness: float = 0.0
+) -> float:
     """One score of what peaks and landmarks say of a proposal.
 
     alignment: `Alignment.score`; excess: of `vote_excess`; closeness: of
     `fingerprinter.core.closeness`, or 0 before it is known
+    likeness: of sketches, 0 where they are not compared
 
     Root and logarithm keep any one of them from deciding alone: a few loud beats align,
     and a sustained tone, which repeats its hashes, has hundreds of votes too many.
     """
     votes = float(np.log1p(max(excess, 0.0)))
-    return _SCALE * (alignment**0.5 + _VOTES_WEIGHT * votes + _CLOSENESS_WEIGHT * closeness)
+    peaks = _SCALE * (alignment**0.5 + _VOTES_WEIGHT * votes + _CLOSENESS_WEIGHT * closeness)
+    return peaks + _LIKENESS_WEIGHT * likeness
 
 
-def chance_level(clip_s: float, library_s: float, escalated: bool) -> float:
+def chance_level(clip_s: float, library_s: float, *, escalated: bool, sketched: bool) -> float:
     """The score that is as likely chance as the truth.
 
     clip_s: of the clip; in a short one the same few notes may be anybody's
     library_s: all music that it was compared with; more of it gives chance more goes
     escalated: whether it was searched for under dozens of changes
+    sketched: whether it was compared by sketches, whose likeness is a part of the score then
     """
-    brevity = _MIDDLE_PER_E * np.log(min(max(clip_s, 0.5), _SETTLED_S))
+    middle, per_e = (_LIKE_MIDDLE, _LIKE_PER_E) if sketched else (_MIDDLE, _MIDDLE_PER_E)
+    brevity = per_e * np.log(min(max(clip_s, 0.5), _SETTLED_S))
     size = _COST_PER_E * np.log(max(library_s / _USUAL_LIBRARY_S, 1.0))
-    return float(_MIDDLE - brevity + size + _CHANGED_COST * escalated)
+    return float(middle - brevity + size + _CHANGED_COST * escalated)
 
 
 def confidence(score: float, chance: float) -> float:

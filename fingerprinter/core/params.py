@@ -96,6 +96,8 @@ class QueryParams:
     # for all 1,142 for which it is among the eight, but five.
     warped_proposals: int = 8
     warped_finalists: int = 2
+    sketched_s: float = 6.0  # longer clips are not compared by sketches
+    sketched_proposals: int = 6  # places most like the clip that are weighed as well
     fits: float = 0.6  # share of the recording's peaks in a clip whose tempo is beyond doubt
     tempo_gain: float = 3.0  # points of score that another tempo must win: noise alone wins one
     window_s: float = 15.0  # longer clips are searched in windows ...
@@ -104,6 +106,6 @@ class QueryParams:
 
 DEFAULT = LandmarkParams()
 # 37 % of the bytes for two to four points of recall, see docs/identification.md
-COMPACT = LandmarkParams(peaks_per_s=19.0, fan_out=2)
+COMPACT = LandmarkParams(peaks_per_s=17.0, fan_out=2)
 PROFILES = {"default": DEFAULT, "compact": COMPACT}
 DEFAULT_QUERY = QueryParams()

@@ -8,13 +8,14 @@ density in time, so that quiet passages are described as well as loud ones.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core import compiled
 from fingerprinter.core.params import LandmarkParams
+from fingerprinter.core.sketch import BANDS, SURROUNDINGS, contrast
 from fingerprinter.core.spectrogram import Floats, log_spectrogram
 from fingerprinter.types import Peaks
 
@@ -29,10 +30,14 @@ _RANK_FRAMES = 15  # peaks compete with those within so many frames on either si
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Part of a constellation: the peaks of all frames before ``end`` that no part before had."""
+    """Part of a constellation: the peaks of all frames before ``end`` that no part before had.
+
+    contrast: (frames, bands) of the same frames, see `fingerprinter.core.sketch`; default: none
+    """
 
     peaks: Peaks
     end: int
+    contrast: Floats = field(default_factory=lambda: np.empty((0, BANDS), np.float32))
 
 
 def _sliding_max(a: Floats, width: int, axis: int) -> Floats:
@@ -150,23 +155,24 @@ def peak_stretches(
     blocks, narrower: as for `find_peaks`, which gives all of them at once
     """
     boxes = [(params.peak_frames, params.peak_bins), *narrower]
-    halo = max(params.mean_frames, params.peak_frames) // 2
+    halo = max(params.mean_frames // 2, params.peak_frames // 2, SURROUNDINGS)
     rows, first, done = np.empty((0, params.max_bin + 1), np.float32), 0, 0
     for part in _spectrograms(blocks, params):
         rows = np.concatenate([rows, part])
         ready = max(done, first + len(rows) - halo)
-        found = _peaks_between(rows, done - first, ready - first, params, boxes)
-        yield _stretch(found, first, ready)
+        yield _stretch(rows, first, done, ready, params, boxes)
         keep = max(first, ready - halo)
         rows, first, done = rows[keep - first :], keep, ready
-    last = _peaks_between(rows, done - first, len(rows), params, boxes)
-    yield _stretch(last, first, first + len(rows))
+    yield _stretch(rows, first, done, first + len(rows), params, boxes)
 
 
-def _stretch(peaks: Peaks, first: int, end: int) -> Stretch:
-    """Peaks that were counted from a first frame on, in their order in time."""
+def _stretch(
+    rows: Floats, first: int, done: int, end: int, params: LandmarkParams, boxes: Sequence[Box]
+) -> Stretch:
+    """What lies between two frames, of a spectrogram that begins at a first one."""
+    peaks = _peaks_between(rows, done - first, end - first, params, boxes)
     moved = replace(peaks, frames=peaks.frames + np.float32(first))
-    return Stretch(in_order(moved), end)
+    return Stretch(in_order(moved), end, contrast(rows, done - first, end - first))
 
 
 def in_order(peaks: Peaks) -> Peaks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ from fingerprinter.audio import content_id, open_audio, read_tags
 from fingerprinter.audio.reader import AudioReader
 from fingerprinter.core.constellation import pack_peaks
 from fingerprinter.core.params import LandmarkParams
-from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.core.peaks import densest, in_order, joined, peak_stretches
+from fingerprinter.core.sketch import Codes, Sketcher
 from fingerprinter.core.spectrogram import Floats
 from fingerprinter.embedding import (
     Embedding,
@@ -22,6 +23,7 @@ from fingerprinter.embedding import (
     WindowSampler,
     facets,
 )
+from fingerprinter.library.projections import projections
 from fingerprinter.store.sections import Sections
 from fingerprinter.types import Tags
 
@@ -48,6 +50,7 @@ class Sound:
     """What was heard in a file.
 
     constellation: packed peaks; hearing, described: None where none was wanted
+    sketches: see `fingerprinter.core.sketch`
     """
 
     duration_s: float
@@ -55,6 +58,7 @@ class Sound:
     constellation: bytes
     hearing: Hearing | None
     described: Described | None = None
+    sketches: Codes = field(default_factory=lambda: np.empty(0, np.uint64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,16 @@ def listen(
     """
     sampler = model.sampler() if model else None
     with open_audio(path, params.sr) as audio:
-        peaks = densest(find_peaks(_tapped(audio, sampler), params), params.peaks_per_s, params)
+        sketcher, parts = Sketcher(projections()), []
+        for stretch in peak_stretches(_tapped(audio, sampler), params):
+            sketcher.push(stretch.contrast)
+            parts.append(stretch.peaks)
+        peaks = densest(in_order(joined(parts)), params.peaks_per_s, params)
         return Sound(
             duration_s=audio.decoded_s,
             problem=audio.problem,
             constellation=pack_peaks(peaks),
+            sketches=sketcher.sketches(),
             hearing=hearing(model, sampler) if model and sampler else None,
             described=described(path, text_model) if text_model else None,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,8 +13,10 @@ from fingerprinter.audio import AudioReader
 from fingerprinter.audio.signal import Mono
 from fingerprinter.core.params import DEFAULT_QUERY, LandmarkParams
 from fingerprinter.core.peaks import Stretch, peak_stretches
+from fingerprinter.core.sketch import Floats
 from fingerprinter.library.identification import Found, Identifier
 from fingerprinter.library.pace import searching
+from fingerprinter.library.sketchbook import Sketchbook
 from fingerprinter.library.stored import peaks_of
 from fingerprinter.library.windows import Heard, hear_first
 from fingerprinter.store import tracks
@@ -36,11 +38,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class ClipListener:
-    """Hears clips in one state of a library."""
+    """Hears clips in one state of a library.
+
+    sketchbook: its sketches, read when a clip needs them
+    """
 
     connection: Connection
     index: PostingIndex
     params: LandmarkParams
+    sketchbook: Callable[[], Sketchbook]
 
     def answer(self, audio: AudioReader, at_least: float, *, every: bool) -> Answer:
         """The best match of a clip, or every recording in it; of `at_least` this confidence."""
@@ -59,11 +65,13 @@ class ClipListener:
     def _heard(self, stretches: Iterator[Stretch], at_least: float, every: bool) -> list[Heard]:
         """What is heard in a clip while it comes in, in its order."""
 
-        def identify(peaks: Peaks) -> Sequence[Found]:
+        def identify(peaks: Peaks, contrast: Floats | None = None) -> Sequence[Found]:
             # a new one each time: it keeps the peaks of every track that it looked at
-            identifier = Identifier(self.connection, self.index, self.params, DEFAULT_QUERY)
+            identifier = Identifier(
+                self.connection, self.index, self.params, DEFAULT_QUERY, self.sketchbook
+            )
             with searching():
-                return identifier.identify(peaks, at_least, every=False)
+                return identifier.identify(peaks, at_least, every=False, contrast=contrast)
 
         if not every:
             first = hear_first(identify, stretches, self.params, DEFAULT_QUERY)

@@ -18,6 +18,7 @@ from fingerprinter.library.collection import Collection
 from fingerprinter.library.confidences import MIN_CONFIDENCE, MIN_DUPLICATE_CONFIDENCE
 from fingerprinter.library.filters import EVERYTHING, TrackFilter
 from fingerprinter.library.refs import TrackRef, resolve
+from fingerprinter.library.sketchbook import Sketchbook
 from fingerprinter.library.stored import peaks_of
 from fingerprinter.store import postings, settings
 from fingerprinter.store.database import Database
@@ -42,6 +43,7 @@ class Library(Collection):
     def __init__(self, database: Database, config: Settings, profile: str | None = None) -> None:
         super().__init__(database, config, profile)
         self._postings: tuple[tuple[int, int], PostingIndex] | None = None
+        self._sketches: tuple[int, Sketchbook] | None = None
         self._words: tuple[int, WordSearch] | None = None
 
     def identify(
@@ -67,7 +69,12 @@ class Library(Collection):
         Raises `AudioError` where it cannot be read.
         """
         with open_audio(source, self._params.sr) as audio, self._database.connect() as connection:
-            listener = ClipListener(connection, self._posting_index(connection), self._params)
+            listener = ClipListener(
+                connection,
+                self._posting_index(connection),
+                self._params,
+                partial(self._known_sketches, connection),
+            )
             return listener.answer(audio, min_confidence, every=every)
 
     def explain(
@@ -121,6 +128,13 @@ class Library(Collection):
         if self._postings is None or self._postings[0] != state:
             self._postings = (state, PostingIndex(connection, self._params))
         return self._postings[1]
+
+    def _known_sketches(self, connection: Connection) -> Sketchbook:
+        """The sketches as this snapshot has them; read again only after a change."""
+        state = settings.revision(connection)
+        if self._sketches is None or self._sketches[0] != state:
+            self._sketches = (state, Sketchbook.read(connection))
+        return self._sketches[1]
 
     def similar(
         self,

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fingerprinter.core.params import PROFILES, LandmarkParams
-from fingerprinter.store import constellations, postings, settings, sizes, tracks, vectors
+from fingerprinter.store import (
+    constellations,
+    postings,
+    settings,
+    sizes,
+    sketches,
+    tracks,
+    vectors,
+)
 from fingerprinter.store.database import Database
 
 
@@ -60,7 +68,7 @@ def stats(database: Database, params: LandmarkParams) -> LibraryStats:
         peak_bytes = constellations.size(connection)
         embeddings, embedding_bytes = vectors.size(connection)
         hours = counts.audio_s / 3600
-        stored = landmarks.bytes + peak_bytes
+        stored = landmarks.bytes + peak_bytes + sketches.size(connection)
         return LibraryStats(
             address=str(database.address),
             schema=database.schema_version() or "",

@@ -7,7 +7,7 @@ another (`fingerprinter.core.warp`), until one of them is decisive.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,12 +19,16 @@ from fingerprinter.core.landmarks import landmarks_of, shifted_landmarks, warped
 from fingerprinter.core.matching import Alignment, Coincidences, Doubles, Longs, Votes
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.peaks import by_bin, densest
+from fingerprinter.core.sketch import ClipSketch, Floats, clip_sketch
 from fingerprinter.core.warp import ESCALATION, TEMPOS, UNCHANGED, Warp, unwarped
+from fingerprinter.library.projections import projections
+from fingerprinter.library.sketchbook import Likely, Sketchbook
 from fingerprinter.library.stored import stored_peaks
 from fingerprinter.store import constellations
 from fingerprinter.store.lookup import GONE, MOST_POSTINGS, PostingIndex
 from fingerprinter.types import Landmarks, Peaks
 
+_ONE_FRAMES = 3.0  # places of a track that are one: their alignment is looked for that far
 _PLACES = 128  # with the most votes that are looked at, ...
 _WARPED_PLACES = 48  # ... under each of many warps
 # Parts of the clip at which its track is looked up: it may begin before its track or end behind.
@@ -38,6 +42,7 @@ class Found:
 
     alignment: the clip's frame 0 in frames of the recording
     excess: of its votes; chance: the score that chance reaches in such a search
+    likeness: of its sketches; 0 where they were not compared
     """
 
     track_id: int
@@ -46,11 +51,14 @@ class Found:
     closeness: Closeness
     excess: float
     chance: float
+    likeness: float = 0.0
 
     @property
     def score(self) -> float:
         """Of everything that is known of it; see `matching.combined_score`."""
-        return matching.combined_score(self.alignment.score, self.excess, self.closeness.score)
+        return matching.combined_score(
+            self.alignment.score, self.excess, self.closeness.score, self.likeness
+        )
 
     @property
     def confidence(self) -> float:
@@ -64,11 +72,13 @@ class _Clip:
 
     strong: the peaks that vote and align, as dense as `QueryParams` has them, of grade 0
     every: all that were found, of every grade; length_s: from the first to the last
+    sketch: None where it is not compared by sketches
     """
 
     strong: Peaks
     every: Peaks
     length_s: float
+    sketch: ClipSketch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +118,28 @@ class Identifier:
         index: PostingIndex,
         params: LandmarkParams,
         query: QueryParams,
+        sketchbook: Callable[[], Sketchbook] = Sketchbook.empty,
     ) -> None:
         self._connection, self._index = connection, index
-        self._params, self._query = params, query
+        self._params, self._query, self._sketchbook = params, query, sketchbook
         self._library_s = index.frame_count * params.hop_s
         self._tracks: dict[int, Peaks] = {}
 
-    def identify(self, peaks: Peaks, at_least: float, *, every: bool) -> list[Found]:
+    def identify(
+        self, peaks: Peaks, at_least: float, *, every: bool, contrast: Floats | None = None
+    ) -> list[Found]:
         """The recordings in a clip of some seconds, most certain first.
 
         peaks: all that were found in it, of every grade; at_least: the least confidence
         every: look for further recordings behind a certain one too
+        contrast: of a clip that is short enough to be compared by sketches
         """
         greatest = peaks.take(peaks.grade == 0)
         length_s = float(np.ptp(peaks.frames)) * self._params.hop_s if len(peaks) else 0.0
         clip = _Clip(densest(greatest, self._query.peaks_per_s, self._params), peaks, length_s)
         found = [] if every else self._decided(clip)
         if not found:
-            found = self._unchanged(clip)
+            found = self._unchanged(clip, contrast)
         if _certainty(found) < self._query.decisive:
             found = max(found, self._escalated(clip), key=_certainty)
         return [self._retuned(clip, each) for each in found if each.confidence >= at_least]
@@ -139,9 +153,17 @@ class Identifier:
         found = self._judge(clip, self._propose([quick], (0.5,), most, self._query.quick_postings))
         return found if _certainty(found) >= self._query.decisive else []
 
-    def _unchanged(self, clip: _Clip) -> list[Found]:
+    def _unchanged(self, clip: _Clip, contrast: Floats | None) -> list[Found]:
         proposals = self._propose([self._plain(clip.strong)], _INSIDE, self._query.proposals)
-        return self._judge(clip, proposals)
+        if contrast is None:
+            return self._judge(clip, proposals)
+        sketch = clip_sketch(contrast, projections())
+        likely = [
+            _Proposal(place.track_id, float(place.offset), 0.0, UNCHANGED)
+            for place in self._sketchbook().nearest(sketch, self._query.sketched_proposals)
+            if not any(_are_one(place, proposal) for proposal in proposals)
+        ]
+        return self._judge(replace(clip, sketch=sketch), [*proposals, *likely])
 
     def _escalated(self, clip: _Clip) -> list[Found]:
         """The best under any change: one kind after another, until one is beyond doubt."""
@@ -211,7 +233,9 @@ class Identifier:
         self, clip: _Clip, proposals: Sequence[_Proposal], *, escalated: bool = False
     ) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
-        chance = matching.chance_level(clip.length_s, self._library_s, escalated)
+        chance = matching.chance_level(
+            clip.length_s, self._library_s, escalated=escalated, sketched=clip.sketch is not None
+        )
         best: dict[int, Found] = {}
         aligned = self._aligned(clip, proposals)
         for proposal, alignment in aligned[: self._query.warped_finalists if escalated else None]:
@@ -254,8 +278,14 @@ class Identifier:
             closeness=close,
             excess=proposal.excess,
             chance=chance,
+            likeness=self._likeness(clip, proposal.track_id, alignment.offset),
         )
         return found if proposal.warp == UNCHANGED else self._made_exact(clip, found)
+
+    def _likeness(self, clip: _Clip, track_id: int, offset: float) -> float:
+        if clip.sketch is None:
+            return 0.0
+        return self._sketchbook().score(clip.sketch, track_id, offset)
 
     def _made_exact(self, clip: _Clip, found: Found) -> Found:
         """With the warp of the line through what coincides, where that fits better."""
@@ -294,6 +324,12 @@ class Identifier:
             stored = constellations.get_many(self._connection, missing)
             for track_id in missing:
                 self._tracks[track_id] = by_bin(stored_peaks(track_id, stored.get(track_id, b"")))
+
+
+def _are_one(place: Likely, proposal: _Proposal) -> bool:
+    """Whether landmarks propose what sketches do."""
+    same = place.track_id == proposal.track_id
+    return same and abs(place.offset - proposal.offset) <= _ONE_FRAMES
 
 
 def _certainty(found: Sequence[Found]) -> float:

@@ -22,6 +22,7 @@ from fingerprinter.errors import AudioError
 from fingerprinter.library.analysis import Analysis
 from fingerprinter.library.cluster import analyse_on_cluster
 from fingerprinter.library.intake import FoundFile, Item, Outcome, take_in
+from fingerprinter.library.projections import projections
 from fingerprinter.library.stored import track_landmarks
 from fingerprinter.library.worker import Task, analyse_in_order
 from fingerprinter.store import (
@@ -31,6 +32,7 @@ from fingerprinter.store import (
     postings,
     sections,
     settings,
+    sketches,
     tracks,
     vectors,
 )
@@ -159,9 +161,9 @@ class Indexer:
         )
 
     def _wanting(self) -> frozenset[int]:
-        """Tracks that lack an embedding, or what comes with it, and shall have one."""
-        lacking: set[int] = set()
+        """Tracks that lack sketches, or an embedding and its company where they shall have one."""
         with self._database.connect() as connection:
+            lacking = {*sketches.missing(connection, projections().digest)}
             if self._model:
                 lacking.update(vectors.missing(connection, self._model))
                 lacking.update(sections.missing(connection, self._model))

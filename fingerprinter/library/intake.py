@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from fingerprinter.core.params import LandmarkParams
 from fingerprinter.embedding import FACETS_ID
 from fingerprinter.library.analysis import Analysis, Described, Hearing, Sound
+from fingerprinter.library.projections import projections
 from fingerprinter.library.stored import track_landmarks
 from fingerprinter.store import (
     constellations,
@@ -23,6 +24,7 @@ from fingerprinter.store import (
     postings,
     sections,
     settings,
+    sketches,
     tracks,
     vectors,
 )
@@ -112,12 +114,13 @@ class _Intake:
         return track_id
 
     def _hearing(self, track_id: int, sound: Sound) -> bool:
-        """Stores what models heard; says whether any did."""
+        """Stores sketches and what models heard; says whether any of it is new."""
+        sketched = sketches.put(self._connection, track_id, projections().digest, sound.sketches)
         if sound.hearing and self._model:
             self._put_hearing(track_id, self._model, sound.hearing)
         if sound.described:
             self._put_described(track_id, sound.described)
-        return bool(sound.hearing or sound.described)
+        return bool(sketched or sound.hearing or sound.described)
 
     def _put_hearing(self, track_id: int, model: str, heard: Hearing) -> None:
         whole = heard.embedding

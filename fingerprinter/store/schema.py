@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-SCHEMA_HEAD: Final = "0003"  # the newest revision in migrations/versions; a test holds them equal
+SCHEMA_HEAD: Final = "0004"  # the newest revision in migrations/versions; a test holds them equal
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -164,6 +164,14 @@ facet = Table(
     Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
     Column("version", String(64), nullable=False),
     Column("data", LargeBinary, nullable=False),  # float16, little-endian
+)
+
+sketch = Table(
+    "sketch",
+    metadata,
+    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", String(64), nullable=False),
+    Column("data", LargeBinary, nullable=False),  # uint64, little-endian
 )
 
 analysis = Table(

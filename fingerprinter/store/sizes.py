@@ -17,6 +17,7 @@ _PART_OF: Final = {
     "segment": "landmarks",
     "tombstone": "landmarks",
     "constellation": "peaks",
+    "sketch": "peaks",
     "embedding": "embeddings",
     "section": "embeddings",
     "facet": "embeddings",

@@ -20,10 +20,12 @@ import numpy as np
 from fingerprinter.core.constellation import pack_peaks
 from fingerprinter.core.params import DEFAULT
 from fingerprinter.core.peaks import joined
+from fingerprinter.core.sketch import HOP, Codes
 from fingerprinter.core.warp import Warp, unwarped
 from fingerprinter.library.analysis import Analysis, Sound
+from fingerprinter.library.projections import projections
 from fingerprinter.library.stored import stored_peaks
-from fingerprinter.store import constellations, tracks
+from fingerprinter.store import constellations, sketches, tracks
 from fingerprinter.store.database import Database
 from fingerprinter.types import Peaks, Tags, Track
 
@@ -43,6 +45,7 @@ class Original:
     track: Track
     constellation: bytes
     peaks: Peaks
+    sketches: Codes
 
     @property
     def group(self) -> str:
@@ -53,7 +56,13 @@ class Original:
     def analysis(self) -> Analysis:
         """As `index` had it from the file."""
         tags = {name: getattr(self.track, name) for name in Tags.__slots__}
-        sound = Sound(self.track.duration_s, self.track.problem, self.constellation, None)
+        sound = Sound(
+            self.track.duration_s,
+            self.track.problem,
+            self.constellation,
+            None,
+            sketches=self.sketches,
+        )
         return Analysis(self.track.content_id, Tags(**tags), sound)
 
 
@@ -61,8 +70,9 @@ def read_originals(database: Database) -> list[Original]:
     """Every track of a library that has peaks."""
     with database.connect() as connection:
         stored = dict(constellations.iterate(connection))
+        codes = sketches.every(connection, projections().digest)
         return [
-            Original(track, stored[track.id], peaks)
+            Original(track, stored[track.id], peaks, codes[track.id])
             for track in tracks.iterate(connection)
             if len(peaks := stored_peaks(track.id, stored[track.id]))
         ]
@@ -90,9 +100,23 @@ class Fillers:
         peaks = self.peaks(number)
         duration_s = (float(peaks.frames[-1]) + 1) * DEFAULT.hop_s
         tags = Tags(title=f"Filler {number}", album=f"Seed {self._seed}")
-        return Analysis(
-            self.content_id(number), tags, Sound(duration_s, None, pack_peaks(peaks), None)
-        )
+        codes = self._sketches(number, round(duration_s / DEFAULT.hop_s) // HOP)
+        sound = Sound(duration_s, None, pack_peaks(peaks), None, sketches=codes)
+        return Analysis(self.content_id(number), tags, sound)
+
+    def _sketches(self, number: int, count: int) -> Codes:
+        """Passages of real ones with some of the projections reversed: as like each other as they
+        are, and like no real recording."""
+        rng = np.random.default_rng([self._seed, number, 1])
+        group = self._groups[self.group(number)]
+        passages, length = [], round(PASSAGE_S / DEFAULT.hop_s) // HOP
+        while sum(map(len, passages)) < count:
+            codes = group[rng.integers(len(group))].sketches
+            start = int(rng.integers(max(1, len(codes) - length)))
+            passages.append(codes[start : start + length])
+        reversed_bits = rng.integers(1 << 64, dtype=np.uint64)
+        made: Codes = np.concatenate(passages)[:count] ^ reversed_bits
+        return made
 
     def peaks(self, number: int) -> Peaks:
         """The peaks of a filler, sorted by frame; about as long as a real track."""

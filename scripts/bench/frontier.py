@@ -34,7 +34,8 @@ from sqlalchemy import Connection
 from fingerprinter.audio import content_id, find_audio, open_audio, read_tags
 from fingerprinter.core.constellation import pack_peaks
 from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY, LandmarkParams
-from fingerprinter.core.peaks import Stretch, densest, find_peaks
+from fingerprinter.core.peaks import Stretch, densest, in_order, joined, peak_stretches
+from fingerprinter.core.sketch import Floats, Sketcher
 from fingerprinter.evaluation import CONDITIONS, Plan, Sounds, folder_sound, read_groups, select
 from fingerprinter.evaluation.clips import Clip
 from fingerprinter.evaluation.identify import draw_clips
@@ -46,6 +47,8 @@ from fingerprinter.library.confidences import MIN_CONFIDENCE
 from fingerprinter.library.identification import Found, Identifier
 from fingerprinter.library.indexing import merge_segments
 from fingerprinter.library.intake import FoundFile, take_in
+from fingerprinter.library.projections import projections
+from fingerprinter.library.sketchbook import Sketchbook
 from fingerprinter.library.stored import peaks_of
 from fingerprinter.library.track_list import hear_all
 from fingerprinter.store import constellations, postings, tracks
@@ -78,7 +81,7 @@ class Question:
     """A clip by its peaks, and what is true of it; its samples are not kept."""
 
     clip: Clip
-    peaks: Peaks
+    heard: Sequence[Stretch]
 
 
 @dataclass(frozen=True)
@@ -110,16 +113,21 @@ class Attentive(Identifier):
 def listen(path: Path) -> Heard:
     status = path.stat()
     with open_audio(path, DEFAULT.sr) as audio:
-        peaks = find_peaks(audio.blocks(), DEFAULT)
-        sound = Sound(audio.decoded_s, audio.problem, b"", None)
+        sketcher, parts = Sketcher(projections()), []
+        for stretch in peak_stretches(audio.blocks(), DEFAULT):
+            sketcher.push(stretch.contrast)
+            parts.append(stretch.peaks)
+        sketches = sketcher.sketches()
+        sound = Sound(audio.decoded_s, audio.problem, b"", None, sketches=sketches)
+        peaks = in_order(joined(parts))
     file = FoundFile(path, status.st_size, status.st_mtime_ns)
     return Heard(file, Analysis(content_id(path), read_tags(path), None), sound, peaks)
 
 
 def question(clip: Clip) -> Question:
-    peaks = find_peaks([clip.samples], DEFAULT, DEFAULT_QUERY.narrower)
+    heard = [*peak_stretches([clip.samples], DEFAULT, DEFAULT_QUERY.narrower)]
     plain = replace(clip.condition, degradations=())  # functions cannot be kept in a file
-    return Question(replace(clip, condition=plain, samples=clip.samples[:0]), peaks)
+    return Question(replace(clip, condition=plain, samples=clip.samples[:0]), heard)
 
 
 @contextmanager
@@ -168,11 +176,14 @@ class Examiner:
     def __init__(self, connection: Connection, params: LandmarkParams, judge: Judge) -> None:
         self._connection, self._params, self._judge = connection, params, judge
         self._index = PostingIndex(connection, params)
+        self._sketchbook = Sketchbook.read(connection)
         self._tracks = {track.id: track for track in tracks.iterate(connection)}
 
     def ask(self, asked: Question) -> Asked:
         clip = asked.clip
-        identifier = Attentive(self._connection, self._index, self._params, DEFAULT_QUERY)
+        identifier = Attentive(
+            self._connection, self._index, self._params, DEFAULT_QUERY, lambda: self._sketchbook
+        )
         started = time.process_time()
         heard = self._heard(identifier, asked)
         cpu_s = time.process_time() - started
@@ -185,14 +196,13 @@ class Examiner:
     def _heard(self, identifier: Identifier, asked: Question) -> Sequence[windows.Heard]:
         """What the program hears in a clip: the best recording, or all where several are wanted."""
 
-        def identify(peaks: Peaks) -> Sequence[Found]:
-            return identifier.identify(peaks, MIN_CONFIDENCE, every=False)
+        def identify(peaks: Peaks, contrast: Floats | None = None) -> Sequence[Found]:
+            return identifier.identify(peaks, MIN_CONFIDENCE, every=False, contrast=contrast)
 
-        whole = [Stretch(asked.peaks, int(asked.peaks.frames.max(initial=0)) + 1)]
         if asked.clip.condition.recordings > 1:
             stored = partial(peaks_of, self._connection)
-            return list(hear_all(identify, stored, whole, self._params, DEFAULT_QUERY))
-        first = windows.hear_first(identify, whole, self._params, DEFAULT_QUERY)
+            return list(hear_all(identify, stored, asked.heard, self._params, DEFAULT_QUERY))
+        first = windows.hear_first(identify, asked.heard, self._params, DEFAULT_QUERY)
         return [first] if first else []
 
     def _match(self, found: Found, offset: float) -> Match:

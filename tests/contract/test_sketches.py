@@ -1,0 +1,130 @@
+"""Sketches in both databases, and short clips that are named by them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import Store
+from sqlalchemy import Connection, delete, update
+from synthetic import play
+
+from fingerprinter import open_library
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.sketch import clip_sketch, contrast
+from fingerprinter.core.spectrogram import log_spectrogram
+from fingerprinter.errors import CorruptionError
+from fingerprinter.library.projections import projections
+from fingerprinter.library.sketchbook import Sketchbook
+from fingerprinter.store import schema, sketches, tracks
+from fingerprinter.types import Tags
+
+SR = 16_000
+CODES = np.array([0, 1, 1 << 63, (1 << 64) - 1], np.uint64)
+
+
+def add(connection: Connection, content_id: str) -> int:
+    now = datetime.now(UTC)
+    return tracks.add_track(connection, content_id, Tags(), 1.0, added_at=now)
+
+
+def test_sketches_come_back_under_their_version(store: Store) -> None:
+    with store.write() as connection:
+        one, two, none = (add(connection, f"c{n}") for n in range(3))
+        assert sketches.put(connection, one, "v1", CODES)
+        assert not sketches.put(connection, one, "v1", CODES[::-1])  # known before
+        assert sketches.put(connection, two, "v1", CODES[:0])
+    with store.read() as connection:
+        found = sketches.every(connection, "v1")
+        assert {key: codes.tolist() for key, codes in found.items()} == {
+            one: CODES[::-1].tolist(),
+            two: [],
+        }
+        assert sketches.every(connection, "v2") == {}
+        assert sketches.missing(connection, "v1") == [none]
+        assert sketches.missing(connection, "v2") == [one, two, none]
+        assert sketches.size(connection) == 8 * len(CODES)
+
+
+def test_another_version_replaces_the_one_before(store: Store) -> None:
+    with store.write() as connection:
+        track_id = add(connection, "c")
+        sketches.put(connection, track_id, "v1", CODES)
+        assert sketches.put(connection, track_id, "v2", CODES[:1])
+        assert sketches.every(connection, "v1") == {}
+        tracks.remove(connection, track_id)
+        assert sketches.size(connection) == 0
+
+
+def test_bytes_that_are_no_sketches_are_named(store: Store) -> None:
+    with store.write() as connection:
+        track_id = add(connection, "c")
+        sketches.put(connection, track_id, "v", CODES)
+        connection.execute(update(schema.sketch).values(data=b"seven b"))
+        with pytest.raises(CorruptionError, match=f"track {track_id}: 7 bytes are no sketches"):
+            sketches.every(connection, "v")
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for seed in range(4):
+        soundfile.write(folder / f"{seed}.flac", play(seed, 20), SR)
+    return folder
+
+
+def noisy_second(seed: int, start_s: float) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """Noise twice as loud as the music."""
+    clip = play(seed, 20)[round(start_s * SR) :][: round(1.5 * SR)]
+    noise = np.random.default_rng(7).standard_normal(len(clip)).astype(np.float32)
+    mixed: np.ndarray[tuple[int], np.dtype[np.float32]] = clip + noise * np.float32(
+        2.0 * np.sqrt(np.mean(clip**2))
+    )
+    return mixed
+
+
+def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_lack(
+    library_url: str, music: Path
+) -> None:
+    with open_library(library_url) as library:
+        library.index([music], embeddings=False)
+        clip = noisy_second(2, 9.3), SR
+        [with_them] = library.identify(clip, min_confidence=0.0)
+        assert Path(str(with_them.track.path)).name == "2.flac"
+        assert with_them.offset_s == pytest.approx(9.3, abs=0.05)
+        with library._database.begin() as connection:
+            connection.execute(delete(schema.sketch))
+        library._sketches = None
+        without = library.identify(clip, min_confidence=0.0)
+        assert not without or without[0].score < with_them.score - 3
+        report = library.index([music], embeddings=False)
+        assert (report.indexed, report.updated, report.skipped) == (0, 4, 0)
+        [again] = library.identify(clip, min_confidence=0.0)
+        assert (again.track.id, again.score) == (with_them.track.id, with_them.score)
+        assert library.index([music], embeddings=False).skipped == 4
+
+
+def test_a_removed_track_is_not_answered_and_a_new_one_is_at_once(
+    library_url: str, music: Path
+) -> None:
+    with open_library(library_url) as library:
+        library.index([music / "1.flac", music / "2.flac"], embeddings=False)
+        clip = noisy_second(2, 4.1), SR
+        assert library.identify(clip, min_confidence=0.0)[0].score > 0
+        library.remove([music / "2.flac"])
+        assert all(m.track.path != str(music / "2.flac") for m in library.identify(clip))
+        library.index([music / "2.flac"], embeddings=False)
+        [found] = library.identify(clip, min_confidence=0.0)
+        assert Path(str(found.track.path)).name == "2.flac"
+
+
+def test_a_sketchbook_without_a_track_says_nothing_of_it() -> None:
+
+    log_mag = log_spectrogram(play(0, 2), DEFAULT)
+    clip = clip_sketch(contrast(log_mag, 0, len(log_mag)), projections())
+    assert Sketchbook.empty().nearest(clip, 3) == []
+    assert Sketchbook.empty().score(clip, 5, 0.0) == 0.0

@@ -1,0 +1,121 @@
+"""Sketches: the same however audio is cut, and like their recording's under noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic import play
+
+from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.peaks import peak_stretches
+from fingerprinter.core.sketch import (
+    BANDS,
+    HOP,
+    WINDOW,
+    Floats,
+    Sketcher,
+    Sketches,
+    clip_sketch,
+    contrast,
+    cosines,
+    sketched,
+)
+from fingerprinter.core.spectrogram import log_spectrogram
+from fingerprinter.library.projections import projections
+
+HOP_SAMPLES = DEFAULT.hop_length
+
+
+def contrast_of(samples: Floats) -> Floats:
+    log_mag = log_spectrogram(samples, DEFAULT)
+    return contrast(log_mag, 0, len(log_mag))
+
+
+def noisy(samples: Floats, seed: int, level: float) -> Floats:
+    noise = np.random.default_rng(seed).standard_normal(len(samples)).astype(np.float32)
+    return samples + noise * np.float32(level * np.sqrt(np.mean(samples**2)))
+
+
+def codes_of(samples: Floats) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    return sketched(contrast_of(samples), projections())
+
+
+def test_contrast_is_what_stands_above_its_surroundings() -> None:
+    rng = np.random.default_rng(0)
+    log_mag = rng.normal(-5, 0.1, (80, DEFAULT.max_bin + 1)).astype(np.float32)
+    log_mag[40, 300:310] = -1.0
+    above = contrast(log_mag, 0, 80)
+    assert above.shape == (80, BANDS)
+    assert above.min() == 0
+    assert np.unravel_index(above.argmax(), above.shape)[0] == 40
+    np.testing.assert_allclose(contrast(log_mag + 3, 0, 80), above, atol=1e-4)  # of any gain
+
+
+@pytest.mark.parametrize("cuts", [[16_000], [1, 700, 50_000], [160_000]])
+def test_contrast_and_sketches_are_the_same_however_the_audio_is_cut(cuts: list[int]) -> None:
+    samples = play(3, 40)
+    sketcher, rows = Sketcher(projections()), []
+    for stretch in peak_stretches(np.split(samples, cuts), DEFAULT):
+        sketcher.push(stretch.contrast)
+        rows.append(stretch.contrast)
+    np.testing.assert_allclose(np.concatenate(rows), contrast_of(samples), atol=2e-4)
+    whole = codes_of(samples)
+    assert len(whole) == (len(np.concatenate(rows)) - WINDOW) // HOP + 1
+    same = 64 - np.bitwise_count(sketcher.sketches() ^ whole)
+    assert same.mean() > 63.9  # a projection near 0 may round to either sign
+
+
+def test_cosines_are_orthonormal() -> None:
+    rng = np.random.default_rng(1)
+    smooth = np.cos(np.pi / WINDOW * (np.arange(WINDOW) + 0.5) * 3)[:, None] * np.cos(
+        np.pi / BANDS * (np.arange(BANDS) + 0.5) * 7
+    )
+    found = cosines(smooth[None].astype(np.float32)).reshape(16, 40)
+    assert np.unravel_index(np.abs(found).argmax(), found.shape) == (3, 7)
+    assert np.square(found).sum() == pytest.approx(np.square(smooth).sum(), rel=1e-4)
+    assert cosines(rng.normal(size=(5, WINDOW, BANDS)).astype(np.float32)).shape == (5, 640)
+
+
+def test_silence_has_no_sketch() -> None:
+    assert not codes_of(np.zeros(5 * DEFAULT.sr, np.float32)).any()
+    assert len(codes_of(np.zeros(DEFAULT.sr // 2, np.float32))) == 0
+    clip = clip_sketch(contrast_of(np.zeros(2 * DEFAULT.sr, np.float32)), projections())
+    assert not clip.weights.any()
+    assert Sketches([codes_of(play(0, 20))]).nearest(clip, 3) == []
+
+
+@pytest.mark.parametrize("start_s", [0.0, 3.21, 17.77])
+def test_a_noisy_second_is_most_like_its_own_place(start_s: float) -> None:
+    music = [play(seed, 20) for seed in range(6)]
+    known = Sketches([codes_of(samples) for samples in music])
+    first = round(start_s * DEFAULT.sr)
+    clip = noisy(music[4][first : first + 2 * DEFAULT.sr], 9, 1.0)
+    sketch = clip_sketch(contrast_of(clip), projections())
+    near = known.nearest(sketch, 4)
+    assert near[0].number == 4
+    assert near[0].offset == pytest.approx(first / HOP_SAMPLES, abs=2)
+    assert near[0].score > near[1].score + 1
+    assert [each.score for each in near] == sorted((n.score for n in near), reverse=True)
+    again = known.score(sketch, 4, first / HOP_SAMPLES)
+    assert again == pytest.approx(near[0].score)
+    assert known.score(sketch, 2, 100.0) < again - 1
+
+
+def test_a_clip_may_begin_before_its_recording_and_end_behind_it() -> None:
+    music = play(5, 12)
+    known = Sketches([codes_of(play(1, 12)), codes_of(music), codes_of(play(2, 12))])
+    silence = np.zeros(DEFAULT.sr, np.float32)
+    early = np.concatenate([silence, music[: 2 * DEFAULT.sr]])
+    late = np.concatenate([music[-2 * DEFAULT.sr :], silence])
+    for clip, start_s in ((early, -1.0), (late, 10.0)):
+        near = known.nearest(clip_sketch(contrast_of(clip), projections()), 1)
+        assert near[0].number == 1
+        assert near[0].offset == pytest.approx(start_s * DEFAULT.sr / HOP_SAMPLES, abs=2)
+
+
+def test_nothing_is_like_a_clip_in_an_empty_library_or_too_short() -> None:
+    clip = clip_sketch(contrast_of(play(0, 2)), projections())
+    assert Sketches([]).nearest(clip, 3) == []
+    assert Sketches([np.empty(0, np.uint64)]).nearest(clip, 3) == []
+    nothing = clip_sketch(np.empty((0, BANDS), np.float32), projections())
+    assert Sketches([codes_of(play(1, 5))]).nearest(nothing, 3) == []
