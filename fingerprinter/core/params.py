@@ -105,7 +105,7 @@ class QueryParams:
 
 
 DEFAULT = LandmarkParams()
-# 37 % of the bytes for two to four points of recall, see docs/identification.md
+# 37 % of the bytes for hardly less recall, see docs/identification.md
 COMPACT = LandmarkParams(peaks_per_s=17.0, fan_out=2)
 PROFILES = {"default": DEFAULT, "compact": COMPACT}
 DEFAULT_QUERY = QueryParams()
