@@ -155,7 +155,7 @@ class Identifier:
 
     def _unchanged(self, clip: _Clip, contrast: Floats | None) -> list[Found]:
         proposals = self._propose([self._plain(clip.strong)], _INSIDE, self._query.proposals)
-        if contrast is None:
+        if contrast is None or len(self._sketchbook()) == 0:
             return self._judge(clip, proposals)
         sketch = clip_sketch(contrast, projections())
         likely = [

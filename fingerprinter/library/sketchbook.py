@@ -11,6 +11,10 @@ from fingerprinter.core.sketch import ClipSketch, Codes, Sketches
 from fingerprinter.library.projections import projections
 from fingerprinter.store import sketches
 
+# Every question reads all: 2 s of sound in 29 ms among 249 tracks, in 1.2 s among 10,000. Beyond
+# some 18,000 (64 MB) short clips are named by landmarks alone.
+_MOST_BYTES = 1 << 26
+
 
 @dataclass(frozen=True, slots=True)
 class Likely:
@@ -35,8 +39,13 @@ class Sketchbook:
 
     @classmethod
     def read(cls, connection: Connection) -> Sketchbook:
-        """All of a library; raises `CorruptionError`."""
+        """All of a library, none where there are too many; raises `CorruptionError`."""
+        if sketches.size(connection) > _MOST_BYTES:
+            return cls.empty()
         return cls(sketches.every(connection, projections().digest))
+
+    def __len__(self) -> int:
+        return len(self._ids)
 
     def nearest(self, clip: ClipSketch, most: int) -> list[Likely]:
         """The places most like a clip, best first."""

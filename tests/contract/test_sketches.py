@@ -101,11 +101,25 @@ def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_l
         library._sketches = None
         without = library.identify(clip, min_confidence=0.0)
         assert not without or without[0].score < with_them.score - 3
+        whole = library.identify((play(2, 20)[5 * SR : 7 * SR], SR))  # not held against likeness
+        assert [Path(str(match.track.path)).name for match in whole] == ["2.flac"]
         report = library.index([music], embeddings=False)
         assert (report.indexed, report.updated, report.skipped) == (0, 4, 0)
         [again] = library.identify(clip, min_confidence=0.0)
         assert (again.track.id, again.score) == (with_them.track.id, with_them.score)
         assert library.index([music], embeddings=False).skipped == 4
+
+
+def test_a_library_of_too_many_sketches_does_without(
+    library_url: str, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_library(library_url) as library:
+        library.index([music], embeddings=False)
+        with library._database.connect() as connection:
+            assert len(Sketchbook.read(connection)) == 4
+            monkeypatch.setattr("fingerprinter.library.sketchbook._MOST_BYTES", 100)
+            assert len(Sketchbook.read(connection)) == 0
+        assert library.identify((play(2, 20)[5 * SR : 7 * SR], SR))
 
 
 def test_a_removed_track_is_not_answered_and_a_new_one_is_at_once(
