@@ -13,6 +13,7 @@ import pytest
 from conftest import PostgresServer
 from sqlalchemy import Connection, text
 from test_database import run
+from waiting import until
 
 from fingerprinter.core.landmarks import hash_bits
 from fingerprinter.core.params import DEFAULT
@@ -34,7 +35,7 @@ def database(library_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Data
     """A library whose segments were merged until there was but one: half of its table is empty."""
     monkeypatch.setattr(postings, "_LEVEL_0", LANDMARKS)
     monkeypatch.setattr(reclaiming, "_PORTION", 1 << 16)
-    monkeypatch.setattr(reclaiming, "_PATIENCE_S", (0.0,))
+    monkeypatch.setattr(reclaiming, "_PATIENCE_S", (0.0, 0.2, 1.0))
     with Database.open(library_url) as database:
         yield database
 
@@ -120,8 +121,6 @@ def test_whatever_lies_where(database: Database) -> None:
 def test_a_reader_keeps_its_snapshot_and_is_not_waited_for(
     database: Database, begins: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # an autovacuum that happens to look at the table is somebody in the way, too
-    monkeypatch.setattr(reclaiming, "_PATIENCE_S", (0.0, 0.1, 0.3, 1.0))
     snapshots = list[tuple[Connection, Any]]()
     with ExitStack() as stack:
 
@@ -138,7 +137,11 @@ def test_a_reader_keeps_its_snapshot_and_is_not_waited_for(
             read()
         moved = moves(monkeypatch, lambda: None if snapshots else read())
         database.reclaim()
-        assert len(moved) == (begins != "before the merges")
+        if begins == "before the merges":
+            assert moved == []
+        else:  # an autovacuum that happens to look at the table is somebody in the way, too
+            until(lambda: bool(moved) or database.reclaim())
+            assert len(moved) == 1
         for connection, was in snapshots:
             assert content(connection) == was
         between, times_between = seen(database)
