@@ -23,7 +23,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from fingerprinter.core.spectrogram import Floats
+
 Longs = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint64]
 
@@ -198,7 +199,7 @@ def clip_sketch(above: Floats, made: Projections) -> ClipSketch:
 
 
 _APART = 16  # empty sketches between recordings: a line of 8 s leaves one before the next
-_AT_A_TIME = 1 << 16  # sketches that are compared at once: 4 MB for each phase of the clip
+_AT_A_TIME = 1 << 16  # sketches that are compared at once: their sums, 256 KB, stay in a cache
 _BEST = 64  # of each such part, by signs alone, that are compared in full
 _NEAR = 3  # frames by which an alignment of peaks and a line of sketches may differ
 

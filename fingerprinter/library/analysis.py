@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from fingerprinter.embedding import (
 )
 from fingerprinter.library.projections import projections
 from fingerprinter.store.sections import Sections
-from fingerprinter.types import Tags
+from fingerprinter.types import Peaks, Tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +98,24 @@ def listen(
     """
     sampler = model.sampler() if model else None
     with open_audio(path, params.sr) as audio:
-        sketcher, parts = Sketcher(projections()), []
-        for stretch in peak_stretches(_tapped(audio, sampler), params):
-            sketcher.push(stretch.contrast)
-            parts.append(stretch.peaks)
-        peaks = densest(in_order(joined(parts)), params.peaks_per_s, params)
+        peaks, codes = peaks_and_sketches(_tapped(audio, sampler), params)
         return Sound(
             duration_s=audio.decoded_s,
             problem=audio.problem,
-            constellation=pack_peaks(peaks),
-            sketches=sketcher.sketches(),
+            constellation=pack_peaks(densest(peaks, params.peaks_per_s, params)),
+            sketches=codes,
             hearing=hearing(model, sampler) if model and sampler else None,
             described=described(path, text_model) if text_model else None,
         )
+
+
+def peaks_and_sketches(blocks: Iterable[Floats], params: LandmarkParams) -> tuple[Peaks, Codes]:
+    """Every peak of the audio, and its sketches, by one spectrogram; blocks: see `find_peaks`."""
+    sketcher, parts = Sketcher(projections()), []
+    for stretch in peak_stretches(blocks, params):
+        sketcher.push(stretch.contrast)
+        parts.append(stretch.peaks)
+    return in_order(joined(parts)), sketcher.sketches()
 
 
 def hearing(model: EmbeddingModel, sampler: WindowSampler) -> Hearing:

@@ -13,7 +13,7 @@ from fingerprinter.audio import AudioReader
 from fingerprinter.audio.signal import Mono
 from fingerprinter.core.params import DEFAULT_QUERY, LandmarkParams
 from fingerprinter.core.peaks import Stretch, peak_stretches
-from fingerprinter.core.sketch import Floats
+from fingerprinter.core.spectrogram import Floats
 from fingerprinter.library.identification import Found, Identifier
 from fingerprinter.library.pace import searching
 from fingerprinter.library.sketchbook import Sketchbook

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from sqlalchemy import Connection
@@ -19,7 +20,8 @@ from fingerprinter.core.landmarks import landmarks_of, shifted_landmarks, warped
 from fingerprinter.core.matching import Alignment, Coincidences, Doubles, Longs, Votes
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.peaks import by_bin, densest
-from fingerprinter.core.sketch import ClipSketch, Floats, clip_sketch
+from fingerprinter.core.sketch import ClipSketch, clip_sketch
+from fingerprinter.core.spectrogram import Floats
 from fingerprinter.core.warp import ESCALATION, TEMPOS, UNCHANGED, Warp, unwarped
 from fingerprinter.library.projections import projections
 from fingerprinter.library.sketchbook import Likely, Sketchbook
@@ -121,9 +123,13 @@ class Identifier:
         sketchbook: Callable[[], Sketchbook] = Sketchbook.empty,
     ) -> None:
         self._connection, self._index = connection, index
-        self._params, self._query, self._sketchbook = params, query, sketchbook
+        self._params, self._query, self._read_sketchbook = params, query, sketchbook
         self._library_s = index.frame_count * params.hop_s
         self._tracks: dict[int, Peaks] = {}
+
+    @cached_property
+    def _sketchbook(self) -> Sketchbook:
+        return self._read_sketchbook()
 
     def identify(
         self, peaks: Peaks, at_least: float, *, every: bool, contrast: Floats | None = None
@@ -155,12 +161,12 @@ class Identifier:
 
     def _unchanged(self, clip: _Clip, contrast: Floats | None) -> list[Found]:
         proposals = self._propose([self._plain(clip.strong)], _INSIDE, self._query.proposals)
-        if contrast is None or len(self._sketchbook()) == 0:
+        if contrast is None or len(self._sketchbook) == 0:
             return self._judge(clip, proposals)
         sketch = clip_sketch(contrast, projections())
         likely = [
             _Proposal(place.track_id, float(place.offset), 0.0, UNCHANGED)
-            for place in self._sketchbook().nearest(sketch, self._query.sketched_proposals)
+            for place in self._sketchbook.nearest(sketch, self._query.sketched_proposals)
             if not any(_are_one(place, proposal) for proposal in proposals)
         ]
         return self._judge(replace(clip, sketch=sketch), [*proposals, *likely])
@@ -285,7 +291,7 @@ class Identifier:
     def _likeness(self, clip: _Clip, track_id: int, offset: float) -> float:
         if clip.sketch is None:
             return 0.0
-        return self._sketchbook().score(clip.sketch, track_id, offset)
+        return self._sketchbook.score(clip.sketch, track_id, offset)
 
     def _made_exact(self, clip: _Clip, found: Found) -> Found:
         """With the warp of the line through what coincides, where that fits better."""

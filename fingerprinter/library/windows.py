@@ -9,7 +9,7 @@ import numpy as np
 
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.peaks import Stretch
-from fingerprinter.core.sketch import Floats
+from fingerprinter.core.spectrogram import Floats
 from fingerprinter.core.trail import Course
 from fingerprinter.library.identification import Found
 from fingerprinter.library.recent import Recent

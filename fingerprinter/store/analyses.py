@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.schema import analysis, track
+from fingerprinter.store import tracks
+from fingerprinter.store.schema import analysis
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Section
 
 _ROWS = 1000  # per statement: few enough parameters for SQLite
@@ -123,9 +124,4 @@ def _within(column: ColumnElement[float | None], limits: Range | None) -> list[C
 
 def missing(connection: Connection, version: str) -> list[int]:
     """Ids of the tracks without an analysis of a version, sorted."""
-    has = (analysis.c.track_id == track.c.id) & (analysis.c.version == version)
-    return list(
-        connection.scalars(
-            select(track.c.id).where(~select(1).where(has).exists()).order_by(track.c.id)
-        )
-    )
+    return tracks.lacking(connection, analysis.c.track_id, analysis.c.version == version)

@@ -6,7 +6,8 @@ import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.schema import facet, track
+from fingerprinter.store import tracks
+from fingerprinter.store.schema import facet
 from fingerprinter.store.vectors import Matrix, Vector
 
 _STORED = np.dtype("<f2")
@@ -42,9 +43,4 @@ def matrix(connection: Connection, version: str, width: int) -> Matrix:
 
 def missing(connection: Connection, version: str) -> list[int]:
     """Ids of the tracks without facets in a version, sorted."""
-    has = (facet.c.track_id == track.c.id) & (facet.c.version == version)
-    return list(
-        connection.scalars(
-            select(track.c.id).where(~select(1).where(has).exists()).order_by(track.c.id)
-        )
-    )
+    return tracks.lacking(connection, facet.c.track_id, facet.c.version == version)

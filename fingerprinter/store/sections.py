@@ -10,7 +10,8 @@ import numpy.typing as npt
 from sqlalchemy import Connection, delete, func, insert, select
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.schema import section, track
+from fingerprinter.store import tracks
+from fingerprinter.store.schema import section
 
 _TIMES = np.dtype("<f4")
 _VECTORS = np.dtype("<f2")  # half of the bytes; a cosine moves by less than 0.0003
@@ -69,12 +70,7 @@ def _sections(track_id: int, starts: bytes, vectors: bytes) -> Sections:
 
 def missing(connection: Connection, model: str) -> list[int]:
     """Ids of the tracks without sections under a model, sorted."""
-    has = (section.c.track_id == track.c.id) & (section.c.model == model)
-    return list(
-        connection.scalars(
-            select(track.c.id).where(~select(1).where(has).exists()).order_by(track.c.id)
-        )
-    )
+    return tracks.lacking(connection, section.c.track_id, section.c.model == model)
 
 
 def size(connection: Connection) -> int:

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from fingerprinter.core.sketch import Codes
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.schema import sketch, track
+from fingerprinter.store import tracks
+from fingerprinter.store.schema import sketch
 
 _STORED = np.dtype("<u8")
 
@@ -38,12 +39,7 @@ def every(connection: Connection, version: str) -> dict[int, Codes]:
 
 def missing(connection: Connection, version: str) -> list[int]:
     """Ids of the tracks without sketches of a version, sorted."""
-    has = (sketch.c.track_id == track.c.id) & (sketch.c.version == version)
-    return list(
-        connection.scalars(
-            select(track.c.id).where(~select(1).where(has).exists()).order_by(track.c.id)
-        )
-    )
+    return tracks.lacking(connection, sketch.c.track_id, sketch.c.version == version)
 
 
 def size(connection: Connection) -> int:

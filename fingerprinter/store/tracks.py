@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
 
 from fingerprinter.errors import UnknownTrackError
 from fingerprinter.store.files import AnyPath
@@ -131,6 +131,17 @@ def remove(connection: Connection, track_id: int) -> None:
     if not _can_be_id(track_id) or connection.execute(statement).rowcount == 0:
         raise _unknown(track_id)
     connection.execute(insert(tombstone).values(track_id=track_id))
+
+
+def lacking(
+    connection: Connection, owner: ColumnElement[Any], same: ColumnElement[bool]
+) -> list[int]:
+    """Ids of the tracks without a row of another table, sorted.
+
+    owner: the column with the ids of tracks there; same: what holds of such a row besides
+    """
+    without = ~select(1).where(owner == track.c.id, same).exists()
+    return list(connection.scalars(select(track.c.id).where(without).order_by(track.c.id)))
 
 
 def orphans(connection: Connection) -> list[int]:

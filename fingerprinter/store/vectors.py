@@ -10,7 +10,8 @@ import numpy.typing as npt
 from sqlalchemy import Column, Connection, Row, delete, func, insert, select
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.schema import embedding, track
+from fingerprinter.store import tracks
+from fingerprinter.store.schema import embedding
 
 Vector = npt.NDArray[np.float32]
 
@@ -140,12 +141,7 @@ def _stacked(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
 
 def missing(connection: Connection, model: str) -> list[int]:
     """Ids of the tracks without an embedding under a model, sorted."""
-    has = (embedding.c.track_id == track.c.id) & (embedding.c.model == model)
-    return list(
-        connection.scalars(
-            select(track.c.id).where(~select(1).where(has).exists()).order_by(track.c.id)
-        )
-    )
+    return tracks.lacking(connection, embedding.c.track_id, embedding.c.model == model)
 
 
 def drop_other_models(connection: Connection, model: str) -> int:

@@ -34,20 +34,19 @@ from sqlalchemy import Connection
 from fingerprinter.audio import content_id, find_audio, open_audio, read_tags
 from fingerprinter.core.constellation import pack_peaks
 from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY, LandmarkParams
-from fingerprinter.core.peaks import Stretch, densest, in_order, joined, peak_stretches
-from fingerprinter.core.sketch import Floats, Sketcher
+from fingerprinter.core.peaks import Stretch, densest, peak_stretches
+from fingerprinter.core.spectrogram import Floats
 from fingerprinter.evaluation import CONDITIONS, Plan, Sounds, folder_sound, read_groups, select
 from fingerprinter.evaluation.clips import Clip
 from fingerprinter.evaluation.identify import draw_clips
 from fingerprinter.evaluation.judge import Judge
 from fingerprinter.evaluation.music import Music, inside_music, outside_music
 from fingerprinter.library import windows
-from fingerprinter.library.analysis import Analysis, Sound
+from fingerprinter.library.analysis import Analysis, Sound, peaks_and_sketches
 from fingerprinter.library.confidences import MIN_CONFIDENCE
 from fingerprinter.library.identification import Found, Identifier
 from fingerprinter.library.indexing import merge_segments
 from fingerprinter.library.intake import FoundFile, take_in
-from fingerprinter.library.projections import projections
 from fingerprinter.library.sketchbook import Sketchbook
 from fingerprinter.library.stored import peaks_of
 from fingerprinter.library.track_list import hear_all
@@ -113,13 +112,8 @@ class Attentive(Identifier):
 def listen(path: Path) -> Heard:
     status = path.stat()
     with open_audio(path, DEFAULT.sr) as audio:
-        sketcher, parts = Sketcher(projections()), []
-        for stretch in peak_stretches(audio.blocks(), DEFAULT):
-            sketcher.push(stretch.contrast)
-            parts.append(stretch.peaks)
-        sketches = sketcher.sketches()
+        peaks, sketches = peaks_and_sketches(audio.blocks(), DEFAULT)
         sound = Sound(audio.decoded_s, audio.problem, b"", None, sketches=sketches)
-        peaks = in_order(joined(parts))
     file = FoundFile(path, status.st_size, status.st_mtime_ns)
     return Heard(file, Analysis(content_id(path), read_tags(path), None), sound, peaks)
 

@@ -137,7 +137,6 @@ def test_a_removed_track_is_not_answered_and_a_new_one_is_at_once(
 
 
 def test_a_sketchbook_without_a_track_says_nothing_of_it() -> None:
-
     log_mag = log_spectrogram(play(0, 2), DEFAULT)
     clip = clip_sketch(contrast(log_mag, 0, len(log_mag)), projections())
     assert Sketchbook.empty().nearest(clip, 3) == []

@@ -1,8 +1,8 @@
 """What one recording is analysed to, kept as files: `python scripts/make_golden.py` writes them.
 
 The constellation without salience is as libraries had it first; nothing writes such ones any more.
-Libraries hold such bytes for years. They may change only with the parameters' id, or with a
-corrected error; see CONTRIBUTING.md.
+Libraries hold such bytes for years. They may change only with the parameters' id, with a
+corrected error, or with a new layout beside which the old one is read; see CONTRIBUTING.md.
 """
 
 from __future__ import annotations
