@@ -35,7 +35,7 @@ Hashes = npt.NDArray[np.uint32]
 
 PREFIX_SHIFT = 24  # posting_block.id = segment id << 24 | prefix
 PREFIX_MASK = (1 << PREFIX_SHIFT) - 1
-_BLOCK_LANDMARKS = 450  # about 1.1 KB: whole in a page of SQLite, inline in PostgreSQL
+_BLOCK_LANDMARKS = 225  # half a KB to one: fills the pages of SQLite, inline in PostgreSQL
 # Segments of one level that are merged. Up to 100,000 tracks each landmark is written 4.0 times
 # by merges, with 2 of them 5.3 times; a look-up reads six segments in the mean instead of five.
 _MERGE_FACTOR = 3
