@@ -29,9 +29,9 @@ _SIGN_NATS = 4.0  # of a step that tells where the line is
 _RUN_NATS = 12.0  # of a stretch in which the recording is heard
 # Of all of them: a long clip gives chance many goes. A second of music alone gives 20 to 40.
 _LEAST_NATS = 30.0
-# Where a recording fades and is drowned within 8 s of its beginning or its end, it was played from
+# Where a recording fades and is drowned within 4 s of its beginning or its end, it was played from
 # there or up to there; where it breaks off it was cut.
-_EDGE_FRAMES = 250.0
+_EDGE_FRAMES = 125.0
 _LAST_SLICES, _FADED = 4, 0.75  # of what is usual in a slice: 2 s with less evidence are a fade
 
 

@@ -151,9 +151,9 @@ def test_a_beginning_and_an_end_that_are_drowned_are_taken_as_played() -> None:
     of = RECORDINGS[3]
     clip = clip_of(
         170,
-        Heard(of, 24, 28, from_s=4, share=0.25),
+        Heard(of, 23, 28, from_s=3, share=0.25),
         Heard(of, 28, 141, from_s=8),
-        Heard(of, 141, 145, from_s=121, share=0.25),
+        Heard(of, 141, 147, from_s=121, share=0.25),
     )
     (entry,) = listed(Searcher(RECORDINGS), clip, 170)
     assert entry == pytest.approx((3, 20, 150), abs=0.2)
