@@ -214,6 +214,34 @@ def best_of_each(track_ids, frames, apart, most, gone, kept):
 
 
 @_compiled
+def agreement(codes, there, rows, weights, total):
+    """Adds by how many bits more than half each place and those after it agree with a line."""
+    words, count = codes.shape
+    apart = np.empty(len(total), np.int16)
+    for step in range(len(rows)):
+        n = min(len(total), count - step)
+        apart[:n] = 0
+        for word in range(words):
+            row, column = rows[step, word], codes[word, step : step + n]
+            for at in range(n):
+                apart[at] += np.int16(_ones_of(column[at] ^ row))
+        for at in range(n):
+            agree = np.int16(32 * words - apart[at]) * there[at + step]
+            total[at] += weights[step] * np.float32(agree)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _ones_of(word):
+    """How many bits of 64 are set; LLVM knows the pattern and makes one instruction of it."""
+    word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    word = (word & np.uint64(0x3333333333333333)) + (
+        (word >> np.uint64(2)) & np.uint64(0x3333333333333333)
+    )
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@_compiled
 def near_pairs(a, b, reach):
     """(index in a, index in b) of all pairs at most so far apart; b sorted."""
     first = np.searchsorted(b, a - reach)

@@ -39,6 +39,9 @@ class LandmarkParams:
     min_dt: int = 1  # frames from anchor to target
     max_dt: int = 31  # with 63 the same recall, at 0.17 MB an hour more
     max_df: int = 63  # bins
+    # Numbers of 64 bits of a second's sketch. No landmark depends on it, and sketches have a
+    # version of their own, so it is not in the id.
+    sketch_words: int = 6
 
     @property
     def hop_s(self) -> float:
@@ -52,8 +55,9 @@ class LandmarkParams:
 
     @property
     def id(self) -> str:
-        """Digest of every value: 16 hex digits."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        """Digest of every value that landmarks depend on: 16 hex digits."""
+        values = {name: value for name, value in asdict(self).items() if name != "sketch_words"}
+        text = json.dumps(values, sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -96,7 +100,6 @@ class QueryParams:
     # for all 1,142 for which it is among the eight, but five.
     warped_proposals: int = 8
     warped_finalists: int = 2
-    sketched_s: float = 6.0  # longer clips are not compared by sketches
     sketched_proposals: int = 6  # places most like the clip that are weighed as well
     fits: float = 0.6  # share of the recording's peaks in a clip whose tempo is beyond doubt
     tempo_gain: float = 3.0  # points of score that another tempo must win: noise alone wins one
@@ -106,6 +109,6 @@ class QueryParams:
 
 DEFAULT = LandmarkParams()
 # 37 % of the bytes for hardly less recall, see docs/identification.md
-COMPACT = LandmarkParams(peaks_per_s=17.0, fan_out=2)
+COMPACT = LandmarkParams(peaks_per_s=17.0, fan_out=2, sketch_words=2)
 PROFILES = {"default": DEFAULT, "compact": COMPACT}
 DEFAULT_QUERY = QueryParams()

@@ -1,17 +1,17 @@
-"""Sketches: half a second of a recording in 64 bits, for clips too short for landmarks.
+"""Sketches: a second of a recording in 384 bits, for clips too short for landmarks.
 
 A landmark needs two peaks that both survive; of a second under noise, or in a room, too few do.
 A sketch has what is left: the pattern of levels of a whole second, all bands together. It is the
-signs of 64 projections that were learned on pairs of clean and of degraded music, by canonical
-correlation (Hotelling 1936), so that they say most about what degradation leaves. That bits of a
+signs of projections that were learned on pairs of clean and of degraded music, by canonical
+correlation (Hotelling 1936): the first say most about what degradation leaves. That bits of a
 spectrogram's pattern identify music is Haitsma & Kalker 2002; learned projections are
 Chang et al. 2021, there with a network.
 
 1. *Contrast*: how far each band stands above its surroundings, not below. Gain, colour and steady
    noise fall out.
-2. A *window* of 32 frames of contrast (1 s), every 16 frames, makes a sketch of a recording.
+2. Each *window* of 32 frames of contrast (1 s) makes a sketch of a recording.
 3. A clip has one at every frame, as numbers and not as signs, windows that reach beyond its ends
-   included. Sketches on one line (16 frames of the clip are 16 of the recording) speak together.
+   included. Sketches on one line (32 frames of the clip are 32 of the recording) speak together.
 """
 
 from __future__ import annotations
@@ -23,15 +23,19 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core import compiled
 from fingerprinter.core.spectrogram import Floats
 
 Longs = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint64]
+Doubles = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 WINDOW = 32  # frames, 1.02 s
-HOP = 16  # frames from sketch to sketch of a recording
+HOP = 32  # frames from sketch to sketch of a recording
 BANDS = 64
-BITS = 64
+WORD = 64
+BITS = 6 * WORD  # the first of them make a smaller sketch
 SURROUNDINGS = 20  # frames on either side that contrast looks at
 _LOWEST_HZ, _HIGHEST_HZ, _BEND_HZ, _BIN_HZ = 40.0, 4000.0, 150.0, 16_000 / 2048
 _DEPTH = 5.2  # nepers (45 dB) below the loudest of half a second on either side, nothing counts
@@ -39,8 +43,8 @@ _HALF_DEPTH_FRAMES = 15
 _FLOOR = -13.0  # nepers of full scale: below it lies the noise of 16 bits, as for peaks
 _MEAN = 9  # frames and bands of the surroundings
 _TIMES, _PATTERNS = 16, 40  # cosines over time and over bands that are projected
-_LEAST_FRAMES = 12  # of a clip in a window
-_SILENT = 0.05  # nepers of mean contrast; of 18,000 windows of music none had less than 0.1
+_LEAST_FRAMES = 5  # of a clip in a window
+_SILENT = 0.07  # of mean contrast; of 64,000 windows of music 85 are below, half of them at 0
 
 
 @lru_cache(maxsize=1)
@@ -53,7 +57,9 @@ def _edges() -> Longs:
 
 
 def contrast(log_mag: Floats, start: int, stop: int) -> Floats:
-    """How far each band stands above its surroundings, in nepers, 0 where it does not.
+    """How far each band stands above its surroundings, in roots of nepers, 0 where it does not.
+
+    Under the root many modest bands say as much as a few high ones, which may be the noise's.
 
     log_mag: (frames, bins) nepers; up to `SURROUNDINGS` frames more on either side are looked at
     returns: (stop - start, BANDS) of these frames
@@ -69,7 +75,7 @@ def contrast(log_mag: Floats, start: int, stop: int) -> Floats:
     loudest = np.lib.stride_tricks.sliding_window_view(around, 2 * _HALF_DEPTH_FRAMES + 1)
     least = np.maximum(loudest.max(axis=1) - np.float32(_DEPTH), np.float32(_FLOOR))
     level = np.maximum(level, least[:, None])
-    above = (level - _local_mean(level)).clip(min=0)
+    above = np.sqrt((level - _local_mean(level)).clip(min=0))
     kept: Floats = above[start - first : stop - first].astype(np.float32, copy=False)
     return kept
 
@@ -108,8 +114,8 @@ def _cosine_basis(n: int, count: int) -> Floats:
 class Projections:
     """What was learned; see `scripts/train/sketches.py`.
 
-    recording, clip: (_TIMES * _PATTERNS, BITS), of cosines; and what of each is the mean: (BITS,)
-    digest: of all numbers
+    recording, clip: (_TIMES * _PATTERNS, bits), of cosines; and what of each is the mean: (bits,)
+    digest: of all numbers, and how many words they are for
     """
 
     recording: Floats
@@ -118,14 +124,30 @@ class Projections:
     clip_mean: Floats
     digest: str
 
+    @property
+    def words(self) -> int:
+        """Numbers of 64 bits in a sketch."""
+        return len(self.recording_mean) // WORD
+
+    def first(self, words: int) -> Projections:
+        """Those that say most, for smaller sketches."""
+        kept = slice(words * WORD)
+        return Projections(
+            self.recording[:, kept],
+            self.recording_mean[kept],
+            self.clip[:, kept],
+            self.clip_mean[kept],
+            f"{self.digest}-{words}",
+        )
+
 
 def sketched(above: Floats, made: Projections) -> Codes:
     """The sketches of a recording, one for each `HOP` frames of its contrast that a window fits.
 
-    above: (frames, BANDS); returns: (n,) uint64, 0 for silence, which is like any other
+    above: (frames, BANDS); returns: (n, words) uint64, all 0 for silence, which is like any other
     """
     if len(above) < WINDOW:
-        return np.empty(0, np.uint64)
+        return np.empty((0, made.words), np.uint64)
     windows = np.lib.stride_tricks.sliding_window_view(above, WINDOW, axis=0)[::HOP].swapaxes(1, 2)
     centred = windows - windows.mean(axis=(1, 2), keepdims=True)
     codes = _packed(cosines(centred) @ made.recording - made.recording_mean)
@@ -139,7 +161,7 @@ class Sketcher:
     def __init__(self, made: Projections) -> None:
         self._made = made
         self._waiting = np.empty((0, BANDS), np.float32)  # from the next window's beginning on
-        self._parts = [np.empty(0, np.uint64)]
+        self._parts = [np.empty((0, made.words), np.uint64)]
 
     def push(self, above: Floats) -> None:
         """Contrast of the next frames."""
@@ -154,15 +176,16 @@ class Sketcher:
 
 
 def _packed(values: Floats) -> Codes:
+    """(n, words) of the signs of (n, bits), the first in the least significant bit."""
     octets = np.packbits(values > 0, axis=1, bitorder="little")
-    codes: Codes = octets.view("<u8").ravel()
+    codes: Codes = octets.view("<u8").astype(np.uint64)
     return codes
 
 
 def _signs(codes: Codes) -> Floats:
-    """(n, BITS) of -1 and 1."""
-    octets = codes.astype("<u8").view(np.uint8).reshape(-1, BITS // 8)
-    signs: Floats = np.unpackbits(octets, axis=1, bitorder="little").astype(np.float32)
+    """(..., bits) of -1 and 1, of (..., words)."""
+    octets = np.ascontiguousarray(codes, "<u8").view(np.uint8)
+    signs: Floats = np.unpackbits(octets, axis=-1, bitorder="little").astype(np.float32)
     return signs * 2 - 1
 
 
@@ -170,7 +193,7 @@ def _signs(codes: Codes) -> Floats:
 class ClipSketch:
     """A clip's windows, one at every frame.
 
-    values: (q, BITS) float32, each of length 1; codes: (q,) their signs
+    values: (q, bits) float32, each of length 1; codes: (q, words) their signs
     starts: (q,) int64, frame of the clip at which each begins, below 0 too
     weights: (q,) float32, by how much of each window the clip has
     """
@@ -198,9 +221,11 @@ def clip_sketch(above: Floats, made: Projections) -> ClipSketch:
     return ClipSketch(values, _packed(values), starts, weights)
 
 
-_APART = 16  # empty sketches between recordings: a line of 8 s leaves one before the next
+_APART = 24  # empty sketches between recordings: a line of 20 s leaves one before the next
+_FIRST_WORDS = 12  # of a line, by which the likely places are found that are compared in full
+_FIRST_WINDOWS = 6  # of a clip's middle, for that
 _AT_A_TIME = 1 << 16  # sketches that are compared at once: their sums, 256 KB, stay in a cache
-_BEST = 64  # of each such part, by signs alone, that are compared in full
+_BEST = 256  # lines that are compared in full
 _NEAR = 3  # frames by which an alignment of peaks and a line of sketches may differ
 
 
@@ -218,83 +243,111 @@ class Near:
 
 
 class Sketches:
-    """The sketches of many recordings, in memory: 8 bytes for half a second."""
+    """The sketches of many recordings, in memory.
+
+    recordings: (n, words) each, of equally many words
+    """
 
     def __init__(self, recordings: Sequence[Codes]) -> None:
-        gap = np.zeros(_APART, np.uint64)
+        words = recordings[0].shape[1] if recordings else 0
+        gap = np.zeros((_APART, words), np.uint64)
         parts = [gap, *(part for codes in recordings for part in (codes, gap))]
-        self._codes = np.concatenate(parts)
+        self._codes = np.ascontiguousarray(np.concatenate(parts).T)  # (words, n)
         lengths = np.array([len(codes) for codes in recordings], np.int64)
         self._starts = np.cumsum(lengths + _APART) - lengths
-        self._there = self._codes != 0
+        self._there: Mask = np.any(self._codes, axis=0)
 
     def nearest(self, clip: ClipSketch, most: int) -> list[Near]:
         """The places most like a clip, best first, each recording's well apart."""
-        phases = _phases(clip)
-        found: list[tuple[int, int]] = []
-        for first in range(0, len(self._codes), _AT_A_TIME):
-            found += self._candidates(clip, phases, first)
-        scored = [self._scored(clip, phases[phase], at) for phase, at in found]
+        if not self._there.any():
+            return []
+        phase, at = self._candidates(clip, min(HOP, len(clip.starts)))
+        number, offset, score = self._compared(clip, phase, at)
         best: list[Near] = []
-        likely = [near for near in scored if near and near.score > 0]
-        for each in sorted(likely, key=lambda near: -near.score):
+        for i in np.argsort(-score, kind="stable").tolist():
+            each = Near(int(number[i]), int(offset[i]), float(score[i]))
+            if each.number < 0 or each.score <= 0 or len(best) == most:
+                continue
             if all(o.number != each.number or abs(o.offset - each.offset) > HOP for o in best):
                 best.append(each)
-            if len(best) == most:
-                break
         return best
 
-    def _candidates(
-        self, clip: ClipSketch, phases: Sequence[Longs], first: int
-    ) -> list[tuple[int, int]]:
-        """(phase, sketch at its first window) of the best places of a part, by signs alone."""
-        longest = max(len(rows) for rows in phases)
-        codes = self._codes[first : first + _AT_A_TIME + longest - 1]
-        there = self._there[first : first + len(codes)]
-        n = min(_AT_A_TIME, len(self._codes) - first)
-        found = []
-        for number, rows in enumerate(phases):
-            total = np.zeros(n, np.float32)
-            for step, row in enumerate(rows.tolist()):
-                agree = BITS // 2 - np.bitwise_count(codes ^ clip.codes[row]).astype(np.int8)
-                agree *= there
-                part = agree[step : step + n]
-                total[: len(part)] += clip.weights[row] * part
-            total /= max(float(np.linalg.norm(clip.weights[rows])), 1e-9)
-            best = np.argpartition(-total, min(_BEST, n - 1))[:_BEST]
-            found += [(float(total[at]), number, first + at) for at in best.tolist()]
-        found.sort(reverse=True)
-        return [(number, at) for _, number, at in found[:_BEST]]
+    def _candidates(self, clip: ClipSketch, phases: int) -> tuple[Longs, Longs]:
+        """(phase, place of its first window) of the likeliest lines, by some of the signs."""
+        found = np.empty((3, 0))  # how like, phase, place
+        windows = -(-len(clip.starts) // HOP)
+        skipped = max(0, windows - 1 - _FIRST_WINDOWS) // 2
+        codes = self._codes[: max(1, _FIRST_WORDS // min(windows, _FIRST_WINDOWS))]
+        rows = clip.codes[:, : len(codes)]
+        for start in range(0, len(self._there), _AT_A_TIME):
+            n = min(_AT_A_TIME, len(self._there) - start)
+            for phase in range(phases):
+                line = np.arange(phase + skipped * HOP, len(clip.starts), HOP)[:_FIRST_WINDOWS]
+                weights = clip.weights[line]
+                weights = weights / np.linalg.norm(weights).clip(min=1e-9)
+                part = codes[:, start:], self._there[start:]
+                total = _agreement(*part, rows[line], weights, n)
+                least = found[0, -1] if found.shape[1] == _BEST else 0.0
+                at = _greatest(total, _BEST, least)
+                more = np.stack([total[at], np.full(len(at), phase), start + at])
+                found = np.concatenate([found, more], axis=1)
+                found = found[:, np.argsort(-found[0], kind="stable")[:_BEST]]
+        return found[1].astype(np.int64), found[2].astype(np.int64) - skipped
 
-    def _scored(self, clip: ClipSketch, rows: Longs, at: int) -> Near | None:
-        """A place in full: the clip's values against the recording's signs."""
-        places = at + np.arange(len(rows))
-        places = places[places < len(self._codes)]
-        rows = rows[: len(places)]
-        inside = self._there[places]
-        if not inside.any():
-            return None
-        number = int(np.searchsorted(self._starts, places[inside][0], side="right")) - 1
-        weights = clip.weights[rows]
-        likeness = (clip.values[rows] * _signs(self._codes[places])).sum(axis=1) * inside
-        score = float((weights * likeness).sum() / max(np.linalg.norm(weights), 1e-9))
-        offset = (at - int(self._starts[number])) * HOP - int(clip.starts[rows[0]])
-        return Near(number, offset, score)
+    def _compared(self, clip: ClipSketch, phase: Longs, at: Longs) -> tuple[Longs, Longs, Doubles]:
+        """(recording, its frame at the clip's frame 0, score) of lines, by all that is known.
+
+        phase: (n,), the clip's windows from there on, every `HOP`-th; at: (n,), the sketch that
+        the first would be. Recording: -1 where there is none.
+        """
+        steps = np.arange(-(-len(clip.starts) // HOP))
+        rows, places = phase[:, None] + HOP * steps, at[:, None] + steps
+        valid = (rows < len(clip.starts)) & (places >= 0) & (places < len(self._there))
+        rows, places = np.where(valid, rows, 0), np.where(valid, places, 0)
+        inside = valid & self._there[places]
+        signs = _signs(np.moveaxis(self._codes[:, places], 0, -1))
+        weights = clip.weights[rows] * valid
+        likeness = np.einsum("nsb,nsb->ns", clip.values[rows], signs) * inside
+        score = (weights * likeness).sum(axis=1) / np.linalg.norm(weights, axis=1).clip(min=1e-9)
+        first = np.take_along_axis(places, inside.argmax(axis=1)[:, None], axis=1)[:, 0]
+        number = np.searchsorted(self._starts, first, side="right") - 1
+        number[~inside.any(axis=1)] = -1
+        offset = (at - self._starts[number]) * HOP - clip.starts[phase]
+        return number, offset, score.astype(np.float64)
 
     def score(self, clip: ClipSketch, number: int, offset: float) -> float:
         """How like a clip a place of a recording is, to within some frames; 0 or more."""
-        best = 0.0
-        for frame in range(round(offset) - _NEAR, round(offset) + _NEAR + 1):
-            rows = np.arange((-frame - int(clip.starts[0])) % HOP, len(clip.starts), HOP)
-            if len(rows) == 0:
-                continue
-            at = int(self._starts[number]) + (frame + int(clip.starts[rows[0]])) // HOP
-            near = self._scored(clip, rows, at) if at >= 0 else None
-            if near and near.number == number:
-                best = max(best, near.score)
-        return best
+        frames = np.arange(round(offset) - _NEAR, round(offset) + _NEAR + 1)
+        phase = (-frames - clip.starts[0]) % HOP
+        frames, phase = frames[phase < len(clip.starts)], phase[phase < len(clip.starts)]
+        at = self._starts[number] + (frames + clip.starts[phase]) // HOP
+        of, _, score = self._compared(clip, phase, at)
+        return float(score[of == number].max(initial=0.0))
 
 
-def _phases(clip: ClipSketch) -> list[Longs]:
-    """The windows of a clip that lie on one line of a recording's: every `HOP`-th."""
-    return [np.arange(phase, len(clip.starts), HOP) for phase in range(min(HOP, len(clip.starts)))]
+def _greatest(values: Floats, most: int, least: float) -> Longs:
+    """Where the greatest values are, at most so many, all greater than the least."""
+    at = np.flatnonzero(values > least)
+    if len(at) > most:
+        at = np.sort(at[np.argpartition(-values[at], most)[:most]])
+    return at
+
+
+def _agreement(codes: Codes, there: Mask, rows: Codes, weights: Floats, n: int) -> Floats:
+    """(n,) by how many bits more than half each place and those after it agree with a line.
+
+    codes: (words, at least n); there: whether a sketch is; rows: (r, words); weights: (r,)
+    """
+    total = np.zeros(n, np.float32)
+    kernels = compiled.kernels()
+    if kernels:
+        kernels.agreement(codes, there, rows, weights, total)
+        return total
+    half = len(codes) * WORD // 2
+    for step, (row, weight) in enumerate(zip(rows, weights, strict=True)):
+        here = slice(step, step + n)
+        agree = np.where(there[here], np.int16(half), np.int16(0))
+        for column, word in zip(codes, row, strict=True):
+            agree -= np.bitwise_count(column[here] ^ word).astype(np.int16) * there[here]
+        total[: len(agree)] += weight * agree
+    return total

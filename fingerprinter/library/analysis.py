@@ -58,7 +58,7 @@ class Sound:
     constellation: bytes
     hearing: Hearing | None
     described: Described | None = None
-    sketches: Codes = field(default_factory=lambda: np.empty(0, np.uint64))
+    sketches: Codes = field(default_factory=lambda: np.empty((0, 0), np.uint64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def listen(
 
 def peaks_and_sketches(blocks: Iterable[Floats], params: LandmarkParams) -> tuple[Peaks, Codes]:
     """Every peak of the audio, and its sketches, by one spectrogram; blocks: see `find_peaks`."""
-    sketcher, parts = Sketcher(projections()), []
+    sketcher, parts = Sketcher(projections(params.sketch_words)), []
     for stretch in peak_stretches(blocks, params):
         sketcher.push(stretch.contrast)
         parts.append(stretch.peaks)

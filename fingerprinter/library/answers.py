@@ -65,7 +65,7 @@ class ClipListener:
     def _heard(self, stretches: Iterator[Stretch], at_least: float, every: bool) -> list[Heard]:
         """What is heard in a clip while it comes in, in its order."""
 
-        def identify(peaks: Peaks, contrast: Floats | None = None) -> Sequence[Found]:
+        def identify(peaks: Peaks, contrast: Floats | None) -> Sequence[Found]:
             # a new one each time: it keeps the peaks of every track that it looked at
             identifier = Identifier(
                 self.connection, self.index, self.params, DEFAULT_QUERY, self.sketchbook

@@ -133,7 +133,7 @@ class Library(Collection):
         """The sketches as this snapshot has them; read again only after a change."""
         state = settings.revision(connection)
         if self._sketches is None or self._sketches[0] != state:
-            self._sketches = (state, Sketchbook.read(connection))
+            self._sketches = (state, Sketchbook.read(connection, self._params.sketch_words))
         return self._sketches[1]
 
     def similar(

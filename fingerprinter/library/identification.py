@@ -138,7 +138,7 @@ class Identifier:
 
         peaks: all that were found in it, of every grade; at_least: the least confidence
         every: look for further recordings behind a certain one too
-        contrast: of a clip that is short enough to be compared by sketches
+        contrast: of the same seconds, to compare sketches too; None where peaks were left out
         """
         greatest = peaks.take(peaks.grade == 0)
         length_s = float(np.ptp(peaks.frames)) * self._params.hop_s if len(peaks) else 0.0
@@ -163,7 +163,7 @@ class Identifier:
         proposals = self._propose([self._plain(clip.strong)], _INSIDE, self._query.proposals)
         if contrast is None or len(self._sketchbook) == 0:
             return self._judge(clip, proposals)
-        sketch = clip_sketch(contrast, projections())
+        sketch = clip_sketch(contrast, projections(self._params.sketch_words))
         likely = [
             _Proposal(place.track_id, float(place.offset), 0.0, UNCHANGED)
             for place in self._sketchbook.nearest(sketch, self._query.sketched_proposals)
@@ -240,7 +240,11 @@ class Identifier:
     ) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
         chance = matching.chance_level(
-            clip.length_s, self._library_s, escalated=escalated, sketched=clip.sketch is not None
+            clip.length_s,
+            self._library_s,
+            self._params.peaks_per_s,
+            escalated=escalated,
+            sketched=clip.sketch is not None,
         )
         best: dict[int, Found] = {}
         aligned = self._aligned(clip, proposals)

@@ -163,7 +163,7 @@ class Indexer:
     def _wanting(self) -> frozenset[int]:
         """Tracks that lack sketches, or an embedding and its company where they shall have one."""
         with self._database.connect() as connection:
-            lacking = {*sketches.missing(connection, projections().digest)}
+            lacking = {*sketches.missing(connection, projections(self._params.sketch_words).digest)}
             if self._model:
                 lacking.update(vectors.missing(connection, self._model))
                 lacking.update(sections.missing(connection, self._model))

@@ -115,7 +115,8 @@ class _Intake:
 
     def _hearing(self, track_id: int, sound: Sound) -> bool:
         """Stores sketches and what models heard; says whether any of it is new."""
-        sketched = sketches.put(self._connection, track_id, projections().digest, sound.sketches)
+        version = projections(self._params.sketch_words).digest
+        sketched = sketches.put(self._connection, track_id, version, sound.sketches)
         if sound.hearing and self._model:
             self._put_hearing(track_id, self._model, sound.hearing)
         if sound.described:

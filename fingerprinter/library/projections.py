@@ -13,10 +13,10 @@ from fingerprinter.core.sketch import Projections
 _WEIGHTS = Path(__file__).parent / "weights" / "sketch.npz"  # scripts/train/sketches.py made it
 
 
-@lru_cache(maxsize=1)
-def projections() -> Projections:
-    """Read once."""
+@lru_cache(maxsize=2)
+def projections(words: int) -> Projections:
+    """The first ones, for sketches of so many words; read once."""
     with np.load(_WEIGHTS) as stored:
         arrays = {name: stored[name].astype(np.float32) for name in stored.files}
     digest = hashlib.blake2b(_WEIGHTS.read_bytes(), digest_size=8).hexdigest()
-    return Projections(**arrays, digest=digest)
+    return Projections(**arrays, digest=digest).first(words)

@@ -1,4 +1,4 @@
-"""The last minutes of a clip's peaks, while it comes in."""
+"""The last minutes of a clip, by its peaks and contrast, while it comes in."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core.peaks import Stretch, in_order, joined
+from fingerprinter.core.sketch import BANDS
+from fingerprinter.core.spectrogram import Floats
 from fingerprinter.core.trail import BESIDE_FRAMES, STEP_FRAMES, between
 from fingerprinter.types import Peaks
 
@@ -25,6 +27,7 @@ class Recent:
         self.peaks = self.greatest = Peaks(nothing, nothing, nothing)
         self.first, self.end, self.ended = 0.0, 0.0, False
         self._kept_frames = kept_frames
+        self._contrast = np.empty((0, BANDS), np.float32)  # of the last frames
 
     def push(self, stretch: Stretch) -> None:
         """What comes next."""
@@ -32,6 +35,8 @@ class Recent:
         self.first = max(self.first, self.end - self._kept_frames)
         self.peaks = between(in_order(joined([self.peaks, stretch.peaks])), self.first - 1, np.inf)
         self.greatest = self.peaks.take(self.peaks.grade == 0)
+        rows = np.concatenate([self._contrast, stretch.contrast])
+        self._contrast = rows[max(0, len(rows) - round(self._kept_frames)) :]
 
     def step(self, number: int) -> tuple[float, float] | None:
         """The frames of a step; None where the peaks in and beside it are not all known."""
@@ -42,11 +47,16 @@ class Recent:
             return start, min(end, self.end)
         return (start, end) if end + BESIDE_FRAMES < self.end else None
 
+    def contrast(self, start: float, end: float) -> Floats:
+        """(frames, bands) between two frames; see `fingerprinter.core.sketch`."""
+        first = round(self.end) - len(self._contrast)
+        return self._contrast[max(0, round(start) - first) : max(0, round(end) - first)]
+
     def window(self, start: float, end: float, known: npt.NDArray[np.bool_] | None = None) -> Peaks:
-        """The peaks between two frames, counted from the first of them.
+        """The peaks between two frames, counted from the first of them; at its end to the last.
 
         known: (n,) which of ``peaks`` are left out
         """
         peaks = self.peaks if known is None else self.peaks.take(~known)
-        inside = between(peaks, start - 0.5, end - 0.5)
+        inside = between(peaks, start - 0.5, end - 0.5 if end < self.end else np.inf)
         return replace(inside, frames=inside.frames - np.float32(start))

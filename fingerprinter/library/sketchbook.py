@@ -11,9 +11,8 @@ from fingerprinter.core.sketch import ClipSketch, Codes, Sketches
 from fingerprinter.library.projections import projections
 from fingerprinter.store import sketches
 
-# Every question reads all: 2 s of sound in 29 ms among 249 tracks, in 1.2 s among 10,000. Beyond
-# some 18,000 (64 MB) short clips are named by landmarks alone.
-_MOST_BYTES = 1 << 26
+# Every question reads all. Beyond some 16,000 tracks short clips are named by landmarks alone.
+_MOST_BYTES = 1 << 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +37,14 @@ class Sketchbook:
         return cls({})
 
     @classmethod
-    def read(cls, connection: Connection) -> Sketchbook:
-        """All of a library, none where there are too many; raises `CorruptionError`."""
+    def read(cls, connection: Connection, words: int) -> Sketchbook:
+        """All of a library, none where there are too many; raises `CorruptionError`.
+
+        words: of a sketch, see `LandmarkParams`
+        """
         if sketches.size(connection) > _MOST_BYTES:
             return cls.empty()
-        return cls(sketches.every(connection, projections().digest))
+        return cls(sketches.every(connection, projections(words).digest, words))
 
     def __len__(self) -> int:
         return len(self._ids)

@@ -14,6 +14,7 @@ import numpy as np
 
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.peaks import Stretch
+from fingerprinter.core.spectrogram import Floats
 from fingerprinter.core.trail import BESIDE_FRAMES, STEP_FRAMES, Course
 from fingerprinter.library.identification import Found
 from fingerprinter.library.recent import Recent
@@ -133,7 +134,7 @@ class TrackList:
     def _search(self, start: float, end: float) -> bool:
         """Whether something new was found in a window; it is followed."""
         self._last_search = start
-        for found in self._identify(self._unexplained(start, end)):
+        for found in self._identify(*self._unexplained(start, end)):
             course = course_of(found, start)
             if self._is_new(found, course, (start + end) / 2):
                 trail = Trail(found, course, self._stored(found.track_id))
@@ -142,13 +143,15 @@ class TrackList:
                 return True
         return False
 
-    def _unexplained(self, start: float, end: float) -> Peaks:
+    def _unexplained(self, start: float, end: float) -> tuple[Peaks, Floats | None]:
+        """The peaks of a window without those of what plays, and its contrast if nothing does."""
         known = np.zeros(len(self._clip.peaks), np.bool_)
         for number in steps_between(start, end):
             for trail in self._trails:
                 if trail.presence(number):
                     known |= trail.explained(self._clip, number)
-        return self._clip.window(start, end, known)
+        contrast = None if known.any() else self._clip.contrast(start, end)
+        return self._clip.window(start, end, known), contrast
 
     def _is_new(self, found: Found, course: Course, frame: float) -> bool:
         """Whether nothing is followed along its line yet."""

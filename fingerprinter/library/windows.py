@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.peaks import Stretch
 from fingerprinter.core.spectrogram import Floats
@@ -15,8 +13,8 @@ from fingerprinter.library.identification import Found
 from fingerprinter.library.recent import Recent
 from fingerprinter.types import Peaks
 
-Identify = Callable[[Peaks], Sequence[Found]]
-IdentifyShort = Callable[[Peaks, Floats | None], Sequence[Found]]  # with the contrast, if short
+# The recordings in some seconds of a clip; without contrast where not all of their sound is meant
+Identify = Callable[[Peaks, Floats | None], Sequence[Found]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ def course_of(found: Found, start: float) -> Course:
 
 
 def hear_first(
-    identify: IdentifyShort,
+    identify: Identify,
     stretches: Iterable[Stretch],
     params: LandmarkParams,
     query: QueryParams,
@@ -50,23 +48,18 @@ def hear_first(
 
 def _windows(
     stretches: Iterable[Stretch], params: LandmarkParams, query: QueryParams
-) -> Iterator[tuple[float, float, Peaks, Floats | None]]:
+) -> Iterator[tuple[float, float, Peaks, Floats]]:
     """(first frame, last frame, peaks, contrast) of overlapping windows, as soon as they are there.
 
-    A clip that is not much longer than one is one. Contrast: of a clip that is short enough.
+    A clip that is not much longer than one is one.
     """
     length, hop = query.window_s / params.hop_s, query.window_hop_s / params.hop_s
     clip, start = Recent(2 * length), 0.0
-    above: list[Floats] | None = []
     for stretch in stretches:
         clip.push(stretch)
-        if above is not None and clip.end * params.hop_s <= query.sketched_s:
-            above.append(stretch.contrast)
-        else:
-            above = None
         while clip.end - start > length + hop / 2 + 1:
-            yield start, start + length, clip.window(start, start + length), None
+            end = start + length
+            yield start, end, clip.window(start, end), clip.contrast(start, end)
             start += hop
     if clip.end:
-        contrast = np.concatenate(above) if above else None
-        yield start, clip.end, clip.window(start, np.inf), contrast
+        yield start, clip.end, clip.window(start, clip.end), clip.contrast(start, clip.end)

@@ -23,17 +23,20 @@ def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bo
     return not known
 
 
-def every(connection: Connection, version: str) -> dict[int, Codes]:
-    """The sketches of all tracks that have some of a version, by id; raises `CorruptionError`."""
+def every(connection: Connection, version: str, words: int) -> dict[int, Codes]:
+    """The sketches of all tracks that have some of a version, by id, (n, words) each.
+
+    Raises `CorruptionError`.
+    """
     wanted = select(sketch.c.track_id, sketch.c.data).where(sketch.c.version == version)
     found = {}
     for track_id, data in connection.execute(wanted.order_by(sketch.c.track_id)):
-        if len(data) % _STORED.itemsize:
+        if len(data) % (words * _STORED.itemsize):
             raise CorruptionError(
                 f"track {track_id}: {len(data)} bytes are no sketches;"
                 " remove the track and index it again"
             )
-        found[track_id] = np.frombuffer(data, _STORED).astype(np.uint64)
+        found[track_id] = np.frombuffer(data, _STORED).astype(np.uint64).reshape(-1, words)
     return found
 
 

@@ -70,7 +70,8 @@ def read_originals(database: Database) -> list[Original]:
     """Every track of a library that has peaks."""
     with database.connect() as connection:
         stored = dict(constellations.iterate(connection))
-        codes = sketches.every(connection, projections().digest)
+        version = projections(DEFAULT.sketch_words).digest
+        codes = sketches.every(connection, version, DEFAULT.sketch_words)
         return [
             Original(track, stored[track.id], peaks, codes[track.id])
             for track in tracks.iterate(connection)
@@ -114,9 +115,9 @@ class Fillers:
             codes = group[rng.integers(len(group))].sketches
             start = int(rng.integers(max(1, len(codes) - length)))
             passages.append(codes[start : start + length])
-        reversed_bits = rng.integers(1 << 64, dtype=np.uint64)
-        made: Codes = np.concatenate(passages)[:count] ^ reversed_bits
-        return made
+        made: Codes = np.concatenate(passages)[:count]
+        reversed_bits = rng.integers(1 << 64, size=made.shape[1], dtype=np.uint64)
+        return np.where(made.any(axis=1, keepdims=True), made ^ reversed_bits, made)
 
     def peaks(self, number: int) -> Peaks:
         """The peaks of a filler, sorted by frame; about as long as a real track."""

@@ -3,10 +3,10 @@
     python scripts/bench/frontier.py MUSIC... --outside FOLDER... -o RESULTS.json --plot FILE.png
 
 Listens to the music and draws the clips once, as `fingerprinter evaluate identify` does. Then, for
-each setting PEAKS_PER_SECONDxFAN_OUTxMAX_DT[xMAX_DF], it fills a library as `fingerprinter index`
-does, weighs its file, asks it for every clip and has the answers judged. Confidence was fitted to
-the default setting: recall is also told at the confidence above which 1 in 100 clips of outside
-music is answered. `--cache` keeps what was listened to and drawn.
+each setting PEAKS_PER_SECONDxFAN_OUTxMAX_DT[xMAX_DF][+SKETCH_WORDS], it fills a library as
+`fingerprinter index` does, weighs its file, asks it for every clip and has the answers judged.
+Confidence was fitted to the default setting: recall is also told at the confidence above which 1 in
+100 clips of outside music is answered. `--cache` keeps what was listened to and drawn.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ from fingerprinter.library.sketchbook import Sketchbook
 from fingerprinter.library.stored import peaks_of
 from fingerprinter.library.track_list import hear_all
 from fingerprinter.store import constellations, postings, tracks
+from fingerprinter.store import sketches as stored_sketches
 from fingerprinter.store.database import Database
 from fingerprinter.store.lookup import PostingIndex
 from fingerprinter.types import Match, Peaks
@@ -128,7 +129,7 @@ def question(clip: Clip) -> Question:
 def library(heard: Sequence[Heard], params: LandmarkParams) -> Iterator[Database]:
     """A library of the given parameters, in a file that is gone afterwards."""
     items = [
-        (each.file, replace(each.analysis, sound=replace(each.sound, constellation=packed)))
+        (each.file, replace(each.analysis, sound=kept(each.sound, packed, params)))
         for each, packed in zip(heard, packed_peaks(heard, params.peaks_per_s), strict=True)
     ]
     with (
@@ -139,6 +140,11 @@ def library(heard: Sequence[Heard], params: LandmarkParams) -> Iterator[Database
             take_in(connection, params, None, items)
         merge_segments(database, params)
         yield database
+
+
+def kept(sound: Sound, constellation: bytes, params: LandmarkParams) -> Sound:
+    sketches = np.ascontiguousarray(sound.sketches[:, : params.sketch_words])
+    return replace(sound, constellation=constellation, sketches=sketches)
 
 
 def packed_peaks(heard: Sequence[Heard], per_s: float) -> list[bytes]:
@@ -170,7 +176,7 @@ class Examiner:
     def __init__(self, connection: Connection, params: LandmarkParams, judge: Judge) -> None:
         self._connection, self._params, self._judge = connection, params, judge
         self._index = PostingIndex(connection, params)
-        self._sketchbook = Sketchbook.read(connection)
+        self._sketchbook = Sketchbook.read(connection, params.sketch_words)
         self._tracks = {track.id: track for track in tracks.iterate(connection)}
 
     def ask(self, asked: Question) -> Asked:
@@ -190,7 +196,7 @@ class Examiner:
     def _heard(self, identifier: Identifier, asked: Question) -> Sequence[windows.Heard]:
         """What the program hears in a clip: the best recording, or all where several are wanted."""
 
-        def identify(peaks: Peaks, contrast: Floats | None = None) -> Sequence[Found]:
+        def identify(peaks: Peaks, contrast: Floats | None) -> Sequence[Found]:
             return identifier.identify(peaks, MIN_CONFIDENCE, every=False, contrast=contrast)
 
         if asked.clip.condition.recordings > 1:
@@ -215,10 +221,17 @@ class Examiner:
 
 
 def parse(setting: str) -> LandmarkParams:
-    """PEAKS_PER_SECONDxFAN_OUTxMAX_DT[xMAX_DF]."""
-    peaks, fan_out, max_dt, *max_df = map(int, setting.split("x"))
-    widest = max_df[0] if max_df else DEFAULT.max_df
-    return replace(DEFAULT, peaks_per_s=float(peaks), fan_out=fan_out, max_dt=max_dt, max_df=widest)
+    """PEAKS_PER_SECONDxFAN_OUTxMAX_DT[xMAX_DF][+SKETCH_WORDS]."""
+    landmarks, _, words = setting.partition("+")
+    peaks, fan_out, max_dt, *max_df = map(int, landmarks.split("x"))
+    return replace(
+        DEFAULT,
+        peaks_per_s=float(peaks),
+        fan_out=fan_out,
+        max_dt=max_dt,
+        max_df=max_df[0] if max_df else DEFAULT.max_df,
+        sketch_words=int(words or DEFAULT.sketch_words),
+    )
 
 
 def sizes(connection: Connection) -> dict[str, float]:
@@ -232,6 +245,7 @@ def sizes(connection: Connection) -> dict[str, float]:
     parts = {
         "landmarks": marks.bytes,
         "peaks": constellations.size(connection),
+        "sketches": stored_sketches.size(connection),
         "file": pages * page,
     }
     per_hour = {f"{name}_mb": stored / 1e6 / (audio_s / 3600) for name, stored in parts.items()}

@@ -1,11 +1,11 @@
 """Learns the projections that sketches are made by; see `fingerprinter.core.sketch`.
 
-    python scripts/train/sketches.py MUSIC... --noise FOLDER... [--clips 4000] [--seed 12] -o FILE
+    python scripts/train/sketches.py MUSIC... --noise FOLDER... [--clips 12000] [--seed 12] -o FILE
 
 Draws stretches of the music and degrades each: synthetic rooms, noise at -7 to 9 dB (also slower
 and faster than it was recorded), both, and up to 9 ms early or late, since a clip begins anywhere
 within a frame. Canonical correlation in closed form: the projections of clean and of degraded
-windows that agree best, each independent of the others. Two minutes, no GPU; the same seed, files
+windows that agree best, each independent of the others. Five minutes, no GPU; the same seed, files
 and libraries give the same numbers to rounding.
 """
 
@@ -28,7 +28,7 @@ from fingerprinter.errors import AudioError
 from fingerprinter.evaluation.degrade import add_noise, is_audible, reverberated, rms
 from fingerprinter.evaluation.degrade.noise import synthetic_ambience
 
-STRETCH_S, WINDOWS = 5.0, 5  # of each stretch so many windows
+STRETCH_S, WINDOWS = 5.0, 6  # of each stretch so many windows
 EARLY_S = 140 / 16_000
 SPEEDS = (1.0, 0.6, 0.8, 1.3, 1.7)  # of noise: it is scarcer than music
 SYNTHETIC = 0.12  # share of the noise
@@ -133,7 +133,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("music", nargs="+", metavar="MUSIC")
     parser.add_argument("--noise", nargs="+", required=True, metavar="FOLDER")
-    parser.add_argument("--clips", type=int, default=4000)
+    parser.add_argument("--clips", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=12)
     parser.add_argument("-o", "--out", type=Path, required=True)
     given = parser.parse_args()

@@ -23,7 +23,7 @@ from fingerprinter.store import schema, sketches, tracks
 from fingerprinter.types import Tags
 
 SR = 16_000
-CODES = np.array([0, 1, 1 << 63, (1 << 64) - 1], np.uint64)
+CODES = np.array([[0, 1], [1 << 63, (1 << 64) - 1], [5, 7]], np.uint64)
 
 
 def add(connection: Connection, content_id: str) -> int:
@@ -38,15 +38,15 @@ def test_sketches_come_back_under_their_version(store: Store) -> None:
         assert not sketches.put(connection, one, "v1", CODES[::-1])  # known before
         assert sketches.put(connection, two, "v1", CODES[:0])
     with store.read() as connection:
-        found = sketches.every(connection, "v1")
+        found = sketches.every(connection, "v1", 2)
         assert {key: codes.tolist() for key, codes in found.items()} == {
             one: CODES[::-1].tolist(),
             two: [],
         }
-        assert sketches.every(connection, "v2") == {}
+        assert sketches.every(connection, "v2", 2) == {}
         assert sketches.missing(connection, "v1") == [none]
         assert sketches.missing(connection, "v2") == [one, two, none]
-        assert sketches.size(connection) == 8 * len(CODES)
+        assert sketches.size(connection) == CODES.nbytes
 
 
 def test_another_version_replaces_the_one_before(store: Store) -> None:
@@ -54,7 +54,7 @@ def test_another_version_replaces_the_one_before(store: Store) -> None:
         track_id = add(connection, "c")
         sketches.put(connection, track_id, "v1", CODES)
         assert sketches.put(connection, track_id, "v2", CODES[:1])
-        assert sketches.every(connection, "v1") == {}
+        assert sketches.every(connection, "v1", 2) == {}
         tracks.remove(connection, track_id)
         assert sketches.size(connection) == 0
 
@@ -63,9 +63,9 @@ def test_bytes_that_are_no_sketches_are_named(store: Store) -> None:
     with store.write() as connection:
         track_id = add(connection, "c")
         sketches.put(connection, track_id, "v", CODES)
-        connection.execute(update(schema.sketch).values(data=b"seven b"))
-        with pytest.raises(CorruptionError, match=f"track {track_id}: 7 bytes are no sketches"):
-            sketches.every(connection, "v")
+        connection.execute(update(schema.sketch).values(data=b"eight by"))
+        with pytest.raises(CorruptionError, match=f"track {track_id}: 8 bytes are no sketches"):
+            sketches.every(connection, "v", 2)
 
 
 @pytest.fixture
@@ -96,6 +96,10 @@ def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_l
         [with_them] = library.identify(clip, min_confidence=0.0)
         assert Path(str(with_them.track.path)).name == "2.flac"
         assert with_them.offset_s == pytest.approx(9.3, abs=0.05)
+        listed = library.identify(clip, min_confidence=0.0, every=True)
+        assert [(each.track.id, each.score) for each in listed] == [
+            (with_them.track.id, with_them.score)
+        ]
         with library._database.begin() as connection:
             connection.execute(delete(schema.sketch))
         library._sketches = None
@@ -110,15 +114,27 @@ def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_l
         assert library.index([music], embeddings=False).skipped == 4
 
 
+@pytest.mark.parametrize("profile, words", [("default", 6), ("compact", 2)])
+def test_a_profile_says_how_large_a_sketch_is(
+    library_url: str, music: Path, profile: str, words: int
+) -> None:
+    with open_library(library_url, profile=profile) as library:
+        library.index([music], embeddings=False)
+        with library._database.connect() as connection:
+            assert sketches.size(connection) == 4 * 19 * words * 8  # of 20 s each
+        [found] = library.identify((noisy_second(1, 5.2), SR), min_confidence=0.0)
+        assert Path(str(found.track.path)).name == "1.flac"
+
+
 def test_a_library_of_too_many_sketches_does_without(
     library_url: str, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_library(library_url) as library:
         library.index([music], embeddings=False)
         with library._database.connect() as connection:
-            assert len(Sketchbook.read(connection)) == 4
+            assert len(Sketchbook.read(connection, 6)) == 4
             monkeypatch.setattr("fingerprinter.library.sketchbook._MOST_BYTES", 100)
-            assert len(Sketchbook.read(connection)) == 0
+            assert len(Sketchbook.read(connection, 6)) == 0
         assert library.identify((play(2, 20)[5 * SR : 7 * SR], SR))
 
 
@@ -138,6 +154,6 @@ def test_a_removed_track_is_not_answered_and_a_new_one_is_at_once(
 
 def test_a_sketchbook_without_a_track_says_nothing_of_it() -> None:
     log_mag = log_spectrogram(play(0, 2), DEFAULT)
-    clip = clip_sketch(contrast(log_mag, 0, len(log_mag)), projections())
+    clip = clip_sketch(contrast(log_mag, 0, len(log_mag)), projections(6))
     assert Sketchbook.empty().nearest(clip, 3) == []
     assert Sketchbook.empty().score(clip, 5, 0.0) == 0.0

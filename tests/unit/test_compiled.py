@@ -15,9 +15,11 @@ from fingerprinter.core import compiled, landmarks, matching, peaks
 from fingerprinter.core.near import near_pairs, near_points
 from fingerprinter.core.packing import Blocks, encode_blocks
 from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.sketch import BANDS, Sketches, clip_sketch
 from fingerprinter.core.spectrogram import log_spectrogram
 from fingerprinter.core.warp import Warp, unwarped
 from fingerprinter.library import pace
+from fingerprinter.library.projections import projections
 from fingerprinter.types import Peaks
 
 pytest.importorskip("numba", reason="numba is not there yet for this Python; NumPy searches")
@@ -256,3 +258,18 @@ def test_without_machine_code_numpy_goes_on(
         compiled.load()
     assert compiled.kernels() is None
     assert [record.levelname for record in caplog.records] == ["INFO"]
+
+
+@given(SEEDS, st.integers(1, 400), st.sampled_from([1, 2, 6]))
+def test_places_most_like_a_clip(seed: int, frames: int, words: int) -> None:
+    rng = np.random.default_rng(seed)
+    recordings = [
+        rng.integers(1 << 64, size=(rng.integers(40), words), dtype=np.uint64) for _ in range(8)
+    ]
+    recordings[3][::5] = 0  # silence
+    known = Sketches(recordings)
+    above = rng.exponential(size=(frames, BANDS)).astype(np.float32)
+    clip = clip_sketch(above, projections(words))
+    plain, machine = both(lambda: known.nearest(clip, 6))
+    assert plain == machine
+    assert len({near.number for near in plain}) > 1

@@ -203,16 +203,16 @@ def test_confidence_rises_with_the_score(score: float, more: float, chance: floa
     assert confidence(chance, chance) == 0.5
 
 
-@given(st.floats(0.3, 20), st.floats(0, 10), st.floats(60, 1e9), st.booleans())
-def test_chance_reaches_more_in_short_clips_large_libraries_and_under_changes(
-    clip_s: float, longer: float, library_s: float, sketched: bool
+@given(st.floats(0.3, 20), st.floats(0, 10), st.floats(60, 1e9), st.floats(5, 60), st.booleans())
+def test_chance_reaches_more_in_short_clips_large_or_sparse_libraries_and_under_changes(
+    clip_s: float, longer: float, library_s: float, peaks_per_s: float, sketched: bool
 ) -> None:
     level = partial(matching.chance_level, escalated=False, sketched=sketched)
-    usual = level(clip_s, library_s)
-    assert level(clip_s + longer, library_s) <= usual
-    assert level(clip_s, 10 * library_s) >= usual
-    assert level(clip_s, library_s, escalated=True) > usual
-    assert level(clip_s, library_s, sketched=True) >= usual
+    usual = level(clip_s, library_s, peaks_per_s)
+    assert level(clip_s + longer, library_s, peaks_per_s) <= usual
+    assert level(clip_s, 10 * library_s, peaks_per_s) >= usual
+    assert level(clip_s, library_s, peaks_per_s / 2) >= usual
+    assert level(clip_s, library_s, peaks_per_s, escalated=True) > usual
 
 
 @pytest.mark.parametrize("tempo", [0.78, 0.9, 1.1, 1.3])

@@ -12,6 +12,7 @@ from fingerprinter.core.closeness import Closeness
 from fingerprinter.core.matching import Alignment
 from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
 from fingerprinter.core.peaks import Stretch
+from fingerprinter.core.spectrogram import Floats
 from fingerprinter.core.trail import Course
 from fingerprinter.core.warp import UNCHANGED, Warp, unwarped
 from fingerprinter.library.identification import Found
@@ -33,7 +34,7 @@ class Searcher:
     ) -> None:
         self.recordings, self.warps, self.asked, self.least = recordings, warps, 0, least
 
-    def __call__(self, window: Peaks) -> list[Found]:
+    def __call__(self, window: Peaks, _: Floats | None = None) -> list[Found]:
         self.asked += 1
         tried = [
             (*best_offset(unwarped(window, warp), recording), track_id, warp)
@@ -211,7 +212,7 @@ def test_short_clips_have_their_answer(duration_s: float, least: int) -> None:
 def test_a_long_clip_needs_more_than_one_answer() -> None:
     """An answer that the peaks along its line do not bear out is none."""
     (found,) = Searcher(RECORDINGS)(RECORDINGS[1].take(RECORDINGS[1].frames < 400))
-    track_list = TrackList(lambda _: [found], RECORDINGS.__getitem__, DEFAULT, DEFAULT_QUERY)
+    track_list = TrackList(lambda _, __: [found], RECORDINGS.__getitem__, DEFAULT, DEFAULT_QUERY)
     assert [each for part in stretches(clip_of(90), 90) for each in track_list.push(part)] == []
     assert track_list.close() == []
 
@@ -228,7 +229,7 @@ def test_cuts_do_not_matter(frames: int) -> None:
 
 
 def test_of_a_long_clip_only_the_last_minutes_are_kept() -> None:
-    track_list = TrackList(lambda _: [], RECORDINGS.__getitem__, DEFAULT, DEFAULT_QUERY)
+    track_list = TrackList(lambda _, __: [], RECORDINGS.__getitem__, DEFAULT, DEFAULT_QUERY)
     kept = [
         (track_list.push(part), len(track_list._clip.peaks))[1]
         for part in stretches(clip_of(1500), 1500)
