@@ -160,13 +160,14 @@ class Identifier:
         return found if _certainty(found) >= self._query.decisive else []
 
     def _unchanged(self, clip: _Clip, contrast: Floats | None) -> list[Found]:
-        proposals = self._propose([self._plain(clip.strong)], _INSIDE, self._query.proposals)
         if contrast is None or len(self._sketchbook) == 0:
-            return self._judge(clip, proposals)
+            return self._judge(clip, self._voted(clip, self._query))
+        most = self._query.sketched_proposals
+        proposals = self._voted(clip, replace(self._query, detunings=(0.0,), proposals=most))
         sketch = clip_sketch(contrast, projections(self._params.sketch_words))
         likely = [
             _Proposal(place.track_id, float(place.offset), 0.0, UNCHANGED)
-            for place in self._sketchbook.nearest(sketch, self._query.sketched_proposals)
+            for place in self._sketchbook.nearest(sketch, most)
             if not any(_are_one(place, proposal) for proposal in proposals)
         ]
         return self._judge(replace(clip, sketch=sketch), [*proposals, *likely])
@@ -198,9 +199,10 @@ class Identifier:
         marks = [landmarks_of(few, self._params, fan_out, phase) for phase in self._query.phases]
         return _Variant(UNCHANGED, marks)
 
-    def _plain(self, clip: Peaks) -> _Variant:
-        marks = shifted_landmarks(clip, self._params, self._query, self._query.fan_out)
-        return _Variant(UNCHANGED, marks)
+    def _voted(self, clip: _Clip, query: QueryParams) -> list[_Proposal]:
+        """Where all landmarks of the unchanged clip lie."""
+        marks = shifted_landmarks(clip.strong, self._params, query, query.fan_out)
+        return self._propose([_Variant(UNCHANGED, marks)], _INSIDE, query.proposals)
 
     def _warped(self, clip: Peaks, stage: Sequence[Warp]) -> list[_Variant]:
         made = warped_landmarks(clip, stage, self._params, self._query.warped_fan_out)
