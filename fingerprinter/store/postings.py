@@ -35,7 +35,7 @@ Hashes = npt.NDArray[np.uint32]
 
 PREFIX_SHIFT = 24  # posting_block.id = segment id << 24 | prefix
 PREFIX_MASK = (1 << PREFIX_SHIFT) - 1
-_BLOCK_LANDMARKS = 225  # half a KB to one: fills the pages of SQLite, inline in PostgreSQL
+_BLOCK_LANDMARKS = 150  # half a KB: fills the pages of SQLite, inline in PostgreSQL
 # Segments of one level that are merged. Up to 100,000 tracks each landmark is written 4.0 times
 # by merges, with 2 of them 5.3 times; a look-up reads six segments in the mean instead of five.
 _MERGE_FACTOR = 3
@@ -96,7 +96,7 @@ def opened(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
 
 
 def _prefix_bits(landmarks: int, bits: int) -> int:
-    """How many bits of the hash to cut by, so that a block is about a kilobyte."""
+    """How many bits of the hash to cut by, so that a block is about half a kilobyte."""
     blocks = max(1, landmarks // _BLOCK_LANDMARKS)
     return min(bits, PREFIX_SHIFT, blocks.bit_length() - 1)
 
