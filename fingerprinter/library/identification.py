@@ -35,6 +35,7 @@ _PLACES = 128  # with the most votes that are looked at, ...
 _WARPED_PLACES = 48  # ... under each of many warps
 # Parts of the clip at which its track is looked up: it may begin before its track or end behind.
 _INSIDE = (0.1, 0.5, 0.9)
+_FAINTEST = np.float32(-4.5)  # nepers of salience; hardly a peak has less
 _WARPED_INSIDE = (0.5,)  # many variants: only a clip that is half inside is found
 
 
@@ -186,12 +187,19 @@ class Identifier:
         return best
 
     def _sparse(self, clip: Peaks) -> Peaks:
-        """The few peaks that vote under every warp: the strongest low ones of the clip's middle."""
+        """The few peaks that vote under every warp: the strongest low ones of its best seconds.
+
+        The best are those whose peaks stand out most: where it is quiet, noise has taken them.
+        """
         few = densest(clip, self._query.warped_peaks_per_s, self._params)
-        half = self._query.warped_s / self._params.hop_s / 2
-        middle = float(few.frames[-1]) / 2 if len(few) else 0.0
-        kept = (few.bins <= self._query.warped_max_bin) & (np.abs(few.frames - middle) <= half)
-        return few.take(kept)
+        few = few.take(few.bins <= self._query.warped_max_bin)
+        if len(few) == 0:
+            return few
+        stands_out = (few.salience - _FAINTEST).clip(min=0)
+        total = np.concatenate([[0.0], np.cumsum(stands_out, dtype=np.float64)])
+        ends = np.searchsorted(few.frames, few.frames + self._query.warped_s / self._params.hop_s)
+        first = int((total[ends] - total[:-1]).argmax())
+        return few.take(np.arange(first, ends[first]))
 
     def _quick(self, clip: Peaks) -> _Variant:
         few = densest(clip, self._query.quick_peaks_per_s, self._params)
