@@ -35,8 +35,8 @@ _PLACES = 128  # with the most votes that are looked at, ...
 _WARPED_PLACES = 48  # ... under each of many warps
 # Parts of the clip at which its track is looked up: it may begin before its track or end behind.
 _INSIDE = (0.1, 0.5, 0.9)
-_FAINTEST = np.float32(-4.5)  # nepers of salience; hardly a peak has less
 _WARPED_INSIDE = (0.5,)  # many variants: only a clip that is half inside is found
+_FAINTEST = np.float32(-4.5)  # nepers of salience; hardly a peak has less
 
 
 @dataclass(frozen=True, slots=True)
