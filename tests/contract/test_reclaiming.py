@@ -32,11 +32,17 @@ def dialect() -> str:
 
 @pytest.fixture
 def database(library_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """A library whose segments were merged until there was but one: half of its table is empty."""
+    """A library whose segments were merged until there was but one: half of its table is empty.
+
+    No autovacuum comes in between: later segments would fill what it found empty.
+    """
     monkeypatch.setattr(postings, "_LEVEL_0", LANDMARKS)
     monkeypatch.setattr(reclaiming, "_PORTION", 1 << 16)
     monkeypatch.setattr(reclaiming, "_PATIENCE_S", (0.0, 0.2, 1.0))
     with Database.open(library_url) as database:
+        with database.begin() as connection:
+            never = "autovacuum_enabled = false, toast.autovacuum_enabled = false"
+            connection.execute(text(f"ALTER TABLE posting_block SET ({never})"))
         yield database
 
 
