@@ -36,7 +36,6 @@ _WARPED_PLACES = 48  # ... under each of many warps
 # Parts of the clip at which its track is looked up: it may begin before its track or end behind.
 _INSIDE = (0.1, 0.5, 0.9)
 _WARPED_INSIDE = (0.5,)  # many variants: only a clip that is half inside is found
-_FAINTEST = np.float32(-4.5)  # nepers of salience; hardly a peak has less
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +146,17 @@ class Identifier:
         found = [] if every else self._decided(clip)
         if not found:
             found = self._unchanged(clip, contrast)
-        if _certainty(found) < self._query.decisive:
-            found = max(found, self._escalated(clip), key=_certainty)
+        if not self._is_beyond_doubt(clip, found):
+            found = max(found, self._escalated(clip), key=_margin)
         return [self._retuned(clip, each) for each in found if each.confidence >= at_least]
+
+    def _is_beyond_doubt(self, clip: _Clip, found: Sequence[Found]) -> bool:
+        """Whether the best is certain without its sketches: drums are alike at any pitch."""
+        if not found:
+            return False
+        by_peaks = found[0].score - found[0].likeness
+        chance = self._chance(clip.length_s, escalated=False, sketched=False)
+        return matching.confidence(by_peaks, chance) >= self._query.decisive
 
     def _decided(self, clip: _Clip) -> list[Found]:
         """The places with the most votes, if the best of them is beyond doubt.
@@ -187,19 +194,12 @@ class Identifier:
         return best
 
     def _sparse(self, clip: Peaks) -> Peaks:
-        """The few peaks that vote under every warp: the strongest low ones of its best seconds.
-
-        The best are those whose peaks stand out most: where it is quiet, noise has taken them.
-        """
+        """The few peaks that vote under every warp: the strongest low ones of the clip's middle."""
         few = densest(clip, self._query.warped_peaks_per_s, self._params)
-        few = few.take(few.bins <= self._query.warped_max_bin)
-        if len(few) == 0:
-            return few
-        stands_out = (few.salience - _FAINTEST).clip(min=0)
-        total = np.concatenate([[0.0], np.cumsum(stands_out, dtype=np.float64)])
-        ends = np.searchsorted(few.frames, few.frames + self._query.warped_s / self._params.hop_s)
-        first = int((total[ends] - total[:-1]).argmax())
-        return few.take(np.arange(first, ends[first]))
+        half = self._query.warped_s / self._params.hop_s / 2
+        middle = float(few.frames[-1]) / 2 if len(few) else 0.0
+        kept = (few.bins <= self._query.warped_max_bin) & (np.abs(few.frames - middle) <= half)
+        return few.take(kept)
 
     def _quick(self, clip: Peaks) -> _Variant:
         few = densest(clip, self._query.quick_peaks_per_s, self._params)
@@ -249,13 +249,7 @@ class Identifier:
         self, clip: _Clip, proposals: Sequence[_Proposal], *, escalated: bool = False
     ) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
-        chance = matching.chance_level(
-            clip.length_s,
-            self._library_s,
-            self._params.peaks_per_s,
-            escalated=escalated,
-            sketched=clip.sketch is not None,
-        )
+        chance = self._chance(clip.length_s, escalated=escalated, sketched=clip.sketch is not None)
         best: dict[int, Found] = {}
         aligned = self._aligned(clip, proposals)
         for proposal, alignment in aligned[: self._query.warped_finalists if escalated else None]:
@@ -264,6 +258,15 @@ class Identifier:
             if before is None or found.score > before.score:
                 best[found.track_id] = found
         return sorted(best.values(), key=lambda found: -found.score)
+
+    def _chance(self, clip_s: float, *, escalated: bool, sketched: bool) -> float:
+        return matching.chance_level(
+            clip_s,
+            self._library_s,
+            self._params.peaks_per_s,
+            escalated=escalated,
+            sketched=sketched,
+        )
 
     def _aligned(
         self, clip: _Clip, proposals: Sequence[_Proposal]
@@ -350,6 +353,11 @@ def _are_one(place: Likely, proposal: _Proposal) -> bool:
     """Whether landmarks propose what sketches do."""
     same = place.track_id == proposal.track_id
     return same and abs(place.offset - proposal.offset) <= _ONE_FRAMES
+
+
+def _margin(found: Sequence[Found]) -> float:
+    """By how much the best of them stands above chance, in points."""
+    return found[0].score - found[0].chance if found else -np.inf
 
 
 def _certainty(found: Sequence[Found]) -> float:
