@@ -111,7 +111,7 @@ class QueryParams:
 
 
 DEFAULT = LandmarkParams()
-# 37 % of the bytes for hardly less recall, see docs/identification.md
+# A third of the bytes for hardly less recall, see docs/identification.md
 COMPACT = LandmarkParams(peaks_per_s=17.0, fan_out=2, sketch_words=2)
 PROFILES = {"default": DEFAULT, "compact": COMPACT}
 DEFAULT_QUERY = QueryParams()

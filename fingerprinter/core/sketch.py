@@ -278,15 +278,15 @@ class Sketches:
         windows = -(-len(clip.starts) // HOP)
         skipped = max(0, windows - 1 - _FIRST_WINDOWS) // 2
         codes = self._codes[: max(1, _FIRST_WORDS // min(windows, _FIRST_WINDOWS))]
-        rows = clip.codes[:, : len(codes)]
+        firsts = np.arange(phases) + skipped * HOP
+        lines = [np.arange(first, len(clip.starts), HOP)[:_FIRST_WINDOWS] for first in firsts]
+        rows = [clip.codes[line, : len(codes)] for line in lines]
+        weights = [_of_length_1(clip.weights[line]) for line in lines]
         for start in range(0, len(self._there), _AT_A_TIME):
             n = min(_AT_A_TIME, len(self._there) - start)
+            part = codes[:, start:], self._there[start:]
             for phase in range(phases):
-                line = np.arange(phase + skipped * HOP, len(clip.starts), HOP)[:_FIRST_WINDOWS]
-                weights = clip.weights[line]
-                weights = weights / np.linalg.norm(weights).clip(min=1e-9)
-                part = codes[:, start:], self._there[start:]
-                total = _agreement(*part, rows[line], weights, n)
+                total = _agreement(*part, rows[phase], weights[phase], n)
                 least = found[0, -1] if found.shape[1] == _BEST else 0.0
                 at = _greatest(total, _BEST, least)
                 more = np.stack([total[at], np.full(len(at), phase), start + at])
@@ -323,6 +323,11 @@ class Sketches:
         at = self._starts[number] + (frames + clip.starts[phase]) // HOP
         of, _, score = self._compared(clip, phase, at)
         return float(score[of == number].max(initial=0.0))
+
+
+def _of_length_1(weights: Floats) -> Floats:
+    made: Floats = weights / np.linalg.norm(weights).clip(min=1e-9)
+    return made
 
 
 def _greatest(values: Floats, most: int, least: float) -> Longs:

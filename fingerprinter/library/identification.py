@@ -188,7 +188,7 @@ class Identifier:
             proposals = self._propose(
                 self._warped(sparse, stage), _WARPED_INSIDE, self._query.warped_proposals
             )
-            best = max(best, self._judge(clip, proposals, escalated=True), key=_certainty)
+            best = max(best, self._judge(clip, proposals, escalated=True), key=_margin)
             if _certainty(best) >= self._query.decisive:
                 break
         return best

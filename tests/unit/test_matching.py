@@ -213,6 +213,7 @@ def test_chance_reaches_more_in_short_clips_large_or_sparse_libraries_and_under_
     assert level(clip_s, 10 * library_s, peaks_per_s) >= usual
     assert level(clip_s, library_s, peaks_per_s / 2) >= usual
     assert level(clip_s, library_s, peaks_per_s, escalated=True) > usual
+    assert level(clip_s, library_s, peaks_per_s, sketched=True) >= usual
 
 
 @pytest.mark.parametrize("tempo", [0.78, 0.9, 1.1, 1.3])
