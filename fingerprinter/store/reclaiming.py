@@ -25,13 +25,12 @@ from fingerprinter.store.engine import reading, writing
 from fingerprinter.store.shares import is_spread
 
 _WASTE = 1.33  # bytes of the table for each that lives, from which on work begins
-_ENOUGH = 1.15  # and at which it ends; after VACUUM FULL it is 1.09
+_ENOUGH = 1.15  # and at which it ends; after VACUUM FULL it is 1.03
 _LEAST = 1 << 20  # bytes: less is worth no work
 _SHARES = 8  # of the living bytes, one moved between two VACUUMs
 _PORTION = 8 << 20  # bytes in a transaction: a tenth of a second of a writer's turn, about
 _SAMPLE = 1 << 30  # bytes of a table that tell how many live: 3 % off, where they are a fifth of it
 _PATIENCE_S = (0.0, 1.0, 4.0)  # for readers who began before the last rows were moved
-_SETTLED = 0.875  # of the pages: they hold nothing that only older snapshots have, or lack
 _ROW_BYTES = 64  # headers and pointers of a row, here and in the TOAST table
 _LAST_ID = (1 << 63) - 1
 
@@ -45,7 +44,9 @@ _TABLES: Final = (
     " (SELECT reltoastrelid FROM pg_class WHERE oid = to_regclass('posting_block')))"
 )
 _BYTES = text(f"SELECT sum(pg_relation_size(oid)) {_TABLES}")
-_IS_SETTLED = text(f"SELECT sum(relallvisible) >= {_SETTLED} * sum(relpages) {_TABLES}")
+_UNSETTLED_BYTES = text(  # of pages with rows that only older snapshots have, or lack
+    "SELECT sum(relpages - relallvisible) * current_setting('block_size')::int " + _TABLES
+)
 _CAN_VACUUM = text(  # who is not the owner cannot; INDEX_CLEANUP came with PostgreSQL 12
     "SELECT pg_has_role(relowner, 'USAGE') AND current_setting('server_version_num')::int >= 120000"
     " FROM pg_class WHERE oid = to_regclass('posting_block')"
@@ -101,7 +102,7 @@ def _compact(engine: Engine, rows: int, living: int) -> None:
     most = max(1, rows * _PORTION // max(1, living))
     before: int | None = _LAST_ID
     with _session(engine) as session:
-        while _is_ready(session, _ENOUGH * living) and before is not None:
+        while _is_ready(session, living) and before is not None:
             before = _move(engine, before, most, living // _SHARES)
 
 
@@ -115,18 +116,21 @@ def _session(engine: Engine) -> Iterator[Connection]:
         yield session
 
 
-def _is_ready(session: Connection, enough: float) -> bool:
+def _is_ready(session: Connection, living: int) -> bool:
     """Vacuums; whether the table is still too large then, and the space of dropped rows free.
 
-    It is not while a reader may still look there, nor is a tail that only the lock of a reader
-    keeps from being cut off. PostgreSQL manual, "Routine Vacuuming" and "The Visibility Map".
+    It is not while a reader may still look there, who then sees all that was moved in at least
+    twice its bytes of pages: where it lay, and where it lies. Nor is a tail that only the lock of
+    a reader keeps from being cut off. PostgreSQL manual, "Routine Vacuuming" and "The Visibility
+    Map".
     """
+    settled = living / _SHARES / 2
     for pause_s in _PATIENCE_S:
         time.sleep(pause_s)
         session.exec_driver_sql(_VACUUM)
-        if _bytes(session) <= enough:
+        if _bytes(session) <= _ENOUGH * living:
             return False
-        if session.scalar(_IS_SETTLED) and session.scalar(_HAS_TAIL):
+        if session.scalar(_UNSETTLED_BYTES) <= settled and session.scalar(_HAS_TAIL):
             return True
     return False
 
