@@ -86,8 +86,8 @@ class QueryParams:
     # Fewer for each of the many changed tempos and pitches, and low ones: a bin number of 400
     # does not survive half a per cent of pitch. The right recording is among the first eight
     # for 155 of 156 clips of 13 kinds of change, 151 with 20 peaks and bins to 200.
-    warped_peaks_per_s: float = 25.0
-    warped_fan_out: int = 8
+    warped_peaks_per_s: float = 33.0
+    warped_fan_out: int = 6
     warped_max_bin: int = 256
     # The middle of a longer clip proposes enough: 141 instead of 142 of 144 clips of 5 and 10 s
     # are named, in half the time. Leaving the common hashes out costs more: 137.
@@ -104,6 +104,8 @@ class QueryParams:
     # are not detuned then: of 680 clips in noise and rooms 641 are named; with 16 places and three
     # detunings 640, which takes 20 ms more for a clip of 10 s.
     sketched_proposals: int = 6
+    warped_places: int = 32
+    likeliest: int = 6
     fits: float = 0.6  # share of the recording's peaks in a clip whose tempo is beyond doubt
     tempo_gain: float = 3.0  # points of score that another tempo must win: noise alone wins one
     window_s: float = 15.0  # longer clips are searched in windows ...

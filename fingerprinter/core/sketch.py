@@ -12,19 +12,24 @@ Chang et al. 2021, there with a network.
 2. Each *window* of 32 frames of contrast (1 s) makes a sketch of a recording.
 3. A clip has one at every frame, as numbers and not as signs, windows that reach beyond its ends
    included. Sketches on one line (32 frames of the clip are 32 of the recording) speak together.
+4. A *place* that is proposed under some change of tempo and pitch has the clip's contrast laid on
+   the recording's own windows: stretched over time, moved over the bands.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core import compiled
 from fingerprinter.core.spectrogram import Floats
+from fingerprinter.core.warp import Warp
 
 Longs = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint64]
@@ -45,14 +50,20 @@ _MEAN = 9  # frames and bands of the surroundings
 _TIMES, _PATTERNS = 16, 40  # cosines over time and over bands that are projected
 _LEAST_FRAMES = 5  # of a clip in a window
 _SILENT = 0.07  # of mean contrast; of 64,000 windows of music 85 are below, half of them at 0
+_LOWEST, _HIGHEST = np.log1p(np.array([_LOWEST_HZ, _HIGHEST_HZ]) / _BEND_HZ)
+
+
+def _hertz(bands: npt.NDArray[Any]) -> Doubles:
+    """Of places among the bands: nearly even below 150 Hz, then logarithmic."""
+    hz: Doubles = np.expm1(_LOWEST + bands / BANDS * (_HIGHEST - _LOWEST)) * _BEND_HZ
+    return hz
 
 
 @lru_cache(maxsize=1)
 def _edges() -> Longs:
-    """The first bin of each band, and the end: nearly even below 150 Hz, then logarithmic."""
-    low, high = np.log1p(np.array([_LOWEST_HZ, _HIGHEST_HZ]) / _BEND_HZ)
-    hz = np.expm1(np.linspace(low, high, BANDS + 1)) * _BEND_HZ
-    edges: Longs = np.rint(hz / _BIN_HZ).astype(np.int64)
+    """The first bin of each band, and the end."""
+    bins = _hertz(np.arange(BANDS + 1)) / _BIN_HZ
+    edges: Longs = np.rint(bins).astype(np.int64)
     return edges
 
 
@@ -96,10 +107,27 @@ def cosines(windows: Floats) -> Floats:
 
     windows: (n, WINDOW, BANDS); returns: (n, _TIMES * _PATTERNS)
     """
-    over_time, over_bands = _cosine_basis(WINDOW, _TIMES), _cosine_basis(BANDS, _PATTERNS)
-    patterns: Floats = (windows.reshape(-1, BANDS) @ over_bands).reshape(-1, WINDOW, _PATTERNS)
-    slow: Floats = over_time.T @ patterns
-    return slow.reshape(len(windows), -1)
+    patterns = windows.reshape(-1, BANDS) @ _cosine_basis(BANDS, _PATTERNS)
+    return _over_time(patterns.reshape(-1, WINDOW, _PATTERNS))
+
+
+def _over_time(patterns: Floats) -> Floats:
+    """(n, _TIMES * _PATTERNS) slow cosines of (n, WINDOW, _PATTERNS)."""
+    slow: Floats = _cosine_basis(WINDOW, _TIMES).T @ patterns
+    return slow.reshape(len(patterns), -1)
+
+
+@lru_cache(maxsize=256)
+def _patterns_at(pitch: float) -> Floats:
+    """(BANDS, _PATTERNS): what makes the recording's patterns of a clip's contrast at a pitch."""
+    basis = _cosine_basis(BANDS, _PATTERNS)
+    if pitch == 1.0:
+        return basis
+    hz = _hertz(np.arange(BANDS) + 0.5) * pitch  # of the recording's bands, in the clip
+    bands = (np.log1p(hz / _BEND_HZ) - _LOWEST) / (_HIGHEST - _LOWEST) * BANDS - 0.5
+    apart = np.abs(np.arange(BANDS)[:, None] - bands)
+    moved: Floats = (1 - apart).clip(min=0).astype(np.float32) @ basis
+    return moved
 
 
 @lru_cache(maxsize=2)
@@ -208,17 +236,58 @@ def clip_sketch(above: Floats, made: Projections) -> ClipSketch:
     """The windows of a clip; above: (frames, BANDS), its contrast."""
     n, reach = len(above), WINDOW - _LEAST_FRAMES
     starts = np.arange(-reach, max(-reach, n - _LEAST_FRAMES + 1))
-    padded = np.pad(above, ((WINDOW, WINDOW), (0, 0)))
+    padded = np.pad(above @ _patterns_at(1.0), ((WINDOW, WINDOW), (0, 0)))
     there = np.pad(np.ones(n, np.float32), WINDOW)
     places = starts[:, None] + WINDOW + np.arange(WINDOW)
-    windows, inside = padded[places], there[places]
+    values, weights = _values(padded[places], there[places], made)
+    return ClipSketch(values, _packed(values), starts, weights)
+
+
+def _values(patterns: Floats, inside: Floats, made: Projections) -> tuple[Floats, Floats]:
+    """((n, bits) of length 1, (n,) weights) of a clip's windows.
+
+    patterns: (n, WINDOW, _PATTERNS), 0 beyond the clip; the mean is taken out of them
+    inside: (n, WINDOW), 1 for frames of the clip
+    """
     share = inside.mean(axis=1)
-    mean = windows.sum(axis=(1, 2)) / np.maximum(inside.sum(axis=1) * BANDS, 1)
-    values = cosines((windows - mean[:, None, None]) * inside[:, :, None]) @ made.clip
+    # of the bands of a frame the first pattern is the sum, over the root of their number
+    mean = patterns[:, :, 0].sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
+    patterns[:, :, 0] -= mean[:, None] * inside
+    values = _over_time(patterns) @ made.clip
     values -= share[:, None] * made.clip_mean
     values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
-    weights = np.where(mean < _SILENT, 0, share).astype(np.float32)
-    return ClipSketch(values, _packed(values), starts, weights)
+    return values, np.where(mean < _SILENT * np.sqrt(BANDS), 0, share).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a clip may lie.
+
+    number: of the recording; offset: its frame at the clip's frame 0
+    warp: what was done to the recording
+    """
+
+    number: int
+    offset: float
+    warp: Warp
+
+
+def _laid(patterns: Floats, place: Place) -> tuple[int, Floats, Floats]:
+    """A clip's patterns on a recording's windows: (the first's number, patterns, inside).
+
+    patterns: (frames, _PATTERNS), at the place's pitch; returns (n, WINDOW, _PATTERNS) of them
+    and (n, WINDOW), as for `_values`
+    """
+    last = len(patterns) - 1
+    first = math.floor(place.offset / HOP)
+    end = math.floor((place.offset + last * place.warp.tempo) / HOP) + 1
+    at = (np.arange(first * HOP, end * HOP) - place.offset) / place.warp.tempo
+    inside = ((at >= 0) & (at <= last)).astype(np.float32)
+    before = np.floor(at).clip(0, last).astype(np.int64)
+    part = (at - before).astype(np.float32)[:, None]
+    rows = patterns[before] * (1 - part) + patterns[np.minimum(before + 1, last)] * part
+    rows *= inside[:, None]
+    return first, rows.reshape(-1, WINDOW, _PATTERNS), inside.reshape(-1, WINDOW)
 
 
 _APART = 24  # empty sketches between recordings: a line of 20 s leaves one before the next
@@ -226,7 +295,6 @@ _FIRST_WORDS = 12  # of a line, by which the likely places are found that are co
 _FIRST_WINDOWS = 6  # of a clip's middle, for that
 _AT_A_TIME = 1 << 16  # sketches that are compared at once: their sums, 256 KB, stay in a cache
 _BEST = 256  # lines that are compared in full
-_NEAR = 3  # frames by which an alignment of peaks and a line of sketches may differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +322,7 @@ class Sketches:
         parts = [gap, *(part for codes in recordings for part in (codes, gap))]
         self._codes = np.ascontiguousarray(np.concatenate(parts).T)  # (words, n)
         lengths = np.array([len(codes) for codes in recordings], np.int64)
-        self._starts = np.cumsum(lengths + _APART) - lengths
+        self._starts, self._lengths = np.cumsum(lengths + _APART) - lengths, lengths
         self._there: Mask = np.any(self._codes, axis=0)
 
     def nearest(self, clip: ClipSketch, most: int) -> list[Near]:
@@ -315,14 +383,33 @@ class Sketches:
         offset = (at - self._starts[number]) * HOP - clip.starts[phase]
         return number, offset, score.astype(np.float64)
 
-    def score(self, clip: ClipSketch, number: int, offset: float) -> float:
-        """How like a clip a place of a recording is, to within some frames; 0 or more."""
-        frames = np.arange(round(offset) - _NEAR, round(offset) + _NEAR + 1)
-        phase = (-frames - clip.starts[0]) % HOP
-        frames, phase = frames[phase < len(clip.starts)], phase[phase < len(clip.starts)]
-        at = self._starts[number] + (frames + clip.starts[phase]) // HOP
-        of, _, score = self._compared(clip, phase, at)
-        return float(score[of == number].max(initial=0.0))
+    def likeness(self, above: Floats, places: Sequence[Place], made: Projections) -> Doubles:
+        """(n,) how like a clip places of recordings are, in the units of `Near.score`.
+
+        above: (frames, BANDS), the clip's contrast
+        """
+        if not (len(above) and places):
+            return np.zeros(len(places))
+        pitches = {place.warp.pitch for place in places}
+        at_pitch = {pitch: above @ _patterns_at(pitch) for pitch in pitches}
+        laid = [_laid(at_pitch[place.warp.pitch], place) for place in places]
+        patterns, inside = (np.concatenate([each[part] for each in laid]) for part in (1, 2))
+        values, weights = _values(patterns, inside, made)
+        weights[inside.sum(axis=1) < _LEAST_FRAMES] = 0
+        of = np.repeat(np.arange(len(places)), [len(part) for _, part, _ in laid])
+        number = np.array([place.number for place in places])[of]
+        step = np.concatenate([first + np.arange(len(part)) for first, part, _ in laid])
+        total = np.bincount(of, weights * self._alike(values, number, step), len(places))
+        score: Doubles = total / np.sqrt(np.bincount(of, weights**2, len(places))).clip(min=1e-9)
+        return score
+
+    def _alike(self, values: Floats, number: Longs, step: Longs) -> Floats:
+        """(n,) how like a window each recording's sketch of this number is; 0 beyond its ends."""
+        valid = (step >= 0) & (step < self._lengths[number])
+        at = np.where(valid, self._starts[number] + step, 0)
+        signs = _signs(self._codes[:, at].T)
+        alike: Floats = np.einsum("nb,nb->n", values, signs) * (valid & self._there[at])
+        return alike
 
 
 def _of_length_1(weights: Floats) -> Floats:

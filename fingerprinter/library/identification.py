@@ -20,16 +20,15 @@ from fingerprinter.core.landmarks import landmarks_of, shifted_landmarks, warped
 from fingerprinter.core.matching import Alignment, Coincidences, Doubles, Longs, Votes
 from fingerprinter.core.params import LandmarkParams, QueryParams
 from fingerprinter.core.peaks import by_bin, densest
-from fingerprinter.core.sketch import ClipSketch, clip_sketch
 from fingerprinter.core.spectrogram import Floats
 from fingerprinter.core.warp import ESCALATION, TEMPOS, UNCHANGED, Warp, unwarped
-from fingerprinter.library.projections import projections
 from fingerprinter.library.sketchbook import Likely, Sketchbook
 from fingerprinter.library.stored import stored_peaks
 from fingerprinter.store import constellations
 from fingerprinter.store.lookup import GONE, MOST_POSTINGS, PostingIndex
 from fingerprinter.types import Landmarks, Peaks
 
+_BESIDE = (-2.0, 0.0, 2.0)  # frames by which peaks in a room may lie beside its sketches
 _ONE_FRAMES = 3.0  # places of a track that are one: their alignment is looked for that far
 _PLACES = 128  # with the most votes that are looked at, ...
 _WARPED_PLACES = 48  # ... under each of many warps
@@ -74,23 +73,24 @@ class _Clip:
 
     strong: the peaks that vote and align, as dense as `QueryParams` has them, of grade 0
     every: all that were found, of every grade; length_s: from the first to the last
-    sketch: None where it is not compared by sketches
+    contrast: None where it is not compared by sketches
     """
 
     strong: Peaks
     every: Peaks
     length_s: float
-    sketch: ClipSketch | None = None
+    contrast: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Proposal:
-    """A track that many landmarks agree on."""
+    """A track that many landmarks agree on, or that sketches find likely."""
 
     track_id: int
     offset: float
     excess: float
     warp: Warp
+    likeness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,17 +145,19 @@ class Identifier:
         clip = _Clip(densest(greatest, self._query.peaks_per_s, self._params), peaks, length_s)
         found = [] if every else self._decided(clip)
         if not found:
-            found = self._unchanged(clip, contrast)
-        if not self._is_beyond_doubt(clip, found):
+            if contrast is not None and len(self._sketchbook):
+                clip = replace(clip, contrast=contrast)
+            found = self._unchanged(clip)
+        if not self._is_beyond_doubt(clip, found, escalated=False):
             found = max(found, self._escalated(clip), key=_margin)
         return [self._retuned(clip, each) for each in found if each.confidence >= at_least]
 
-    def _is_beyond_doubt(self, clip: _Clip, found: Sequence[Found]) -> bool:
+    def _is_beyond_doubt(self, clip: _Clip, found: Sequence[Found], *, escalated: bool) -> bool:
         """Whether the best is certain without its sketches: drums are alike at any pitch."""
         if not found:
             return False
         by_peaks = found[0].score - found[0].likeness
-        chance = self._chance(clip.length_s, escalated=False, sketched=False)
+        chance = self._chance(clip.length_s, escalated=escalated, sketched=False)
         return matching.confidence(by_peaks, chance) >= self._query.decisive
 
     def _decided(self, clip: _Clip) -> list[Found]:
@@ -167,31 +169,50 @@ class Identifier:
         found = self._judge(clip, self._propose([quick], (0.5,), most, self._query.quick_postings))
         return found if _certainty(found) >= self._query.decisive else []
 
-    def _unchanged(self, clip: _Clip, contrast: Floats | None) -> list[Found]:
-        if contrast is None or len(self._sketchbook) == 0:
+    def _unchanged(self, clip: _Clip) -> list[Found]:
+        if clip.contrast is None:
             return self._judge(clip, self._voted(clip, self._query))
         most = self._query.sketched_proposals
         proposals = self._voted(clip, replace(self._query, detunings=(0.0,), proposals=most))
-        sketch = clip_sketch(contrast, projections(self._params.sketch_words))
         likely = [
-            _Proposal(place.track_id, float(place.offset), 0.0, UNCHANGED)
-            for place in self._sketchbook.nearest(sketch, most)
+            _Proposal(place.track_id, place.offset, 0.0, UNCHANGED)
+            for place in self._sketchbook.nearest(clip.contrast, most)
             if not any(_are_one(place, proposal) for proposal in proposals)
         ]
-        return self._judge(replace(clip, sketch=sketch), [*proposals, *likely])
+        return self._judge(clip, self._likeliest(clip.contrast, [*proposals, *likely]))
 
     def _escalated(self, clip: _Clip) -> list[Found]:
         """The best under any change: one kind after another, until one is beyond doubt."""
         sparse = self._sparse(clip.strong)
         best: list[Found] = []
         for stage in ESCALATION:
-            proposals = self._propose(
-                self._warped(sparse, stage), _WARPED_INSIDE, self._query.warped_proposals
-            )
-            best = max(best, self._judge(clip, proposals, escalated=True), key=_margin)
-            if _certainty(best) >= self._query.decisive:
+            found = self._judge(clip, self._changed(clip, sparse, stage), escalated=True)
+            best = max(best, found, key=_margin)
+            if self._is_beyond_doubt(clip, best, escalated=True):
                 break
         return best
+
+    def _changed(self, clip: _Clip, sparse: Peaks, stage: Sequence[Warp]) -> list[_Proposal]:
+        """What few peaks propose under many warps, those that sketches find likeliest."""
+        variants, query = self._warped(sparse, stage), self._query
+        if clip.contrast is None:
+            return self._propose(variants, _WARPED_INSIDE, query.warped_proposals)
+        proposals = self._propose(variants, _WARPED_INSIDE, query.warped_places)
+        return self._likeliest(clip.contrast, proposals)
+
+    def _likeliest(self, contrast: Floats, proposals: Sequence[_Proposal]) -> list[_Proposal]:
+        """Those that the clip's sketches and their votes make likeliest, best first."""
+        places = [Likely(each.track_id, each.offset, each.warp) for each in proposals]
+        likeness = self._sketchbook.likeness(contrast, places)
+        scores = [
+            matching.combined_score(0.0, proposal.excess, likeness=like)
+            for proposal, like in zip(proposals, likeness, strict=True)
+        ]
+        order = np.argsort(-np.array(scores), kind="stable")
+        return [
+            replace(proposals[i], likeness=float(likeness[i]))
+            for i in order[: self._query.likeliest]
+        ]
 
     def _sparse(self, clip: Peaks) -> Peaks:
         """The few peaks that vote under every warp: the strongest low ones of the clip's middle."""
@@ -249,11 +270,12 @@ class Identifier:
         self, clip: _Clip, proposals: Sequence[_Proposal], *, escalated: bool = False
     ) -> list[Found]:
         """Proposals weighed against the stored peaks, the best of each track, best first."""
-        chance = self._chance(clip.length_s, escalated=escalated, sketched=clip.sketch is not None)
+        sketched = clip.contrast is not None
+        chance = self._chance(clip.length_s, escalated=escalated, sketched=sketched)
         best: dict[int, Found] = {}
         aligned = self._aligned(clip, proposals)
-        for proposal, alignment in aligned[: self._query.warped_finalists if escalated else None]:
-            found = self._weigh(clip, proposal, alignment, chance)
+        aligned = aligned[: self._query.warped_finalists if escalated else None]
+        for found in self._likened(clip, [self._weigh(clip, *each, chance) for each in aligned]):
             before = best.get(found.track_id)
             if before is None or found.score > before.score:
                 best[found.track_id] = found
@@ -281,9 +303,10 @@ class Identifier:
                 track = self._tracks[proposal.track_id]
                 laid[key] = Coincidences(unwarped(clip.strong, proposal.warp), track)
             alignment = laid[key].near(proposal.offset)
-            rated.append(
-                (matching.combined_score(alignment.score, proposal.excess), proposal, alignment)
+            score = matching.combined_score(
+                alignment.score, proposal.excess, likeness=proposal.likeness
             )
+            rated.append((score, proposal, alignment))
         rated.sort(key=lambda each: -each[0])
         return [(proposal, alignment) for _, proposal, alignment in rated]
 
@@ -301,14 +324,17 @@ class Identifier:
             closeness=close,
             excess=proposal.excess,
             chance=chance,
-            likeness=self._likeness(clip, proposal.track_id, alignment.offset),
         )
         return found if proposal.warp == UNCHANGED else self._made_exact(clip, found)
 
-    def _likeness(self, clip: _Clip, track_id: int, offset: float) -> float:
-        if clip.sketch is None:
-            return 0.0
-        return self._sketchbook.score(clip.sketch, track_id, offset)
+    def _likened(self, clip: _Clip, weighed: Sequence[Found]) -> list[Found]:
+        """With the likeness of the clip's sketches, to some frames beside what peaks align."""
+        if clip.contrast is None:
+            return list(weighed)
+        places = [Likely(each.track_id, each.alignment.offset, each.warp) for each in weighed]
+        likeness = self._sketchbook.likeness(clip.contrast, places, _BESIDE)
+        pairs = zip(weighed, likeness, strict=True)
+        return [replace(found, likeness=float(like)) for found, like in pairs]
 
     def _made_exact(self, clip: _Clip, found: Found) -> Found:
         """With the warp of the line through what coincides, where that fits better."""
@@ -324,8 +350,13 @@ class Identifier:
         track = self._tracks[found.track_id]
         alignment = matching.align(unwarped(clip.strong, warp), track, offset)
         close = closeness(unwarped(clip.every, warp), track, alignment.offset)
-        alignment = replace(alignment, offset=close.offset)
-        return replace(found, warp=warp, alignment=alignment, closeness=close)
+        return replace(
+            found,
+            warp=warp,
+            alignment=replace(alignment, offset=close.offset),
+            closeness=close,
+            likeness=0.0,
+        )
 
     def _retuned(self, clip: _Clip, found: Found) -> Found:
         """At the tempo that fits best, where only a part of the clip fits.
@@ -337,7 +368,8 @@ class Identifier:
             return found
         track, here = self._tracks[found.track_id], found.alignment.offset
         warp, offset = matching.retuned(clip.strong, track, found.warp, here, TEMPOS)
-        other = self._made_exact(clip, self._laid(clip, found, warp, offset))
+        exact = self._made_exact(clip, self._laid(clip, found, warp, offset))
+        (other,) = self._likened(clip, [exact])
         return other if other.score > found.score + self._query.tempo_gain else found
 
     def _load(self, track_ids: set[int]) -> None:

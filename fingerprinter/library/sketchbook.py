@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy import Connection
 
-from fingerprinter.core.sketch import ClipSketch, Codes, Sketches
+from fingerprinter.core.sketch import Codes, Doubles, Place, Sketches, clip_sketch
+from fingerprinter.core.spectrogram import Floats
+from fingerprinter.core.warp import UNCHANGED, Warp
 from fingerprinter.library.projections import projections
 from fingerprinter.store import sketches
 
@@ -20,21 +23,22 @@ class Likely:
     """A place where a clip may lie; offset: the recording's frame at the clip's frame 0."""
 
     track_id: int
-    offset: int
+    offset: float
+    warp: Warp = UNCHANGED
 
 
 class Sketchbook:
     """The sketches of many tracks; those of removed ones do no harm."""
 
-    def __init__(self, of_tracks: Mapping[int, Codes]) -> None:
-        self._ids = list(of_tracks)
+    def __init__(self, of_tracks: Mapping[int, Codes], words: int) -> None:
+        self._ids, self._words = list(of_tracks), words
         self._numbers = {track_id: number for number, track_id in enumerate(self._ids)}
         self._sketches = Sketches(list(of_tracks.values()))
 
     @classmethod
     def empty(cls) -> Sketchbook:
         """That of a library without sketches."""
-        return cls({})
+        return cls({}, 0)
 
     @classmethod
     def read(cls, connection: Connection, words: int) -> Sketchbook:
@@ -44,19 +48,37 @@ class Sketchbook:
         """
         if sketches.size(connection) > _MOST_BYTES:
             return cls.empty()
-        return cls(sketches.every(connection, projections(words).digest, words))
+        return cls(sketches.every(connection, projections(words).digest, words), words)
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def nearest(self, clip: ClipSketch, most: int) -> list[Likely]:
-        """The places most like a clip, best first."""
+    def nearest(self, above: Floats, most: int) -> list[Likely]:
+        """The places most like an unchanged clip, best first; above: (frames, bands)."""
+        if not self._ids:
+            return []
+        clip = clip_sketch(above, projections(self._words))
         return [
-            Likely(self._ids[near.number], near.offset)
+            Likely(self._ids[near.number], float(near.offset))
             for near in self._sketches.nearest(clip, most)
         ]
 
-    def score(self, clip: ClipSketch, track_id: int, offset: float) -> float:
-        """How like a clip a place is, see `Sketches.score`; 0 of a track without sketches."""
-        number = self._numbers.get(track_id)
-        return 0.0 if number is None else self._sketches.score(clip, number, offset)
+    def likeness(
+        self, above: Floats, places: Sequence[Likely], beside: Sequence[float] = (0.0,)
+    ) -> Doubles:
+        """(n,) how like a clip places are, see `Sketches.likeness`; 0 of a track without sketches.
+
+        above: (frames, bands), the clip's contrast
+        beside: frames from each place to those of which the likeliest counts
+        """
+        found = np.zeros(len(places))
+        known = [i for i, place in enumerate(places) if place.track_id in self._numbers]
+        laid = [
+            Place(self._numbers[places[i].track_id], places[i].offset + frames, places[i].warp)
+            for i in known
+            for frames in beside
+        ]
+        if laid:
+            likeness = self._sketches.likeness(above, laid, projections(self._words))
+            found[known] = likeness.reshape(-1, len(beside)).max(axis=1)
+        return found

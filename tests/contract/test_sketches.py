@@ -14,11 +14,11 @@ from synthetic import play
 
 from fingerprinter import open_library
 from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.sketch import clip_sketch, contrast
+from fingerprinter.core.sketch import contrast, sketched
 from fingerprinter.core.spectrogram import log_spectrogram
 from fingerprinter.errors import CorruptionError
 from fingerprinter.library.projections import projections
-from fingerprinter.library.sketchbook import Sketchbook
+from fingerprinter.library.sketchbook import Likely, Sketchbook
 from fingerprinter.store import schema, sketches, tracks
 from fingerprinter.types import Tags
 
@@ -96,7 +96,7 @@ def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_l
         [with_them] = library.identify(clip, min_confidence=0.0)
         assert Path(str(with_them.track.path)).name == "2.flac"
         assert with_them.offset_s == pytest.approx(9.3, abs=0.05)
-        listed = library.identify(clip, min_confidence=0.0, every=True)
+        listed = library.identify(clip, min_confidence=0.5, every=True)
         assert [(each.track.id, each.score) for each in listed] == [
             (with_them.track.id, with_them.score)
         ]
@@ -153,7 +153,12 @@ def test_a_removed_track_is_not_answered_and_a_new_one_is_at_once(
 
 
 def test_a_sketchbook_without_a_track_says_nothing_of_it() -> None:
-    log_mag = log_spectrogram(play(0, 2), DEFAULT)
-    clip = clip_sketch(contrast(log_mag, 0, len(log_mag)), projections(6))
-    assert Sketchbook.empty().nearest(clip, 3) == []
-    assert Sketchbook.empty().score(clip, 5, 0.0) == 0.0
+    log_mag = log_spectrogram(play(0, 5), DEFAULT)
+    above = contrast(log_mag, 0, len(log_mag))
+    empty = Sketchbook.empty()
+    assert empty.nearest(above, 3) == []
+    assert empty.likeness(above, [Likely(5, 0.0), Likely(6, 3.5)], (-2.0, 2.0)).tolist() == [0, 0]
+    known = Sketchbook({3: sketched(above, projections(6))}, 6)
+    here, unknown = known.likeness(above, [Likely(3, 0.0), Likely(4, 0.0)])
+    assert here > 10
+    assert unknown == 0

@@ -13,6 +13,7 @@ from fingerprinter.core.sketch import (
     HOP,
     WINDOW,
     Floats,
+    Place,
     Sketcher,
     Sketches,
     clip_sketch,
@@ -21,6 +22,8 @@ from fingerprinter.core.sketch import (
     sketched,
 )
 from fingerprinter.core.spectrogram import log_spectrogram
+from fingerprinter.core.warp import UNCHANGED, Warp
+from fingerprinter.evaluation.degrade import stretched
 from fingerprinter.library.projections import projections
 
 HOP_SAMPLES = DEFAULT.hop_length
@@ -97,9 +100,10 @@ def test_a_noisy_second_is_most_like_its_own_place(start_s: float) -> None:
     assert near[0].offset == pytest.approx(first / HOP_SAMPLES, abs=2)
     assert near[0].score > near[1].score + 1
     assert [each.score for each in near] == sorted((n.score for n in near), reverse=True)
-    again = known.score(sketch, 4, first / HOP_SAMPLES)
-    assert again == pytest.approx(near[0].score)
-    assert known.score(sketch, 2, 100.0) < again - 1
+    places = [Place(4, first / HOP_SAMPLES, UNCHANGED), Place(2, 100.0, UNCHANGED)]
+    again, other = known.likeness(contrast_of(clip), places, projections(6))
+    assert again == pytest.approx(near[0].score, abs=1)
+    assert other < again - 1
 
 
 def test_a_clip_may_begin_before_its_recording_and_end_behind_it() -> None:
@@ -118,5 +122,44 @@ def test_nothing_is_like_a_clip_in_an_empty_library_or_too_short() -> None:
     clip = clip_sketch(contrast_of(play(0, 2)), projections(6))
     assert Sketches([]).nearest(clip, 3) == []
     assert Sketches([np.empty((0, 6), np.uint64)]).nearest(clip, 3) == []
-    nothing = clip_sketch(np.empty((0, BANDS), np.float32), projections(6))
-    assert Sketches([codes_of(play(1, 5))]).nearest(nothing, 3) == []
+    none = np.empty((0, BANDS), np.float32)
+    known = Sketches([codes_of(play(1, 5))])
+    assert known.nearest(clip_sketch(none, projections(6)), 3) == []
+    assert known.likeness(none, [Place(0, 1.0, UNCHANGED)], projections(6)).tolist() == [0.0]
+    assert len(known.likeness(contrast_of(play(1, 2)), [], projections(6))) == 0
+
+
+@pytest.mark.parametrize(
+    "warp", [Warp(0.8, 0.8), Warp(1.2, 1.2), Warp(0.85, 1.0), Warp(1.3, 1.0), Warp(1.0, 1.12)]
+)
+def test_a_changed_clip_is_like_its_place_under_its_change_alone(warp: Warp) -> None:
+    music = [play(seed, 20) for seed in range(3)]
+    known = Sketches([codes_of(samples) for samples in music])
+    start_s = 6.4
+    passage = music[1][round(start_s * DEFAULT.sr) : round((start_s + 7) * DEFAULT.sr)]
+    above = contrast_of(noisy(stretched(passage, warp)[: 4 * DEFAULT.sr], 3, 0.3))
+    offset = start_s / DEFAULT.hop_s
+    wrong = [
+        Place(1, offset, UNCHANGED),
+        Place(1, offset, Warp(warp.pitch, warp.tempo * 1.1)),
+        Place(1, offset + 50, warp),
+        Place(2, offset, warp),
+        Place(0, offset, warp),
+    ]
+    right, *others = known.likeness(above, [Place(1, offset, warp), *wrong], projections(6))
+    assert right > max(others) + 4
+
+
+def test_windows_beyond_a_recording_say_nothing() -> None:
+    music = [play(seed, 8) for seed in range(3)]
+    known = Sketches([codes_of(samples) for samples in music])
+    above = contrast_of(music[1])
+    places = [Place(number, offset, UNCHANGED) for number in range(3) for offset in (-900.0, 900.0)]
+    assert known.likeness(above, places, projections(6)).tolist() == [0.0] * 6
+    early = contrast_of(np.concatenate([np.zeros(DEFAULT.sr, np.float32), music[1]]))
+    before, inside = known.likeness(
+        early,
+        [Place(1, -DEFAULT.sr / HOP_SAMPLES, UNCHANGED), Place(1, 0.0, UNCHANGED)],
+        projections(6),
+    )
+    assert before > inside + 4
