@@ -16,7 +16,9 @@ from fingerprinter import open_library
 from fingerprinter.core.params import DEFAULT
 from fingerprinter.core.sketch import contrast, sketched
 from fingerprinter.core.spectrogram import log_spectrogram
+from fingerprinter.core.warp import Warp
 from fingerprinter.errors import CorruptionError
+from fingerprinter.evaluation.degrade import stretched
 from fingerprinter.library.projections import projections
 from fingerprinter.library.sketchbook import Likely, Sketchbook
 from fingerprinter.store import schema, sketches, tracks
@@ -112,6 +114,24 @@ def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_l
         [again] = library.identify(clip, min_confidence=0.0)
         assert (again.track.id, again.score) == (with_them.track.id, with_them.score)
         assert library.index([music], embeddings=False).skipped == 4
+
+
+@pytest.mark.parametrize("warp", [Warp(1.18, 1.0), Warp(0.88, 0.88), Warp(1.0, 1.12)])
+def test_sketches_say_more_of_a_changed_clip(library_url: str, music: Path, warp: Warp) -> None:
+    changed = stretched(play(3, 20)[4 * SR : 12 * SR], warp)[: 5 * SR]
+    noise = np.random.default_rng(5).standard_normal(len(changed)).astype(np.float32)
+    clip = changed + noise * np.float32(np.sqrt(np.mean(changed**2))), SR
+    with open_library(library_url) as library:
+        library.index([music], embeddings=False)
+        with_them = library.identify(clip, min_confidence=0.0)[0]
+        assert Path(str(with_them.track.path)).name == "3.flac"
+        assert with_them.offset_s == pytest.approx(4.0, abs=0.1)
+        assert (with_them.tempo, with_them.pitch) == pytest.approx((warp.tempo, warp.pitch), 0.01)
+        with library._database.begin() as connection:
+            connection.execute(delete(schema.sketch))
+        library._sketches = None
+        without = library.identify(clip, min_confidence=0.0)
+        assert not without or without[0].score < with_them.score - 8
 
 
 @pytest.mark.parametrize("profile, words", [("default", 6), ("compact", 2)])

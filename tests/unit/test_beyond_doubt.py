@@ -11,7 +11,7 @@ import pytest
 from fingerprinter.core.closeness import Closeness
 from fingerprinter.core.matching import Alignment
 from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
-from fingerprinter.core.warp import UNCHANGED, Warp
+from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp
 from fingerprinter.library.identification import Found, Identifier
 from fingerprinter.types import Peaks
 
@@ -38,3 +38,24 @@ def test_what_only_sketches_make_certain_is_held_against_changes(
     frames = np.linspace(0, 312, 700, dtype=np.float32)
     peaks = Peaks(frames, frames % 400, frames % 3)
     assert identifier.identify(peaks, 0.95, every=False) == [answer]
+
+
+@pytest.mark.parametrize("first, stages", [(DRUMS, 3), (WHOLE, 1)])
+def test_the_changes_are_gone_through_until_one_is_certain_without_sketches(
+    monkeypatch: pytest.MonkeyPatch, first: Found, stages: int
+) -> None:
+    index: Any = SimpleNamespace(frame_count=0)
+    connection: Any = None
+    identifier = Identifier(connection, index, DEFAULT, DEFAULT_QUERY)
+    judged = iter([[first], [], []])
+    asked: list[Any] = []
+    monkeypatch.setattr(Identifier, "_decided", lambda *_: [])
+    monkeypatch.setattr(Identifier, "_unchanged", lambda *_: [])
+    monkeypatch.setattr(Identifier, "_changed", lambda *stage: asked.append(stage[-1]) or [])
+    monkeypatch.setattr(Identifier, "_judge", lambda *_, **__: next(judged))
+    monkeypatch.setattr(Identifier, "_retuned", lambda _, __, found: found)
+    frames = np.linspace(0, 312, 700, dtype=np.float32)
+    assert identifier.identify(Peaks(frames, frames % 400, frames % 3), 0.95, every=False) == [
+        first
+    ]
+    assert asked == list(ESCALATION[:stages])
