@@ -28,7 +28,7 @@ from fingerprinter.store import constellations
 from fingerprinter.store.lookup import GONE, MOST_POSTINGS, PostingIndex
 from fingerprinter.types import Landmarks, Peaks
 
-_BESIDE = (-2.0, 0.0, 2.0)  # frames by which peaks in a room may lie beside its sketches
+_BESIDE = (-2.0, 0.0, 2.0)  # frames by which votes and peaks may lie beside what sketches find
 _ONE_FRAMES = 3.0  # places of a track that are one: their alignment is looked for that far
 _PLACES = 128  # with the most votes that are looked at, ...
 _WARPED_PLACES = 48  # ... under each of many warps
@@ -179,7 +179,7 @@ class Identifier:
             for place in self._sketchbook.nearest(clip.contrast, most)
             if not any(_are_one(place, proposal) for proposal in proposals)
         ]
-        return self._judge(clip, self._likeliest(clip.contrast, [*proposals, *likely]))
+        return self._judge(clip, self._likeliest(clip.contrast, [*proposals, *likely], _BESIDE))
 
     def _escalated(self, clip: _Clip) -> list[Found]:
         """The best under any change: one kind after another, until one is beyond doubt."""
@@ -198,12 +198,17 @@ class Identifier:
         if clip.contrast is None:
             return self._propose(variants, _WARPED_INSIDE, query.warped_proposals)
         proposals = self._propose(variants, _WARPED_INSIDE, query.warped_places)
-        return self._likeliest(clip.contrast, proposals)
+        return self._likeliest(clip.contrast, proposals, (0.0,))
 
-    def _likeliest(self, contrast: Floats, proposals: Sequence[_Proposal]) -> list[_Proposal]:
-        """Those that the clip's sketches and their votes make likeliest, best first."""
+    def _likeliest(
+        self, contrast: Floats, proposals: Sequence[_Proposal], beside: Sequence[float]
+    ) -> list[_Proposal]:
+        """Those that the clip's sketches and their votes make likeliest, best first.
+
+        beside: frames from each place to those that are looked at; see `Sketchbook.likeness`
+        """
         places = [Likely(each.track_id, each.offset, each.warp) for each in proposals]
-        likeness = self._sketchbook.likeness(contrast, places)
+        likeness = self._sketchbook.likeness(contrast, places, beside)
         scores = [
             matching.combined_score(0.0, proposal.excess, likeness=like)
             for proposal, like in zip(proposals, likeness, strict=True)
