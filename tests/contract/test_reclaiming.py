@@ -77,7 +77,7 @@ def seen(database: Database) -> tuple[Any, float]:
         return content(connection), size / living
 
 
-# Another transaction that runs, of an autovacuum for one, would have it keep what is older too.
+# One that began beside another transaction, an autovacuum's for one, keeps what is newer than that.
 _IS_ALONE = (
     "SELECT pg_snapshot_xmin(pg_current_snapshot()) = pg_snapshot_xmax(pg_current_snapshot())"
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,40 +23,41 @@ HIGHER = Found(
 )
 
 
+def identified(monkeypatch: pytest.MonkeyPatch, **stages: Callable[..., Any]) -> list[Found]:
+    """What comes of a clip whose stages of the search answer so, the quick one nothing."""
+    answers = {"_decided": lambda *_: [], "_retuned": lambda _, __, found: found, **stages}
+    for name, answer in answers.items():
+        monkeypatch.setattr(Identifier, name, answer)
+    index: Any = SimpleNamespace(frame_count=0)
+    connection: Any = None
+    frames = np.linspace(0, 312, 700, dtype=np.float32)
+    peaks = Peaks(frames, frames % 400, frames % 3)
+    return Identifier(connection, index, DEFAULT, DEFAULT_QUERY).identify(peaks, 0.95, every=False)
+
+
 @pytest.mark.parametrize("unchanged, answer", [(DRUMS, HIGHER), (WHOLE, WHOLE)])
 def test_what_only_sketches_make_certain_is_held_against_changes(
     monkeypatch: pytest.MonkeyPatch, unchanged: Found, answer: Found
 ) -> None:
     """Drums are alike at any pitch; both answers would be certain with their likeness."""
-    index: Any = SimpleNamespace(frame_count=0)
-    connection: Any = None
-    identifier = Identifier(connection, index, DEFAULT, DEFAULT_QUERY)
-    monkeypatch.setattr(Identifier, "_decided", lambda *_: [])
-    monkeypatch.setattr(Identifier, "_unchanged", lambda *_: [unchanged])
-    monkeypatch.setattr(Identifier, "_escalated", lambda *_: [HIGHER])
-    monkeypatch.setattr(Identifier, "_retuned", lambda _, __, found: found)
     assert min(DRUMS.confidence, WHOLE.confidence, HIGHER.confidence) >= DEFAULT_QUERY.decisive
-    frames = np.linspace(0, 312, 700, dtype=np.float32)
-    peaks = Peaks(frames, frames % 400, frames % 3)
-    assert identifier.identify(peaks, 0.95, every=False) == [answer]
+    found = identified(
+        monkeypatch, _unchanged=lambda *_: [unchanged], _escalated=lambda *_: [HIGHER]
+    )
+    assert found == [answer]
 
 
 @pytest.mark.parametrize("first, stages", [(DRUMS, 3), (WHOLE, 1)])
 def test_the_changes_are_gone_through_until_one_is_certain_without_sketches(
     monkeypatch: pytest.MonkeyPatch, first: Found, stages: int
 ) -> None:
-    index: Any = SimpleNamespace(frame_count=0)
-    connection: Any = None
-    identifier = Identifier(connection, index, DEFAULT, DEFAULT_QUERY)
     judged = iter([[first], [], []])
     asked: list[Any] = []
-    monkeypatch.setattr(Identifier, "_decided", lambda *_: [])
-    monkeypatch.setattr(Identifier, "_unchanged", lambda *_: [])
-    monkeypatch.setattr(Identifier, "_changed", lambda *stage: asked.append(stage[-1]) or [])
-    monkeypatch.setattr(Identifier, "_judge", lambda *_, **__: next(judged))
-    monkeypatch.setattr(Identifier, "_retuned", lambda _, __, found: found)
-    frames = np.linspace(0, 312, 700, dtype=np.float32)
-    assert identifier.identify(Peaks(frames, frames % 400, frames % 3), 0.95, every=False) == [
-        first
-    ]
+    found = identified(
+        monkeypatch,
+        _unchanged=lambda *_: [],
+        _changed=lambda *stage: asked.append(stage[-1]) or [],
+        _judge=lambda *_, **__: next(judged),
+    )
+    assert found == [first]
     assert asked == list(ESCALATION[:stages])
