@@ -30,6 +30,20 @@ hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option without which tests marked `stress` are deselected."""
+    parser.addoption("--stress", action="store_true", help="run the tests that take minutes too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselects the tests that take minutes unless they are asked for."""
+    if config.getoption("--stress"):
+        return
+    slow = [item for item in items if item.get_closest_marker("stress")]
+    items[:] = [item for item in items if not item.get_closest_marker("stress")]
+    config.hook.pytest_deselected(items=slow)
+
+
 @dataclass(frozen=True)
 class PostgresServer:
     """A running server that only these tests know."""
