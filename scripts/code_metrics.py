@@ -1,0 +1,269 @@
+"""Measures the code itself: functions on the main roads, files, callers, lines, words.
+
+    python scripts/code_metrics.py [--json FILE]
+
+A road is one command run in a fresh process on the ten tracks of `tests/music`: `index` of one
+file, `identify` of a clean clip of 10 s, `similar` of one track. Counted are the functions of the
+package that are entered, each once, in the process and in its worker processes; comprehensions and
+lambdas count, bodies of modules and classes do not. Machine code is not loaded for one clip.
+
+A private function has one caller where one other function of its file, or the file outside its
+functions, names it. The length of a function is from its `def` to its last line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import wave
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "fingerprinter"
+MUSIC = ROOT / "tests" / "music"
+TRACK = MUSIC / "kenta_cho-stg3.ogg"
+CLIP_START_S, CLIP_S, SR = 12.0, 10.0, 16_000
+
+# Python runs this at the start of each process of a road. What is entered is written down at
+# once, since worker processes are killed at the end.
+TRACER = """
+import inspect, os, sys, threading
+
+_log = os.open(os.environ["ROAD_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+_seen = set()
+
+def _profile(frame, event, argument):
+    code = frame.f_code
+    if event == "call" and code not in _seen:
+        _seen.add(code)
+        ours = code.co_filename.startswith(os.environ["ROAD_PACKAGE"] + os.sep)
+        if ours and code.co_flags & inspect.CO_OPTIMIZED:
+            line = f"{code.co_filename}\\t{code.co_qualname}\\t{code.co_firstlineno}\\n"
+            os.write(_log, line.encode())
+
+threading.setprofile(_profile)
+sys.setprofile(_profile)
+"""
+PROGRAM = "from fingerprinter.cli import main; main()"
+
+
+class Roads:
+    """A small library, and commands that are run on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._db = folder, folder / "music.db"
+        tracer = folder / "tracer"
+        tracer.mkdir()
+        (tracer / "sitecustomize.py").write_text(TRACER, encoding="utf-8")
+        self._tracer = tracer
+
+    def measure(self) -> dict[str, list[str]]:
+        """Returns the functions that each road enters, by name."""
+        self._run(self._db, "index", str(MUSIC))
+        clip = self._write_clip()
+        return {
+            "index": self._traced(self._folder / "one.db", "index", str(TRACK), "--jobs", "1"),
+            "identify": self._traced(self._db, "identify", str(clip)),
+            "similar": self._traced(self._db, "similar", str(TRACK)),
+        }
+
+    def _write_clip(self) -> Path:
+        """Writes the clip by FFmpeg's library, without the package."""
+        resampler = av.AudioResampler("s16", "mono", SR)
+        with av.open(str(TRACK)) as audio:
+            pieces = [
+                out.to_ndarray()[0]
+                for frame in audio.decode(audio=0)
+                for out in resampler.resample(frame)
+            ]
+        start = round(CLIP_START_S * SR)
+        samples = np.concatenate(pieces)[start : start + round(CLIP_S * SR)]
+        path = self._folder / "clip.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(SR)
+            file.writeframes(samples.astype("<i2").tobytes())
+        return path
+
+    def _traced(self, db: Path, *arguments: str) -> list[str]:
+        log = self._folder / "entered"
+        log.unlink(missing_ok=True)
+        more = {"ROAD_LOG": str(log), "ROAD_PACKAGE": str(PACKAGE)}
+        self._run(db, *arguments, path=f"{self._tracer}{os.pathsep}{ROOT}", more=more)
+        return sorted({named(line) for line in log.read_text(encoding="utf-8").splitlines()})
+
+    def _run(
+        self, db: Path, *arguments: str, path: str = str(ROOT), more: dict[str, str] | None = None
+    ) -> None:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": path,
+            "FINGERPRINTER_CACHE": str(self._folder / "cache"),
+            **(more or {}),
+        }
+        command = [sys.executable, "-c", PROGRAM, "--db", str(db), *arguments]
+        subprocess.run(command, check=True, env=environment, capture_output=True, cwd=ROOT)
+
+
+def named(line: str) -> str:
+    """Returns a function's module, name and line, of a line of the tracer."""
+    file, name, number = line.split("\t")
+    return f"{Path(file).relative_to(PACKAGE).as_posix()}:{number} {name}"
+
+
+@dataclass
+class Functions:
+    """What the package defines, in one file or in all."""
+
+    lengths: list[int] = field(default_factory=list)
+    private: int = 0
+    one_caller: int = 0
+
+    def add(self, other: Functions) -> None:
+        self.lengths += other.lengths
+        self.private += other.private
+        self.one_caller += other.one_caller
+
+
+class _Scan(ast.NodeVisitor):
+    """Notes each function of a file, and from which functions each name is used."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+        self.private: list[str] = []
+        self.users: defaultdict[str, set[str]] = defaultdict(set)
+        self._inside: list[str] = []
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._function(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._function(node)
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self.lengths.append((node.end_lineno or node.lineno) - node.lineno + 1)
+        if node.name.startswith("_") and not node.name.endswith("__"):
+            self.private.append(node.name)
+        for outside in [*node.decorator_list, *node.args.defaults]:
+            self.visit(outside)
+        self._inside.append(f"{node.name}:{node.lineno}")
+        for statement in node.body:
+            self.visit(statement)
+        self._inside.pop()
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self._use(node.id)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        if isinstance(node.ctx, ast.Load):
+            self._use(node.attr)
+        self.visit(node.value)
+
+    def _use(self, name: str) -> None:
+        inner = self._inside[-1] if self._inside else ""
+        if not inner.startswith(f"{name}:"):  # calling itself is no caller
+            self.users[name].add(inner)
+
+
+def functions_of(path: Path) -> Functions:
+    """Returns how many functions a file defines, how long, and which have one caller."""
+    scan = _Scan()
+    scan.visit(ast.parse(path.read_text(encoding="utf-8")))
+    alone = sum(len(scan.users[name]) == 1 for name in scan.private)
+    return Functions(scan.lengths, len(scan.private), alone)
+
+
+def python_files(folder: Path) -> Iterator[Path]:
+    yield from sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def lines_of(paths: Sequence[Path]) -> int:
+    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
+
+
+def words_of(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").split())
+
+
+def room(entry: str) -> str:
+    """Returns the sub-package of a function on a road."""
+    file = entry.partition(":")[0]
+    return file.rpartition("/")[0] or file
+
+
+def metrics() -> dict[str, Any]:
+    """Returns all that is measured."""
+    with tempfile.TemporaryDirectory(prefix="code-metrics-") as folder:
+        roads = Roads(Path(folder)).measure()
+    files, scripts = list(python_files(PACKAGE)), list(python_files(ROOT / "scripts"))
+    total = Functions()
+    for path in files:
+        total.add(functions_of(path))
+    packages = Counter(path.parent.relative_to(ROOT).as_posix() for path in files)
+    documents = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
+    return {
+        "roads": {name: len(entered) for name, entered in roads.items()},
+        "roads_by_package": {
+            name: dict(sorted(Counter(map(room, entered)).items()))
+            for name, entered in roads.items()
+        },
+        "files": {"all": len(files), **dict(sorted(packages.items()))},
+        "functions": {
+            "all": len(total.lengths),
+            "private": total.private,
+            "private_with_one_caller": total.one_caller,
+            "mean_length": round(sum(total.lengths) / len(total.lengths), 2),
+        },
+        "lines": {
+            "fingerprinter": lines_of(files),
+            "scripts": lines_of(scripts),
+            "tests": lines_of(list(python_files(ROOT / "tests"))),
+        },
+        "words": {
+            "all": sum(map(words_of, documents)),
+            **{path.relative_to(ROOT).as_posix(): words_of(path) for path in documents},
+        },
+        "entered": roads,
+    }
+
+
+def table(found: dict[str, Any]) -> str:
+    """Returns the numbers, one a line."""
+    lines = []
+    for title in ("roads", "roads_by_package", "files", "functions", "lines", "words"):
+        lines.append(title.replace("_", " "))
+        for name, value in found[title].items():
+            shown = value
+            if isinstance(value, dict):
+                shown = ", ".join(f"{key} {number}" for key, number in value.items())
+            lines.append(f"  {name:40} {shown}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Prints a table, and writes everything as JSON where that is asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, names too")
+    given = parser.parse_args()
+    found = metrics()
+    print(table(found))
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
