@@ -12,7 +12,7 @@ and onnxruntime, so a file is compared exactly only where it was written.
 The suite "box" asks the ten tracks of `tests/music` 37 clips; `tests/golden` uses it. It asks them
 twice, the first time without machine code, whose Fourier transform has other last bits. The suite
 "full" has 30 generated pieces and three copies of them as well, and asks 333 clips, five
-long mixes and about 70 other questions.
+long mixes and 93 other questions.
 
 --db URL    use databases that are made on, and dropped from, this PostgreSQL server
 --postgres  the same on a private server that is started for this run
