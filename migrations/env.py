@@ -1,10 +1,10 @@
-"""Runs migrations within the transaction of whoever asked (`fingerprinter.store.migration`)."""
+"""Runs migrations within the transaction of whoever asked (`fingerprinter.store.engine.migration`)."""
 
 from __future__ import annotations
 
 from alembic import context
 
-from fingerprinter.store import schema
+from fingerprinter.store.tables import schema
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -214,7 +214,7 @@ class Block:
         alive = self.alive
         return Block(self.kernel[..., alive], self.bias[alive], self.norm.take(alive))
 
-    def hearing(self, which: Mask) -> Block:
+    def embeddings(self, which: Mask) -> Block:
         """With only some of the frequencies (that is, features) of its input."""
         return Block(self.kernel[:, which], self.bias, self.norm)
 
@@ -284,7 +284,7 @@ def build(variables: Variables) -> onnx.ModelProto:
     value = graph.normalised(value, Norm.read(variables, 0))
     blocks = [Block.read(variables, number) for number in range(8)]
     front = graph.add("Concat", *(graph.front(value, b.living()) for b in blocks[:5]), axis=1)
-    first = graph.middle(front, blocks[5].hearing(alive_in_front(blocks)))
+    first = graph.middle(front, blocks[5].embeddings(alive_in_front(blocks)))
     second = graph.add("Add", graph.middle(first, blocks[6]), first)
     third = graph.add("Add", graph.middle(second, blocks[7]), second)
     features = graph.add("Concat", front, first, second, third, axis=1)

@@ -49,11 +49,11 @@ import sqlalchemy
 from threadpoolctl import threadpool_limits
 
 from fingerprinter.audio import read_samples
-from fingerprinter.core import compiled
+from fingerprinter.core.numeric import compiled
 from fingerprinter.evaluation import CONDITIONS, Condition, Sounds
 from fingerprinter.evaluation.clips import Recording, draw_clip
 from fingerprinter.library import Library, open_library
-from fingerprinter.library.filters import TrackFilter
+from fingerprinter.library.similar.filters import TrackFilter
 
 MUSIC = Path(__file__).resolve().parent.parent / "tests" / "music"
 SEED = 7

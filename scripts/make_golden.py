@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinter.audio import read_samples
-from fingerprinter.core.constellation import pack_peaks, unpack_peaks
-from fingerprinter.core.landmarks import landmarks_of
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.core.fingerprint.constellation import pack_peaks, unpack_peaks
+from fingerprinter.core.fingerprint.landmarks import make_landmarks
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 GOLDEN = TESTS / "golden"
@@ -29,12 +29,12 @@ DURATION_S = 10
 def constellation_of_source() -> bytes:
     """The packed peaks of the recording's first seconds, as a library would keep them."""
     samples = read_samples(TESTS / "music" / SOURCE, DEFAULT.sr)[: DURATION_S * DEFAULT.sr]
-    return pack_peaks(densest(find_peaks([samples], DEFAULT), DEFAULT.peaks_per_s, DEFAULT))
+    return pack_peaks(limit_density(find_peaks([samples], DEFAULT), DEFAULT.peaks_per_s, DEFAULT))
 
 
 def landmarks_of_constellation(constellation: bytes) -> np.ndarray[tuple[int, int], np.dtype]:
     """(n, 2) uint32: hash and frame of each landmark, sorted."""
-    marks = landmarks_of(unpack_peaks(constellation), DEFAULT, DEFAULT.fan_out)
+    marks = make_landmarks(unpack_peaks(constellation), DEFAULT, DEFAULT.fan_out)
     order = np.lexsort((marks.frames, marks.hashes))
     return np.stack([marks.hashes, marks.frames.astype(np.uint32)], axis=1)[order]
 

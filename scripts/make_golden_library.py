@@ -21,9 +21,10 @@ from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
-from fingerprinter.library import Library, indexing, open_library
-from fingerprinter.store import archive
-from fingerprinter.store.schema import SCHEMA_HEAD
+from fingerprinter.library import Library, open_library
+from fingerprinter.library.indexing import indexer
+from fingerprinter.store.maintain import archive
+from fingerprinter.store.tables.schema import SCHEMA_HEAD
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 GOLDEN = TESTS / "golden"
@@ -33,7 +34,7 @@ REMOVED = "stephen_m_cameron-lucky_13.ogg"
 
 def make(path: Path, exported: Path) -> dict[str, object]:
     """Fills a library and exports it; what is to be found in it."""
-    with mock.patch.object(indexing, "merge_segments"), open_library(path) as library:
+    with mock.patch.object(indexer, "merge_segments"), open_library(path) as library:
         library.index([TESTS / "music" / name for name in (KEPT[0], REMOVED)])
         library.index([TESTS / "music" / KEPT[1]])
         library.remove([TESTS / "music" / REMOVED])

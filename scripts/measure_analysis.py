@@ -23,10 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.audio import find_audio, read_samples
-from fingerprinter.core.keys import MODES, TONICS
+from fingerprinter.core.mir.keys import MODES, TONICS
 from fingerprinter.embedding.beats import SR
 from fingerprinter.errors import AudioError
-from fingerprinter.library.music import hear_music
+from fingerprinter.library.music.analyze import analyze_music
 from fingerprinter.types import Key, MusicAnalysis, Section
 
 Floats = npt.NDArray[np.float64]
@@ -135,7 +135,7 @@ def measure_bands(each: int) -> Iterator[dict[str, Any]]:
 
 
 def band_row(piece: Band) -> dict[str, float]:
-    found = hear_music((piece.samples, SR)).analysis
+    found = analyze_music((piece.samples, SR)).analysis
     ratio = (found.tempo_bpm or 0) / piece.bpm
     return {
         "tempo": near(ratio, 1),
@@ -200,7 +200,7 @@ def form_row(form: str, tracks: list[Any], rng: Any) -> tuple[float, float]:
         parts.append(part * 0.1 / np.sqrt(np.mean(part**2)))
         true.append(Section(at_s, at_s + length_s, letter))
         at_s += length_s
-    found = hear_music((np.concatenate(parts), SR)).analysis.sections
+    found = analyze_music((np.concatenate(parts), SR)).analysis.sections
     edges = [np.array([part.start_s for part in some[1:]]) for some in (found, true)]
     return f_measure(*edges, BOUNDARY_S), pairwise(found, tuple(true), at_s)
 
@@ -242,8 +242,8 @@ def shares(values: list[bool | None]) -> dict[str, float | int]:
 
 def track_row(samples: npt.NDArray[np.float32]) -> dict[str, bool | None]:
     middle = len(samples) // 2
-    one, two = (hear_music((half, SR)).analysis for half in (samples[:middle], samples[middle:]))
-    faster = hear_music((samples[:middle], round(SR * 2 ** (SEMITONES / 12)))).analysis
+    one, two = (analyze_music((half, SR)).analysis for half in (samples[:middle], samples[middle:]))
+    faster = analyze_music((samples[:middle], round(SR * 2 ** (SEMITONES / 12)))).analysis
     return {
         "halves_same_key": same_key(one, two, 0),
         "shifted_same_key": same_key(one, faster, SEMITONES),

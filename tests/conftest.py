@@ -17,9 +17,9 @@ from machines import Machine, machines, programs
 from sqlalchemy import Connection
 from waiting import until
 
-from fingerprinter.store import schema, settings
-from fingerprinter.store.database import Database
-from fingerprinter.store.spread import spread
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.servers.sharding import shard_postings
+from fingerprinter.store.tables import library_metadata, schema
 
 DIALECTS = ["sqlite", "postgresql"]
 # For what reads and writes landmarks: PostgreSQL with the postings on three servers, too.
@@ -98,7 +98,7 @@ class PostgresServer:
         head = f"UPDATE alembic_version SET version_num = '{schema.SCHEMA_HEAD}'"
         self.execute("; ".join([*clear, head]), "library")
         with Database.open(self.url("library")) as database, database.begin() as connection:
-            settings.found(connection, now=datetime.now(UTC), version="test")
+            library_metadata.initialize(connection, now=datetime.now(UTC), version="test")
         return "library"
 
 
@@ -139,7 +139,7 @@ def spread_server(three_machines: list[Machine]) -> PostgresServer:
     server = PostgresServer(first.data, first.uri)
     server.execute("CREATE DATABASE library")
     with Database.open(server.url("library"), create=True) as database:
-        assert spread(database, [machine.url("shard") for machine in three_machines]) == []
+        assert shard_postings(database, [machine.url("shard") for machine in three_machines]) == []
     return server
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.types import Peaks
 
 PER_S = 1 / DEFAULT.hop_s  # frames

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from fingerprinter.embedding import load_model
-from fingerprinter.store import files, settings, tracks, vectors
-from fingerprinter.store.database import Database
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import files, library_metadata, tracks, vectors
 from fingerprinter.types import Tags
 
 Floats = npt.NDArray[np.float32]
@@ -41,7 +41,7 @@ def shelve(url: str, shelved: Sequence[Shelved]) -> list[int]:
     """Puts tracks into a library; their ids. The file of each would be /music/TITLE.flac."""
     with Database.open(url, create=True) as database, database.begin() as connection:
         ids = [_put(connection, each) for each in shelved]
-        settings.bump_revision(connection)
+        library_metadata.bump_revision(connection)
     return ids
 
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from fingerprinter.audio.ogg import links
+from fingerprinter.audio.ogg import chain_links
 from fingerprinter.audio.source import AudioSource, EncodedSource, as_file, source_name
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError
@@ -38,7 +38,7 @@ def content_id(source: AudioSource) -> str:
 def _compressed(source: EncodedSource) -> Iterator[bytes]:
     name = source_name(source)
     with ExitStack() as resources:
-        for link in links(resources.enter_context(as_file(source, name))):
+        for link in chain_links(resources.enter_context(as_file(source, name))):
             stream = resources.enter_context(EncodedStream(link, name, Damage()))
             yield f"{stream.description}\n".encode()
             yield from _without_id3v1(stream, name)

@@ -11,8 +11,8 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.audio.ogg import links
-from fingerprinter.audio.promise import Promise
+from fingerprinter.audio.declared_duration import DeclaredDuration
+from fingerprinter.audio.ogg import chain_links
 from fingerprinter.audio.signal import Chunk, OnChannels, as_floats, downmix, drop, silence_damage
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError
@@ -29,19 +29,19 @@ def decode(
     damage: Damage,
     resources: ExitStack,
     on_channels: OnChannels | None = None,
-) -> tuple[Iterator[Chunk], Promise]:
+) -> tuple[Iterator[Chunk], DeclaredDuration]:
     """The sound of a file from ``start_s`` on, and what the file promises of its length.
 
     Opens the file at once and decodes as the chunks are asked for. Raises
     ``AudioError`` if it holds no audio that FFmpeg can decode.
     """
-    first, *rest = links(file)
+    first, *rest = chain_links(file)
     stream = resources.enter_context(EncodedStream(first, name, damage))
     if not rest:
         frames, before_s = stream.frames_from(start_s)
         return drop(_chunks(frames, damage, on_channels), before_s), stream.promise
     frames = chain(stream.frames(), _later_links(rest, name, damage))
-    return drop(_chunks(frames, damage, on_channels), start_s), Promise()
+    return drop(_chunks(frames, damage, on_channels), start_s), DeclaredDuration()
 
 
 def _later_links(files: Iterable[BinaryIO], name: str, damage: Damage) -> Iterator[av.AudioFrame]:

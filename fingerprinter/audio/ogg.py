@@ -20,7 +20,7 @@ _MAX_PAGE_BYTES = 65_307
 _BEGIN_OF_STREAM = 2
 
 
-def links(file: BinaryIO) -> list[BinaryIO]:
+def chain_links(file: BinaryIO) -> list[BinaryIO]:
     """Each link of a chained Ogg file as a file of its own; ``[file]`` for everything else."""
     starts = list(_link_starts(file)) if _ends_in_another_stream(file) else []
     if len(starts) < 2:

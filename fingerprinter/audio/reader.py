@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.audio.declared_duration import DeclaredDuration
 from fingerprinter.audio.decoder import CHUNK_SAMPLES, decode, mono_chunk
-from fingerprinter.audio.promise import Promise
 from fingerprinter.audio.signal import (
     MAX_SR,
     MIN_SR,
@@ -52,7 +52,7 @@ class AudioReader:
         sr: int,
         start_s: float,
         chunks: Iterator[Chunk],
-        promise: Promise,
+        promise: DeclaredDuration,
         damage: Damage,
         resources: ExitStack,
     ) -> None:
@@ -93,7 +93,7 @@ class AudioReader:
         return f"decoded {self.decoded_s:.1f}{of} s ({self._cause()})"
 
     def _missing_s(self) -> float | None:
-        if not self._promise.binding or self.duration_s is None:
+        if not self._promise.reliable or self.duration_s is None:
             return None
         return max(0.0, self.duration_s - self._start_s - self.decoded_s)
 
@@ -157,12 +157,12 @@ def _from_samples(
     start_s: float,
     damage: Damage,
     on_channels: OnChannels | None,
-) -> tuple[Iterator[Chunk], Promise]:
+) -> tuple[Iterator[Chunk], DeclaredDuration]:
     samples = np.atleast_2d(samples)
     _check_samples(samples, sr, name)
     pieces = np.array_split(samples, range(CHUNK_SAMPLES, samples.shape[1], CHUNK_SAMPLES), axis=1)
     chunks = (mono_chunk(piece, sr, damage, on_channels) for piece in pieces)
-    return drop(chunks, start_s), Promise(samples.shape[1] / sr, binding=True)
+    return drop(chunks, start_s), DeclaredDuration(samples.shape[1] / sr, reliable=True)
 
 
 def _check_samples(samples: npt.NDArray[Any], sr: int, name: str) -> None:

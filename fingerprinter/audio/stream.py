@@ -15,7 +15,7 @@ import av
 from av.container import InputContainer
 from av.stream import Discard
 
-from fingerprinter.audio.promise import Promise, promise_of, read_head
+from fingerprinter.audio.declared_duration import DeclaredDuration, declared_duration, read_head
 from fingerprinter.audio.signal import MAX_SR, MIN_SR
 from fingerprinter.errors import AudioError
 
@@ -57,7 +57,7 @@ class EncodedStream:
         self._file, self._name, self._damage = file, name, damage
         head = read_head(file)
         self._open()
-        self.promise: Promise = promise_of(self._container, self._stream, head)
+        self.promise: DeclaredDuration = declared_duration(self._container, self._stream, head)
         if head.cut_off:
             damage.note("the file ends inside an Ogg page")
 

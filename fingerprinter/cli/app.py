@@ -10,8 +10,8 @@ from typing import Annotated, Any, cast
 import typer
 from typer.core import TyperGroup
 
-from fingerprinter.cli.options import PLAIN
-from fingerprinter.cli.output import abandon_stdout, complain, emit, prepare_streams
+from fingerprinter.cli.common.options import PLAIN
+from fingerprinter.cli.common.output import abandon_stdout, complain, emit, prepare_streams
 from fingerprinter.errors import FingerprinterError
 
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -21,13 +21,13 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 # it needs of the library: `identify` starts without what belongs to the others.
 _COMMANDS = {
     "index": "collection.index",
-    "identify": "questions.identify",
+    "identify": "identify.identify",
     "recommend": "recommend.recommend",
     "search": "search.search",
     "similar": "similar.similar",
     "path": "path.path",
-    "clusters": "groups.clusters",
-    "map": "groups.map_",
+    "clusters": "clusters.clusters",
+    "map": "clusters.map_",
     "duplicates": "duplicates.duplicates",
     "analyze": "analyze.analyze",
     "separate": "separate.separate",
@@ -40,7 +40,7 @@ _COMMANDS = {
     "verify": "verify.verify",
     "export": "transfer.export",
     "import": "transfer.import_file",
-    "db": "schema.app",
+    "db": "db.app",
     "evaluate": "evaluate.app",
 }
 
@@ -59,7 +59,7 @@ class _Commands(TyperGroup):
         if cmd_name not in _COMMANDS:
             return None
         module, attribute = _COMMANDS[cmd_name].split(".")
-        found = getattr(import_module(f"fingerprinter.cli.{module}"), attribute)
+        found = getattr(import_module(f"fingerprinter.cli.commands.{module}"), attribute)
         command = typer.main.get_command(found if isinstance(found, typer.Typer) else _alone(found))
         command.name = cmd_name
         return command

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.core.frames import CentredFrames
+from fingerprinter.core.mir.frames import CentredFrames
 from fingerprinter.embedding.network import NetworkFile
 from fingerprinter.errors import ModelError
 

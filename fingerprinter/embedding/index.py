@@ -15,14 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.embedding.manifest import (
-    FORMAT,
-    IndexManifest,
-    commit,
-    is_intact,
-    read_manifest,
-)
-from fingerprinter.embedding.space import Space
+from fingerprinter.embedding.manifest import FORMAT, IndexManifest, commit, is_intact, read_manifest
+from fingerprinter.embedding.space import VectorSpace
 from fingerprinter.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
@@ -38,7 +32,7 @@ _LEAST_FOLLOWED = 2000  # tracks; an index of fewer is made anew in no time
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class DeltaIndex:
     """What has changed since the index was made.
 
     ids, entries: (t,) and (t, dim + 1), of the tracks that came; gone: (g,) ids of those that went
@@ -49,7 +43,7 @@ class Tail:
     gone: Ids
 
     @classmethod
-    def none(cls, width: int) -> Tail:
+    def none(cls, width: int) -> DeltaIndex:
         """Nothing has."""
         return cls(np.empty(0, np.int64), np.empty((0, width), np.float32), np.empty(0, np.int64))
 
@@ -62,7 +56,12 @@ class VectorIndex:
     """
 
     def __init__(
-        self, space: Space, base: Any, ids: Ids, tail: Tail, saved: IndexManifest | None = None
+        self,
+        space: VectorSpace,
+        base: Any,
+        ids: Ids,
+        tail: DeltaIndex,
+        saved: IndexManifest | None = None,
     ) -> None:
         """base: a FAISS index of `Space.entries`, under the ids of the tracks, (n,) int64."""
         self.space = space
@@ -80,12 +79,12 @@ class VectorIndex:
         ids: (n,) int64; vectors: (n, dim) float32, n >= 0
         hubs: leave them, so that similarities are cosines
         """
-        space = Space.fit(vectors, hubs=hubs)
+        space = VectorSpace.fit(vectors, hubs=hubs)
         base = _empty_base(space, vectors)
         for start in range(0, len(ids), _PORTION):
             some = slice(start, start + _PORTION)
             base.add_with_ids(space.entries(space.standardise(vectors[some])), ids[some])
-        return cls(space, base, ids, Tail.none(space.dim + 1))
+        return cls(space, base, ids, DeltaIndex.none(space.dim + 1))
 
     def __len__(self) -> int:
         return len(self._ids) - len(self._tail.gone) + len(self._tail.ids)
@@ -173,7 +172,7 @@ class VectorIndex:
         if len(come) + len(gone) > most:
             return None
         entries = self.space.entries(self.space.standardise(read(come)))
-        tail = Tail(come, entries, gone)
+        tail = DeltaIndex(come, entries, gone)
         return VectorIndex(self.space, self._base, self._ids, tail, self._saved)
 
     def save(self, directory: Path, library_id: str, revision: int, model: str) -> IndexManifest:
@@ -230,14 +229,14 @@ class VectorIndex:
                 str(directory / found.file_name("base")), faiss.IO_FLAG_MMAP_IFC
             )
             space = _arrays(directory / found.file_name("space"))
-            tail = Tail(**_arrays(directory / found.file_name("tail")))
+            tail = DeltaIndex(**_arrays(directory / found.file_name("tail")))
         except (OSError, RuntimeError):  # another writer has just removed it, or another FAISS
             return None
         ids = space.pop("ids")
-        return cls(Space.of_arrays(space), base, ids, tail, found)
+        return cls(VectorSpace.of_arrays(space), base, ids, tail, found)
 
 
-def _empty_base(space: Space, vectors: Floats) -> Any:
+def _empty_base(space: VectorSpace, vectors: Floats) -> Any:
     """An index without tracks, trained for these raw vectors where it needs to be."""
     faiss, width = _faiss(), space.dim + 1
     if len(vectors) <= EXACT_TRACKS:

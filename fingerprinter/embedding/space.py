@@ -27,7 +27,7 @@ _EMPTY = 1e-3  # the least reach: of a place where everything is the same
 
 
 @dataclass(frozen=True, slots=True)
-class Space:
+class VectorSpace:
     """Raw vectors become unit vectors, and cosines of these become similarities.
 
     Some tracks, *hubs*, lie near the middle of everything and would be in every list, others in
@@ -47,7 +47,7 @@ class Space:
     typical: float | None
 
     @classmethod
-    def fit(cls, vectors: Floats, *, hubs: bool = False) -> Space:
+    def fit(cls, vectors: Floats, *, hubs: bool = False) -> VectorSpace:
         """The space of the raw vectors of a library, (n, dim) float32, n >= 0.
 
         hubs: leave them
@@ -112,7 +112,7 @@ class Space:
         }
 
     @classmethod
-    def of_arrays(cls, arrays: Any) -> Space:
+    def of_arrays(cls, arrays: Any) -> VectorSpace:
         """What `arrays` were made of."""
         typical = float(arrays["typical"])
         return cls(

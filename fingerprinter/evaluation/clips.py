@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fingerprinter.audio import open_audio
-from fingerprinter.core.warp import Warp
+from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.errors import AudioError
 from fingerprinter.evaluation.conditions import Condition
 from fingerprinter.evaluation.degrade import Sounds, is_audible, mixed, stretched, with_gain

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fingerprinter.core.warp import UNCHANGED, Warp
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation.degrade import (
     Sounds,

@@ -48,7 +48,7 @@ def spans(duration_s: float) -> tuple[tuple[float, float], tuple[float, float]]:
     return (start, length), (half + start, length)
 
 
-def hear_halves(
+def embed_halves(
     tracks: Sequence[Track],
     models: Mapping[str, EmbeddingModel],
     on_heard: Callable[[int], None],

@@ -18,7 +18,7 @@ SAME_SOUND = 0.95  # normalised cross-correlation of two stretches of the same w
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JudgedAnswer:
     """A match, judged.
 
     passage: number of the clip's passage that it names; ``None`` for a false answer
@@ -45,7 +45,7 @@ class Judge:
     def __init__(self, groups: Sequence[frozenset[int]] = ()) -> None:
         self._groups = groups
 
-    def judge(self, clip: Clip, match: Match) -> Answer:
+    def judge(self, clip: Clip, match: Match) -> JudgedAnswer:
         """The match against every passage of the clip; the first that it names counts."""
         answers = [
             self._against(number, passage, clip, match)
@@ -53,12 +53,12 @@ class Judge:
         ]
         return next((answer for answer in answers if answer.passage is not None), answers[0])
 
-    def _against(self, number: int, passage: Passage, clip: Clip, match: Match) -> Answer:
+    def _against(self, number: int, passage: Passage, clip: Clip, match: Match) -> JudgedAnswer:
         placed = _is_placed(passage, match)
         repeated = not placed and _repeats(passage, match)
         named = repeated or self._is_same(passage.recording.track_id, match.track.id)
         in_tune = _is_near(match.tempo, clip.warp.tempo) and _is_near(match.pitch, clip.warp.pitch)
-        return Answer(
+        return JudgedAnswer(
             track_id=match.track.id,
             confidence=match.confidence,
             offset_s=match.offset_s,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fingerprinter.evaluation.conditions import Condition
-from fingerprinter.evaluation.judge import Answer
+from fingerprinter.evaluation.judge import JudgedAnswer
 from fingerprinter.evaluation.metrics import Rate
 from fingerprinter.evaluation.provenance import Provenance
 
@@ -28,10 +28,10 @@ class Trial:
     condition: Condition
     number: int
     drawn: tuple[tuple[str, float], ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[JudgedAnswer, ...]
     elapsed_s: float
 
-    def _named(self, which: Iterable[Answer]) -> bool:
+    def _named(self, which: Iterable[JudgedAnswer]) -> bool:
         """Whether the answers name every passage."""
         named = {answer.passage for answer in which}
         return not self.condition.outside and named >= set(range(len(self.drawn)))
@@ -197,14 +197,14 @@ def _row(condition: Condition, trials: Sequence[Trial]) -> ConditionResult:
     )
 
 
-def _between(answers: Sequence[Answer], low: float, high: float) -> list[Answer]:
+def _between(answers: Sequence[JudgedAnswer], low: float, high: float) -> list[JudgedAnswer]:
     """Those of a bin; the last bin holds its upper end."""
     return [a for a in answers if low <= a.confidence < high or a.confidence == high == _BINS[-1]]
 
 
-def _mean_confidence(answers: Sequence[Answer]) -> float:
+def _mean_confidence(answers: Sequence[JudgedAnswer]) -> float:
     return float(np.mean([answer.confidence for answer in answers]))
 
 
-def _right(answers: Sequence[Answer]) -> Rate:
+def _right(answers: Sequence[JudgedAnswer]) -> Rate:
     return Rate.of(answer.passage is not None for answer in answers)

@@ -16,7 +16,7 @@ import numpy as np
 from fingerprinter.embedding import EmbeddingModel, VectorIndex, load_model
 from fingerprinter.embedding.model import MUSICNN_WEIGHTS
 from fingerprinter.errors import UsageError
-from fingerprinter.evaluation.halves import LEAST_S, MFCC, Halves, Rows, hear_halves
+from fingerprinter.evaluation.halves import LEAST_S, MFCC, Halves, Rows, embed_halves
 from fingerprinter.evaluation.identify import OnProgress, Progress
 from fingerprinter.evaluation.metrics import Mean, Rate
 from fingerprinter.evaluation.music import PathLike, inside_music, track_groups
@@ -80,7 +80,7 @@ def evaluate_similarity(
     everything = list(library.tracks())
     drawn = _drawn(everything, plan)
     models = {_DEFAULT: load_model(), _MUSICNN: load_model(MUSICNN_WEIGHTS)}
-    halves, interrupted = hear_halves(
+    halves, interrupted = embed_halves(
         drawn, _distinct(models), lambda done: on_progress(Progress(done, len(drawn)))
     )
     if len(halves) < 2:

@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import Connection
 
 from fingerprinter.config import Settings
-from fingerprinter.core.params import PROFILES, LandmarkParams
+from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.errors import UsageError
-from fingerprinter.library import holdings
-from fingerprinter.library.holdings import DiskUse, LibraryStats
-from fingerprinter.library.refs import TrackRef, resolve
-from fingerprinter.store import files, settings, shares, spread, tracks
-from fingerprinter.store.database import Database
-from fingerprinter.store.shares import Share
+from fingerprinter.library.base.refs import TrackRef, resolve_track
+from fingerprinter.library.maintain import statistics
+from fingerprinter.library.maintain.statistics import DiskUse, LibraryStats
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.servers import sharding
+from fingerprinter.store.tables import files, library_metadata, shards, tracks
+from fingerprinter.store.tables.shards import Shard
 from fingerprinter.types import IndexReport, Track
 
 if TYPE_CHECKING:
     from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel
-    from fingerprinter.library.analyzing import AnalyzeReport
-    from fingerprinter.library.indexing import OnProgress
-    from fingerprinter.library.transfer import ImportReport, OnMoved
-    from fingerprinter.library.verification import OnVerified, VerifyReport
+    from fingerprinter.library.indexing.indexer import OnProgress
+    from fingerprinter.library.maintain.transfer import ImportReport, OnTransferProgress
+    from fingerprinter.library.maintain.verify import OnVerifyProgress, VerifyReport
+    from fingerprinter.library.music.stored_analyses import AnalyzeReport
 
 
 class Collection:
@@ -79,7 +80,7 @@ class Collection:
         Raises `UsageError` for less than one job, or for jobs or a text-audio model and a
         scheduler, `ClusterError` where the scheduler cannot be used, `ModelError`.
         """
-        from fingerprinter.library.indexing import Indexer
+        from fingerprinter.library.indexing.indexer import Indexer
 
         if jobs is not None and scheduler is not None:
             raise UsageError("jobs counts processes here; those of a scheduler are its workers")
@@ -104,30 +105,30 @@ class Collection:
     def track(self, ref: TrackRef) -> Track:
         """The track of an id or of a file in the library; raises `UnknownTrackError`."""
         with self._database.connect() as connection:
-            return resolve(connection, ref)
+            return resolve_track(connection, ref)
 
     def remove(self, refs: Sequence[TrackRef]) -> list[Track]:
         """Forgets tracks, all or none; the files stay. Raises `UnknownTrackError`."""
         with self._database.begin() as connection:
-            gone = list(dict.fromkeys(resolve(connection, ref) for ref in refs))
+            gone = list(dict.fromkeys(resolve_track(connection, ref) for ref in refs))
             for track in gone:
                 tracks.remove(connection, track.id)
-            settings.bump_revision(connection)
+            library_metadata.bump_revision(connection)
         return gone
 
     def files(self, ref: TrackRef) -> list[str]:
         """Every file that holds a track; raises `UnknownTrackError`."""
         with self._database.connect() as connection:
-            track = resolve(connection, ref)
+            track = resolve_track(connection, ref)
             return [os.fsdecode(path) for path in files.paths_of(connection, track.id)]
 
     def stats(self) -> LibraryStats:
         """Counts and sizes."""
-        return holdings.stats(self._database, self._params)
+        return statistics.stats(self._database, self._params)
 
     def disk_use(self) -> DiskUse:
         """What it takes on the disk, by part; reads all pages of an SQLite file."""
-        return holdings.disk_use(self._database)
+        return statistics.disk_use(self._database)
 
     def reindex(self) -> int:
         """Makes all landmarks anew from the stored peaks, in one transaction; returns the tracks.
@@ -135,7 +136,7 @@ class Collection:
         The vector index follows at the next question for neighbours.
         Raises `CorruptionError` where a track's peaks are damaged; nothing has changed then.
         """
-        from fingerprinter.library.indexing import reindex
+        from fingerprinter.library.indexing.indexer import reindex
 
         return reindex(self._database, self._params)
 
@@ -145,22 +146,22 @@ class Collection:
         Returns what could not be tidied up, a line each. Raises `LibraryError`, or `UsageError`
         for a library in SQLite; nothing has changed then.
         """
-        return spread.spread(self._database, urls)
+        return sharding.shard_postings(self._database, urls)
 
-    def shares(self) -> list[Share]:
+    def shares(self) -> list[Shard]:
         """What each server has of the landmarks; nothing where the library has all."""
         with self._database.connect() as connection:
-            return shares.shares(connection) if shares.is_spread(connection) else []
+            return shards.list_shards(connection) if shards.is_sharded(connection) else []
 
     def verify(
-        self, *, repair: bool = False, on_progress: OnVerified = lambda _: None
+        self, *, repair: bool = False, on_progress: OnVerifyProgress = lambda _: None
     ) -> VerifyReport:
         """Whether everything in the library is as it was written, and fits together.
 
         repair: make anew what is derived: landmarks, tombstones, the vector index
         """
-        from fingerprinter.library.similarity import vector_index
-        from fingerprinter.library.verification import Verifier
+        from fingerprinter.library.maintain.verify import Verifier
+        from fingerprinter.library.similar.vectors import vector_index
 
         verifier = Verifier(self._database, self._params, self._config.cache, repair=repair)
         report = verifier.run(on_progress)
@@ -174,17 +175,17 @@ class Collection:
         path: str | os.PathLike[str],
         refs: Sequence[TrackRef] = (),
         *,
-        on_progress: OnMoved = lambda _: None,
+        on_progress: OnTransferProgress = lambda _: None,
     ) -> int:
         """Writes tracks, default all, with all that is known of them into one file; how many.
 
         A file of this kind that is there is replaced at the end.
         Raises `UnknownTrackError`, and `UsageError` where the file cannot be written.
         """
-        from fingerprinter.library.transfer import export_tracks
+        from fingerprinter.library.maintain.transfer import export_tracks
 
         with self._database.connect() as connection:
-            chosen = [resolve(connection, ref).id for ref in refs] or None
+            chosen = [resolve_track(connection, ref).id for ref in refs] or None
             return export_tracks(connection, Path(path), chosen, on_progress)
 
     def import_from(
@@ -192,7 +193,7 @@ class Collection:
         path: str | os.PathLike[str],
         *,
         moved: Sequence[tuple[str, str]] = (),
-        on_progress: OnMoved = lambda _: None,
+        on_progress: OnTransferProgress = lambda _: None,
     ) -> ImportReport:
         """Takes in what `export_to` wrote; what is there already is recognised by its content.
 
@@ -200,7 +201,7 @@ class Collection:
         Raises `UsageError` for what is no such file, `VersionError` for one of another version
         or other parameters, `CorruptionError` where it is damaged as a whole.
         """
-        from fingerprinter.library.transfer import import_tracks
+        from fingerprinter.library.maintain.transfer import import_tracks
 
         report = import_tracks(self._database, Path(path), moved, on_progress)
         with self._database.connect() as connection:
@@ -215,7 +216,7 @@ class Collection:
         jobs: worker processes, default one for each core
         Raises `UsageError` for less than one job.
         """
-        from fingerprinter.library.analyzing import LibraryAnalyzer
+        from fingerprinter.library.music.stored_analyses import LibraryAnalyzer
 
         return LibraryAnalyzer(self._database, self._workers(jobs)).run(on_progress)
 
@@ -227,12 +228,12 @@ class Collection:
 
 def _params_of(connection: Connection, profile: str | None) -> LandmarkParams:
     """What a library was filled under, or is to be; raises `VersionError` and `UsageError`."""
-    stored = settings.get(connection, settings.PARAMS_ID)
+    stored = library_metadata.get(connection, library_metadata.PARAMS_ID)
     filled = {params.id: name for name, params in PROFILES.items()}.get(stored or "")
     if profile and filled and profile != filled:
         raise UsageError(
             f"the library has the profile {filled}; index into a new one (--db) for {profile}"
         )
     params = PROFILES[filled or profile or "default"]
-    settings.require(connection, settings.PARAMS_ID, params.id)
+    library_metadata.require(connection, library_metadata.PARAMS_ID, params.id)
     return params

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fingerprinter.config import Settings, default_address
-from fingerprinter.core.params import PROFILES
+from fingerprinter.core.fingerprint.params import PROFILES
 from fingerprinter.errors import LibraryError, UsageError
-from fingerprinter.library.facade import Library
-from fingerprinter.store import migration
-from fingerprinter.store.address import Address
-from fingerprinter.store.database import Database
-from fingerprinter.store.schema import SCHEMA_HEAD
+from fingerprinter.library.library import Library
+from fingerprinter.store.engine import migration
+from fingerprinter.store.engine.address import Address
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables.schema import SCHEMA_HEAD
 
 _SQLITE = "sqlite:///"
 
@@ -39,7 +39,7 @@ def open_library(
 
     url: default ``FINGERPRINTER_DB``, else a file in the user's data folder
     create: make one where there is none
-    profile: one of `fingerprinter.core.params.PROFILES`, fixed with the first file of a library
+    profile: one of `fingerprinter.core.fingerprint.params.PROFILES`, fixed with the first file of a library
     text_model: folder of a text-audio model for `search`, default ``FINGERPRINTER_TEXT_MODEL``
     Raises `LibraryError` or `VersionError` where it cannot be used, `UsageError` for a profile
     that it does not have.

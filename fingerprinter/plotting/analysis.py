@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fingerprinter.core.chroma import HOP_S
-from fingerprinter.core.keys import TONICS
-from fingerprinter.core.rhythm import TEMPOGRAM_HOP_S, tempogram
-from fingerprinter.library.analyzing import TrackAnalysis
-from fingerprinter.library.music import HeardMusic
+from fingerprinter.core.mir.chroma import HOP_S
+from fingerprinter.core.mir.keys import TONICS
+from fingerprinter.core.mir.rhythm import TEMPOGRAM_HOP_S, tempogram
+from fingerprinter.library.music.analyze import MusicFeatures
+from fingerprinter.library.music.stored_analyses import TrackAnalysis
 from fingerprinter.plotting.labels import (
     BLUE,
     GREY,
@@ -32,7 +32,7 @@ _SHADES = ("#DCE9F5", "#FBE3D6", "#E3F1E0", "#F3E6F1", "#FFF5D1", "#E8E8E8")
 _TEMPOS = np.geomspace(54, 216, 97)  # beats a minute: two octaves
 
 
-def draw_analysis(found: TrackAnalysis, heard: HeardMusic) -> Figure:
+def draw_analysis(found: TrackAnalysis, heard: MusicFeatures) -> Figure:
     """What was heard, over the time of the recording; `save` writes it."""
     from matplotlib.figure import Figure
 
@@ -50,7 +50,7 @@ def draw_analysis(found: TrackAnalysis, heard: HeardMusic) -> Figure:
     return figure
 
 
-def _loudness_panel(axes: Axes, heard: HeardMusic) -> None:
+def _loudness_panel(axes: Axes, heard: MusicFeatures) -> None:
     """Momentary loudness over the sections, with their labels; beats at the foot."""
     level = heard.analysis.loudness
     times_s = HOP_S * (np.arange(len(heard.loudness_lufs)) + 2)  # the middle of 400 ms
@@ -70,7 +70,7 @@ def _loudness_panel(axes: Axes, heard: HeardMusic) -> None:
         put_title(axes, title)
 
 
-def _chroma_panel(axes: Axes, heard: HeardMusic) -> None:
+def _chroma_panel(axes: Axes, heard: MusicFeatures) -> None:
     frames = heard.chroma.frames
     strongest = np.maximum(frames.max(axis=1, keepdims=True), 1e-3)
     extent = (0.0, len(frames) * HOP_S, -0.5, 11.5)
@@ -88,7 +88,7 @@ def _chroma_panel(axes: Axes, heard: HeardMusic) -> None:
     put_title(axes, f"Pitch classes: {named}")
 
 
-def _tempo_panel(axes: Axes, heard: HeardMusic) -> None:
+def _tempo_panel(axes: Axes, heard: MusicFeatures) -> None:
     shown = tempogram(heard.activation, _TEMPOS)
     extent = (0.0, len(shown) * TEMPOGRAM_HOP_S, 0.0, 1.0)
     image = axes.imshow(shown.T, cmap="Greys", vmin=0, origin="lower", aspect="auto", extent=extent)

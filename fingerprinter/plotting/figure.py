@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fingerprinter.library.explanation import Agreement, Explanation
+from fingerprinter.library.identify.explanation import Agreement, Explanation
 from fingerprinter.plotting.labels import (
     SMALL,
     dot_key,

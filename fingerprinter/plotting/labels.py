@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fingerprinter.audio.source import printable
-from fingerprinter.library.explanation import Explanation
+from fingerprinter.library.identify.explanation import Explanation
 from fingerprinter.types import Match, Track
 
 if TYPE_CHECKING:

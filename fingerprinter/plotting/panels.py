@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.core.agreement import Mask, OffsetVotes, Pairs
-from fingerprinter.core.spectrogram import Floats
-from fingerprinter.library.excerpt import Excerpt
-from fingerprinter.library.explanation import Agreement
+from fingerprinter.core.fingerprint.spectrogram import Floats
+from fingerprinter.core.match.agreement import Mask, OffsetVotes, Pairs
+from fingerprinter.library.identify.excerpt import Excerpt
+from fingerprinter.library.identify.explanation import Agreement
 from fingerprinter.plotting.labels import BLUE, GREY, SMALL, VERMILION
 from fingerprinter.plotting.scales import root_scale, time_ticks
 from fingerprinter.types import Peaks

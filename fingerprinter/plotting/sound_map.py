@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.library.sound_map import SoundMap
+from fingerprinter.library.discover.sound_map import SoundMap
 from fingerprinter.plotting.labels import GREY, SMALL, put_heading
 
 if TYPE_CHECKING:

@@ -26,17 +26,17 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
-from fingerprinter.core import compiled
-from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
-from fingerprinter.core.peaks import find_peaks
+from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.fingerprint.peaks import find_peaks
+from fingerprinter.core.numeric import compiled
 from fingerprinter.evaluation import Sounds, select
 from fingerprinter.evaluation.clips import Recording, draw_clip
 from fingerprinter.evaluation.music import inside_music, outside_music
 from fingerprinter.library import MIN_CONFIDENCE
-from fingerprinter.library.identification import Identifier
-from fingerprinter.store import tracks
-from fingerprinter.store.database import Database
-from fingerprinter.store.lookup import MOST_POSTINGS, PostingIndex, Postings
+from fingerprinter.library.identify.identifier import Identifier
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.index.lookup import MAX_POSTINGS, PostingIndex, Postings
+from fingerprinter.store.tables import tracks
 from fingerprinter.types import Peaks
 
 COLD = 6  # questions to a database that is in no cache
@@ -49,7 +49,7 @@ class CountingIndex(PostingIndex):
     lookup_s = 0.0
 
     def lookup(
-        self, connection: Connection, hashes: npt.NDArray[np.uint32], most: int = MOST_POSTINGS
+        self, connection: Connection, hashes: npt.NDArray[np.uint32], most: int = MAX_POSTINGS
     ) -> Postings:
         started = time.process_time()
         found = super().lookup(connection, hashes, most)

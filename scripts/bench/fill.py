@@ -21,13 +21,13 @@ from pathlib import Path
 
 from fillers import Fillers, Original, read_originals
 
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.library.analysis import Analysis
-from fingerprinter.library.indexing import merge_segments
-from fingerprinter.library.intake import FoundFile, Item, take_in
-from fingerprinter.store import settings, tracks
-from fingerprinter.store.database import Database
-from fingerprinter.store.lookup import PostingIndex
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.library.indexing.extract import ExtractedTrack
+from fingerprinter.library.indexing.indexer import merge_segments
+from fingerprinter.library.indexing.ingest import FoundFile, Item, ingest
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.index.lookup import PostingIndex
+from fingerprinter.store.tables import library_metadata, tracks
 
 BATCH_S = 15_000.0  # seconds of audio in a batch, as in `index`
 
@@ -58,7 +58,7 @@ class Growth:
         self._database, self._originals = database, originals
         self._fillers = Fillers(originals, seed)
         with database.begin() as connection:
-            settings.claim(connection, settings.PARAMS_ID, DEFAULT.id)
+            library_metadata.claim(connection, library_metadata.PARAMS_ID, DEFAULT.id)
         with database.connect() as connection:
             self._known = set(tracks.content_ids(connection))
             self._landmarks = PostingIndex(connection, DEFAULT).landmark_count
@@ -81,7 +81,7 @@ class Growth:
 
     def _add(self, items: Sequence[Item]) -> Batch:
         with timed() as insert, self._database.begin() as connection:
-            take_in(connection, DEFAULT, None, items)
+            ingest(connection, DEFAULT, None, items)
         with timed() as merge:
             merge_segments(self._database, DEFAULT)
         self._known.update(analysis.content_id for _, analysis in items)
@@ -103,7 +103,7 @@ def timed() -> Iterator[list[Spent]]:
     spent.append(Spent(time.perf_counter() - clock, time.process_time() - cpu))
 
 
-def _item(path: Path, analysis: Analysis) -> Item:
+def _item(path: Path, analysis: ExtractedTrack) -> Item:
     return FoundFile(path, 0, 0), analysis
 
 

@@ -17,16 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
-from fingerprinter.core.constellation import pack_peaks
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.peaks import joined
-from fingerprinter.core.sketch import HOP, Codes
-from fingerprinter.core.warp import Warp, unwarped
-from fingerprinter.library.analysis import Analysis, Sound
-from fingerprinter.library.projections import projections
-from fingerprinter.library.stored import stored_peaks
-from fingerprinter.store import constellations, sketches, tracks
-from fingerprinter.store.database import Database
+from fingerprinter.core.fingerprint.constellation import pack_peaks
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.peaks import concat_peaks
+from fingerprinter.core.fingerprint.sketch import HOP, Codes
+from fingerprinter.core.fingerprint.warp import Warp, unwarp
+from fingerprinter.library.base.sketch_projections import projections
+from fingerprinter.library.base.stored_peaks import decode_peaks
+from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedTrack
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import constellations, sketches, tracks
 from fingerprinter.types import Peaks, Tags, Track
 
 PASSAGE_S = 10.0
@@ -53,17 +53,17 @@ class Original:
         return str(Path(self.track.path or "").parent)
 
     @property
-    def analysis(self) -> Analysis:
+    def analysis(self) -> ExtractedTrack:
         """As `index` had it from the file."""
         tags = {name: getattr(self.track, name) for name in Tags.__slots__}
-        sound = Sound(
+        sound = AudioFeatures(
             self.track.duration_s,
             self.track.problem,
             self.constellation,
             None,
             sketches=self.sketches,
         )
-        return Analysis(self.track.content_id, Tags(**tags), sound)
+        return ExtractedTrack(self.track.content_id, Tags(**tags), sound)
 
 
 def read_originals(database: Database) -> list[Original]:
@@ -71,11 +71,11 @@ def read_originals(database: Database) -> list[Original]:
     with database.connect() as connection:
         stored = dict(constellations.iterate(connection))
         version = projections(DEFAULT.sketch_words).digest
-        codes = sketches.every(connection, version, DEFAULT.sketch_words)
+        codes = sketches.get_all(connection, version, DEFAULT.sketch_words)
         return [
             Original(track, stored[track.id], peaks, codes[track.id])
             for track in tracks.iterate(connection)
-            if len(peaks := stored_peaks(track.id, stored[track.id]))
+            if len(peaks := decode_peaks(track.id, stored[track.id]))
         ]
 
 
@@ -96,14 +96,14 @@ class Fillers:
         """The group of the tracks that a filler is made of."""
         return self._model(np.random.default_rng([self._seed, number])).group
 
-    def analysis(self, number: int) -> Analysis:
+    def analysis(self, number: int) -> ExtractedTrack:
         """A filler as if a file had been analysed."""
         peaks = self.peaks(number)
         duration_s = (float(peaks.frames[-1]) + 1) * DEFAULT.hop_s
         tags = Tags(title=f"Filler {number}", album=f"Seed {self._seed}")
         codes = self._sketches(number, round(duration_s / DEFAULT.hop_s) // HOP)
-        sound = Sound(duration_s, None, pack_peaks(peaks), None, sketches=codes)
-        return Analysis(self.content_id(number), tags, sound)
+        sound = AudioFeatures(duration_s, None, pack_peaks(peaks), None, sketches=codes)
+        return ExtractedTrack(self.content_id(number), tags, sound)
 
     def _sketches(self, number: int, count: int) -> Codes:
         """Passages of real ones with some of the projections reversed: as like each other as they
@@ -159,7 +159,7 @@ def _passage(peaks: Peaks, rng: np.random.Generator) -> Peaks:
 
 def _end_to_end(passages: Sequence[Peaks]) -> Peaks:
     length = np.float32(round(PASSAGE_S / DEFAULT.hop_s))
-    return joined(
+    return concat_peaks(
         [replace(p, frames=p.frames + number * length) for number, p in enumerate(passages)]
     )
 
@@ -171,6 +171,6 @@ def _backwards(peaks: Peaks) -> Peaks:
 
 def _heard(peaks: Peaks, warp: Warp) -> Peaks:
     """The peaks at another tempo and pitch, as far as they are in the band."""
-    moved = unwarped(peaks, warp)
+    moved = unwarp(peaks, warp)
     inside = (moved.bins >= DEFAULT.min_bin) & (moved.bins <= DEFAULT.max_bin)
     return moved.take(inside)

@@ -32,28 +32,29 @@ from plots import MADE, OWN, REAL, finish, save
 from sqlalchemy import Connection
 
 from fingerprinter.audio import content_id, find_audio, open_audio, read_tags
-from fingerprinter.core.constellation import pack_peaks
-from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY, LandmarkParams
-from fingerprinter.core.peaks import Stretch, densest, peak_stretches
-from fingerprinter.core.spectrogram import Floats
+from fingerprinter.core.fingerprint.constellation import pack_peaks
+from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY, LandmarkParams
+from fingerprinter.core.fingerprint.peaks import PeakChunk, limit_density, peak_chunks
+from fingerprinter.core.fingerprint.spectrogram import Floats
 from fingerprinter.evaluation import CONDITIONS, Plan, Sounds, folder_sound, read_groups, select
 from fingerprinter.evaluation.clips import Clip
 from fingerprinter.evaluation.identify import draw_clips
 from fingerprinter.evaluation.judge import Judge
 from fingerprinter.evaluation.music import Music, inside_music, outside_music
-from fingerprinter.library import windows
-from fingerprinter.library.analysis import Analysis, Sound, peaks_and_sketches
-from fingerprinter.library.confidences import MIN_CONFIDENCE
-from fingerprinter.library.identification import Found, Identifier
-from fingerprinter.library.indexing import merge_segments
-from fingerprinter.library.intake import FoundFile, take_in
-from fingerprinter.library.sketchbook import Sketchbook
-from fingerprinter.library.stored import peaks_of
-from fingerprinter.library.track_list import hear_all
-from fingerprinter.store import constellations, postings, tracks
-from fingerprinter.store import sketches as stored_sketches
-from fingerprinter.store.database import Database
-from fingerprinter.store.lookup import PostingIndex
+from fingerprinter.library.base.defaults import MIN_CONFIDENCE
+from fingerprinter.library.base.stored_peaks import load_peaks
+from fingerprinter.library.identify import windows
+from fingerprinter.library.identify.identifier import Found, Identifier
+from fingerprinter.library.identify.sketch_index import SketchIndex
+from fingerprinter.library.identify.track_list import all_matches
+from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedTrack, peaks_and_sketches
+from fingerprinter.library.indexing.indexer import merge_segments
+from fingerprinter.library.indexing.ingest import FoundFile, ingest
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.index import postings
+from fingerprinter.store.index.lookup import PostingIndex
+from fingerprinter.store.tables import constellations, tracks
+from fingerprinter.store.tables import sketches as stored_sketches
 from fingerprinter.types import Match, Peaks
 
 SETTINGS = (
@@ -71,8 +72,8 @@ class Heard:
     """A file as `fingerprinter index` sees it, with all of its peaks."""
 
     file: FoundFile
-    analysis: Analysis
-    sound: Sound
+    analysis: ExtractedTrack
+    sound: AudioFeatures
     peaks: Peaks
 
 
@@ -81,7 +82,7 @@ class Question:
     """A clip by its peaks, and what is true of it; its samples are not kept."""
 
     clip: Clip
-    heard: Sequence[Stretch]
+    heard: Sequence[PeakChunk]
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,13 @@ def listen(path: Path) -> Heard:
     status = path.stat()
     with open_audio(path, DEFAULT.sr) as audio:
         peaks, sketches = peaks_and_sketches(audio.blocks(), DEFAULT)
-        sound = Sound(audio.decoded_s, audio.problem, b"", None, sketches=sketches)
+        sound = AudioFeatures(audio.decoded_s, audio.problem, b"", None, sketches=sketches)
     file = FoundFile(path, status.st_size, status.st_mtime_ns)
-    return Heard(file, Analysis(content_id(path), read_tags(path), None), sound, peaks)
+    return Heard(file, ExtractedTrack(content_id(path), read_tags(path), None), sound, peaks)
 
 
 def question(clip: Clip) -> Question:
-    heard = [*peak_stretches([clip.samples], DEFAULT, DEFAULT_QUERY.narrower)]
+    heard = [*peak_chunks([clip.samples], DEFAULT, DEFAULT_QUERY.narrower)]
     plain = replace(clip.condition, degradations=())  # functions cannot be kept in a file
     return Question(replace(clip, condition=plain, samples=clip.samples[:0]), heard)
 
@@ -137,18 +138,18 @@ def library(heard: Sequence[Heard], params: LandmarkParams) -> Iterator[Database
         Database.open(f"{folder}/library.db", create=True) as database,
     ):
         with database.begin() as connection:
-            take_in(connection, params, None, items)
+            ingest(connection, params, None, items)
         merge_segments(database, params)
         yield database
 
 
-def kept(sound: Sound, constellation: bytes, params: LandmarkParams) -> Sound:
+def kept(sound: AudioFeatures, constellation: bytes, params: LandmarkParams) -> AudioFeatures:
     sketches = np.ascontiguousarray(sound.sketches[:, : params.sketch_words])
     return replace(sound, constellation=constellation, sketches=sketches)
 
 
 def packed_peaks(heard: Sequence[Heard], per_s: float) -> list[bytes]:
-    return [pack_peaks(densest(each.peaks, per_s, DEFAULT)) for each in heard]
+    return [pack_peaks(limit_density(each.peaks, per_s, DEFAULT)) for each in heard]
 
 
 def drawn(plan: Plan, outside_clips: int, heard: Sequence[Heard]) -> list[Question]:
@@ -176,7 +177,7 @@ class Examiner:
     def __init__(self, connection: Connection, params: LandmarkParams, judge: Judge) -> None:
         self._connection, self._params, self._judge = connection, params, judge
         self._index = PostingIndex(connection, params)
-        self._sketchbook = Sketchbook.read(connection, params.sketch_words)
+        self._sketchbook = SketchIndex.read(connection, params.sketch_words)
         self._tracks = {track.id: track for track in tracks.iterate(connection)}
 
     def ask(self, asked: Question) -> Asked:
@@ -187,22 +188,22 @@ class Examiner:
         started = time.process_time()
         heard = self._heard(identifier, asked)
         cpu_s = time.process_time() - started
-        matches = [self._match(each.found, each.course.at(0.0)) for each in heard]
+        matches = [self._match(each.found, each.time_map.at(0.0)) for each in heard]
         if not matches and identifier.best and identifier.best.confidence >= UNSURE:
             matches = [self._match(identifier.best, identifier.best.alignment.offset)]
         confidence, right = self._judged(clip, matches)
         return Asked(clip.condition.name, clip.condition.outside, confidence, right, cpu_s)
 
-    def _heard(self, identifier: Identifier, asked: Question) -> Sequence[windows.Heard]:
+    def _heard(self, identifier: Identifier, asked: Question) -> Sequence[windows.LocatedMatch]:
         """What the program hears in a clip: the best recording, or all where several are wanted."""
 
         def identify(peaks: Peaks, contrast: Floats | None) -> Sequence[Found]:
             return identifier.identify(peaks, MIN_CONFIDENCE, every=False, contrast=contrast)
 
         if asked.clip.condition.recordings > 1:
-            stored = partial(peaks_of, self._connection)
-            return list(hear_all(identify, stored, asked.heard, self._params, DEFAULT_QUERY))
-        first = windows.hear_first(identify, asked.heard, self._params, DEFAULT_QUERY)
+            stored = partial(load_peaks, self._connection)
+            return list(all_matches(identify, stored, asked.heard, self._params, DEFAULT_QUERY))
+        first = windows.first_match(identify, asked.heard, self._params, DEFAULT_QUERY)
         return [first] if first else []
 
     def _match(self, found: Found, offset: float) -> Match:

@@ -46,8 +46,9 @@ from trial import (
 )
 
 from fingerprinter.errors import FingerprinterError, LibraryError, UnknownTrackError
-from fingerprinter.library import Library, indexing, open_library
-from fingerprinter.store import schema
+from fingerprinter.library import Library, open_library
+from fingerprinter.library.indexing import indexer
+from fingerprinter.store.tables import schema
 
 KNOWN, NEW, MOVED = range(12), range(12, 14), range(8, 20)  # pieces: there, added, imported
 REMOVED = range(2, 7)
@@ -155,8 +156,8 @@ def _fill(shelf: Shelf, name: str, folder: Path) -> None:
     """A library with a segment for each piece: nothing is merged."""
     shelf.clear(name)
     with (
-        mock.patch.object(indexing, "_BATCH_S", 0.0),
-        mock.patch.object(indexing, "merge_segments"),
+        mock.patch.object(indexer, "_BATCH_S", 0.0),
+        mock.patch.object(indexer, "merge_segments"),
         open_library(shelf.url(name)) as library,
     ):
         library.index([folder], jobs=1, embeddings=False)

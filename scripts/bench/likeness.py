@@ -22,11 +22,11 @@ import numpy as np
 import numpy.typing as npt
 from fillers import Fillers, Original, read_originals
 
-from fingerprinter.core import matching
-from fingerprinter.core.constellation import unpack_peaks
-from fingerprinter.core.landmarks import hash_bits, landmarks_of
-from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
-from fingerprinter.store.database import Database
+from fingerprinter.core.fingerprint.constellation import unpack_peaks
+from fingerprinter.core.fingerprint.landmarks import hash_bits, make_landmarks
+from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.match import matching
+from fingerprinter.store.engine.database import Database
 from fingerprinter.types import Landmarks, Peaks
 
 CLIP_S = 10.0
@@ -51,7 +51,7 @@ class Recording:
 
 
 def recording(group: str, peaks: Peaks) -> Recording:
-    return Recording(group, peaks, landmarks_of(peaks, DEFAULT, DEFAULT.fan_out))
+    return Recording(group, peaks, make_landmarks(peaks, DEFAULT, DEFAULT.fan_out))
 
 
 def made_of(originals: Sequence[Original], seed: int) -> list[Recording]:
@@ -79,12 +79,14 @@ class Heap:
     def ask(self, clip: Peaks) -> tuple[int, int]:
         """(postings, votes of the best place) of a clip."""
         phases, fan_out = DEFAULT_QUERY.phases, DEFAULT_QUERY.fan_out
-        question = matching.ask([[landmarks_of(clip, DEFAULT, fan_out, p) for p in phases]])
+        question = matching.build_query(
+            [[make_landmarks(clip, DEFAULT, fan_out, p) for p in phases]]
+        )
         first = np.searchsorted(self._hashes, question.hashes, side="left")
         counts = np.searchsorted(self._hashes, question.hashes, side="right") - first
         query = np.repeat(np.arange(len(counts)), counts)
         which = np.arange(len(query)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-        keys = matching.places(question, query, self._positions[which].astype(np.int64))
+        keys = matching.vote_keys(question, query, self._positions[which].astype(np.int64))
         votes = matching.count_votes(keys, 0, 1).votes
         return len(query), int(votes.max(initial=0))
 

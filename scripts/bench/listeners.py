@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from fingerprinter.embedding import FACETS_ID
 from fingerprinter.embedding.facets import ROW_WIDTH, of_rows
-from fingerprinter.library.names import plain
-from fingerprinter.library.places import first_of_each
-from fingerprinter.library.similarity import SoundSpace
-from fingerprinter.store import facets, tracks
-from fingerprinter.store.database import Database
+from fingerprinter.library.base.normalize import normalize_name
+from fingerprinter.library.similar.rows import first_of_each
+from fingerprinter.library.similar.vectors import LibraryVectors
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import facets, tracks
 from fingerprinter.types import Track
 
 Floats = npt.NDArray[np.float64]
@@ -64,8 +64,8 @@ def listen(library: Sequence[Track], sound: Floats, users: int, seed: int) -> Li
 def _tracks(library: Sequence[Track], sound: Floats, rng: np.random.Generator) -> Floats:
     """(n, k) factors: tracks with the same name in one respect share those of it."""
     folders = [str(Path(track.path or "").parent) for track in library]
-    artists = [plain(track.artist or "") for track in library]
-    genres = [plain(track.genre or "") for track in library]
+    artists = [normalize_name(track.artist or "") for track in library]
+    genres = [normalize_name(track.genre or "") for track in library]
     own = rng.standard_normal((len(library), FACTORS))
     parts = [
         (_shared(names, rng), share)
@@ -90,7 +90,7 @@ def _plays(log_odds: Floats, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     return np.stack([rng.multinomial(n, share) for n, share in zip(counts, shares, strict=True)])
 
 
-def sound_of(database: Database, space: SoundSpace) -> Floats:
+def sound_of(database: Database, space: LibraryVectors) -> Floats:
     """(n, 5) descriptors of the tracks of a space, standardised; no network has part in them."""
     with database.connect() as connection:
         rows = facets.matrix(connection, FACETS_ID, ROW_WIDTH)
@@ -110,7 +110,7 @@ def sound_of(database: Database, space: SoundSpace) -> Floats:
     return (values - values.mean(axis=0)) / values.std(axis=0)
 
 
-def tracks_of(database: Database, space: SoundSpace) -> list[Track]:
+def tracks_of(database: Database, space: LibraryVectors) -> list[Track]:
     with database.connect() as connection:
         known = tracks.get_many(connection, space.ids.tolist())
     return [known[track_id] for track_id in space.ids.tolist()]

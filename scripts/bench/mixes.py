@@ -28,7 +28,7 @@ import soundfile
 import soxr
 
 from fingerprinter.audio import find_audio, open_audio, read_samples
-from fingerprinter.core.warp import Warp
+from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.evaluation.degrade import stretched
 
 SR = 16_000  # Hz at which it is mixed: all that a fingerprint hears

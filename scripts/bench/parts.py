@@ -22,9 +22,9 @@ from sqlalchemy import Connection
 
 from fingerprinter import open_library
 from fingerprinter.embedding import VectorIndex, load_model
-from fingerprinter.library.queries import Part, Questioner
-from fingerprinter.store import vectors
-from fingerprinter.store.database import Database
+from fingerprinter.library.similar.queries import Part, QueryBuilder
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import vectors
 from fingerprinter.types import Track
 
 LENGTHS_S = (3.0, 10.0, 20.0, 30.0)
@@ -36,7 +36,7 @@ CORPUS = Path(__file__).parents[1] / "train" / "corpus.json"
 Floats = npt.NDArray[np.float32]
 
 
-def parts(questioner: Questioner, tracks: Sequence[Track], spans: Sequence[Part]) -> Floats:
+def parts(questioner: QueryBuilder, tracks: Sequence[Track], spans: Sequence[Part]) -> Floats:
     """(n, dim): a part of each track, as `similar` asks with it."""
     pairs = zip(tracks, spans, strict=True)
     return np.stack([questioner.questions([track], span)[0].vector for track, span in pairs])
@@ -68,7 +68,7 @@ def measure(
 ) -> Iterator[tuple[float, list[bool], list[float]]]:
     """Each length of a part with whether it was found, and what was kept, for every track."""
     model, ids = load_model(), [track.id for track in tracks]
-    questioner = Questioner(connection, model)
+    questioner = QueryBuilder(connection, model)
     matrix = vectors.vector_matrix(connection, model.digest)
     whole = VectorIndex.build(matrix.ids, matrix.rows)
     near_whole = listed(whole, matrix.rows[np.searchsorted(matrix.ids, ids)], ids)

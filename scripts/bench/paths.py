@@ -26,18 +26,18 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter import open_library
-from fingerprinter.core.mixing import circle_place, key_distances, tempo_distances
-from fingerprinter.core.paths import NO_GROUP, Stops, bottleneck
-from fingerprinter.library.paths import (
+from fingerprinter.core.mir.harmonic_mixing import circle_position, key_distances, tempo_distances
+from fingerprinter.core.vectors.paths import NO_GROUP, StepGraph, bottleneck
+from fingerprinter.library.discover.playlist import (
     KEY_WEIGHT,
     POOL,
     TEMPO_WEIGHT,
     near_the_line,
     steps_between,
 )
-from fingerprinter.library.similarity import SoundSpace
-from fingerprinter.store import analyses
-from fingerprinter.store.database import Database
+from fingerprinter.library.similar.vectors import LibraryVectors
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import analyses
 
 LENGTHS = (6, 10, 20)
 # Of tempo and of key. The library's own are between the others.
@@ -50,7 +50,7 @@ Pair = tuple[int, int]
 Stations = list[int]
 
 
-def straight(space: SoundSpace, pair: Pair, n: int) -> Stations:
+def straight(space: LibraryVectors, pair: Pair, n: int) -> Stations:
     """The tracks nearest to evenly spaced points of the line."""
     first, last = space.vectors[list(pair)]
     taken = list(pair)
@@ -62,7 +62,7 @@ def straight(space: SoundSpace, pair: Pair, n: int) -> Stations:
 
 
 def by_small_steps(
-    space: SoundSpace, pair: Pair, n: int, pool: int, jumps: Floats | None = None
+    space: LibraryVectors, pair: Pair, n: int, pool: int, jumps: Floats | None = None
 ) -> tuple[Stations, float]:
     """The path, and the bound below which no path of the pool can be.
 
@@ -72,16 +72,16 @@ def by_small_steps(
     steps = steps_between(space.vectors[rows])
     if jumps is not None:
         steps += jumps[np.ix_(rows, rows)]
-    found = Stops(steps, np.full(len(rows), NO_GROUP)).path(0, 1, n)
+    found = StepGraph(steps, np.full(len(rows), NO_GROUP)).path(0, 1, n)
     return rows[found].tolist(), bottleneck(steps, 0, 1, n - 1)
 
 
-def largest_step(space: SoundSpace, path: Stations) -> float:
+def largest_step(space: LibraryVectors, path: Stations) -> float:
     rows = space.vectors[path]
     return float(1 - np.vecdot(rows[:-1], rows[1:]).min())
 
 
-def made(n: int, seed: int) -> SoundSpace:
+def made(n: int, seed: int) -> LibraryVectors:
     """Places in clusters of uneven size, most of their spread along few axes."""
     rng = np.random.default_rng(seed)
     axes = rng.standard_normal((MADE_RANK, MADE_DIM), np.float32)
@@ -90,10 +90,10 @@ def made(n: int, seed: int) -> SoundSpace:
     inner = centres[which] + 0.8 * rng.standard_normal((n, MADE_RANK), np.float32)
     rows = inner @ axes + 1.5 * rng.standard_normal((n, MADE_DIM), np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return SoundSpace(np.arange(n), rows, np.empty((n, 0), np.float32), np.ones(n, np.float32))
+    return LibraryVectors(np.arange(n), rows, np.empty((n, 0), np.float32), np.ones(n, np.float32))
 
 
-def pairs_of(space: SoundSpace, count: int, seed: int) -> list[Pair]:
+def pairs_of(space: LibraryVectors, count: int, seed: int) -> list[Pair]:
     rng = np.random.default_rng(seed)
     drawn = (rng.choice(len(space), 2, replace=False).tolist() for _ in range(count))
     return [(first, last) for first, last in drawn]
@@ -113,7 +113,7 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
     return call(), time.perf_counter() - start
 
 
-def compare(space: SoundSpace, pairs: Sequence[Pair], n: int, pool: int) -> dict[str, Any]:
+def compare(space: LibraryVectors, pairs: Sequence[Pair], n: int, pool: int) -> dict[str, Any]:
     lines = [largest_step(space, straight(space, pair, n)) for pair in pairs]
     answers = [timed(lambda pair=pair: by_small_steps(space, pair, n, pool)) for pair in pairs]
     paths = [path for (path, _), _ in answers]
@@ -147,13 +147,13 @@ class Musical:
     known: npt.NDArray[np.bool_]
 
 
-def musical(address: str, space: SoundSpace) -> Musical | None:
+def musical(address: str, space: LibraryVectors) -> Musical | None:
     """None where no track was analysed."""
     with Database.open(address, read_only=True) as database, database.connect() as connection:
         found = analyses.beats(connection, space.ids.tolist())
     beats = [found.get(track_id) for track_id in space.ids.tolist()]
     tempos = np.array([beat and beat.tempo_bpm for beat in beats], np.float32)
-    places = np.array([circle_place(beat.key if beat else None) for beat in beats])
+    places = np.array([circle_position(beat.key if beat else None) for beat in beats])
     known = np.isfinite(tempos)
     both = known[:, np.newaxis] & known
     print(json.dumps({"analysed": len(found), "with a tempo": int(known.sum())}), flush=True)
@@ -161,7 +161,11 @@ def musical(address: str, space: SoundSpace) -> Musical | None:
 
 
 def regard(
-    space: SoundSpace, pairs: Sequence[Pair], n: int, music: Musical, weights: tuple[float, float]
+    space: LibraryVectors,
+    pairs: Sequence[Pair],
+    n: int,
+    music: Musical,
+    weights: tuple[float, float],
 ) -> dict[str, Any]:
     """Steps of paths under weights of tempo and key."""
     jumps = (weights[0] * music.tempo + weights[1] * music.key).astype(np.float32)
@@ -193,9 +197,9 @@ def runs(given: argparse.Namespace) -> Iterator[dict[str, Any]]:
         yield run
 
 
-def space_of(address: str) -> SoundSpace:
+def space_of(address: str) -> LibraryVectors:
     with open_library(address, create=False, read_only=True) as library:
-        return library.sound_space()
+        return library.library_vectors()
 
 
 def main() -> None:

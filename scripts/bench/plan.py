@@ -22,11 +22,11 @@ import numpy.typing as npt
 from sqlalchemy import Connection, create_engine
 
 from fingerprinter.audio import find_audio, read_samples
-from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
-from fingerprinter.core.peaks import find_peaks
+from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.fingerprint.peaks import find_peaks
 from fingerprinter.library import MIN_CONFIDENCE
-from fingerprinter.library.identification import Identifier
-from fingerprinter.store.lookup import MOST_POSTINGS, PostingIndex, Postings
+from fingerprinter.library.identify.identifier import Identifier
+from fingerprinter.store.index.lookup import MAX_POSTINGS, PostingIndex, Postings
 from fingerprinter.types import Peaks
 
 STARTS_S, LENGTH_S = (3, 12, 21), 10
@@ -35,10 +35,10 @@ STARTS_S, LENGTH_S = (3, 12, 21), 10
 class BoundedIndex(PostingIndex):
     """Reads fewer postings; notes how many hashes were asked and how many of them had some."""
 
-    most = MOST_POSTINGS
+    most = MAX_POSTINGS
 
     def lookup(
-        self, connection: Connection, hashes: npt.NDArray[np.uint32], most: int = MOST_POSTINGS
+        self, connection: Connection, hashes: npt.NDArray[np.uint32], most: int = MAX_POSTINGS
     ) -> Postings:
         found = super().lookup(connection, hashes, min(most, self.most))
         self.asked.append(len(hashes))
@@ -46,7 +46,7 @@ class BoundedIndex(PostingIndex):
         return found
 
     def begin(self, times: int) -> None:
-        self.most = MOST_POSTINGS // times
+        self.most = MAX_POSTINGS // times
         self.asked: list[int] = []
         self.kept: list[int] = []
 

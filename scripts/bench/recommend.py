@@ -30,11 +30,11 @@ from listeners import (
 )
 
 from fingerprinter import open_library
-from fingerprinter.core.taste import suitability
-from fingerprinter.library.factors import Factors, Plays, confidence, fit_factors
-from fingerprinter.library.places import first_of_each
-from fingerprinter.library.similarity import SoundSpace
-from fingerprinter.store.database import Database
+from fingerprinter.core.vectors.preference import score_by_likes
+from fingerprinter.library.discover.collaborative import Factors, Plays, confidence, fit_factors
+from fingerprinter.library.similar.rows import first_of_each
+from fingerprinter.library.similar.vectors import LibraryVectors
+from fingerprinter.store.engine.database import Database
 
 COUNTS = (20, 50, 100, 200, 1000)  # of listeners
 JUDGED = 200  # of them
@@ -51,20 +51,23 @@ def fitted(plays: npt.NDArray[np.int64], vectors: Floats) -> Factors:
     return fit_factors(Plays(users, tracks, plays[users, tracks]), len(plays), vectors)
 
 
-def own_taste(plays: npt.NDArray[np.int64], space: SoundSpace) -> Floats:
+def own_taste(plays: npt.NDArray[np.int64], space: LibraryVectors) -> Floats:
     """What is recommended to each listener where there are no others."""
     nothing = np.empty((len(space), 0), np.float32)
     played = [np.flatnonzero(row) for row in plays]
     return np.stack(
         [
-            suitability(space.likeness(rows), confidence(row[rows]) - 1, nothing)
+            score_by_likes(space.likeness(rows), confidence(row[rows]) - 1, nothing)
             for row, rows in zip(plays, played, strict=True)
         ]
     )
 
 
 def all_scores(
-    plays: npt.NDArray[np.int64], space: SoundSpace, listeners: Listeners, rng: np.random.Generator
+    plays: npt.NDArray[np.int64],
+    space: LibraryVectors,
+    listeners: Listeners,
+    rng: np.random.Generator,
 ) -> Scores:
     factors = fitted(plays, space.vectors)
     first = slice(JUDGED)
@@ -104,7 +107,7 @@ def hide(listeners: Listeners, hidden: Mask) -> tuple[Listeners, Mask]:
 
 def trial(
     listeners: Listeners,
-    space: SoundSpace,
+    space: LibraryVectors,
     hidden: Mask,
     among: Mask | None,
     rng: np.random.Generator,
@@ -123,7 +126,7 @@ def trial(
 
 def runs(library: str, seed: int) -> Iterator[dict[str, Any]]:
     with open_library(library, create=False, read_only=True) as opened:
-        space = opened.sound_space()
+        space = opened.library_vectors()
     with Database.open(library, read_only=True) as database:
         known, sound = tracks_of(database, space), sound_of(database, space)
     folders = first_of_each(str(Path(track.path or "").parent) for track in known)

@@ -26,13 +26,13 @@ from fill import Batch, Growth
 from fillers import read_originals
 from sqlalchemy import Connection, create_engine, text
 
-from fingerprinter.core.landmarks import hash_bits
-from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.fingerprint.landmarks import hash_bits
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.library import open_library
-from fingerprinter.store import sizes
-from fingerprinter.store.address import Address
-from fingerprinter.store.database import Database
-from fingerprinter.store.lookup import PostingIndex
+from fingerprinter.store.engine.address import Address
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.index.lookup import PostingIndex
+from fingerprinter.store.maintain import sizes
 
 HERE = Path(__file__).resolve().parent
 GROWING = "growing"

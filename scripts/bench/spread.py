@@ -22,13 +22,13 @@ from ask import CountingIndex, ask, summary
 from sqlalchemy import create_engine, insert, select
 
 from fingerprinter.audio import find_audio, read_samples
-from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
-from fingerprinter.core.peaks import find_peaks
-from fingerprinter.library.identification import Identifier
-from fingerprinter.store import schema, shares
-from fingerprinter.store.bulk import insert_blocks
-from fingerprinter.store.database import Database
-from fingerprinter.store.spread import spread
+from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.fingerprint.peaks import find_peaks
+from fingerprinter.library.identify.identifier import Identifier
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.servers.sharding import shard_postings
+from fingerprinter.store.tables import schema, shards
+from fingerprinter.store.tables.bulk import insert_blocks
 from fingerprinter.types import Peaks
 
 START_S, LENGTH_S = 20, 10
@@ -72,7 +72,7 @@ def asked(database: Database, questions: Sequence[Peaks], every: bool) -> dict[s
 
 def report(database: Database, questions: Sequence[Peaks], moved_s: float) -> None:
     with database.connect() as connection:
-        held = shares.shares(connection) if shares.is_spread(connection) else []
+        held = shards.list_shards(connection) if shards.is_sharded(connection) else []
     result = {
         "servers": len(held),
         "blocks": [share.blocks for share in held],
@@ -96,7 +96,7 @@ def main() -> None:
         report(database, questions, copy(options.source, database))
         for number in range(1, len(options.shards) + 1):
             started = time.perf_counter()
-            for left in spread(database, options.shards[:number]):
+            for left in shard_postings(database, options.shards[:number]):
                 print(left, flush=True)
             report(database, questions, time.perf_counter() - started)
 

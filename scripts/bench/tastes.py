@@ -27,43 +27,43 @@ from listeners import (
 )
 
 from fingerprinter import open_library
-from fingerprinter.core import taste
-from fingerprinter.library.similarity import SoundSpace
-from fingerprinter.store.database import Database
+from fingerprinter.core.vectors import preference
+from fingerprinter.library.similar.vectors import LibraryVectors
+from fingerprinter.store.engine.database import Database
 
 NAMED = ((1, 0), (3, 0), (3, 2), (10, 0), (10, 5))  # likes and dislikes
 LIKED, DISLIKED = 0.85, 0.40  # quantiles of what a listener thinks of all tracks
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
-Method = Callable[[SoundSpace, Rows, Rows], npt.NDArray[Any]]
+Method = Callable[[LibraryVectors, Rows, Rows], npt.NDArray[Any]]
 
 
-def ours(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
+def ours(space: LibraryVectors, liked: Rows, disliked: Rows) -> Floats:
     weights = np.ones(len(liked), np.float32)
-    return taste.suitability(space.likeness(liked), weights, space.likeness(disliked))
+    return preference.score_by_likes(space.likeness(liked), weights, space.likeness(disliked))
 
 
-def with_hubs(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
+def with_hubs(space: LibraryVectors, liked: Rows, disliked: Rows) -> Floats:
     """The same by the cosine."""
     weights = np.ones(len(liked), np.float32)
     to_liked, to_disliked = (space.vectors @ space.vectors[rows].T for rows in (liked, disliked))
-    return taste.suitability(to_liked, weights, to_disliked)
+    return preference.score_by_likes(to_liked, weights, to_disliked)
 
 
-def rocchio(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
+def rocchio(space: LibraryVectors, liked: Rows, disliked: Rows) -> Floats:
     vectors = space.vectors
     mean = vectors[liked].mean(axis=0)
     return vectors @ (mean - 0.25 * vectors[disliked].mean(axis=0) if len(disliked) else mean)
 
 
-def nearest_like(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
+def nearest_like(space: LibraryVectors, liked: Rows, disliked: Rows) -> Floats:
     vectors = space.vectors
     likeness = (vectors @ vectors[liked].T).max(axis=1)
     return likeness - 0.5 * np.maximum(0, (vectors @ vectors[disliked].T).max(axis=1, initial=0))
 
 
-def ridge(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
+def ridge(space: LibraryVectors, liked: Rows, disliked: Rows) -> Floats:
     """Regression with all other tracks as weak dislikes (Hu, Koren & Volinsky 2008)."""
     vectors = space.vectors
     wanted, trust = np.zeros(len(vectors), np.float32), np.ones(len(vectors), np.float32)
@@ -74,7 +74,7 @@ def ridge(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
     return vectors @ np.linalg.solve(gram, weighted @ wanted)
 
 
-def logistic(space: SoundSpace, liked: Rows, disliked: Rows) -> Floats:
+def logistic(space: LibraryVectors, liked: Rows, disliked: Rows) -> Floats:
     from sklearn.linear_model import LogisticRegression
 
     vectors = space.vectors
@@ -96,7 +96,7 @@ METHODS: dict[str, Method] = {
 
 
 def scored(
-    space: SoundSpace, listeners: Listeners, likes: int, dislikes: int, rng: np.random.Generator
+    space: LibraryVectors, listeners: Listeners, likes: int, dislikes: int, rng: np.random.Generator
 ) -> Iterator[dict[str, tuple[float, float]]]:
     """(average precision, AUC) of each method, and of chance, for each listener."""
     everything = np.arange(len(space))
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the results, as JSON")
     given = parser.parse_args()
     with open_library(given.library, create=False, read_only=True) as library:
-        space = library.sound_space()
+        space = library.library_vectors()
     with Database.open(given.library, read_only=True) as database:
         known, sound = tracks_of(database, space), sound_of(database, space)
     listeners = listen(known, sound, given.listeners, given.seed)

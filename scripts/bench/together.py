@@ -31,7 +31,7 @@ from trial import DATABASES, Shelf, clip, held, make_small, open_shelf, piece, w
 
 from fingerprinter.errors import UnknownTrackError
 from fingerprinter.library import Library, open_library
-from fingerprinter.store.postings import newest_segment
+from fingerprinter.store.index.postings import newest_segment
 
 INDEXERS, READERS = 2, 4
 STAYING, COMING, STRANGE = range(8), range(8, 20), range(90, 94)

@@ -16,10 +16,15 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 from synthetic import SR, Floats, play
 
 from fingerprinter.audio import write_wav
-from fingerprinter.library import Library, indexing, transfer
-from fingerprinter.library.stored import track_landmarks
-from fingerprinter.store import archive, constellations, postings, reclaiming, tracks
-from fingerprinter.store.lookup import PostingIndex
+from fingerprinter.library import Library
+from fingerprinter.library.base.stored_peaks import track_landmarks
+from fingerprinter.library.indexing import indexer
+from fingerprinter.library.maintain import transfer
+from fingerprinter.store.engine import reclaiming
+from fingerprinter.store.index import postings
+from fingerprinter.store.index.lookup import PostingIndex
+from fingerprinter.store.maintain import archive
+from fingerprinter.store.tables import constellations, tracks
 
 PIECE_S = 6.0
 CLIP_S = 3.0
@@ -32,7 +37,7 @@ def make_small() -> None:
 
     For this process: in some seconds of work there is some of all that a large library does.
     """
-    indexing._BATCH_S = 2.5 * PIECE_S
+    indexer._BATCH_S = 2.5 * PIECE_S
     transfer._BATCH = 3
     postings._LEVEL_0 = 1 << 11
     postings._MERGE_LANDMARKS = 1 << 10

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.embedding import VectorIndex, load_model
-from fingerprinter.store import sections, vectors
-from fingerprinter.store.database import Database
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import sections, vectors
 
 Floats = npt.NDArray[np.float32]
 

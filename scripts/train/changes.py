@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fingerprinter.core.warp import Warp
+from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.evaluation.degrade import add_noise, mp3, reverberated, stretched
 from fingerprinter.evaluation.degrade.noise import synthetic_ambience
 from fingerprinter.evaluation.excerpt import SR, Samples

@@ -1,4 +1,4 @@
-"""Learns the projections that sketches are made by; see `fingerprinter.core.sketch`.
+"""Learns the projections that sketches are made by; see `fingerprinter.core.fingerprint.sketch`.
 
     python scripts/train/sketches.py MUSIC... --noise FOLDER... [--clips 12000] [--seed 12] -o FILE
 
@@ -21,9 +21,9 @@ import scipy.linalg
 import soxr
 
 from fingerprinter.audio import find_audio, open_audio, read_samples
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.sketch import BITS, WINDOW, contrast, cosines
-from fingerprinter.core.spectrogram import log_spectrogram
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.sketch import BITS, WINDOW, contrast, cosines
+from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.errors import AudioError
 from fingerprinter.evaluation.degrade import add_noise, is_audible, reverberated, rms
 from fingerprinter.evaluation.degrade.noise import synthetic_ambience

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinter.errors import LibraryError
-from fingerprinter.store.address import Address
+from fingerprinter.store.engine.address import Address
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ from conftest import Store
 from sqlalchemy import Connection, update
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store import analyses, tracks
-from fingerprinter.store.analyses import Wanted
-from fingerprinter.store.schema import analysis
+from fingerprinter.store.tables import analyses, tracks
+from fingerprinter.store.tables.analyses import AnalysisFilter
+from fingerprinter.store.tables.schema import analysis
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Section, Tags
 
 SOME = MusicAnalysis(
@@ -51,7 +51,7 @@ def test_versions_are_not_mixed(store: Store) -> None:
         assert analyses.get_many(connection, [old, new, none], "2") == {new: SILENCE}
         assert analyses.missing(connection, "2") == [old, none]
         assert analyses.missing(connection, "1") == [new, none]
-        assert analyses.filtered(connection, "1", Wanted()) == {old}
+        assert analyses.matching_ids(connection, "1", AnalysisFilter()) == {old}
 
 
 def test_filters(store: Store) -> None:
@@ -61,16 +61,16 @@ def test_filters(store: Store) -> None:
         analyses.put(connection, fast, "1", replace(SOME, key=Key("C", "major", 0.5)))
         analyses.put(connection, silent, "1", SILENCE)
 
-    def found(wanted: Wanted) -> set[int]:
+    def found(wanted: AnalysisFilter) -> set[int]:
         with store.read() as connection:
-            return analyses.filtered(connection, "1", wanted)
+            return analyses.matching_ids(connection, "1", wanted)
 
-    assert found(Wanted(tempo_bpm=(60.0, 121.5))) == {slow, fast}
-    assert found(Wanted(tempo_bpm=(60.1, None))) == {fast}
-    assert found(Wanted(keys=["A minor", "D minor"])) == {slow}
-    assert found(Wanted(keys=[])) == set()
-    assert found(Wanted(loudness_lufs=(None, -14.0))) == {slow, fast}
-    assert found(Wanted(tempo_bpm=(None, 100.0), keys=["C major"])) == set()
+    assert found(AnalysisFilter(tempo_bpm=(60.0, 121.5))) == {slow, fast}
+    assert found(AnalysisFilter(tempo_bpm=(60.1, None))) == {fast}
+    assert found(AnalysisFilter(keys=["A minor", "D minor"])) == {slow}
+    assert found(AnalysisFilter(keys=[])) == set()
+    assert found(AnalysisFilter(loudness_lufs=(None, -14.0))) == {slow, fast}
+    assert found(AnalysisFilter(tempo_bpm=(None, 100.0), keys=["C major"])) == set()
 
 
 @pytest.mark.parametrize("details", ["", "{}", "[1]", '{"tempo_bpm": 1}'])

@@ -17,14 +17,14 @@ from synthetic import SR, play
 from waiting import DEADLINE_S, opened, until
 
 from fingerprinter import open_library
-from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import AudioError, ClusterError, UsageError
-from fingerprinter.library import cluster as cluster_module
-from fingerprinter.library.cluster import analyse_on_cluster
-from fingerprinter.library.intake import FoundFile
-from fingerprinter.library.worker import Task
-from fingerprinter.store import constellations
-from fingerprinter.store.database import Database
+from fingerprinter.library.indexing import dask_workers as cluster_module
+from fingerprinter.library.indexing.dask_workers import run_on_dask
+from fingerprinter.library.indexing.ingest import FoundFile
+from fingerprinter.library.indexing.workers import ExtractJob
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import constellations
 
 PIECES = 6
 
@@ -148,9 +148,9 @@ def found(path: Path) -> FoundFile:
 
 
 def analysed(cluster: LocalCluster, paths: list[Path]) -> list[Any]:
-    task = Task(DEFAULT, embeddings=False, known=frozenset())
+    task = ExtractJob(DEFAULT, embeddings=False, known=frozenset())
     files = [found(path) for path in paths]
-    return [reply for _, reply in analyse_on_cluster(files, task, cluster.scheduler_address)]
+    return [reply for _, reply in run_on_dask(files, task, cluster.scheduler_address)]
 
 
 def test_files_that_workers_do_not_see(cluster: LocalCluster, music: list[Path]) -> None:
@@ -167,8 +167,8 @@ def test_files_that_workers_do_not_see(cluster: LocalCluster, music: list[Path])
 
 
 def test_nothing_to_do_needs_no_cluster() -> None:
-    task = Task(DEFAULT, embeddings=False, known=frozenset())
-    assert list(analyse_on_cluster([], task, "tcp://localhost:1")) == []
+    task = ExtractJob(DEFAULT, embeddings=False, known=frozenset())
+    assert list(run_on_dask([], task, "tcp://localhost:1")) == []
 
 
 def test_other_versions_are_refused(

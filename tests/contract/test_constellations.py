@@ -6,7 +6,7 @@ import pytest
 from conftest import Store
 from sqlalchemy import Connection
 
-from fingerprinter.store import constellations, tracks
+from fingerprinter.store.tables import constellations, tracks
 from fingerprinter.types import Tags
 
 EVERY_BYTE = bytes(range(256)) * 300

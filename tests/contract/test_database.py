@@ -17,8 +17,10 @@ from conftest import Store
 from sqlalchemy import Connection, text
 
 from fingerprinter.errors import LibraryError
-from fingerprinter.store import constellations, migration, settings, sizes, tracks
-from fingerprinter.store.database import Database
+from fingerprinter.store.engine import migration
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.maintain import sizes
+from fingerprinter.store.tables import constellations, library_metadata, tracks
 from fingerprinter.types import Tags
 
 ROOT = Path(__file__).parents[2]
@@ -57,23 +59,23 @@ def test_an_exception_leaves_nothing(store: Store) -> None:
         add(connection, "before")
     with pytest.raises(RuntimeError, match="in the middle"), store.write() as connection:
         constellations.put(connection, add(connection, "within"), b"peaks")
-        settings.bump_revision(connection)
+        library_metadata.bump_revision(connection)
         raise RuntimeError("in the middle")
     with store.read() as connection:
         assert [track.content_id for track in tracks.iterate(connection)] == ["before"]
         assert list(constellations.iterate(connection)) == []
-        assert settings.revision(connection) == 0
+        assert library_metadata.revision(connection) == 0
 
 
 KILLED = """
 import os, signal, sys
-from fingerprinter.store import settings
-from fingerprinter.store.database import Database
+from fingerprinter.store.tables import library_metadata
+from fingerprinter.store.engine.database import Database
 with Database.open(sys.argv[1]) as database:
     with database.begin() as connection:
-        settings.put(connection, "first", "committed")
+        library_metadata.put(connection, "first", "committed")
     with database.begin() as connection:
-        settings.put(connection, "second", "lost")
+        library_metadata.put(connection, "second", "lost")
         os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -81,28 +83,28 @@ with Database.open(sys.argv[1]) as database:
 def test_a_kill_loses_the_transaction_in_flight_alone(store: Store) -> None:
     assert run(KILLED, store.url) == [(-signal.SIGKILL, b"")]
     with store.read() as connection:
-        assert settings.get(connection, "first") == "committed"
-        assert settings.get(connection, "second") is None
+        assert library_metadata.get(connection, "first") == "committed"
+        assert library_metadata.get(connection, "second") is None
     with store.write() as connection:  # the dead hold no lock
         add(connection, "after")
 
 
 COUNTING = """
 import sys
-from fingerprinter.store import settings
-from fingerprinter.store.database import Database
+from fingerprinter.store.tables import library_metadata
+from fingerprinter.store.engine.database import Database
 sys.stdin.read()
 with Database.open(sys.argv[1]) as database:
     for _ in range(40):
         with database.begin() as connection:
-            settings.bump_revision(connection)
+            library_metadata.bump_revision(connection)
 """
 
 
 def test_writing_processes_lose_nothing(store: Store) -> None:
     assert run(COUNTING, store.url, copies=3) == [(0, b"")] * 3
     with store.read() as connection:
-        assert settings.revision(connection) == 3 * 40
+        assert library_metadata.revision(connection) == 3 * 40
 
 
 def test_writing_threads_lose_nothing(store: Store) -> None:
@@ -110,12 +112,12 @@ def test_writing_threads_lose_nothing(store: Store) -> None:
         for n in range(10):
             with store.database.begin() as connection:
                 add(connection, f"{name}-{n}")
-                settings.bump_revision(connection)
+                library_metadata.bump_revision(connection)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(write, range(8)))
     with store.read() as connection:
-        assert settings.revision(connection) == tracks.counts(connection).tracks == 80
+        assert library_metadata.revision(connection) == tracks.counts(connection).tracks == 80
 
 
 def test_a_reader_sees_what_is_committed_and_keeps_its_snapshot(store: Store) -> None:
@@ -136,7 +138,7 @@ def test_a_reader_cannot_write(store: Store) -> None:
         with pytest.raises(LibraryError, match="only be read"), store.read() as connection:
             add(connection, "one")
         with store.write() as connection:
-            settings.bump_revision(connection)
+            library_metadata.bump_revision(connection)
     assert count(store) == 0
 
 
@@ -166,19 +168,19 @@ def test_creating_makes_an_empty_library_once(database_url: str) -> None:
     for _ in range(2):
         with Database.open(database_url, create=True) as database, database.connect() as connection:
             assert tracks.counts(connection) == tracks.Counts(0, 0, 0.0, 0)
-            identities.append(settings.get(connection, settings.LIBRARY_ID))
+            identities.append(library_metadata.get(connection, library_metadata.LIBRARY_ID))
     assert identities[0] == identities[1]
     assert identities[0] is not None
 
 
 CREATING = """
 import sys
-from fingerprinter.store import settings
-from fingerprinter.store.database import Database
+from fingerprinter.store.tables import library_metadata
+from fingerprinter.store.engine.database import Database
 sys.stdin.read()
 with Database.open(sys.argv[1], create=True) as database, database.begin() as connection:
-    settings.bump_revision(connection)
-    print(settings.get(connection, settings.LIBRARY_ID))
+    library_metadata.bump_revision(connection)
+    print(library_metadata.get(connection, library_metadata.LIBRARY_ID))
 """
 
 
@@ -187,7 +189,7 @@ def test_processes_that_create_at_once_all_succeed(database_url: str) -> None:
     assert [status for status, _ in answers] == [0] * 4
     assert len({output for _, output in answers}) == 1
     with Database.open(database_url) as database, database.connect() as connection:
-        assert settings.revision(connection) == 4
+        assert library_metadata.revision(connection) == 4
 
 
 def test_creating_waits_for_who_else_writes_the_file(tmp_path: Path) -> None:
@@ -200,9 +202,9 @@ def test_creating_waits_for_who_else_writes_the_file(tmp_path: Path) -> None:
 
 CREATION_KILLED = """
 import os, signal, sys
-from fingerprinter.store import settings
-from fingerprinter.store.database import Database
-settings.found = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+from fingerprinter.store.tables import library_metadata
+from fingerprinter.store.engine.database import Database
+library_metadata.initialize = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 Database.open(sys.argv[1], create=True)
 """
 
@@ -213,13 +215,13 @@ def test_a_killed_creation_is_done_again(database_url: str) -> None:
     with pytest.raises(LibraryError, match="holds no library"):
         Database.open(database_url)
     with Database.open(database_url, create=True) as database, database.connect() as connection:
-        assert settings.get(connection, settings.LIBRARY_ID)
+        assert library_metadata.get(connection, library_metadata.LIBRARY_ID)
 
 
 IMPORTS = """
 import sys
-from fingerprinter.store import constellations, files, settings, tracks, vectors
-from fingerprinter.store.database import Database
+from fingerprinter.store.tables import constellations, files, library_metadata, tracks, vectors
+from fingerprinter.store.engine.database import Database
 with Database.open(sys.argv[1], read_only=True) as database, database.connect() as connection:
     tracks.counts(connection)
 print([name for name in ("alembic", "mako", "psycopg2", "sqlalchemy.orm") if name in sys.modules])

@@ -13,9 +13,9 @@ from shelf import Shelved, shelve
 from fingerprinter import open_library
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library import Library
-from fingerprinter.library.names import plain
-from fingerprinter.store import analyses, tracks
-from fingerprinter.store.database import Database
+from fingerprinter.library.base.normalize import normalize_name
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import analyses, tracks
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Neighbour, Tags
 
 
@@ -64,7 +64,7 @@ def test_a_path_goes_by_small_steps(arc: Library) -> None:
 
 def test_a_path_has_one_track_of_an_artist_if_wished(arc: Library) -> None:
     artists = [
-        plain(each.track.artist or "")
+        normalize_name(each.track.artist or "")
         for each in arc.path(file("north"), file("east"), 6, per_artist=True)
     ]
     assert sorted(artists) == ["a", "b", "c", "d"]
@@ -306,7 +306,7 @@ def test_a_path_keeps_to_tempo_and_key(address: str) -> None:
         note(address, ids, {"start": fit, fitting: fit, other: unfit, "end": fit})
         with open_library(address) as library:
             path = library.path(file("start"), file("end"), 3)
-            space = library.sound_space()
+            space = library.library_vectors()
         assert titles(path) == ["start", fitting, "end"]
         rows = space.vectors[[space.ids.tolist().index(each.track.id) for each in path]]
         likeness = [1, *np.vecdot(rows[:-1], rows[1:]).tolist()]

@@ -16,13 +16,14 @@ from synthetic import SR, play
 
 from fingerprinter import open_library
 from fingerprinter.errors import AudioError
-from fingerprinter.library import Library, indexing, worker
-from fingerprinter.library.analysis import Analysis, analyse
-from fingerprinter.library.duplicates import Searched
-from fingerprinter.library.intake import FoundFile
-from fingerprinter.library.worker import Task
-from fingerprinter.store import schema
-from fingerprinter.store.database import Database
+from fingerprinter.library import Library
+from fingerprinter.library.duplicates.search import SearchProgress
+from fingerprinter.library.indexing import indexer, workers
+from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
+from fingerprinter.library.indexing.ingest import FoundFile
+from fingerprinter.library.indexing.workers import ExtractJob
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import schema
 from fingerprinter.types import DuplicateGroup, Track
 
 Floats = npt.NDArray[np.float32]
@@ -33,14 +34,14 @@ PIECE_S = 30
 
 
 def analysed_here(
-    files: Sequence[FoundFile], task: Task, jobs: int
-) -> Iterator[tuple[FoundFile, Analysis | AudioError]]:
+    files: Sequence[FoundFile], task: ExtractJob, jobs: int
+) -> Iterator[tuple[FoundFile, ExtractedTrack | AudioError]]:
     """What the workers do, in this process: they take a second to start."""
     for file in files:
         yield (
             file,
-            worker._answer(
-                file.path, partial(analyse, params=task.params, model=None, known=task.known)
+            workers._answer(
+                file.path, partial(extract_track, params=task.params, model=None, known=task.known)
             ),
         )
 
@@ -48,7 +49,7 @@ def analysed_here(
 @pytest.fixture
 def fill(library_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fill]:
     """Indexes pieces in the order given; the library is closed at the end."""
-    monkeypatch.setattr(indexing, "analyse_in_order", analysed_here)
+    monkeypatch.setattr(indexer, "run_in_order", analysed_here)
     with open_library(library_url) as library:
 
         def filled(pieces: Pieces) -> Library:
@@ -213,9 +214,9 @@ def test_silence_and_tones_are_no_duplicates(fill: Fill) -> None:
 
 
 def test_progress_counts_every_track(fill: Fill) -> None:
-    seen: list[Searched] = []
+    seen: list[SearchProgress] = []
     fill(others(2, 3, 4)).duplicates(on_progress=seen.append)
-    assert seen == [Searched(3, 3)]
+    assert seen == [SearchProgress(3, 3)]
 
 
 def test_an_empty_library_has_none(fill: Fill) -> None:

@@ -13,10 +13,10 @@ import soundfile
 from synthetic import SR, play
 
 from fingerprinter import open_library
-from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.library import Library
-from fingerprinter.library.explanation import Agreement, Explanation, explain_alone
+from fingerprinter.library.identify.explanation import Agreement, Explanation, explain_alone
 from fingerprinter.types import Track
 
 Floats = npt.NDArray[np.float32]

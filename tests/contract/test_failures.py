@@ -24,9 +24,10 @@ from fingerprinter.errors import (
     FingerprinterError,
     LibraryError,
 )
-from fingerprinter.store import database as database_module
-from fingerprinter.store import migration, settings, tracks
-from fingerprinter.store.database import Database
+from fingerprinter.store.engine import database as database_module
+from fingerprinter.store.engine import migration
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import library_metadata, tracks
 from fingerprinter.types import Tags
 
 
@@ -137,7 +138,7 @@ def count(path: Path) -> int:
 
 def write(path: Path) -> None:
     with Database.open(str(path)) as database, database.begin() as connection:
-        settings.bump_revision(connection)
+        library_metadata.bump_revision(connection)
 
 
 def test_a_library_on_a_read_only_medium_is_read(locked_library: Path) -> None:
@@ -206,10 +207,10 @@ def test_a_full_disk(sqlite_library: Path) -> None:
             pages = connection.scalar(text("PRAGMA page_count"))
             connection.execute(text(f"PRAGMA max_page_count = {pages}"))
         with pytest.raises(LibraryError, match="full; free some"), database.begin() as connection:
-            settings.put(connection, "small", "x")
-            settings.put(connection, "large", "x" * 1_000_000)
+            library_metadata.put(connection, "small", "x")
+            library_metadata.put(connection, "large", "x" * 1_000_000)
         with database.connect() as connection:
-            assert settings.get(connection, "small") is None
+            assert library_metadata.get(connection, "small") is None
 
 
 def test_a_locked_library(sqlite_library: Path) -> None:
@@ -382,9 +383,9 @@ def test_a_lost_session_is_replaced(
     ):
         pid = connection.scalar(text("SELECT pg_backend_pid()"))
         postgresql_server.execute(f"SELECT pg_terminate_backend({pid}, 5000)")
-        settings.bump_revision(connection)
+        library_metadata.bump_revision(connection)
     with postgresql_library.begin() as connection:
-        assert settings.bump_revision(connection) == 1
+        assert library_metadata.bump_revision(connection) == 1
 
 
 def test_a_session_lost_while_idle_is_not_noticed(
@@ -392,7 +393,7 @@ def test_a_session_lost_while_idle_is_not_noticed(
 ) -> None:
     postgresql_server.disconnect("library")
     with postgresql_library.begin() as connection:
-        assert settings.bump_revision(connection) == 1
+        assert library_metadata.bump_revision(connection) == 1
 
 
 def test_work_is_done_again_after_a_lost_session(
@@ -402,7 +403,7 @@ def test_work_is_done_again_after_a_lost_session(
 
     def work(connection: Connection) -> int:
         sessions.append(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
-        changed = settings.bump_revision(connection)
+        changed = library_metadata.bump_revision(connection)
         if len(sessions) < 3:
             postgresql_server.execute(f"SELECT pg_terminate_backend({sessions[-1]}, 5000)")
         return changed
@@ -422,7 +423,7 @@ def test_work_is_given_up_where_the_server_stays_away(
     def work(connection: Connection) -> None:
         tries.append(connection.scalar(text("SELECT pg_backend_pid()")) or 0)
         postgresql_server.execute(f"SELECT pg_terminate_backend({tries[-1]}, 5000)")
-        settings.bump_revision(connection)
+        library_metadata.bump_revision(connection)
 
     with pytest.raises(ConnectionLostError, match="try again") as caught:
         postgresql_library.change(work)

@@ -8,7 +8,7 @@ import pytest
 from conftest import Store
 from sqlalchemy import Connection
 
-from fingerprinter.store import files, tracks
+from fingerprinter.store.tables import files, tracks
 from fingerprinter.types import Tags
 
 ODD_NAMES = [

@@ -15,7 +15,7 @@ import soxr
 from synthetic import SR, play
 
 from fingerprinter import open_library
-from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
 from fingerprinter.errors import AudioError
 from fingerprinter.library import Library
 from fingerprinter.types import Match

@@ -18,7 +18,7 @@ from sqlalchemy import select, text, update
 from synthetic import SR, play
 
 from fingerprinter import open_library
-from fingerprinter.core.params import COMPACT, DEFAULT
+from fingerprinter.core.fingerprint.params import COMPACT, DEFAULT
 from fingerprinter.embedding import load_model
 from fingerprinter.errors import (
     AudioError,
@@ -28,13 +28,15 @@ from fingerprinter.errors import (
     UsageError,
     VersionError,
 )
-from fingerprinter.library import Library, indexing, worker
-from fingerprinter.library.analysis import Analysis, analyse
-from fingerprinter.library.indexing import Progress
-from fingerprinter.library.intake import FoundFile
-from fingerprinter.library.worker import Task
-from fingerprinter.store import schema, settings, sizes
-from fingerprinter.store.database import Database
+from fingerprinter.library import Library
+from fingerprinter.library.indexing import indexer, workers
+from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
+from fingerprinter.library.indexing.indexer import Progress
+from fingerprinter.library.indexing.ingest import FoundFile
+from fingerprinter.library.indexing.workers import ExtractJob
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.maintain import sizes
+from fingerprinter.store.tables import library_metadata, schema
 from fingerprinter.types import IndexReport
 
 PIECES = 4
@@ -44,14 +46,16 @@ load_once = cache(load_model)
 
 
 def analysed_here(
-    files: Sequence[FoundFile], task: Task, jobs: int
-) -> Iterator[tuple[FoundFile, Analysis | AudioError]]:
+    files: Sequence[FoundFile], task: ExtractJob, jobs: int
+) -> Iterator[tuple[FoundFile, ExtractedTrack | AudioError]]:
     """What the workers do, in this process: they take a second to start (see test_worker.py)."""
     model = load_once() if task.embeddings else None
     for file in files:
         yield (
             file,
-            worker._answer(file.path, lambda path: analyse(path, task.params, model, task.known)),
+            workers._answer(
+                file.path, lambda path: extract_track(path, task.params, model, task.known)
+            ),
         )
 
 
@@ -78,7 +82,7 @@ def music(pieces: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def library(library_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
-    monkeypatch.setattr(indexing, "analyse_in_order", analysed_here)
+    monkeypatch.setattr(indexer, "run_in_order", analysed_here)
     monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path / "cache"))
     with open_library(library_url) as library:
         yield library
@@ -318,15 +322,15 @@ def test_a_track_that_is_removed_while_it_is_recognised(
     index(library, music)
 
     def analysed_too_late(
-        files: Sequence[FoundFile], task: Task, jobs: int
-    ) -> list[tuple[FoundFile, Analysis | AudioError]]:
+        files: Sequence[FoundFile], task: ExtractJob, jobs: int
+    ) -> list[tuple[FoundFile, ExtractedTrack | AudioError]]:
         results = list(analysed_here(files, task, jobs))
         library.remove([music / "0.flac"])
         return results
 
     tag(music / "0.flac", "Another title")
     with monkeypatch.context() as patch:
-        patch.setattr(indexing, "analyse_in_order", analysed_too_late)
+        patch.setattr(indexer, "run_in_order", analysed_too_late)
         report = index(library, music)
     assert done(report) == (0, 0, PIECES - 1, 1)
     assert "removed meanwhile; run `index` again" in report.problems[0].message
@@ -370,8 +374,8 @@ def test_an_open_library_keeps_up_with_another_writer(
     library: Library, library_url: str, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also with a merge that it sees only after it has read the segments that were merged."""
-    merge = indexing.merge_segments
-    monkeypatch.setattr(indexing, "merge_segments", lambda database, params: None)
+    merge = indexer.merge_segments
+    monkeypatch.setattr(indexer, "merge_segments", lambda database, params: None)
     with open_library(library_url) as other:
         for seed in range(PIECES):
             index(other, music / f"{seed}.flac")
@@ -419,9 +423,9 @@ def test_similar_takes_any_file(library: Library, music: Path, tmp_path: Path) -
 
 
 def test_the_whole_library_as_arrays(library: Library, music: Path) -> None:
-    assert len(library.sound_space()) == 0
+    assert len(library.library_vectors()) == 0
     library.index([music])
-    space = library.sound_space()
+    space = library.library_vectors()
     assert space.ids.tolist() == [track.id for track in library.tracks()]
     assert space.tags.shape == (PIECES, len(load_once().tags))
     for id_, row in zip(space.ids.tolist(), space.vectors @ space.vectors.T, strict=True):
@@ -437,7 +441,7 @@ def test_the_sound_is_decoded_once_for_both_analyses() -> None:
 
 def test_a_library_of_other_parameters_is_refused(library: Library, library_url: str) -> None:
     with Database.open(library_url) as database, database.begin() as connection:
-        settings.put(connection, settings.PARAMS_ID, "0123456789abcdef")
+        library_metadata.put(connection, library_metadata.PARAMS_ID, "0123456789abcdef")
     with pytest.raises(VersionError, match=f"params_id 0123456789abcdef.*{DEFAULT.id}"):
         open_library(library_url)
 
@@ -450,7 +454,7 @@ def test_at_least_one_must_work(library: Library, music: Path) -> None:
 def test_a_compact_library_is_smaller_and_answers(
     library_url: str, pieces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing, "analyse_in_order", analysed_here)
+    monkeypatch.setattr(indexer, "run_in_order", analysed_here)
     with open_library(library_url, profile="compact") as library:
         index(library, pieces)
     with open_library(library_url) as library:

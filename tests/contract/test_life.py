@@ -16,15 +16,18 @@ from sqlalchemy import delete, insert, select, text, update
 from synthetic import SR, play
 
 from fingerprinter import open_library
-from fingerprinter.core.params import COMPACT, DEFAULT
+from fingerprinter.core.fingerprint.params import COMPACT, DEFAULT
 from fingerprinter.embedding import load_model
 from fingerprinter.errors import CorruptionError, LibraryError, UsageError, VersionError
-from fingerprinter.library import Library, indexing
-from fingerprinter.library.analysis import analyse
-from fingerprinter.library.intake import FoundFile, take_in
-from fingerprinter.library.worker import Task
-from fingerprinter.store import archive, checks, postings, schema, settings, vectors
-from fingerprinter.store.database import Database
+from fingerprinter.library import Library
+from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.extract import extract_track
+from fingerprinter.library.indexing.ingest import FoundFile, ingest
+from fingerprinter.library.indexing.workers import ExtractJob
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.index import postings
+from fingerprinter.store.maintain import archive, checks
+from fingerprinter.store.tables import library_metadata, schema, vectors
 
 PIECES, PIECE_S = 4, 6
 
@@ -38,7 +41,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
         path = folder / f"{seed}.flac"
         soundfile.write(path, play(seed, PIECE_S), SR)
         file = FoundFile(path, path.stat().st_size, path.stat().st_mtime_ns)
-        found.append((file, analyse(path, DEFAULT, None, ())))
+        found.append((file, extract_track(path, DEFAULT, None, ())))
     return found
 
 
@@ -46,8 +49,8 @@ def fill(database: Database, items: list[Any], *, apart: bool = False) -> None:
     """Puts analyses in, in one segment or in one each."""
     for portion in [[item] for item in items] if apart else [items]:
         with database.begin() as connection:
-            settings.claim(connection, settings.PARAMS_ID, DEFAULT.id)
-            take_in(connection, DEFAULT, None, portion)
+            library_metadata.claim(connection, library_metadata.PARAMS_ID, DEFAULT.id)
+            ingest(connection, DEFAULT, None, portion)
 
 
 @pytest.fixture
@@ -307,7 +310,7 @@ def test_another_version_is_refused(
 def test_other_parameters_are_refused(library: Library, other: Library, tmp_path: Path) -> None:
     library.export_to(tmp_path / "all.fpx")
     with other._database.begin() as connection:
-        settings.claim(connection, settings.PARAMS_ID, COMPACT.id)
+        library_metadata.claim(connection, library_metadata.PARAMS_ID, COMPACT.id)
     with pytest.raises(VersionError, match="index into a new library"):
         other.import_from(tmp_path / "all.fpx")
 
@@ -339,11 +342,11 @@ def test_files_that_are_none(other: Library, tmp_path: Path) -> None:
 def test_a_disk_that_fills_up_loses_nothing(
     other: Library, analysed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def recorded(_: Any, task: Task, __: int) -> Iterator[Any]:
+    def recorded(_: Any, task: ExtractJob, __: int) -> Iterator[Any]:
         yield from analysed
 
-    monkeypatch.setattr(indexing, "analyse_in_order", recorded)
-    monkeypatch.setattr(indexing, "_COMMIT_EVERY_S", 0.0)
+    monkeypatch.setattr(indexer, "run_in_order", recorded)
+    monkeypatch.setattr(indexer, "_COMMIT_EVERY_S", 0.0)
     monkeypatch.setattr(postings, "_MERGE_FACTOR", 2)  # of four pieces, too: it needs pages
     with other._database.connect() as connection:  # the pool's only one
         pages = connection.scalar(text("PRAGMA page_count"))
@@ -361,7 +364,7 @@ def test_a_connection_lost_in_mid_batch_loses_nothing(
     postgresql_server: Any, analysed: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = postgresql_server.url(postgresql_server.empty_library())
-    add, cut = indexing.postings.add_segment, []
+    add, cut = indexer.postings.add_segment, []
 
     def cut_off(connection: Any, *rest: Any) -> None:
         add(connection, *rest)
@@ -369,8 +372,8 @@ def test_a_connection_lost_in_mid_batch_loses_nothing(
             cut.append(connection.scalar(text("SELECT pg_backend_pid()")))
             postgresql_server.execute(f"SELECT pg_terminate_backend({cut[0]}, 5000)")
 
-    monkeypatch.setattr(indexing.postings, "add_segment", cut_off)
-    monkeypatch.setattr(indexing, "analyse_in_order", lambda *_: iter(analysed))
+    monkeypatch.setattr(indexer.postings, "add_segment", cut_off)
+    monkeypatch.setattr(indexer, "run_in_order", lambda *_: iter(analysed))
     with open_library(url) as library:
         report = library.index([analysed[0][0].path.parent], embeddings=False)
         assert (report.indexed, len(cut)) == (PIECES, 1)

@@ -13,10 +13,11 @@ from conftest import PostgresServer
 from sqlalchemy import text
 
 from fingerprinter.errors import LibraryError, VersionError
-from fingerprinter.store import facets, migration, schema, sections, settings, tracks
-from fingerprinter.store.address import Address
-from fingerprinter.store.database import Database
-from fingerprinter.store.engine import Access, open_engine, writing
+from fingerprinter.store.engine import migration
+from fingerprinter.store.engine.address import Address
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.engine.engine import Access, open_engine, writing
+from fingerprinter.store.tables import facets, library_metadata, schema, sections, tracks
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +49,7 @@ def test_upgrade_makes_a_library_and_may_be_repeated(database_url: str) -> None:
         assert migration.upgrade(database_url) == schema.SCHEMA_HEAD
         assert migration.current(database_url) == schema.SCHEMA_HEAD
         with Database.open(database_url) as database, database.connect() as connection:
-            identities.append(settings.get(connection, settings.LIBRARY_ID))
+            identities.append(library_metadata.get(connection, library_metadata.LIBRARY_ID))
     assert identities[0] == identities[1]
 
 
@@ -94,7 +95,7 @@ def test_a_library_of_the_first_schema_keeps_its_tracks(database_url: str) -> No
     migration.upgrade(database_url)
     with Database.open(database_url) as database, database.connect() as connection:
         assert tracks.get(connection, 1).title == "Song"
-        assert settings.get(connection, settings.LIBRARY_ID) == "mine"
+        assert library_metadata.get(connection, library_metadata.LIBRARY_ID) == "mine"
         assert sections.missing(connection, "model") == facets.missing(connection, "1") == [1]
 
 
@@ -117,9 +118,9 @@ def test_libraries_in_two_schemas_of_a_database(postgresql_server: PostgresServe
     for url in (one, other):
         migration.upgrade(url)
     with Database.open(other) as database, database.begin() as connection:
-        settings.bump_revision(connection)
+        library_metadata.bump_revision(connection)
     with Database.open(one) as database, database.connect() as connection:
-        assert settings.revision(connection) == 0
+        assert library_metadata.revision(connection) == 0
 
 
 def test_a_database_of_another_encoding_is_refused(postgresql_server: PostgresServer) -> None:
@@ -135,7 +136,7 @@ def test_the_scripts_are_found_in_an_installed_package(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "fingerprinter", package, ignore=shutil.ignore_patterns("*.onnx"))
     shutil.copytree(ROOT / "migrations", package / "migrations")
     script = (
-        "import sys; from fingerprinter.store import migration;"
+        "import sys; from fingerprinter.store.engine import migration;"
         "print(migration.scripts_folder(), migration.upgrade(sys.argv[1]))"
     )
     answer = subprocess.run(

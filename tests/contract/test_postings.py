@@ -10,13 +10,14 @@ import pytest
 from conftest import LIBRARIES, Store
 from sqlalchemy import Connection, func, insert, select, update
 
-from fingerprinter.core.landmarks import hash_bits
-from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.fingerprint.landmarks import hash_bits
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store import lookup as lookups
-from fingerprinter.store import postings, schema
-from fingerprinter.store.lookup import GONE, PostingIndex
-from fingerprinter.store.postings import PREFIX_SHIFT
+from fingerprinter.store.index import lookup as lookups
+from fingerprinter.store.index import postings
+from fingerprinter.store.index.lookup import DELETED_TRACK, PostingIndex
+from fingerprinter.store.index.postings import PREFIX_SHIFT
+from fingerprinter.store.tables import schema
 from fingerprinter.types import Landmarks
 
 Entry = tuple[int, int, int]  # hash, track id, frame
@@ -47,7 +48,7 @@ def tracks(ids: Iterable[int]) -> list[Added]:
 def entries(added: Iterable[Added], gone: Iterable[int] = ()) -> list[Entry]:
     """What a dictionary would hold; a track that is gone stands as `GONE`."""
     return sorted(
-        (hash_, GONE if track_id in gone else track_id, frame)
+        (hash_, DELETED_TRACK if track_id in gone else track_id, frame)
         for track_id, _, marks in added
         for hash_, frame in zip(marks.hashes.tolist(), marks.frames.tolist(), strict=True)
     )

@@ -15,10 +15,12 @@ from sqlalchemy import Connection, text
 from test_database import run
 from waiting import until
 
-from fingerprinter.core.landmarks import hash_bits
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.store import postings, reclaiming, settings
-from fingerprinter.store.database import Database
+from fingerprinter.core.fingerprint.landmarks import hash_bits
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.store.engine import reclaiming
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.index import postings
+from fingerprinter.store.tables import library_metadata
 from fingerprinter.types import Landmarks
 
 SEGMENTS = 9
@@ -197,8 +199,8 @@ def test_somebody_indexes_meanwhile(database: Database, monkeypatch: pytest.Monk
 
 KILLED = """
 import os, signal, sys
-from fingerprinter.store import reclaiming
-from fingerprinter.store.database import Database
+from fingerprinter.store.engine.engine import reclaiming
+from fingerprinter.store.engine.database import Database
 move = reclaiming._MOVE
 reclaiming._PORTION = 1 << 16
 with Database.open(sys.argv[1]) as database:
@@ -253,7 +255,7 @@ def test_only_the_owner_of_the_table_reclaims(
     try:
         with Database.open(postgresql_server.url("library", "helper")) as other:
             with other.begin() as connection:
-                settings.bump_revision(connection)
+                library_metadata.bump_revision(connection)
             other.reclaim()
     finally:
         postgresql_server.execute("DROP OWNED BY helper; DROP ROLE helper", "library")

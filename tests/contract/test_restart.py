@@ -12,8 +12,9 @@ from test_life import PIECES, analysed, heard  # noqa: F401
 
 from fingerprinter import open_library
 from fingerprinter.errors import ConnectionLostError, LibraryError
-from fingerprinter.library import Library, indexing
-from fingerprinter.store import database
+from fingerprinter.library import Library
+from fingerprinter.library.indexing import indexer
+from fingerprinter.store.engine import database
 
 AWAY_S = 0.7
 
@@ -31,8 +32,8 @@ def library(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Library]:
     """An empty library; what it indexes is analysed already, and committed piece by piece."""
-    monkeypatch.setattr(indexing, "_COMMIT_EVERY_S", 0.0)
-    monkeypatch.setattr(indexing, "analyse_in_order", lambda files, *_: _known(analysed, files))
+    monkeypatch.setattr(indexer, "_COMMIT_EVERY_S", 0.0)
+    monkeypatch.setattr(indexer, "run_in_order", lambda files, *_: _known(analysed, files))
     with open_library(server.url) as library:
         library.remove([track.id for track in library.tracks()])
         yield library
@@ -50,7 +51,7 @@ def stop_within(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Stops the server within the transaction of a batch, before it commits."""
-    add, calls = indexing.postings.add_segment, []
+    add, calls = indexer.postings.add_segment, []
 
     def stop(connection: Any, *rest: Any) -> None:
         add(connection, *rest)
@@ -60,7 +61,7 @@ def stop_within(
             if away_s is not None:
                 Timer(away_s, server.start).start()
 
-    monkeypatch.setattr(indexing.postings, "add_segment", stop)
+    monkeypatch.setattr(indexer.postings, "add_segment", stop)
 
 
 @pytest.mark.parametrize("how", HOW)

@@ -10,8 +10,8 @@ from conftest import Store
 from sqlalchemy import Connection, update
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store import facets, sections, tracks
-from fingerprinter.store.schema import facet, section
+from fingerprinter.store.tables import facets, sections, tracks
+from fingerprinter.store.tables.schema import facet, section
 from fingerprinter.types import Tags
 
 

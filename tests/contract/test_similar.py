@@ -15,12 +15,13 @@ from synthetic import SR, play
 from fingerprinter import open_library
 from fingerprinter.audio import read_samples
 from fingerprinter.errors import UnknownTrackError, UsageError
-from fingerprinter.library import Library, queries
-from fingerprinter.library.filters import TrackFilter, admitted
-from fingerprinter.library.music import analysis_id
-from fingerprinter.library.reasons import Explainer
-from fingerprinter.store import analyses
-from fingerprinter.store.database import Database
+from fingerprinter.library import Library
+from fingerprinter.library.music.analyze import analysis_id
+from fingerprinter.library.similar import queries
+from fingerprinter.library.similar.explain import Explainer
+from fingerprinter.library.similar.filters import TrackFilter, admitted_ids
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import analyses
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Neighbour
 
 PIECES = 6
@@ -135,10 +136,10 @@ def test_tempo_and_key_are_those_of_an_analysis(folder: Path, tmp_path: Path) ->
             (TrackFilter(key="C major"), []),
             (TrackFilter(key="A minor", genre="polka"), []),
         ]:
-            ids = admitted(connection, only)
+            ids = admitted_ids(connection, only)
             assert ids is not None
             assert ids.tolist() == expected
-        assert admitted(connection, TrackFilter()) is None
+        assert admitted_ids(connection, TrackFilter()) is None
 
 
 def test_so_many_of_one_artist(library: Library, folder: Path) -> None:

@@ -13,15 +13,15 @@ from sqlalchemy import Connection, delete, update
 from synthetic import play
 
 from fingerprinter import open_library
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.sketch import contrast, sketched
-from fingerprinter.core.spectrogram import log_spectrogram
-from fingerprinter.core.warp import Warp
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.sketch import contrast, make_sketches
+from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
+from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.errors import CorruptionError
 from fingerprinter.evaluation.degrade import stretched
-from fingerprinter.library.projections import projections
-from fingerprinter.library.sketchbook import Likely, Sketchbook
-from fingerprinter.store import schema, sketches, tracks
+from fingerprinter.library.base.sketch_projections import projections
+from fingerprinter.library.identify.sketch_index import Likely, SketchIndex
+from fingerprinter.store.tables import schema, sketches, tracks
 from fingerprinter.types import Tags
 
 SR = 16_000
@@ -40,12 +40,12 @@ def test_sketches_come_back_under_their_version(store: Store) -> None:
         assert not sketches.put(connection, one, "v1", CODES[::-1])  # known before
         assert sketches.put(connection, two, "v1", CODES[:0])
     with store.read() as connection:
-        found = sketches.every(connection, "v1", 2)
+        found = sketches.get_all(connection, "v1", 2)
         assert {key: codes.tolist() for key, codes in found.items()} == {
             one: CODES[::-1].tolist(),
             two: [],
         }
-        assert sketches.every(connection, "v2", 2) == {}
+        assert sketches.get_all(connection, "v2", 2) == {}
         assert sketches.missing(connection, "v1") == [none]
         assert sketches.missing(connection, "v2") == [one, two, none]
         assert sketches.size(connection) == CODES.nbytes
@@ -56,7 +56,7 @@ def test_another_version_replaces_the_one_before(store: Store) -> None:
         track_id = add(connection, "c")
         sketches.put(connection, track_id, "v1", CODES)
         assert sketches.put(connection, track_id, "v2", CODES[:1])
-        assert sketches.every(connection, "v1", 2) == {}
+        assert sketches.get_all(connection, "v1", 2) == {}
         tracks.remove(connection, track_id)
         assert sketches.size(connection) == 0
 
@@ -67,7 +67,7 @@ def test_bytes_that_are_no_sketches_are_named(store: Store) -> None:
         sketches.put(connection, track_id, "v", CODES)
         connection.execute(update(schema.sketch).values(data=b"eight by"))
         with pytest.raises(CorruptionError, match=f"track {track_id}: 8 bytes are no sketches"):
-            sketches.every(connection, "v", 2)
+            sketches.get_all(connection, "v", 2)
 
 
 @pytest.fixture
@@ -152,9 +152,9 @@ def test_a_library_of_too_many_sketches_does_without(
     with open_library(library_url) as library:
         library.index([music], embeddings=False)
         with library._database.connect() as connection:
-            assert len(Sketchbook.read(connection, 6)) == 4
-            monkeypatch.setattr("fingerprinter.library.sketchbook._MOST_BYTES", 100)
-            assert len(Sketchbook.read(connection, 6)) == 0
+            assert len(SketchIndex.read(connection, 6)) == 4
+            monkeypatch.setattr("fingerprinter.library.identify.sketch_index._MOST_BYTES", 100)
+            assert len(SketchIndex.read(connection, 6)) == 0
         assert library.identify((play(2, 20)[5 * SR : 7 * SR], SR))
 
 
@@ -175,10 +175,10 @@ def test_a_removed_track_is_not_answered_and_a_new_one_is_at_once(
 def test_a_sketchbook_without_a_track_says_nothing_of_it() -> None:
     log_mag = log_spectrogram(play(0, 5), DEFAULT)
     above = contrast(log_mag, 0, len(log_mag))
-    empty = Sketchbook.empty()
+    empty = SketchIndex.empty()
     assert empty.nearest(above, 3) == []
     assert empty.likeness(above, [Likely(5, 0.0), Likely(6, 3.5)], (-2.0, 2.0)).tolist() == [0, 0]
-    known = Sketchbook({3: sketched(above, projections(6))}, 6)
+    known = SketchIndex({3: make_sketches(above, projections(6))}, 6)
     here, unknown = known.likeness(above, [Likely(3, 0.0), Likely(4, 0.0)])
     assert here > 10
     assert unknown == 0

@@ -13,14 +13,16 @@ from machines import Machine
 from sqlalchemy import Connection, event, text
 from test_postings import Entry, add, bury, entries, lookup, merge_all, tracks
 
-from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import LibraryError, UsageError
-from fingerprinter.store import checks, postings, shares
-from fingerprinter.store import lookup as lookups
-from fingerprinter.store.database import Database
-from fingerprinter.store.lookup import PostingIndex
-from fingerprinter.store.postings import PREFIX_SHIFT
-from fingerprinter.store.spread import spread
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.index import lookup as lookups
+from fingerprinter.store.index import postings
+from fingerprinter.store.index.lookup import PostingIndex
+from fingerprinter.store.index.postings import PREFIX_SHIFT
+from fingerprinter.store.maintain import checks
+from fingerprinter.store.servers.sharding import shard_postings
+from fingerprinter.store.tables import shards
 
 ADDED = tracks(range(1, 9))
 
@@ -79,11 +81,11 @@ def away(machine: Machine, mode: str = "fast") -> Iterator[None]:
 def test_out_to_three_on_to_two_and_back(plain: Database, three_machines: list[Machine]) -> None:
     before = [schemas(machine) for machine in three_machines]
     for machines in (three_machines, three_machines[1:], []):
-        assert spread(plain, urls(machines)) == []
+        assert shard_postings(plain, urls(machines)) == []
         assert found(plain) == entries(ADDED)
         with plain.connect() as connection:
             places = [machine.url("shard").split("@")[1] for machine in machines]
-            assert [s.server for s in shares.shares(connection)] == places
+            assert [s.server for s in shards.list_shards(connection)] == places
         with plain.begin() as connection:  # it can be written to wherever it lies
             add(connection, tracks([50]))
             assert found(plain) == entries(ADDED)
@@ -100,8 +102,8 @@ def test_what_comes_back_is_as_it_was(plain: Database, three_machines: list[Mach
     )
     with plain.connect() as connection:
         before = connection.execute(shape).all()
-    spread(plain, urls(three_machines[:1]))
-    spread(plain, [])
+    shard_postings(plain, urls(three_machines[:1]))
+    shard_postings(plain, [])
     with plain.connect() as connection:
         assert connection.execute(shape).all() == before
 
@@ -110,21 +112,21 @@ def test_a_move_that_fails_changes_nothing(plain: Database, three_machines: list
     before = schemas(three_machines[0])
     nowhere = f"postgresql://postgres@localhost:{three_machines[2].port}/nowhere"
     with pytest.raises(LibraryError, match=r'"nowhere" does not exist; make it with `createdb`'):
-        spread(plain, [three_machines[0].url("shard"), nowhere])
+        shard_postings(plain, [three_machines[0].url("shard"), nowhere])
     assert schemas(three_machines[0]) == before
     with plain.connect() as connection:
-        assert not shares.is_spread(connection)
+        assert not shards.is_sharded(connection)
     assert found(plain) == entries(ADDED)
 
 
 def test_only_postgresql_is_spread(plain: Database) -> None:
     with pytest.raises(UsageError, match=r"music.db: not a PostgreSQL server; write postgresql://"):
-        spread(plain, ["music.db"])
+        shard_postings(plain, ["music.db"])
     with (
         Database.open("sqlite://", create=True) as database,
         pytest.raises(UsageError, match="an SQLite library is one file; `spread` needs one in Po"),
     ):
-        spread(database, ["postgresql://me@host/shard"])
+        shard_postings(database, ["postgresql://me@host/shard"])
 
 
 def test_a_server_without_postgres_fdw(
@@ -134,7 +136,7 @@ def test_a_server_without_postgres_fdw(
         Database.open(postgresql_server.url(postgresql_server.empty_library())) as database,
         pytest.raises(LibraryError, match="without postgres_fdw; install its contrib package"),
     ):
-        spread(database, urls(three_machines))
+        shard_postings(database, urls(three_machines))
 
 
 # --- what travels ---------------------------------------------------------------------
@@ -163,13 +165,13 @@ def test_each_server_gets_the_ids_and_sends_what_it_has(library: Database) -> No
 
 def test_shares_are_counted_where_they_lie(library: Database) -> None:
     with library.connect() as connection:
-        counted = shares.shares(connection)
+        counted = shards.list_shards(connection)
         blocks, size = connection.execute(
             text("SELECT count(*), sum(length(data)) FROM posting_block")
         ).one()
         assert sum(share.blocks for share in counted) == blocks
         assert sum(share.bytes for share in counted) == postings.stats(connection).bytes == size
-        part = connection.execute(shares._PARTS).first()
+        part = connection.execute(shards._PARTS).first()
         assert part is not None
         plan = explained(connection, f"SELECT sum(length(data)) FROM {part.part}")
     assert "Remote SQL: SELECT sum(length(data))" in plan
@@ -217,13 +219,13 @@ def test_blocks_of_merged_segments_stay_for_readers_that_are_late(
             assert merge_all(connection) == 1
         assert lookup(late, index) == entries(ADDED)
     with library.begin() as connection:
-        assert len(shares.waiting_segments(connection)) == 3
+        assert len(shards.waiting_segments(connection)) == 3
         assert connection.scalar(count) == 4
-        past = dict.fromkeys(shares.waiting_segments(connection), 0.0)
-        monkeypatch.setattr(shares, "waiting_segments", lambda _: past)
+        past = dict.fromkeys(shards.waiting_segments(connection), 0.0)
+        monkeypatch.setattr(shards, "waiting_segments", lambda _: past)
         assert merge_all(connection) == 0
         monkeypatch.undo()
-        assert shares.waiting_segments(connection) == {}
+        assert shards.waiting_segments(connection) == {}
         assert connection.scalar(count) == 1
     assert found(library) == entries(ADDED)
 

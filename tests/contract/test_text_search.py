@@ -14,8 +14,8 @@ from text_model import HIGH_HZ, LOW_HZ, SR, make_text_model
 from fingerprinter import open_library
 from fingerprinter.embedding import FolderTextAudioModel
 from fingerprinter.errors import ModelError, UsageError
-from fingerprinter.store import settings, vectors
-from fingerprinter.store.database import Database
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import library_metadata, vectors
 from fingerprinter.types import Neighbour
 
 
@@ -46,7 +46,7 @@ def shelf(library_url: str, model: Path) -> str:
         for track_id, (_, sound) in zip(ids, SHELF, strict=True):
             unit = np.array(sound, np.float32) / np.linalg.norm(sound)
             vectors.put(connection, track_id, digest, unit, np.empty(0, np.float32))
-        settings.bump_revision(connection)
+        library_metadata.bump_revision(connection)
     return library_url
 
 

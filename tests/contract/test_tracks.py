@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from fingerprinter.errors import UnknownTrackError
-from fingerprinter.store import constellations, files, tracks
-from fingerprinter.store.schema import tombstone
+from fingerprinter.store.tables import constellations, files, tracks
+from fingerprinter.store.tables.schema import tombstone
 from fingerprinter.types import Tags
 
 NOW = datetime(2024, 2, 29, 23, 30, 15, 123456, tzinfo=UTC)

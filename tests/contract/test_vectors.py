@@ -8,8 +8,8 @@ from conftest import Store
 from sqlalchemy import Connection, update
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store import tracks, vectors
-from fingerprinter.store.schema import embedding
+from fingerprinter.store.tables import tracks, vectors
+from fingerprinter.store.tables.schema import embedding
 from fingerprinter.types import Tags
 
 NO_TAGS = np.empty(0, np.float32)

@@ -16,17 +16,17 @@ from synthetic import SR, play
 from waiting import DEADLINE_S, opened, until
 
 from fingerprinter import open_library
-from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import AudioError
-from fingerprinter.library.analysis import Analysis
-from fingerprinter.library.worker import Task, Worker
+from fingerprinter.library.indexing.extract import ExtractedTrack
+from fingerprinter.library.indexing.workers import ExtractJob, Worker
 
 # A run of `index` that commits each file at once.
 INDEX = """
 import sys
 from fingerprinter import open_library
-from fingerprinter.library import indexing
-indexing._COMMIT_EVERY_S = 0
+from fingerprinter.library.indexing.indexer import indexer
+indexer._COMMIT_EVERY_S = 0
 with open_library(sys.argv[1]) as library:
     library.index(sys.argv[2:], embeddings=False, jobs=1)
 """
@@ -58,7 +58,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def worker() -> Iterator[Worker]:
-    worker = Worker(Task(DEFAULT, embeddings=True, known=frozenset()))
+    worker = Worker(ExtractJob(DEFAULT, embeddings=True, known=frozenset()))
     yield worker
     worker.stop()
 
@@ -67,23 +67,23 @@ def test_a_worker_answers_file_after_file(worker: Worker, files: list[Path]) -> 
     first, problem, second = (
         worker.analyse(path) for path in (files[0], files[0].with_name("nowhere"), files[2])
     )
-    assert isinstance(first, Analysis)
-    assert isinstance(second, Analysis)
+    assert isinstance(first, ExtractedTrack)
+    assert isinstance(second, ExtractedTrack)
     assert isinstance(problem, AudioError)
     assert str(problem) == f"{files[0].with_name('nowhere')}: no such file"
     assert first.content_id != second.content_id
     assert second.sound is not None
     assert second.sound.duration_s == pytest.approx(3)
-    assert second.sound.hearing is not None
+    assert second.sound.embeddings is not None
 
 
 def test_a_worker_does_not_listen_to_what_is_known(worker: Worker, files: list[Path]) -> None:
     heard = worker.analyse(files[0])
-    assert isinstance(heard, Analysis)
-    informed = Worker(Task(DEFAULT, embeddings=False, known=frozenset([heard.content_id])))
+    assert isinstance(heard, ExtractedTrack)
+    informed = Worker(ExtractJob(DEFAULT, embeddings=False, known=frozenset([heard.content_id])))
     known = informed.analyse(files[0])
     informed.stop()
-    assert isinstance(known, Analysis)
+    assert isinstance(known, ExtractedTrack)
     assert (known.content_id, known.sound) == (heard.content_id, None)
 
 
@@ -93,7 +93,7 @@ def test_a_worker_takes_its_modules_from_where_its_parent_does(
     """A folder of music may hold anything, also a file with a module's name."""
     (tmp_path / "soxr.py").write_text("raise SystemExit('not the real one')")
     monkeypatch.chdir(tmp_path)
-    assert isinstance(worker.analyse(files[0]), Analysis)
+    assert isinstance(worker.analyse(files[0]), ExtractedTrack)
 
 
 def test_a_crash_costs_only_the_file_that_it_came_with(

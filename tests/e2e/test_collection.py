@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from program import Program
 
-from fingerprinter.store.schema import SCHEMA_HEAD
+from fingerprinter.store.tables.schema import SCHEMA_HEAD
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
 TRACK_KEYS = [

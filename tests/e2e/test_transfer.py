@@ -10,12 +10,12 @@ import pytest
 from program import Program, Terminal
 from synthetic import play
 
-from fingerprinter.core.constellation import pack_peaks
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.peaks import densest, find_peaks
-from fingerprinter.library import transfer
-from fingerprinter.store import constellations, settings, tracks
-from fingerprinter.store.database import Database
+from fingerprinter.core.fingerprint.constellation import pack_peaks
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
+from fingerprinter.library.maintain import transfer
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import constellations, library_metadata, tracks
 from fingerprinter.types import Tags
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
@@ -28,9 +28,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with many tracks, of the peaks of one piece."""
     folder = tmp_path_factory.mktemp("exported")
     program = Program(str(folder / "library.db"), folder)
-    peaks = densest(find_peaks([play(1, 8.0)], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
+    peaks = limit_density(find_peaks([play(1, 8.0)], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
     with Database.open(program.url, create=True) as database, database.begin() as connection:
-        settings.claim(connection, settings.PARAMS_ID, DEFAULT.id)
+        library_metadata.claim(connection, library_metadata.PARAMS_ID, DEFAULT.id)
         for number in range(MANY):
             tags, now = Tags(f"Piece {number}"), datetime.now(UTC)
             id_ = tracks.add_track(connection, f"{number:032x}", tags, 8.0, added_at=now)

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from fingerprinter.audio import read_samples
-from fingerprinter.core.constellation import unpack_peaks
-from fingerprinter.core.landmarks import landmarks_of
-from fingerprinter.core.params import DEFAULT, LandmarkParams
-from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.core.fingerprint.constellation import unpack_peaks
+from fingerprinter.core.fingerprint.landmarks import make_landmarks
+from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams
+from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
 from fingerprinter.types import Peaks
 
 GOLDEN = Path(__file__).parent
@@ -40,7 +40,7 @@ def test_audio_makes_the_golden_constellation() -> None:
     """But for peaks that the last bits of FFmpeg or of a processor decide."""
     samples = read_samples(MUSIC / FACTS["source"], DEFAULT.sr)
     samples = samples[: FACTS["duration_s"] * DEFAULT.sr]
-    found = places(densest(find_peaks([samples], DEFAULT), DEFAULT.peaks_per_s, DEFAULT))
+    found = places(limit_density(find_peaks([samples], DEFAULT), DEFAULT.peaks_per_s, DEFAULT))
     golden = places(unpack_peaks(CONSTELLATION))
     assert len(golden) > 100
     assert len(found & golden) > 0.98 * len(found | golden)
@@ -48,7 +48,7 @@ def test_audio_makes_the_golden_constellation() -> None:
 
 @pytest.mark.parametrize("constellation", [CONSTELLATION, WITHOUT_SALIENCE])
 def test_the_golden_constellation_makes_the_golden_landmarks(constellation: bytes) -> None:
-    marks = landmarks_of(unpack_peaks(constellation), DEFAULT, DEFAULT.fan_out)
+    marks = make_landmarks(unpack_peaks(constellation), DEFAULT, DEFAULT.fan_out)
     order = np.lexsort((marks.frames, marks.hashes))
     golden = np.load(GOLDEN / "landmarks.npy")
     assert np.array_equal(marks.hashes[order], golden[:, 0])

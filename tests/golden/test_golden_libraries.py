@@ -14,10 +14,10 @@ import pytest
 
 from fingerprinter import open_library
 from fingerprinter.audio import read_samples
-from fingerprinter.core.params import DEFAULT
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.library import Library, schema_status, upgrade_schema
-from fingerprinter.store import archive
-from fingerprinter.store.schema import SCHEMA_HEAD
+from fingerprinter.store.maintain import archive
+from fingerprinter.store.tables.schema import SCHEMA_HEAD
 
 GOLDEN = Path(__file__).parent
 MUSIC = GOLDEN.parent / "music"

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core.agreement import (
+from fingerprinter.core.fingerprint.landmarks import make_landmarks, shifted_landmarks
+from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams, QueryParams
+from fingerprinter.core.match.agreement import (
     OffsetVotes,
     _Drawn,
     coinciding,
     offset_votes,
     shared_landmarks,
 )
-from fingerprinter.core.landmarks import landmarks_of, shifted_landmarks
-from fingerprinter.core.params import DEFAULT, LandmarkParams, QueryParams
 from fingerprinter.types import Peaks
 
 SMALL = LandmarkParams(max_bin=100, min_dt=2, max_dt=9, max_df=12, fan_out=3)
@@ -69,7 +69,7 @@ def test_every_landmark_is_drawn_between_its_peaks(
 ) -> None:
     peaks = peaks_at(places)
     drawn = _Drawn.of(peaks, SMALL, fan_out, phase)
-    made = landmarks_of(peaks, SMALL, fan_out, phase)
+    made = make_landmarks(peaks, SMALL, fan_out, phase)
     # two peaks may lie in one cell; then one landmark has several pictures
     assert set(zip(drawn.hashes.tolist(), drawn.frames.tolist(), strict=True)) == set(
         zip(made.hashes.tolist(), made.frames.tolist(), strict=True)
@@ -85,7 +85,7 @@ def test_a_clip_of_a_recording_shares_its_landmarks(start: float) -> None:
     beside = between(recording, start, start + 310)
     clip = later(beside, -start)
     mine, theirs = shared_landmarks(clip, beside, start, DEFAULT, QUERY)
-    stored = landmarks_of(beside, DEFAULT, DEFAULT.fan_out)
+    stored = make_landmarks(beside, DEFAULT, DEFAULT.fan_out)
     assert len(mine) == len(theirs) >= 0.9 * len(stored)
     # all but those of two peaks that lie almost at one place
     assert np.mean((mine.anchors == theirs.anchors) & (mine.targets == theirs.targets)) > 0.99
@@ -105,7 +105,7 @@ def test_votes_are_the_equal_landmarks_of_each_place() -> None:
     recording = some_peaks(3, 600, 600)
     clip = later(between(recording, 100, 400), -100)
     found = votes_for(clip, recording, 100.0)
-    stored = landmarks_of(recording, DEFAULT, DEFAULT.fan_out)
+    stored = make_landmarks(recording, DEFAULT, DEFAULT.fan_out)
     asked = {
         (hash_, frame)
         for marks in shifted_landmarks(clip, DEFAULT, QUERY, QUERY.fan_out)

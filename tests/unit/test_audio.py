@@ -37,7 +37,7 @@ from fingerprinter.audio import (
     read_samples,
     write_wav,
 )
-from fingerprinter.audio.promise import Promise
+from fingerprinter.audio.declared_duration import DeclaredDuration
 from fingerprinter.audio.signal import Chunk
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError, UsageError
@@ -620,7 +620,7 @@ def test_rubbish_behind_the_end_is_no_damage(suffix: str, made: Callable[..., Pa
 def test_how_much_may_be_missing(missing_s: float, error: str | None, problem: str | None) -> None:
     samples = np.zeros(round((3.0 - missing_s) * 16_000), np.float32)
     chunks = iter([Chunk(samples, 16_000)])
-    promise, damage = Promise(3.0, binding=True), Damage(error)
+    promise, damage = DeclaredDuration(3.0, reliable=True), Damage(error)
     with AudioReader("x", 16_000, 0.0, chunks, promise, damage, ExitStack()) as audio:
         list(audio.blocks())
     assert audio.problem == problem

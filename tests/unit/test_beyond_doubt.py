@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fingerprinter.core.closeness import Closeness
-from fingerprinter.core.matching import Alignment
-from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
-from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp
-from fingerprinter.library.identification import Found, Identifier
+from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.fingerprint.warp import ESCALATION, UNCHANGED, Warp
+from fingerprinter.core.match.closeness import Closeness
+from fingerprinter.core.match.matching import Alignment
+from fingerprinter.library.identify.identifier import Found, Identifier
 from fingerprinter.types import Peaks
 
 DRUMS = Found(1, UNCHANGED, Alignment(0.0, 9.0, 4.0), Closeness(0.0, 0.0, 0.2), 0.0, 3.5, 20.0)

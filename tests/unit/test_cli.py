@@ -19,12 +19,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from fingerprinter.audio.source import printable
-from fingerprinter.cli import app, collection, progress, questions, text
-from fingerprinter.cli.output import Column, print_json, print_table
-from fingerprinter.cli.playlist import write_playlist
-from fingerprinter.cli.records import match_record, report_record, track_record
+from fingerprinter.cli import app
+from fingerprinter.cli.commands import collection, identify
+from fingerprinter.cli.common import progress, text
+from fingerprinter.cli.common.output import Column, print_json, print_table
+from fingerprinter.cli.common.playlist import write_playlist
+from fingerprinter.cli.common.records import match_record, report_record, track_record
 from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError, UsageError
-from fingerprinter.library.indexing import Progress
+from fingerprinter.library.indexing.indexer import Progress
 from fingerprinter.types import IndexReport, Match, Problem, Track
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -263,10 +265,10 @@ def test_progress_is_silent_where_no_terminal_is(capsys: pytest.CaptureFixture[s
 
 
 def test_a_track_list_says_where_in_the_clip() -> None:
-    heard = questions._Heard("radio.wav", questions.Answer(9.0, [MATCH], None), 0.1)
-    (row,) = questions._answer_rows(heard, every=True)
+    heard = identify._Heard("radio.wav", identify.Recognition(9.0, [MATCH], None), 0.1)
+    (row,) = identify._answer_rows(heard, every=True)
     assert row == ["radio.wav", "0:01.5 - 0:09.0", "Song", "Singer", "-0:01.5", "0.999", ""]
-    nothing = replace(heard, answer=questions.Answer(9.0, [], None))
-    assert [*questions._answer_rows(nothing, every=False)] == [
+    nothing = replace(heard, answer=identify.Recognition(9.0, [], None))
+    assert [*identify._answer_rows(nothing, every=False)] == [
         ["radio.wav", "no match", "", "", "", ""]
     ]

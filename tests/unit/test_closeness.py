@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core.closeness import closeness
-from fingerprinter.core.peaks import in_order
+from fingerprinter.core.fingerprint.peaks import sort_by_frame
+from fingerprinter.core.match.closeness import closeness
 from fingerprinter.types import Peaks
 
 
@@ -24,7 +24,7 @@ def recording(seed: int, n: int = 900, frames: int = 900) -> Peaks:
 
 def passage(track: Peaks, start: float, length: float) -> Peaks:
     inside = track.take((track.frames >= start) & (track.frames < start + length))
-    return in_order(replace(inside, frames=inside.frames - np.float32(start)))
+    return sort_by_frame(replace(inside, frames=inside.frames - np.float32(start)))
 
 
 @given(st.integers(0, 50), st.integers(0, 800), st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0]))

@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core import compiled, landmarks, matching, peaks
-from fingerprinter.core.near import near_pairs, near_points
-from fingerprinter.core.packing import Blocks, encode_blocks
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.sketch import BANDS, Sketches, clip_sketch
-from fingerprinter.core.spectrogram import log_spectrogram
-from fingerprinter.core.warp import Warp, unwarped
-from fingerprinter.library import pace
-from fingerprinter.library.projections import projections
+from fingerprinter.core.fingerprint import landmarks, peaks
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.sketch import BANDS, Sketches, clip_sketch
+from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
+from fingerprinter.core.fingerprint.warp import Warp, unwarp
+from fingerprinter.core.match import matching
+from fingerprinter.core.numeric import compiled
+from fingerprinter.core.numeric.packing import Blocks, encode_blocks
+from fingerprinter.core.numeric.peak_pairs import near_pairs, near_points
+from fingerprinter.library.base.sketch_projections import projections
+from fingerprinter.library.identify import jit
 from fingerprinter.types import Peaks
 
 pytest.importorskip("numba", reason="numba is not there yet for this Python; NumPy searches")
@@ -48,7 +50,7 @@ def constellation(rng: np.random.Generator, n: int) -> Peaks:
     frames, bins = rng.integers(0, 1200, n) / 4, rng.integers(12, 2040, n) / 4
     salience = rng.integers(0, 20, n)  # with many equal ones
     made = Peaks(*(values.astype(np.float32) for values in (frames, bins, salience)))
-    return peaks.in_order(made)
+    return peaks.sort_by_frame(made)
 
 
 @given(SEEDS)
@@ -100,9 +102,9 @@ def test_votes(seed: int) -> None:
     first = np.cumsum(counts) - counts
     variants = rng.integers(0, 6, counts.sum()) << matching._VARIANT_SHIFT
     shifts = variants + matching._ORIGIN + rng.integers(-50, 50, counts.sum())
-    question = matching.Question(np.arange(40, dtype=np.uint32), first, counts, shifts)
+    question = matching.HashQuery(np.arange(40, dtype=np.uint32), first, counts, shifts)
     query, position = rng.integers(0, 40, 3000), rng.integers(0, 400, 3000)
-    plain, fast = both(lambda: matching.places(question, query, position))
+    plain, fast = both(lambda: matching.vote_keys(question, query, position))
     np.testing.assert_array_equal(plain, fast)
     assert len(plain) == counts[query].sum()
     assert np.all(np.diff(fast) >= 0)
@@ -133,10 +135,10 @@ def test_ranges_in_any_order_that_overlap(seed: int) -> None:
 def test_keys_of_any_width_are_sorted(count: int, bits: int) -> None:
     numbers = np.random.default_rng(count).integers(0, 1 << bits, count) + 12345
     one_each = np.arange(count)
-    question = matching.Question(
+    question = matching.HashQuery(
         one_each.astype(np.uint32), one_each, np.ones(count, np.int64), numbers
     )
-    for keys in both(lambda: matching.places(question, one_each, np.zeros(count, np.int64))):
+    for keys in both(lambda: matching.vote_keys(question, one_each, np.zeros(count, np.int64))):
         np.testing.assert_array_equal(keys, np.sort(numbers))
 
 
@@ -149,7 +151,7 @@ def test_no_votes() -> None:
 def test_best_of_each(seed: int) -> None:
     rng = np.random.default_rng(seed)
     track_ids, frames = rng.integers(0, 5, 60), rng.integers(0, 60, 60)
-    plain, fast = both(lambda: matching.best_of_each(track_ids, frames, 0))
+    plain, fast = both(lambda: matching.best_per_track(track_ids, frames, 0))
     np.testing.assert_array_equal(plain, fast)
     assert 0 not in track_ids[plain]
     assert np.bincount(track_ids[plain]).max() <= 3
@@ -170,7 +172,7 @@ def test_pairs_of_near_bins(seed: int) -> None:
 @given(SEEDS)
 def test_pairs_of_near_points(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    clip, track = constellation(rng, 400), peaks.by_bin(constellation(rng, 300))
+    clip, track = constellation(rng, 400), peaks.sort_by_bin(constellation(rng, 300))
     (a, b), (c, d) = both(lambda: near_points(track, clip, 2.5, 1.25))
     np.testing.assert_array_equal(a, c)
     np.testing.assert_array_equal(b, d)
@@ -183,8 +185,8 @@ def test_pairs_of_near_points(seed: int) -> None:
 def test_coincidences_at_every_offset(seed: int, n_clip: int, n_track: int) -> None:
     rng = np.random.default_rng(seed)
     warp = Warp(*rng.uniform(0.8, 1.25, 2))
-    clip = unwarped(constellation(rng, n_clip), warp)
-    track = peaks.by_bin(constellation(rng, n_track))
+    clip = unwarp(constellation(rng, n_clip), warp)
+    track = peaks.sort_by_bin(constellation(rng, n_track))
     plain, fast = both(lambda: matching._coinciding(clip, track))
     assert plain[0] == fast[0]
     np.testing.assert_array_equal(plain[1], fast[1])
@@ -193,7 +195,7 @@ def test_coincidences_at_every_offset(seed: int, n_clip: int, n_track: int) -> N
 @given(SEEDS, st.integers(1, 12))
 def test_landmarks(seed: int, fan_out: int) -> None:
     clip = constellation(np.random.default_rng(seed), 150)
-    plain, fast = both(lambda: landmarks.landmarks_of(clip, DEFAULT, fan_out, 0.5))
+    plain, fast = both(lambda: landmarks.make_landmarks(clip, DEFAULT, fan_out, 0.5))
     np.testing.assert_array_equal(plain.hashes, fast.hashes)
     np.testing.assert_array_equal(plain.frames, fast.frames)
 
@@ -201,7 +203,7 @@ def test_landmarks(seed: int, fan_out: int) -> None:
 @given(SEEDS)
 def test_densest_peaks(seed: int) -> None:
     clip = constellation(np.random.default_rng(seed), 300)
-    plain, fast = both(lambda: peaks.densest(clip, 9.0, DEFAULT))
+    plain, fast = both(lambda: peaks.limit_density(clip, 9.0, DEFAULT))
     np.testing.assert_array_equal(plain.frames, fast.frames)
     np.testing.assert_array_equal(plain.bins, fast.bins)
     assert 0 < len(plain) < len(clip)
@@ -238,11 +240,11 @@ def test_spectrograms_of_two_transforms() -> None:
 def test_a_process_that_searches_long_loads_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "_kernels", None)
     monkeypatch.setattr(compiled, "_tried", False)
-    monkeypatch.setattr(pace, "_searched_s", 0.0)
-    with pace.searching():
+    monkeypatch.setattr(jit, "_searched_s", 0.0)
+    with jit.timed_search():
         assert compiled.kernels() is None
-    monkeypatch.setattr(pace, "_searched_s", 60.0)
-    with pace.searching():
+    monkeypatch.setattr(jit, "_searched_s", 60.0)
+    with jit.timed_search():
         assert compiled.kernels() is not None
 
 
@@ -251,8 +253,8 @@ def test_without_machine_code_numpy_goes_on(
 ) -> None:
     monkeypatch.setattr(compiled, "_kernels", None)
     monkeypatch.setattr(compiled, "_tried", False)
-    monkeypatch.setitem(__import__("sys").modules, "fingerprinter.core.kernels", None)
-    monkeypatch.delattr("fingerprinter.core.kernels", raising=False)
+    monkeypatch.setitem(__import__("sys").modules, "fingerprinter.core.numeric.kernels", None)
+    monkeypatch.delattr("fingerprinter.core.numeric.kernels", raising=False)
     with caplog.at_level(logging.INFO, logger="fingerprinter"):
         compiled.load()
         compiled.load()

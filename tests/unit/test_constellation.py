@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import play
 
-from fingerprinter.core.constellation import DamagedBlockError, pack_peaks, unpack_peaks
-from fingerprinter.core.landmarks import landmarks_of
-from fingerprinter.core.packing import encode_blocks
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.core.fingerprint.constellation import DamagedBlockError, pack_peaks, unpack_peaks
+from fingerprinter.core.fingerprint.landmarks import make_landmarks
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
+from fingerprinter.core.numeric.packing import encode_blocks
 from fingerprinter.types import Peaks
 
 HALF_A_FRAME, LAST_BIN = -2, 4095  # in quarters: the least frame and the greatest bin there can be
@@ -28,7 +28,7 @@ def peaks_at(quarters: list[tuple[int, int]]) -> Peaks:
 
 
 def music_peaks(seed: int) -> Peaks:
-    return densest(find_peaks([play(seed, 10)], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
+    return limit_density(find_peaks([play(seed, 10)], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
 
 
 @given(places)
@@ -70,7 +70,7 @@ def test_stored_peaks_make_the_landmarks_of_fresh_ones(seed: int) -> None:
     stored = unpack_peaks(pack_peaks(fresh))
     assert np.array_equal(stored.frames, fresh.frames)
     assert np.array_equal(stored.bins, fresh.bins)
-    a, b = (landmarks_of(peaks, DEFAULT, DEFAULT.fan_out) for peaks in (fresh, stored))
+    a, b = (make_landmarks(peaks, DEFAULT, DEFAULT.fan_out) for peaks in (fresh, stored))
     assert np.array_equal(a.hashes, b.hashes)
     assert np.array_equal(a.frames, b.frames)
 

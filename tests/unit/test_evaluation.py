@@ -17,8 +17,8 @@ from scipy import signal, stats
 from typer.testing import CliRunner, Result
 
 from fingerprinter.audio import read_samples, write_wav
-from fingerprinter.cli import evaluate
-from fingerprinter.core.warp import UNCHANGED, Warp
+from fingerprinter.cli.commands import evaluate
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation import (
     CONDITIONS,
@@ -55,7 +55,7 @@ from fingerprinter.evaluation.degrade.noise import (
 )
 from fingerprinter.evaluation.degrade.room import room_response
 from fingerprinter.evaluation.excerpt import SR, Samples, read_excerpt
-from fingerprinter.evaluation.judge import Answer, Judge, likeness
+from fingerprinter.evaluation.judge import Judge, JudgedAnswer, likeness
 from fingerprinter.evaluation.metrics import Rate
 from fingerprinter.evaluation.provenance import Machine, Provenance
 from fingerprinter.evaluation.report import Trial
@@ -541,14 +541,14 @@ def test_outside_music_that_the_library_does_hold_is_no_false_answer(
 
 # --- the report
 
-RIGHT = Answer(7, 0.9995, 0.5, 0, placed=True, in_tune=True)
+RIGHT = JudgedAnswer(7, 0.9995, 0.5, 0, placed=True, in_tune=True)
 ASTRAY = replace(RIGHT, confidence=0.97, offset_s=9.0, placed=False, in_tune=False)
 REPEAT = replace(RIGHT, placed=False, repeated=True)
-WRONG = Answer(8, 0.96, 0.0, None)
+WRONG = JudgedAnswer(8, 0.96, 0.0, None)
 PROVENANCE = Provenance("p", "c", 3, "0.1.0", None, Machine("cpu", 2))
 
 
-def report(*answers_of: tuple[str, tuple[Answer, ...]]) -> Report:
+def report(*answers_of: tuple[str, tuple[JudgedAnswer, ...]]) -> Report:
     trials = tuple(
         Trial(
             condition(name),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fingerprinter.core.form import Moments, moments, sections
+from fingerprinter.core.mir.form import Moments, moments, sections
 
 
 def made_of(form: str, moments_each: int = 30, seed: int = 0) -> Moments:

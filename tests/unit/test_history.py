@@ -11,19 +11,19 @@ import pytest
 from test_cli import TRACK
 
 from fingerprinter.errors import UsageError
-from fingerprinter.library import songs
-from fingerprinter.library.listening import Song, listener, read_history
-from fingerprinter.library.songs import SongBook
+from fingerprinter.library.discover import history_matching
+from fingerprinter.library.discover.history_matching import TrackMatcher
+from fingerprinter.library.discover.play_history import PlayedTrack, read_history, select_user
 
 
-def history(folder: Path, text: str, name: str = "plays.csv") -> dict[str, dict[Song, int]]:
+def history(folder: Path, text: str, name: str = "plays.csv") -> dict[str, dict[PlayedTrack, int]]:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return {user: dict(plays) for user, plays in read_history(path).items()}
 
 
 def test_examples() -> None:
-    result = doctest.testmod(songs)
+    result = doctest.testmod(history_matching)
     assert result.attempted
     assert not result.failed
 
@@ -33,15 +33,15 @@ def test_users_tracks_and_plays(tmp_path: Path) -> None:
         "user,track,plays\nann,Air - All I Need,3\nbob,/music/a.flac,1\nann,Air - All I Need,2\n\n"
     )
     assert history(tmp_path, text) == {
-        "ann": {Song(name="Air - All I Need"): 5},
-        "bob": {Song(name="/music/a.flac"): 1},
+        "ann": {PlayedTrack(name="Air - All I Need"): 5},
+        "bob": {PlayedTrack(name="/music/a.flac"): 1},
     }
 
 
 def test_columns_of_any_order_and_spelling(tmp_path: Path) -> None:
     text = "\ufeffPlaycount,Title,Artist,MBID\n7,Song,Singer,ab-cd\n,Other,Singer,\n"
     assert history(tmp_path, text) == {
-        "me": {Song("Singer", "Song", "ab-cd"): 7, Song("Singer", "Other"): 1}
+        "me": {PlayedTrack("Singer", "Song", "ab-cd"): 7, PlayedTrack("Singer", "Other"): 1}
     }
 
 
@@ -51,7 +51,7 @@ def test_lastfm_with_a_heading(tmp_path: Path) -> None:
         '1,"01 Jan 2020, 10:00",Air,a,Moon Safari,b,All I Need,c\n' * 2
     ).replace("\nuts,", "\n0,")
     plays = history(tmp_path, text)["me"]
-    assert plays[Song("Air", "All I Need", "c")] == 2
+    assert plays[PlayedTrack("Air", "All I Need", "c")] == 2
 
 
 def test_lastfm_without_a_heading(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ def test_lastfm_without_a_heading(tmp_path: Path) -> None:
         'Air,Moon Safari,"All I Need","01 Jan 2020 10:00"\nAir,Moon Safari,Sexy Boy,02 Jan 2020\n'
     )
     assert history(tmp_path, text) == {
-        "me": {Song("Air", "All I Need"): 1, Song("Air", "Sexy Boy"): 1}
+        "me": {PlayedTrack("Air", "All I Need"): 1, PlayedTrack("Air", "Sexy Boy"): 1}
     }
 
 
@@ -87,8 +87,8 @@ BARE = {"track_metadata": {"artist_name": "Air", "track_name": "All I Need", "mb
 )
 def test_listenbrainz(tmp_path: Path, text: str) -> None:
     assert history(tmp_path, text, "listens.json") == {
-        "ann": {Song("Air", "All I Need", "new"): 2},
-        "me": {Song("Air", "All I Need"): 1},
+        "ann": {PlayedTrack("Air", "All I Need", "new"): 2},
+        "me": {PlayedTrack("Air", "All I Need"): 1},
     }
 
 
@@ -120,15 +120,15 @@ def test_which_listener(tmp_path: Path) -> None:
     path = tmp_path / "plays.csv"
     path.write_text("user,track\nann,a\nbob,b\n", encoding="utf-8")
     both = read_history(path)
-    assert listener(both, "bob") == "bob"
+    assert select_user(both, "bob") == "bob"
     with pytest.raises(UsageError, match="2 listeners; name one with --user: ann, bob"):
-        listener(both, None)
+        select_user(both, None)
     with pytest.raises(UsageError, match="eve: no such listener"):
-        listener(both, "eve")
-    assert listener({"ann": both["ann"]}, None) == "ann"
+        select_user(both, "eve")
+    assert select_user({"ann": both["ann"]}, None) == "ann"
 
 
-BOOK = SongBook(
+BOOK = TrackMatcher(
     [
         replace(TRACK, id=1, path="/music/1.flac", artist="Björk", title="Jóga", mbid="AB-1"),
         replace(TRACK, id=2, path="/music/2.flac", artist="Air", title="All I Need", mbid=None),
@@ -140,20 +140,20 @@ BOOK = SongBook(
 @pytest.mark.parametrize(
     ("song", "track_id"),
     [
-        (Song("Somebody", "Else", "ab-1"), 1),
-        (Song("bjork", "JOGA!"), 1),
-        (Song(name="Bjork - Joga"), 1),
-        (Song(name="/music/1.flac"), 1),
-        (Song(name="/music/2.flac"), 2),
-        (Song(name="untagged.ogg"), 3),
-        (Song(name="2"), 2),
-        (Song(name="ab-1"), 1),
-        (Song("Air feat. Beth Hirsch", "All I Need (2008 Remaster)"), 2),
-        (Song(name="Air & Beth Hirsch - All I Need [Live]"), 2),
-        (Song("Air", "Sexy Boy"), None),
-        (Song("", ""), None),
-        (Song(name="99"), None),
+        (PlayedTrack("Somebody", "Else", "ab-1"), 1),
+        (PlayedTrack("bjork", "JOGA!"), 1),
+        (PlayedTrack(name="Bjork - Joga"), 1),
+        (PlayedTrack(name="/music/1.flac"), 1),
+        (PlayedTrack(name="/music/2.flac"), 2),
+        (PlayedTrack(name="untagged.ogg"), 3),
+        (PlayedTrack(name="2"), 2),
+        (PlayedTrack(name="ab-1"), 1),
+        (PlayedTrack("Air feat. Beth Hirsch", "All I Need (2008 Remaster)"), 2),
+        (PlayedTrack(name="Air & Beth Hirsch - All I Need [Live]"), 2),
+        (PlayedTrack("Air", "Sexy Boy"), None),
+        (PlayedTrack("", ""), None),
+        (PlayedTrack(name="99"), None),
     ],
 )
-def test_songs_are_tracks(song: Song, track_id: int | None) -> None:
+def test_songs_are_tracks(song: PlayedTrack, track_id: int | None) -> None:
     assert BOOK.find(song) == track_id

@@ -6,7 +6,7 @@ import doctest
 
 import pytest
 
-from fingerprinter.core import keys
+from fingerprinter.core.mir import keys
 
 
 def test_doctests() -> None:
@@ -15,11 +15,11 @@ def test_doctests() -> None:
 
 def test_every_name_means_itself() -> None:
     names = [f"{tonic} {mode}" for tonic in keys.TONICS for mode in keys.MODES]
-    assert [keys.key_named(name) for name in names] == names
-    assert [keys.key_named(name.upper()) for name in names] == names
+    assert [keys.parse_key(name) for name in names] == names
+    assert [keys.parse_key(name.upper()) for name in names] == names
 
 
 @pytest.mark.parametrize("text", ["", "H major", "A dorian", "minor", "Abb"])
 def test_what_is_no_key(text: str) -> None:
     with pytest.raises(ValueError, match="no key; write A minor"):
-        keys.key_named(text)
+        keys.parse_key(text)

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core.landmarks import (
+from fingerprinter.core.fingerprint.landmarks import (
     hash_bits,
-    landmarks_of,
+    make_landmarks,
     pair_hash,
     shifted_landmarks,
     warped_landmarks,
 )
-from fingerprinter.core.params import DEFAULT, LandmarkParams, QueryParams
-from fingerprinter.core.warp import UNCHANGED, Warp, unwarped
+from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams, QueryParams
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
 from fingerprinter.types import Landmarks, Peaks
 
 SMALL = LandmarkParams(max_bin=100, min_dt=2, max_dt=9, max_df=12)
@@ -69,14 +69,16 @@ places = st.lists(st.tuples(st.integers(-2, 120), st.integers(0, 400)), max_size
 @given(places, st.integers(1, 6), st.sampled_from([0.0, 0.25, 0.5]))
 def test_agrees_with_plain_loops(places: list[Place], fan_out: int, phase: float) -> None:
     peaks = peaks_at(places)
-    marks = landmarks_of(peaks, SMALL, fan_out, phase)
+    marks = make_landmarks(peaks, SMALL, fan_out, phase)
     assert in_order(marks) == paired_plainly(peaks, SMALL, fan_out, phase)
 
 
 @given(places, st.integers(1, 1000))
 def test_the_same_peaks_later_are_the_same_landmarks_later(places: list[Place], later: int) -> None:
-    marks = landmarks_of(peaks_at(places), SMALL, 4)
-    moved = landmarks_of(peaks_at([(frame + 4 * later, bin_) for frame, bin_ in places]), SMALL, 4)
+    marks = make_landmarks(peaks_at(places), SMALL, 4)
+    moved = make_landmarks(
+        peaks_at([(frame + 4 * later, bin_) for frame, bin_ in places]), SMALL, 4
+    )
     expected = [(hash_, frame + later) for hash_, frame in in_order(marks)]
     assert in_order(moved) == expected
 
@@ -95,7 +97,7 @@ def test_different_pairs_have_different_hashes_within_the_bits(params: LandmarkP
 
 @pytest.mark.parametrize("places", [[], [(0, 80)], [(0, 80), (4000, 80)]])
 def test_what_has_no_pair_has_no_landmark(places: list[Place]) -> None:
-    marks = landmarks_of(peaks_at(places), SMALL, 5)
+    marks = make_landmarks(peaks_at(places), SMALL, 5)
     assert len(marks) == 0
     assert (marks.hashes.dtype, marks.frames.dtype) == (np.uint32, np.int32)
 
@@ -107,7 +109,7 @@ def test_warped_landmarks_are_those_of_each_warp() -> None:
     peaks = Peaks(frames, rng.integers(80, 800, 300).astype(np.float32) / 4, frames * 0)
     warps = [Warp(0.8, 0.8), Warp(1.0, 1.06), Warp(1.3, 1.0)]
     for warp, marks in zip(warps, warped_landmarks(peaks, warps, DEFAULT, 8), strict=True):
-        alone = landmarks_of(unwarped(peaks, warp), DEFAULT, 8)
+        alone = make_landmarks(unwarp(peaks, warp), DEFAULT, 8)
         shared = set(in_order(marks)) & set(in_order(alone))
         assert len(shared) > 0.95 * len(marks) > 0.7 * len(alone)
 
@@ -115,14 +117,14 @@ def test_warped_landmarks_are_those_of_each_warp() -> None:
 def test_unchanged_landmarks_are_those_of_a_warp_that_changes_nothing() -> None:
     peaks = peaks_at([(8 * i, 40 + 28 * (i % 5)) for i in range(60)])
     (marks,) = warped_landmarks(peaks, [UNCHANGED], DEFAULT, 8)
-    alone = landmarks_of(peaks, DEFAULT, 8)
+    alone = make_landmarks(peaks, DEFAULT, 8)
     assert sorted(marks.hashes.tolist()) == sorted(alone.hashes.tolist())
 
 
 def test_a_clip_between_two_frames_has_the_recordings_landmarks_at_a_phase() -> None:
     """Half a frame late and a quarter of a bin off, which no single rounding forgives."""
     places = [(4 * i, 160 + 31 * i % 97) for i in range(80)]
-    recording = set(landmarks_of(peaks_at(places), DEFAULT, 4).hashes.tolist())
+    recording = set(make_landmarks(peaks_at(places), DEFAULT, 4).hashes.tolist())
     moved = peaks_at([(frame + 2, bin_ + 1 + i % 2) for i, (frame, bin_) in enumerate(places)])
     found = shifted_landmarks(moved, DEFAULT, QueryParams(), 12)
     every = {hash_ for marks in found for hash_ in marks.hashes.tolist()}

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fingerprinter.core.loudness import LoudnessMeter
+from fingerprinter.core.mir.loudness import LoudnessMeter
 
 Floats = npt.NDArray[np.float32]
 

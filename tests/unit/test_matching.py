@@ -12,10 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fingerprinter.core import matching
-from fingerprinter.core.matching import Question, align, ask, confidence, count_votes, places
-from fingerprinter.core.peaks import in_order
-from fingerprinter.core.warp import TEMPOS, Warp
+from fingerprinter.core.fingerprint.peaks import sort_by_frame
+from fingerprinter.core.fingerprint.warp import TEMPOS, Warp
+from fingerprinter.core.match import matching
+from fingerprinter.core.match.matching import (
+    HashQuery,
+    align,
+    build_query,
+    confidence,
+    count_votes,
+    vote_keys,
+)
 from fingerprinter.types import Landmarks, Peaks
 
 Mark = tuple[int, int]  # hash and frame
@@ -31,11 +38,11 @@ def landmarks(each: Sequence[Mark]) -> Landmarks:
     return Landmarks(hashes.astype(np.uint32), frames.astype(np.int32))
 
 
-def question(variants: Sequence[Sequence[Sequence[Mark]]]) -> Question:
-    return ask([[landmarks(phase) for phase in phases] for phases in variants])
+def question(variants: Sequence[Sequence[Sequence[Mark]]]) -> HashQuery:
+    return build_query([[landmarks(phase) for phase in phases] for phases in variants])
 
 
-def keys_in(library: Library, asked: Question) -> npt.NDArray[np.int64]:
+def keys_in(library: Library, asked: HashQuery) -> npt.NDArray[np.int64]:
     """The keys that the postings of a library vote for."""
     hits = [
         (number, position)
@@ -44,7 +51,7 @@ def keys_in(library: Library, asked: Question) -> npt.NDArray[np.int64]:
         if hash_ == wanted
     ]
     query, position = np.array(hits, np.int64).reshape(-1, 2).T
-    return places(asked, query, position)
+    return vote_keys(asked, query, position)
 
 
 def votes_plainly(library: Library, phases: Sequence[Sequence[Mark]]) -> Counter[int]:
@@ -116,7 +123,7 @@ def random_peaks(seed: int, n: int, frames: float) -> Peaks:
 
 def clip_of(track: Peaks, start: float, length: float) -> Peaks:
     inside = track.take((track.frames >= start) & (track.frames < start + length))
-    return in_order(Peaks(inside.frames - np.float32(start), inside.bins, inside.salience))
+    return sort_by_frame(Peaks(inside.frames - np.float32(start), inside.bins, inside.salience))
 
 
 def coincidences_plainly(clip: Peaks, track: Peaks, near: float) -> float:
@@ -137,7 +144,7 @@ def coincidences_plainly(clip: Peaks, track: Peaks, near: float) -> float:
 @settings(max_examples=30)
 @given(st.integers(0, 500), st.floats(20, 120))
 def test_alignment_agrees_with_plain_loops(seed: int, near: float) -> None:
-    track, clip = random_peaks(seed, 200, 200), in_order(random_peaks(seed + 1, 30, 40))
+    track, clip = random_peaks(seed, 200, 200), sort_by_frame(random_peaks(seed + 1, 30, 40))
     found = align(clip, track, near)
     assert found.coincidences == pytest.approx(coincidences_plainly(clip, track, near))
 
@@ -167,7 +174,7 @@ def test_a_warp_is_refined_by_what_coincides(seed: int, tempo: float, pitch: flo
     changed = Peaks(
         clip.frames / np.float32(true.tempo), clip.bins * np.float32(true.pitch), clip.bins
     )
-    found = matching.refined(changed, track, proposed, 100)
+    found = matching.refine_warp(changed, track, proposed, 100)
     assert found.tempo == pytest.approx(true.tempo, rel=0.002)
     assert found.pitch == pytest.approx(true.pitch, rel=0.002)
 
@@ -175,7 +182,7 @@ def test_a_warp_is_refined_by_what_coincides(seed: int, tempo: float, pitch: flo
 def test_a_warp_stays_where_nothing_coincides() -> None:
     proposed = Warp(1.04, 0.97)
     other = random_peaks(1, 5, 50)
-    assert matching.refined(other, random_peaks(2, 800, 400), proposed, 100) == proposed
+    assert matching.refine_warp(other, random_peaks(2, 800, 400), proposed, 100) == proposed
 
 
 @pytest.mark.parametrize("n_clip, n_track", [(0, 0), (0, 20), (20, 0)])
@@ -207,7 +214,7 @@ def test_confidence_rises_with_the_score(score: float, more: float, chance: floa
 def test_chance_reaches_more_in_short_clips_large_or_sparse_libraries_and_under_changes(
     clip_s: float, longer: float, library_s: float, peaks_per_s: float, sketched: bool
 ) -> None:
-    level = partial(matching.chance_level, escalated=False, sketched=sketched)
+    level = partial(matching.null_score, escalated=False, sketched=sketched)
     usual = level(clip_s, library_s, peaks_per_s)
     assert level(clip_s + longer, library_s, peaks_per_s) <= usual
     assert level(clip_s, 10 * library_s, peaks_per_s) >= usual
@@ -223,7 +230,7 @@ def test_a_clip_that_fits_in_part_is_laid_at_its_tempo(tempo: float) -> None:
     passage = clip_of(track, 800, 160 * tempo)
     clip = Peaks(passage.frames / np.float32(tempo), passage.bins, passage.salience)
     held = 800 + 80 * tempo - 80  # so that the middles lie on each other
-    warp, offset = matching.retuned(clip, track, Warp(1.0, 1.0), held, TEMPOS)
+    warp, offset = matching.refit_tempo(clip, track, Warp(1.0, 1.0), held, TEMPOS)
     assert warp.tempo == pytest.approx(tempo, rel=0.011)
     assert warp.pitch == 1.0
     assert offset == pytest.approx(800, abs=3)
@@ -231,4 +238,4 @@ def test_a_clip_that_fits_in_part_is_laid_at_its_tempo(tempo: float) -> None:
 
 def test_nothing_near_leaves_a_place_as_it_is() -> None:
     clip, track = random_peaks(1, 0, 10), random_peaks(2, 100, 50)
-    assert matching.retuned(clip, track, Warp(1.1, 0.9), 7.0, TEMPOS) == (Warp(1.1, 0.9), 7.0)
+    assert matching.refit_tempo(clip, track, Warp(1.1, 0.9), 7.0, TEMPOS) == (Warp(1.1, 0.9), 7.0)

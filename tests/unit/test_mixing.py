@@ -7,12 +7,12 @@ import doctest
 import numpy as np
 import pytest
 
-from fingerprinter.core import mixing
-from fingerprinter.core.mixing import circle_place, key_distances, tempo_distances
+from fingerprinter.core.mir import harmonic_mixing
+from fingerprinter.core.mir.harmonic_mixing import circle_position, key_distances, tempo_distances
 
 
 def test_examples() -> None:
-    result = doctest.testmod(mixing)
+    result = doctest.testmod(harmonic_mixing)
     assert result.attempted
     assert not result.failed
 
@@ -25,6 +25,6 @@ def test_tempos_are_compared_in_octaves() -> None:
 
 def test_keys_are_compared_along_the_circle_of_fifths() -> None:
     names = ["C major", "A minor", "G major", "F# major", "B major", "Eb minor", None]
-    places = np.array([circle_place(name) for name in names])
+    places = np.array([circle_position(name) for name in names])
     assert key_distances(places)[0] == pytest.approx([0, 0, 1 / 6, 1, 5 / 6, 1, 0.5])
     assert np.array_equal(key_distances(places), key_distances(places).T)

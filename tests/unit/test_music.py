@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from fingerprinter.embedding.beats import BANDS, SR, BandMeter, BeatModel
-from fingerprinter.library.music import MusicJob, analysis_id, hear_music
+from fingerprinter.library.music.analyze import AnalyzeJob, analysis_id, analyze_music
 
 Floats = npt.NDArray[np.float32]
 
@@ -33,7 +33,7 @@ def drums(bpm: float, duration_s: float = 12.0) -> Floats:
 
 @pytest.mark.parametrize("bpm", [87.0, 104.5, 120.0, 138.0])
 def test_tempo_and_beats_of_drums(bpm: float) -> None:
-    heard = hear_music((drums(bpm), SR)).analysis
+    heard = analyze_music((drums(bpm), SR)).analysis
     assert heard.tempo_bpm == pytest.approx(bpm, rel=0.01)
     true_s = np.arange(0.3, 11, 60 / bpm)
     away_s = np.abs(np.array(heard.beats_s) - true_s[:, np.newaxis]).min(axis=1)
@@ -41,7 +41,7 @@ def test_tempo_and_beats_of_drums(bpm: float) -> None:
 
 
 def test_the_level_does_not_matter() -> None:
-    loud, quiet = (hear_music((gain * drums(120), SR)).analysis for gain in (0.9, 0.05))
+    loud, quiet = (analyze_music((gain * drums(120), SR)).analysis for gain in (0.9, 0.05))
     assert loud.tempo_bpm == pytest.approx(quiet.tempo_bpm, abs=0.1)
     assert loud.loudness.integrated_lufs is not None and quiet.loudness.integrated_lufs is not None
     gain_db = loud.loudness.integrated_lufs - quiet.loudness.integrated_lufs
@@ -51,14 +51,14 @@ def test_the_level_does_not_matter() -> None:
 def test_loudness_is_that_of_all_channels() -> None:
     t = np.arange(5 * 48_000) / 48_000
     sine = 10 ** (-23 / 20) * np.sin(2 * np.pi * 1000 * t)
-    heard = hear_music((np.stack([sine, -sine]).astype(np.float32), 48_000)).analysis
+    heard = analyze_music((np.stack([sine, -sine]).astype(np.float32), 48_000)).analysis
     assert heard.loudness.integrated_lufs == pytest.approx(-23, abs=0.1)
     assert heard.key is None  # its mean is silence
 
 
 @pytest.mark.parametrize("n", [1, 100, SR // 2, 10 * SR])
 def test_silence_has_nothing(n: int) -> None:
-    heard = hear_music((np.zeros(n, np.float32), SR)).analysis
+    heard = analyze_music((np.zeros(n, np.float32), SR)).analysis
     assert (heard.tempo_bpm, heard.tempo_confidence, heard.beats_s, heard.key) == (
         None,
         None,
@@ -89,8 +89,8 @@ def test_the_network_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_only_the_first_hour_has_beats(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fingerprinter.library.music.LONGEST_S", 10.0)
-    heard = hear_music((drums(120, 25.0), SR))
+    monkeypatch.setattr("fingerprinter.library.music.analyze.LONGEST_S", 10.0)
+    heard = analyze_music((drums(120, 25.0), SR))
     assert heard.duration_s == 25
     assert max(heard.analysis.beats_s) < 10
     assert heard.analysis.sections[-1].end_s == 10
@@ -99,11 +99,13 @@ def test_only_the_first_hour_has_beats(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_version_is_a_digest() -> None:
     assert len(analysis_id()) == 16
-    assert MusicJob().prepare() is hear_music
+    assert AnalyzeJob().prepare() is analyze_music
 
 
 @pytest.mark.parametrize(("gain", "sr"), [(1e6, 44_100), (0.1, 1000), (1e-7, SR), (0.1, 192_000)])
 def test_odd_levels_and_rates_give_finite_answers(gain: float, sr: int) -> None:
     noise = gain * np.random.default_rng(0).standard_normal((2, 5 * sr))
-    text = json.dumps(asdict(hear_music((noise.astype(np.float32), sr)).analysis), allow_nan=False)
+    text = json.dumps(
+        asdict(analyze_music((noise.astype(np.float32), sr)).analysis), allow_nan=False
+    )
     assert "beats_s" in text

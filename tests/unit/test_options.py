@@ -9,7 +9,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.cli import options, text
+from fingerprinter.cli.common import options, text
 
 
 def test_examples_in_the_docstrings() -> None:

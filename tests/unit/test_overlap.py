@@ -12,18 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import SR, play
 
-from fingerprinter.core import overlap as overlaps
-from fingerprinter.core.overlap import (
-    Ground,
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
+from fingerprinter.core.match import overlap as overlaps
+from fingerprinter.core.match.overlap import (
     Line,
     Overlap,
-    SharedStretch,
-    fitted,
+    Reference,
+    SharedPassage,
+    fit_line,
     low_peaks,
     overlap,
 )
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.peaks import densest, find_peaks
 from fingerprinter.types import Peaks
 
 Floats = npt.NDArray[np.float32]
@@ -34,7 +34,7 @@ NOTHING = Peaks(*(np.empty(0, np.float32) for _ in range(3)))
 
 
 def peaks_of(samples: Floats) -> Peaks:
-    return densest(find_peaks([samples], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
+    return limit_density(find_peaks([samples], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
 
 
 def piece(seed: int, start_s: float = 0, end_s: float = PIECE_S) -> Floats:
@@ -43,21 +43,21 @@ def piece(seed: int, start_s: float = 0, end_s: float = PIECE_S) -> Floats:
 
 def laid(upper: Floats, ground: Floats, *offsets_s: float, speed: float = 1.0) -> Overlap:
     frames = [offset_s / HOP_S for offset_s in offsets_s]
-    return overlap(peaks_of(upper), Ground(peaks_of(ground)), speed, frames)
+    return overlap(peaks_of(upper), Reference(peaks_of(ground)), speed, frames)
 
 
 def rows(found: Overlap) -> list[tuple[float, float, float]]:
     """(start, end, offset) of each stretch, in seconds."""
     return [
-        (each.start * HOP_S, each.end * HOP_S, each.line.offset * HOP_S) for each in found.stretches
+        (each.start * HOP_S, each.end * HOP_S, each.line.offset * HOP_S) for each in found.passages
     ]
 
 
 def test_a_copy_is_the_whole() -> None:
     found = laid(piece(1), piece(1), 0)
     assert rows(found) == [pytest.approx((0, PIECE_S, 0), abs=0.6)]
-    assert (found.upper_share, found.ground_share) == pytest.approx((1, 1), abs=0.02)
-    assert found.stretches[0].line == Line(0.0)
+    assert (found.query_share, found.reference_share) == pytest.approx((1, 1), abs=0.02)
+    assert found.passages[0].line == Line(0.0)
     assert found.confidence > 0.99
 
 
@@ -65,9 +65,9 @@ def test_a_copy_is_the_whole() -> None:
 def test_a_part_lies_where_it_was_cut_to_a_fraction_of_a_frame(start_s: float) -> None:
     found = laid(piece(2, start_s, start_s + 15), piece(2), round(start_s / HOP_S) * HOP_S)
     assert rows(found) == [pytest.approx((start_s, start_s + 15, start_s), abs=1.2)]
-    assert found.stretches[0].line.offset * HOP_S == pytest.approx(start_s, abs=0.004)
-    assert found.upper_share > 0.85
-    assert found.ground_share == pytest.approx(15 / PIECE_S, abs=0.05)
+    assert found.passages[0].line.offset * HOP_S == pytest.approx(start_s, abs=0.004)
+    assert found.query_share > 0.85
+    assert found.reference_share == pytest.approx(15 / PIECE_S, abs=0.05)
     assert found.confidence > 0.98
 
 
@@ -78,32 +78,32 @@ def test_a_cut_is_two_stretches() -> None:
         pytest.approx((0, 15, 0), abs=1.2),
         pytest.approx((25, PIECE_S, 10), abs=1.2),
     ]
-    assert (found.upper_share, found.ground_share) == pytest.approx((1, 0.75), abs=0.05)
+    assert (found.query_share, found.reference_share) == pytest.approx((1, 0.75), abs=0.05)
 
 
 def test_what_repeats_itself_counts_once() -> None:
     loop = piece(4, 0, 12)
     found = laid(loop, np.tile(loop, 3), 0, 12, 24, -12)
-    assert len(found.stretches) == 1
-    assert found.ground_share == pytest.approx(1 / 3, abs=0.05)
+    assert len(found.passages) == 1
+    assert found.reference_share == pytest.approx(1 / 3, abs=0.05)
     threefold = laid(np.tile(loop, 3), np.concatenate([loop, piece(5)]), 0, -12, -24)
-    assert len(threefold.stretches) == 1
-    assert threefold.upper_share == pytest.approx(1 / 3, abs=0.05)
+    assert len(threefold.passages) == 1
+    assert threefold.query_share == pytest.approx(1 / 3, abs=0.05)
 
 
 @pytest.mark.parametrize("speed", [0.96, 0.993, 1.008, 1.03])
 def test_a_changed_speed_is_told_exactly(speed: float) -> None:
     faster = play(6, PIECE_S, speed, speed)[round(3 * SR / speed) :]
     found = laid(faster, piece(6), 3, speed=speed * 1.004)
-    (stretch,) = found.stretches
+    (stretch,) = found.passages
     assert stretch.line.speed == pytest.approx(speed, abs=2e-4)
     assert stretch.line.offset * HOP_S == pytest.approx(3, abs=0.02)
-    assert found.upper_share > 0.9
+    assert found.query_share > 0.9
     assert found.confidence > 0.95
 
 
 def test_no_change_of_speed_is_none() -> None:
-    line = fitted(low_peaks(peaks_of(piece(7))), Ground(peaks_of(piece(7))), Line(2.0, 1.004))
+    line = fit_line(low_peaks(peaks_of(piece(7))), Reference(peaks_of(piece(7))), Line(2.0, 1.004))
     assert line.speed == 1.0
     assert line.offset == pytest.approx(0.0, abs=0.01)
 
@@ -119,14 +119,14 @@ def test_other_music_has_no_stretch(offset_s: float) -> None:
 def test_the_same_backing_under_another_melody_is_another_recording(level: float) -> None:
     backing = piece(10)
     found = laid(backing + level * piece(11), backing + level * piece(12), 0)
-    assert found.upper_share < 0.5
+    assert found.query_share < 0.5
     assert found.confidence < 0.5
 
 
 def test_silence_overlaps_with_nothing() -> None:
     music = peaks_of(piece(1))
     for upper, ground in [(NOTHING, NOTHING), (NOTHING, music), (music, NOTHING)]:
-        assert overlap(upper, Ground(ground), 1.0, [0.0]) == Overlap([], 0.0, 0.0)
+        assert overlap(upper, Reference(ground), 1.0, [0.0]) == Overlap([], 0.0, 0.0)
 
 
 gains = st.lists(st.integers(-30, 30), max_size=14)
@@ -156,7 +156,7 @@ def best_sums(gains: list[int]) -> list[int]:
     return [sum(gains[slice(*best)]), *best_sums(gains[: best[0]]), *best_sums(gains[best[1] :])]
 
 
-STRETCH = SharedStretch(Line(0.0), 0.0, 900.0, nats=150.0, cells=60, bad_cells=0)
+STRETCH = SharedPassage(Line(0.0), 0.0, 900.0, nats=150.0, cells=60, bad_cells=0)
 
 
 @given(st.integers(0, 59), st.floats(0.0, 0.99))
@@ -165,12 +165,12 @@ def test_confidence_falls_with_cells_that_disagree_and_rises_with_the_share(
 ) -> None:
     worse = Overlap([replace(STRETCH, bad_cells=bad + 1)], share, share)
     same = Overlap([replace(STRETCH, bad_cells=bad)], share, share)
-    more = replace(same, upper_share=share + 0.01)
+    more = replace(same, query_share=share + 0.01)
     assert 0 < worse.confidence <= same.confidence < more.confidence < 1
 
 
 def test_meetings_agree_with_plain_loops() -> None:
-    upper, ground = low_peaks(peaks_of(piece(13, 0, 3))), Ground(peaks_of(piece(14, 0, 3)))
+    upper, ground = low_peaks(peaks_of(piece(13, 0, 3))), Reference(peaks_of(piece(14, 0, 3)))
     met = ground.meetings(upper)
     plain = [
         (i, float(frame - upper.frames[i]))

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core import packing
-from fingerprinter.core.packing import Blocks, DamagedBlockError, encode_blocks
+from fingerprinter.core.numeric import packing
+from fingerprinter.core.numeric.packing import Blocks, DamagedBlockError, encode_blocks
 
 Values = npt.NDArray[np.int64]
 

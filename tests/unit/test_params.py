@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, asdict, fields, replace
 
 import pytest
 
-from fingerprinter.core.params import DEFAULT, LandmarkParams
+from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams
 
 each_field = pytest.mark.parametrize("name", [field.name for field in fields(LandmarkParams)])
 

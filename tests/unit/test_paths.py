@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core.paths import NO_GROUP, Stops, bottleneck
+from fingerprinter.core.vectors.paths import NO_GROUP, StepGraph, bottleneck
 
 Floats = npt.NDArray[np.float32]
 
@@ -23,8 +23,8 @@ def cloud(seed: int, m: int) -> Floats:
     return np.random.default_rng(seed).standard_normal((m, 3)).astype(np.float32)
 
 
-def ungrouped(steps: Floats) -> Stops:
-    return Stops(steps, np.full(len(steps), NO_GROUP))
+def ungrouped(steps: Floats) -> StepGraph:
+    return StepGraph(steps, np.full(len(steps), NO_GROUP))
 
 
 def best_of_all(steps: Floats, n: int) -> float:
@@ -65,7 +65,7 @@ def test_a_path_goes_around_a_gap() -> None:
 @given(st.integers(0, 10_000), st.integers(2, 10))
 def test_a_group_is_touched_once(seed: int, n: int) -> None:
     groups = np.random.default_rng(seed).integers(-1, 4, 12)
-    path = Stops(steps_of(cloud(seed, 12)), groups).path(0, 11, n)
+    path = StepGraph(steps_of(cloud(seed, 12)), groups).path(0, 11, n)
     inner = [group for group in groups[path[1:-1]].tolist() if group != NO_GROUP]
     assert len(inner) == len(set(inner))
     assert not set(inner) & {groups[0], groups[11]}
@@ -74,5 +74,5 @@ def test_a_group_is_touched_once(seed: int, n: int) -> None:
 
 def test_there_are_as_many_stops_as_there_are_groups() -> None:
     groups = np.array([0, 0, 1, 1, 2, 2, 3, 3])
-    path = Stops(steps_of(cloud(0, 8)), groups).path(0, 2, 8)
+    path = StepGraph(steps_of(cloud(0, 8)), groups).path(0, 2, 8)
     assert sorted(groups[path].tolist()) == [0, 1, 2, 3]

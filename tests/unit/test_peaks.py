@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import play
 
-from fingerprinter.core import peaks as room
-from fingerprinter.core.params import DEFAULT, LandmarkParams
-from fingerprinter.core.peaks import by_bin, densest, find_peaks
-from fingerprinter.core.spectrogram import log_spectrogram
+from fingerprinter.core.fingerprint import peaks as room
+from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams
+from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density, sort_by_bin
+from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.types import Peaks
 
 Floats = npt.NDArray[np.float32]
@@ -157,7 +157,7 @@ def test_come_sorted_by_frame_and_bin() -> None:
 
 @given(st.floats(1000, 1800))
 def test_a_sine_has_its_peaks_at_its_frequency(hz: float) -> None:
-    peaks = densest(find_peaks([sine(hz, 4000, SMALL)], SMALL), 10, SMALL)
+    peaks = limit_density(find_peaks([sine(hz, 4000, SMALL)], SMALL), 10, SMALL)
     assert len(peaks)
     strongest = peaks.bins[peaks.salience.argmax()]
     assert abs(strongest - hz / SMALL.bin_hz) <= 0.25
@@ -178,7 +178,7 @@ def test_do_not_depend_on_gain(decibels: float) -> None:
     samples = play(2, 10) + noise(10 * DEFAULT.sr) / 100
     changed = (samples * 10 ** (decibels / 20)).astype(np.float32)
     before, after = (
-        places(densest(find_peaks([each], params), 30, params)) for each in (samples, changed)
+        places(limit_density(find_peaks([each], params), 30, params)) for each in (samples, changed)
     )
     assert len(before & after) > 0.98 * len(before | after)
 
@@ -207,13 +207,13 @@ def test_densest_agrees_with_plain_loops(seed: int, n: int, per_s: float) -> Non
         stronger = [peaks.salience[j] > peaks.salience[i] for j in near]
         earlier = [peaks.salience[j] == peaks.salience[i] and j < i for j in near]
         kept.append(sum(stronger) + sum(earlier) < quota)
-    assert same_bits(densest(peaks, per_s, SMALL), peaks.take(np.array(kept, np.bool_)))
+    assert same_bits(limit_density(peaks, per_s, SMALL), peaks.take(np.array(kept, np.bool_)))
 
 
 @given(st.integers(0, 1000), st.integers(0, 300))
 def test_densest_keeps_about_so_many_and_more_of_a_higher_density(seed: int, n: int) -> None:
     peaks = random_peaks(seed, n, 200)
-    few, many = (places(densest(peaks, per_s, SMALL)) for per_s in (5.0, 20.0))
+    few, many = (places(limit_density(peaks, per_s, SMALL)) for per_s in (5.0, 20.0))
     assert few <= many
     assert len(few) <= 2 * 5.0 * 200 * SMALL.hop_s + 30
 
@@ -221,7 +221,7 @@ def test_densest_keeps_about_so_many_and_more_of_a_higher_density(seed: int, n: 
 def test_peaks_sorted_by_bin_are_in_order_of_frames_within_a_bin() -> None:
     places = [(0.0, 30.5), (0.25, 12.0), (1.0, 30.25), (2.0, 12.0), (2.5, 30.5)]
     frames, bins = np.array(places, np.float32).T
-    ordered = by_bin(Peaks(frames, bins, np.zeros(len(frames), np.float32)))
+    ordered = sort_by_bin(Peaks(frames, bins, np.zeros(len(frames), np.float32)))
     assert list(zip(ordered.bins.tolist(), ordered.frames.tolist(), strict=True)) == sorted(
         (bin_, frame) for frame, bin_ in places
     )

@@ -22,11 +22,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from synthetic import SR, play
 
-from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
-from fingerprinter.core.peaks import densest, find_peaks
+from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
 from fingerprinter.errors import UsageError
-from fingerprinter.library.excerpt import excerpt_of
-from fingerprinter.library.explanation import Explanation, agreement_of
+from fingerprinter.library.identify.excerpt import make_excerpt
+from fingerprinter.library.identify.explanation import Explanation, agreement_of
 from fingerprinter.plotting import check_target, draw, save, scales
 from fingerprinter.plotting.panels import Grid
 from fingerprinter.types import Match, Track
@@ -52,20 +52,20 @@ MATCH = Match(TRACK, 99.0, 0.9995, CLIP_AT_S, 0.0, CLIP_S)
 @cache
 def alone(duration_s: float = CLIP_S, start_s: float = 0.0) -> Explanation:
     samples = play(1, 20)[round(CLIP_AT_S * SR) :][: round(duration_s * SR)]
-    excerpt = excerpt_of(samples, start_s, DEFAULT_QUERY.peaks_per_s, DEFAULT)
+    excerpt = make_excerpt(samples, start_s, DEFAULT_QUERY.peaks_per_s, DEFAULT)
     return Explanation("/tmp/clip.wav", None, excerpt)
 
 
 @cache
 def matched() -> Explanation:
-    stored = densest(find_peaks([play(1, 20)], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
+    stored = limit_density(find_peaks([play(1, 20)], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
     agreement = agreement_of(MATCH, alone().excerpt, stored)
     return replace(alone(), searched=True, agreement=agreement)
 
 
 def silence() -> Explanation:
     samples = np.zeros(5 * SR, np.float32)
-    return replace(alone(), searched=True, excerpt=excerpt_of(samples, 0.0, 70.0, DEFAULT))
+    return replace(alone(), searched=True, excerpt=make_excerpt(samples, 0.0, 70.0, DEFAULT))
 
 
 def artists(axes: Axes, kind: type) -> list[Any]:
@@ -223,10 +223,10 @@ def test_without_matplotlib_the_next_step_is_named(monkeypatch: pytest.MonkeyPat
 
 def test_matplotlib_is_loaded_only_to_draw_and_pyplot_never() -> None:
     script = (
-        "import sys, fingerprinter.plotting, fingerprinter.cli.plot\n"
+        "import sys, fingerprinter.plotting, fingerprinter.cli.commands.plot\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import numpy as np\n"
-        "from fingerprinter.library.explanation import explain_alone\n"
+        "from fingerprinter.library.identify.explanation import explain_alone\n"
         "fingerprinter.plotting.draw(explain_alone((np.zeros(9000), 16000)))\n"
         "assert 'matplotlib' in sys.modules\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"

@@ -11,10 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import SR, play
 
-from fingerprinter.core.landmarks import landmarks_of
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.peaks import densest, find_peaks
-from fingerprinter.core.probes import SPEEDS, Frequencies, Proposal, Question, characteristic
+from fingerprinter.core.fingerprint.landmarks import make_landmarks
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
+from fingerprinter.core.match.duplicate_queries import (
+    SPEEDS,
+    DuplicateCandidate,
+    DuplicateQuery,
+    HashFrequencies,
+    probe_landmarks,
+)
 from fingerprinter.types import Landmarks, Peaks
 
 Mark = tuple[int, int]  # hash and frame
@@ -34,8 +40,8 @@ def landmarks(marks: list[Mark]) -> Landmarks:
     return Landmarks(hashes.astype(np.uint32), frames.astype(np.int32))
 
 
-def proposed(asked: list[list[Mark]], library: list[Posting]) -> list[Proposal]:
-    question = Question([landmarks(marks) for marks in asked])
+def proposed(asked: list[list[Mark]], library: list[Posting]) -> list[DuplicateCandidate]:
+    question = DuplicateQuery([landmarks(marks) for marks in asked])
     hits = [
         (number, track, frame)
         for number, wanted in enumerate(question.hashes.tolist())
@@ -84,14 +90,14 @@ def test_nothing_asked_is_nothing_proposed() -> None:
 
 def music_peaks(seed: int, duration_s: float, speed: float = 1.0) -> Peaks:
     peaks = find_peaks([play(seed, duration_s, speed, speed)], DEFAULT)
-    return densest(peaks, DEFAULT.peaks_per_s, DEFAULT)
+    return limit_density(peaks, DEFAULT.peaks_per_s, DEFAULT)
 
 
 def test_a_probe_is_small_spread_and_without_repeats() -> None:
-    marks = characteristic(music_peaks(1, 90), DEFAULT)
+    marks = probe_landmarks(music_peaks(1, 90), DEFAULT)
     assert len(marks) == len(SPEEDS)
     for some, speed in zip(marks, SPEEDS, strict=True):
-        probe = Frequencies(DEFAULT).probe(some, speed)
+        probe = HashFrequencies(DEFAULT).probe(some, speed)
         assert len(probe) == (128 if speed == 1.0 else 192)
         assert len(np.unique(probe.hashes)) == len(probe)
         quarters = np.histogram(probe.frames, 4, (0, 90 / DEFAULT.hop_s * speed))[0]
@@ -99,7 +105,7 @@ def test_a_probe_is_small_spread_and_without_repeats() -> None:
 
 
 def test_a_probe_has_the_rarest_landmarks() -> None:
-    frequencies = Frequencies(DEFAULT)
+    frequencies = HashFrequencies(DEFAULT)
     common, rare = np.uint32(5 << 12), np.uint32(9 << 12)
     frequencies.meet(Landmarks(np.full(50, common), np.zeros(50, np.int32)))
     hashes = np.tile([common, rare], 256) + np.arange(512, dtype=np.uint32) % 32
@@ -111,22 +117,22 @@ def test_a_probe_has_the_rarest_landmarks() -> None:
 
 def test_a_short_recording_is_asked_for_whole() -> None:
     peaks = music_peaks(2, 4)
-    every = landmarks_of(peaks, DEFAULT, DEFAULT.fan_out)
+    every = make_landmarks(peaks, DEFAULT, DEFAULT.fan_out)
     once = [h for h, n in Counter(every.hashes.tolist()).items() if n == 1]
-    assert sorted(characteristic(peaks, DEFAULT)[0].hashes.tolist()) == sorted(once)
+    assert sorted(probe_landmarks(peaks, DEFAULT)[0].hashes.tolist()) == sorted(once)
 
 
 @pytest.mark.parametrize("duration_s", [0.0, 0.05])
 def test_silence_has_no_landmarks(duration_s: float) -> None:
     peaks = find_peaks([np.zeros(round(duration_s * SR), np.float32)], DEFAULT)
-    for some, speed in zip(characteristic(peaks, DEFAULT), SPEEDS, strict=True):
-        assert len(Frequencies(DEFAULT).probe(some, speed)) == 0
+    for some, speed in zip(probe_landmarks(peaks, DEFAULT), SPEEDS, strict=True):
+        assert len(HashFrequencies(DEFAULT).probe(some, speed)) == 0
 
 
 @pytest.mark.parametrize("speed", [SPEEDS[2], SPEEDS[5], SPEEDS[8]])
 def test_a_changed_speed_is_undone(speed: float) -> None:
-    original = landmarks_of(music_peaks(3, 30), DEFAULT, DEFAULT.fan_out).hashes
-    marks = characteristic(music_peaks(3, 30, speed), DEFAULT)
+    original = make_landmarks(music_peaks(3, 30), DEFAULT, DEFAULT.fan_out).hashes
+    marks = probe_landmarks(music_peaks(3, 30, speed), DEFAULT)
     shared = {s: shared_with(some, original) for s, some in zip(SPEEDS, marks, strict=True)}
     assert max(shared, key=shared.__getitem__) == speed
     assert shared[speed] > 3 * shared[1.0]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fingerprinter.core.rhythm import FPS, find_beats, tempo_of, tempogram
+from fingerprinter.core.mir.rhythm import FPS, find_beats, tempo_of, tempogram
 
 Floats = npt.NDArray[np.float32]
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core.runs import greatest_runs
+from fingerprinter.core.numeric.runs import maximal_runs
 
 LEAST = 3.0
 
@@ -24,7 +24,7 @@ def greatest_sum(part: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
 def test_no_stretch_is_greater_and_none_that_counts_is_left(
     gains: np.ndarray[tuple[int], np.dtype[np.float64]],
 ) -> None:
-    runs = greatest_runs(gains, LEAST)
+    runs = maximal_runs(gains, LEAST)
     sums = [float(gains[low:high].sum()) for low, high in runs]
     assert all(each >= LEAST for each in sums)
     assert max(sums, default=0.0) == (top if (top := greatest_sum(gains)) >= LEAST else 0.0)
@@ -37,4 +37,4 @@ def test_no_stretch_is_greater_and_none_that_counts_is_left(
 
 
 def test_nothing_has_no_stretch() -> None:
-    assert greatest_runs(np.zeros(0), LEAST) == []
+    assert maximal_runs(np.zeros(0), LEAST) == []

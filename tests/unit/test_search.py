@@ -7,17 +7,19 @@ import doctest
 import numpy as np
 import pytest
 
-from fingerprinter.core.tagging import mixture_shares, standard_scores
+from fingerprinter.core.vectors.tagging import mixture_shares, standard_scores
 from fingerprinter.embedding import load_model
-from fingerprinter.library import names, places, vocabulary
-from fingerprinter.library.names import plain
-from fingerprinter.library.vocabulary import SYNONYMS, Vocabulary
+from fingerprinter.library.base import normalize
+from fingerprinter.library.base.normalize import normalize_name
+from fingerprinter.library.discover import vocabulary
+from fingerprinter.library.discover.vocabulary import SYNONYMS, Vocabulary
+from fingerprinter.library.similar import rows
 
 TAGS = load_model().tags
 WORDS = Vocabulary(TAGS)
 
 
-@pytest.mark.parametrize("module", [names, places, vocabulary])
+@pytest.mark.parametrize("module", [normalize, rows, vocabulary])
 def test_examples(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]
     assert result.attempted
@@ -51,7 +53,7 @@ def test_terms_of_a_question(question: str, terms: list[tuple[str, bool, bool]])
 
 
 def test_every_synonym_has_a_tag_of_the_model_that_says_it() -> None:
-    known = {plain(tag) for tag in TAGS}
+    known = {normalize_name(tag) for tag in TAGS}
     for words, mixture in SYNONYMS:
         assert set(mixture) <= known, words
         for each in words.split(","):

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fingerprinter.core import separation
-from fingerprinter.core.separation import (
+from fingerprinter.core.mir import separation
+from fingerprinter.core.mir.separation import (
     SR,
     FrameSample,
     component_masks,

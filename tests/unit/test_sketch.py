@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from synthetic import play
 
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.peaks import peak_stretches
-from fingerprinter.core.sketch import (
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.peaks import peak_chunks
+from fingerprinter.core.fingerprint.sketch import (
     BANDS,
     HOP,
     WINDOW,
@@ -19,12 +19,12 @@ from fingerprinter.core.sketch import (
     clip_sketch,
     contrast,
     cosines,
-    sketched,
+    make_sketches,
 )
-from fingerprinter.core.spectrogram import log_spectrogram
-from fingerprinter.core.warp import UNCHANGED, Warp
+from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.evaluation.degrade import stretched
-from fingerprinter.library.projections import projections
+from fingerprinter.library.base.sketch_projections import projections
 
 HOP_SAMPLES = DEFAULT.hop_length
 
@@ -40,7 +40,7 @@ def noisy(samples: Floats, seed: int, level: float) -> Floats:
 
 
 def codes_of(samples: Floats) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    return sketched(contrast_of(samples), projections(6))
+    return make_sketches(contrast_of(samples), projections(6))
 
 
 def test_contrast_is_what_stands_above_its_surroundings() -> None:
@@ -58,7 +58,7 @@ def test_contrast_is_what_stands_above_its_surroundings() -> None:
 def test_contrast_and_sketches_are_the_same_however_the_audio_is_cut(cuts: list[int]) -> None:
     samples = play(3, 40)
     sketcher, rows = Sketcher(projections(6)), []
-    for stretch in peak_stretches(np.split(samples, cuts), DEFAULT):
+    for stretch in peak_chunks(np.split(samples, cuts), DEFAULT):
         sketcher.push(stretch.contrast)
         rows.append(stretch.contrast)
     np.testing.assert_allclose(np.concatenate(rows), contrast_of(samples), atol=2e-4)

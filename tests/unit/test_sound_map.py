@@ -8,20 +8,20 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from fingerprinter.library import clusters, sound_map
-from fingerprinter.library.clusters import Cluster, Grouping
-from fingerprinter.library.similarity import SoundSpace
-from fingerprinter.library.sound_map import SoundMap, lay_out
+from fingerprinter.library.discover import clusters, sound_map
+from fingerprinter.library.discover.clusters import Cluster, Grouping
+from fingerprinter.library.discover.sound_map import SoundMap, compute_map
+from fingerprinter.library.similar.vectors import LibraryVectors
 from fingerprinter.plotting import draw_map
 
 
-def space(seed: int, n: int) -> SoundSpace:
+def space(seed: int, n: int) -> LibraryVectors:
     """Three clumps of tracks, one after the other."""
     rng = np.random.default_rng(seed)
     rows = np.eye(16)[np.arange(n) % 3] + 0.15 * rng.standard_normal((n, 16))
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
     ones = np.ones(n, np.float32)
-    return SoundSpace(np.arange(n) * 7, rows, np.empty((n, 0), np.float32), ones)
+    return LibraryVectors(np.arange(n) * 7, rows, np.empty((n, 0), np.float32), ones)
 
 
 def grouping(n: int, names: tuple[str, ...] = ("one", "two", "three")) -> Grouping:
@@ -41,11 +41,11 @@ def test_examples() -> None:
 
 
 def test_what_sounds_alike_lies_together() -> None:
-    found = lay_out(space(0, 90), grouping(90))
+    found = compute_map(space(0, 90), grouping(90))
     assert found.ids.tolist() == (np.arange(90) * 7).tolist()
     assert np.abs(found.places).max() == pytest.approx(1)
     assert apart(found) > 3
-    assert np.array_equal(found.places, lay_out(space(0, 90), grouping(90)).places)
+    assert np.array_equal(found.places, compute_map(space(0, 90), grouping(90)).places)
 
 
 def test_clusters_are_made_of_directions() -> None:
@@ -58,7 +58,7 @@ def test_clusters_are_made_of_directions() -> None:
 
 def test_tracks_beyond_the_sample_are_put_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sound_map, "LANDMARKS", 60)
-    found = lay_out(space(1, 300), grouping(300))
+    found = compute_map(space(1, 300), grouping(300))
     assert np.isfinite(found.places).all()
     assert np.abs(found.places).max() <= 1 + 1e-6
     assert apart(found) > 3
@@ -66,7 +66,9 @@ def test_tracks_beyond_the_sample_are_put_beside_it(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("n", [1, 2, 4, 5, 6])
 def test_few_tracks_have_a_map_too(n: int) -> None:
-    found = lay_out(space(2, n), Grouping(np.zeros(n, np.int64), grouping(n, ("all",)).clusters))
+    found = compute_map(
+        space(2, n), Grouping(np.zeros(n, np.int64), grouping(n, ("all",)).clusters)
+    )
     assert found.places.shape == (n, 2)
     assert np.isfinite(found.places).all()
 
@@ -74,7 +76,7 @@ def test_few_tracks_have_a_map_too(n: int) -> None:
 def test_names_do_not_overlap() -> None:
     n, names = 120, tuple(f"a long name of many words {i}" for i in range(12))
     groups = grouping(n, names)
-    figure = draw_map(lay_out(space(3, n), groups))
+    figure = draw_map(compute_map(space(3, n), groups))
     figure.draw_without_rendering()
     (axes,) = figure.axes
     boxes = [text.get_window_extent() for text in axes.texts]

@@ -10,8 +10,8 @@ import scipy.signal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core.params import DEFAULT, LandmarkParams
-from fingerprinter.core.spectrogram import frame_count, log_spectrogram
+from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams
+from fingerprinter.core.fingerprint.spectrogram import frame_count, log_spectrogram
 
 SMALL = LandmarkParams(sr=8000, n_fft=256, hop_length=80, max_bin=100)
 

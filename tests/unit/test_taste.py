@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fingerprinter.core.taste import suitability
-from fingerprinter.library.factors import Plays, fit_factors, predict_factors
+from fingerprinter.core.vectors.preference import score_by_likes
+from fingerprinter.library.discover.collaborative import Plays, fit_factors, predict_factors
 
 Floats = npt.NDArray[np.float32]
 
@@ -17,7 +17,7 @@ NOTHING = np.empty((0, 8), np.float32)
 def fitting(rows: Floats, liked: Floats, disliked: Floats = NOTHING, likes: float = 1) -> Floats:
     """How well rows suit; the first like counts ``likes`` times as much as another."""
     weights = np.array([likes, *np.ones(len(liked) - 1)], np.float32)
-    return suitability(rows @ liked.T, weights, rows @ disliked.T)
+    return score_by_likes(rows @ liked.T, weights, rows @ disliked.T)
 
 
 def places(seed: int, n: int) -> Floats:

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fingerprinter.core.chroma import Chroma, ChromaMeter
-from fingerprinter.core.keys import MODES, TONICS
-from fingerprinter.core.tonality import find_key
+from fingerprinter.core.mir.chroma import Chroma, ChromaMeter
+from fingerprinter.core.mir.keys import MODES, TONICS
+from fingerprinter.core.mir.tonality import find_key
 
 Floats = npt.NDArray[np.float32]
 

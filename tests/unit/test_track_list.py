@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from constellations import PER_S, Heard, clip_of, joined, looped, moved, sky
 
-from fingerprinter.core.closeness import Closeness
-from fingerprinter.core.matching import Alignment
-from fingerprinter.core.params import DEFAULT, DEFAULT_QUERY
-from fingerprinter.core.peaks import Stretch
-from fingerprinter.core.spectrogram import Floats
-from fingerprinter.core.trail import Course
-from fingerprinter.core.warp import UNCHANGED, Warp, unwarped
-from fingerprinter.library.identification import Found
-from fingerprinter.library.track_list import TrackList, given_once
-from fingerprinter.library.windows import Heard as Answer
+from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.fingerprint.peaks import PeakChunk
+from fingerprinter.core.fingerprint.spectrogram import Floats
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
+from fingerprinter.core.match.closeness import Closeness
+from fingerprinter.core.match.matching import Alignment
+from fingerprinter.core.match.tracking import TimeMap
+from fingerprinter.library.identify.identifier import Found
+from fingerprinter.library.identify.track_list import TrackList, merge_copies
+from fingerprinter.library.identify.windows import LocatedMatch as Answer
 from fingerprinter.types import Peaks
 
 LEAST = 40  # peaks of a window that must agree
@@ -37,7 +37,7 @@ class Searcher:
     def __call__(self, window: Peaks, _: Floats | None = None) -> list[Found]:
         self.asked += 1
         tried = [
-            (*best_offset(unwarped(window, warp), recording), track_id, warp)
+            (*best_offset(unwarp(window, warp), recording), track_id, warp)
             for track_id, recording in self.recordings.items()
             for warp in self.warps
         ]
@@ -59,13 +59,13 @@ def best_offset(window: Peaks, recording: Peaks) -> tuple[int, float]:
     return int(counts.max()), float(counts.argmax() + steps.min())
 
 
-def stretches(clip: Peaks, duration_s: float, frames: int = 512) -> list[Stretch]:
+def stretches(clip: Peaks, duration_s: float, frames: int = 512) -> list[PeakChunk]:
     total = round(duration_s * PER_S)
     ends = [*range(frames, total, frames), total]
     borders = np.searchsorted(clip.frames, [0, *ends])
     borders[-1] = len(clip)
     return [
-        Stretch(clip.take(np.arange(low, high)), end)
+        PeakChunk(clip.take(np.arange(low, high)), end)
         for low, high, end in zip(borders, borders[1:], ends, strict=False)
     ]
 
@@ -125,15 +125,15 @@ def test_a_recording_is_followed_as_its_tempo_drifts() -> None:
     heard = Heard(RECORDINGS[1], 10, 100, tempo=(0.98, 1.02))
     (found,) = answers(Searcher(RECORDINGS, warps), clip_of(110, heard), 110)
     assert (found.start / PER_S, found.end / PER_S) == pytest.approx((10, 100), abs=NEAR_S)
-    assert found.course.tempo == pytest.approx(1.0, abs=0.003)
+    assert found.time_map.tempo == pytest.approx(1.0, abs=0.003)
 
 
 def test_the_tempo_is_made_exact() -> None:
     warps = [UNCHANGED, Warp(1.04, 1.0)]
     heard = Heard(RECORDINGS[1], 10, 90, tempo=(1.043, 1.043))
     (found,) = answers(Searcher(RECORDINGS, warps), clip_of(100, heard), 100)
-    assert found.course.tempo == pytest.approx(1.043, abs=2e-4)
-    assert found.course.at(10 * PER_S) == pytest.approx(0, abs=0.5)
+    assert found.time_map.tempo == pytest.approx(1.043, abs=2e-4)
+    assert found.time_map.at(10 * PER_S) == pytest.approx(0, abs=0.5)
 
 
 def test_the_same_recording_at_two_times_is_two_entries() -> None:
@@ -239,7 +239,7 @@ def test_of_a_long_clip_only_the_last_minutes_are_kept() -> None:
 
 def answered(track_id: int, start: float, end: float, score: float) -> Answer:
     found = Found(track_id, UNCHANGED, Alignment(0, 9, 9), Closeness(0, score, 1), 9, 2)
-    return Answer(found, Course(0, 1, 1), start, end)
+    return Answer(found, TimeMap(0, 1, 1), start, end)
 
 
 def test_of_copies_that_are_heard_at_once_the_best_is_given() -> None:
@@ -258,6 +258,6 @@ def test_of_copies_that_are_heard_at_once_the_best_is_given() -> None:
         answered(4, 500, 600, 9),
         answered(5, 580, 700, 2),  # a copy that takes over, as in a mix of two versions
     ]
-    kept = [(each.found.track_id, each.start) for each in given_once(heard, are_one)]
+    kept = [(each.found.track_id, each.start) for each in merge_copies(heard, are_one)]
     assert kept == [(3, 0), (2, 2), (1, 300), (4, 500), (5, 580)]
     assert {4, 5} not in compared  # only what is heard at once is compared

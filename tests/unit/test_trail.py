@@ -6,66 +6,66 @@ import numpy as np
 import pytest
 from constellations import PER_S, Heard, clip_of, sky
 
-from fingerprinter.core.trail import (
+from fingerprinter.core.match.tracking import (
     STEP_FRAMES,
-    Course,
-    Sign,
-    explained,
-    local_course,
-    step,
-    whole_course,
+    Correspondence,
+    TimeMap,
+    explained_peaks,
+    local_time_map,
+    measure_step,
+    whole_time_map,
 )
 
 RECORDING = sky(1, 60)
-TRUE = Course(offset=-20 * PER_S, tempo=1.0, pitch=1.0)  # it begins at second 20 of the clip
+TRUE = TimeMap(offset=-20 * PER_S, tempo=1.0, pitch=1.0)  # it begins at second 20 of the clip
 CLIP = clip_of(90, Heard(RECORDING, 20, 80))
 SPAN = 40 * PER_S, 40 * PER_S + STEP_FRAMES
 
 
 def test_a_recording_that_plays_is_there_beyond_chance() -> None:
-    taken = step(CLIP, RECORDING, TRUE, SPAN, 1.0)
+    taken = measure_step(CLIP, RECORDING, TRUE, SPAN, 1.0)
     assert taken.presence == pytest.approx(0.8, abs=0.08)
     assert (taken.nats > 0).all()
-    assert taken.course.offset == pytest.approx(TRUE.offset, abs=0.1)
+    assert taken.time_map.offset == pytest.approx(TRUE.offset, abs=0.1)
 
 
 @pytest.mark.parametrize("recording", [sky(2, 60), sky(3, 60, per_s=60)])
 def test_another_one_is_not(recording: object) -> None:
-    taken = step(CLIP, recording, TRUE, SPAN, 1.0)  # type: ignore[arg-type]
+    taken = measure_step(CLIP, recording, TRUE, SPAN, 1.0)  # type: ignore[arg-type]
     assert taken.presence < 0.05
     assert taken.nats.sum() < -5
 
 
 @pytest.mark.parametrize("late", [-2.5, -1.0, 0.75, 3.0])
 def test_a_line_that_is_off_is_put_right(late: float) -> None:
-    off = Course(TRUE.offset + late, 1.0, 1.0)
-    taken = step(CLIP, RECORDING, off, SPAN, 3.0)
-    assert taken.course.offset == pytest.approx(TRUE.offset, abs=0.1)
+    off = TimeMap(TRUE.offset + late, 1.0, 1.0)
+    taken = measure_step(CLIP, RECORDING, off, SPAN, 3.0)
+    assert taken.time_map.offset == pytest.approx(TRUE.offset, abs=0.1)
 
 
 def test_tempo_and_pitch_are_undone() -> None:
-    course = Course(offset=5.0, tempo=1.06, pitch=0.97)
+    course = TimeMap(offset=5.0, tempo=1.06, pitch=0.97)
     clip = sky(5, 40, per_s=10)
     frames, bins = course.when(RECORDING.frames), RECORDING.bins * np.float32(course.pitch)
     clip = type(clip)(frames.astype(np.float32), bins, RECORDING.salience)
-    assert step(clip, RECORDING, course, (0, STEP_FRAMES), 1.0).presence > 0.95
+    assert measure_step(clip, RECORDING, course, (0, STEP_FRAMES), 1.0).presence > 0.95
 
 
 def test_beyond_the_recording_nothing_speaks_for_or_against() -> None:
-    taken = step(CLIP, RECORDING, TRUE, (85 * PER_S, 85 * PER_S + STEP_FRAMES), 1.0)
+    taken = measure_step(CLIP, RECORDING, TRUE, (85 * PER_S, 85 * PER_S + STEP_FRAMES), 1.0)
     assert (taken.presence, taken.hits, float(np.abs(taken.nats).max())) == (0, 0, 0)
 
 
 def test_nothing_heard_speaks_against() -> None:
     silence = CLIP.take(np.zeros(len(CLIP), np.bool_))
-    taken = step(silence, RECORDING, TRUE, SPAN, 1.0)
+    taken = measure_step(silence, RECORDING, TRUE, SPAN, 1.0)
     assert taken.presence == 0
     assert taken.nats.sum() < 0
 
 
 def test_what_it_explains_are_its_own_peaks() -> None:
     own = clip_of(90, Heard(RECORDING, 20, 80), noise_per_s=0)
-    mask = explained(CLIP, RECORDING, TRUE, SPAN)
+    mask = explained_peaks(CLIP, RECORDING, TRUE, SPAN)
     inside = (CLIP.frames >= SPAN[0]) & (CLIP.frames < SPAN[1])
     theirs = np.isin(CLIP.frames * 4096 + CLIP.bins, own.frames * 4096 + own.bins)
     assert mask[inside & theirs].all()
@@ -74,24 +74,24 @@ def test_what_it_explains_are_its_own_peaks() -> None:
 
 
 def test_the_whole_line_goes_through_all_signs() -> None:
-    signs = [Sign(f, 7.0 + 1.03 * f, 90) for f in np.arange(64.0, 5000, 128)]
-    course = whole_course(signs, Course(0.0, 1.0, 0.9))
+    signs = [Correspondence(f, 7.0 + 1.03 * f, 90) for f in np.arange(64.0, 5000, 128)]
+    course = whole_time_map(signs, TimeMap(0.0, 1.0, 0.9))
     assert (course.offset, course.tempo, course.pitch) == pytest.approx((7.0, 1.03, 0.9), abs=0.02)
 
 
 def test_the_line_follows_a_drift() -> None:
     frames = np.arange(64.0, 8000, 128)
-    signs = [Sign(f, f + 1e-6 * f**2, 90) for f in frames]
+    signs = [Correspondence(f, f + 1e-6 * f**2, 90) for f in frames]
     after = frames[-1] + 128
-    course = local_course(signs, Course(0.0, 1.0, 1.0), after)
+    course = local_time_map(signs, TimeMap(0.0, 1.0, 1.0), after)
     assert course.at(after) == pytest.approx(after + 1e-6 * after**2, abs=1.0)
     assert course.tempo == pytest.approx(1 + 2e-6 * after, abs=4e-3)
 
 
 def test_without_signs_the_line_is_the_one_that_was_found() -> None:
-    assert whole_course([], TRUE) == local_course([], TRUE, 5.0) == TRUE
+    assert whole_time_map([], TRUE) == local_time_map([], TRUE, 5.0) == TRUE
 
 
 def test_one_sign_moves_the_line_and_keeps_its_tempo() -> None:
-    course = local_course([Sign(1000.0, 1000 + TRUE.offset + 2, 80)], TRUE, 1200.0)
+    course = local_time_map([Correspondence(1000.0, 1000 + TRUE.offset + 2, 80)], TRUE, 1200.0)
     assert (course.offset, course.tempo) == (TRUE.offset + 2, 1.0)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from synthetic import play
 
-from fingerprinter.core.landmarks import landmarks_of
-from fingerprinter.core.params import DEFAULT
-from fingerprinter.core.peaks import densest, find_peaks
-from fingerprinter.core.warp import ESCALATION, UNCHANGED, Warp, unwarped
+from fingerprinter.core.fingerprint.landmarks import make_landmarks
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
+from fingerprinter.core.fingerprint.warp import ESCALATION, UNCHANGED, Warp, unwarp
 from fingerprinter.types import Peaks
 
 WARPS = [Warp(1.06, 1.06), Warp(0.9, 0.9), Warp(1.15, 1.0), Warp(1.0, 1.1)]
@@ -17,26 +17,26 @@ WARPS = [Warp(1.06, 1.06), Warp(0.9, 0.9), Warp(1.15, 1.0), Warp(1.0, 1.1)]
 
 def music_peaks(warp: Warp) -> Peaks:
     peaks = find_peaks([play(3, 10, warp.tempo, warp.pitch)], DEFAULT)
-    return densest(peaks, DEFAULT.peaks_per_s, DEFAULT)
+    return limit_density(peaks, DEFAULT.peaks_per_s, DEFAULT)
 
 
 def marks(peaks: Peaks) -> set[tuple[int, int]]:
     """Hashes, and their times to within some frames."""
-    found = landmarks_of(peaks, DEFAULT, DEFAULT.fan_out)
+    found = make_landmarks(peaks, DEFAULT, DEFAULT.fan_out)
     return set(zip(found.hashes.tolist(), (found.frames // 8).tolist(), strict=True))
 
 
 def test_the_unchanged_clip_stays_as_it_is() -> None:
     peaks = music_peaks(UNCHANGED)
-    assert np.array_equal(unwarped(peaks, UNCHANGED).frames, peaks.frames)
-    assert np.array_equal(unwarped(peaks, UNCHANGED).bins, peaks.bins)
+    assert np.array_equal(unwarp(peaks, UNCHANGED).frames, peaks.frames)
+    assert np.array_equal(unwarp(peaks, UNCHANGED).bins, peaks.bins)
 
 
 @pytest.mark.parametrize("warp", WARPS)
 def test_undone_peaks_have_the_landmarks_of_the_unchanged_recording(warp: Warp) -> None:
     original, changed = music_peaks(UNCHANGED), music_peaks(warp)
     plain = len(marks(original) & marks(changed))
-    undone = len(marks(original) & marks(unwarped(changed, warp)))
+    undone = len(marks(original) & marks(unwarp(changed, warp)))
     assert undone > 3 * plain
     assert undone > 0.05 * len(marks(original))
 

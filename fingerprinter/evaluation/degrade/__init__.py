@@ -4,13 +4,7 @@ Samples are (n,) float32, mono, 16 kHz, of full scale 1.
 """
 
 from fingerprinter.evaluation.degrade.channel import gsm, mp3, telephone
-from fingerprinter.evaluation.degrade.levels import (
-    add_noise,
-    is_audible,
-    mixed,
-    rms,
-    with_gain,
-)
+from fingerprinter.evaluation.degrade.levels import add_noise, is_audible, mixed, rms, with_gain
 from fingerprinter.evaluation.degrade.noise import Sounds, babble, folder_sound
 from fingerprinter.evaluation.degrade.room import reverberated
 from fingerprinter.evaluation.degrade.stretch import stretched

@@ -7,7 +7,7 @@ import numpy as np
 import soxr
 from av.filter import Graph
 
-from fingerprinter.core.warp import Warp
+from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.evaluation.excerpt import SR, Samples
 
 

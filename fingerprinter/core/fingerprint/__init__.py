@@ -1,0 +1,1 @@
+"""From samples to spectral peaks, landmarks and sketches."""

@@ -1,0 +1,1 @@
+"""From landmark votes to a scored match; comparison of two recordings."""

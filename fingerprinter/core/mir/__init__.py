@@ -1,0 +1,1 @@
+"""Music analysis: chroma, key, rhythm, form, loudness, separation."""

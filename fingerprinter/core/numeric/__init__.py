@@ -1,0 +1,1 @@
+"""Compiled kernels, packed integers and other numeric tools without a notion of music."""

@@ -1,0 +1,1 @@
+"""Arithmetic on embeddings and tags: preference, tag shares, paths."""

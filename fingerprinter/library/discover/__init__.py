@@ -1,0 +1,1 @@
+"""Ways to explore a library: search by words, recommendations, playlists, clusters, the map."""

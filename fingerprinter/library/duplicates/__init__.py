@@ -1,0 +1,1 @@
+"""Which tracks hold the same recording."""

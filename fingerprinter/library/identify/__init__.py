@@ -1,0 +1,1 @@
+"""From a clip to the recordings in it, with the position in each track."""

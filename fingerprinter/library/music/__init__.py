@@ -1,0 +1,1 @@
+"""Tempo, beats, key, sections, loudness and tags of a recording; separation into parts."""

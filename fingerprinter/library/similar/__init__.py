@@ -1,0 +1,1 @@
+"""From a track to the tracks that sound like it."""

@@ -1,0 +1,230 @@
+"""Engines and transactions of both databases, made to promise the same.
+
+One writer at a time: a write transaction begins by taking its turn (SQLite:
+``BEGIN IMMEDIATE``; PostgreSQL: an advisory lock), so that what it reads stays true
+until it commits. A reader sees one snapshot from its first statement to its last,
+whatever is written meanwhile, and cannot write.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from fingerprinter.store.engine.address import Address
+from fingerprinter.store.engine.db_errors import sqlite_code
+from fingerprinter.store.tables.bulk import allow_copy
+
+_TURN_S = 600  # how long a writer waits for its turn: another may be merging large segments
+_PAGE_BYTES = 16_384  # packed blobs of kilobytes: fewer overflow pages than with 4096
+_CACHE_KIB = 65_536
+_MMAP_BYTES = 1 << 30
+_CONNECT_S = 10  # a host that swallows packets is given up after this
+_POOL = 5  # sessions that stay open in PostgreSQL, for as many threads at once
+_POOL_MORE = 10  # and so many more for as long as they are needed
+
+# A statement is ended by the server after this, a writer's wait for its turn included; a writer
+# that falls silent in mid-transaction gives its turn away; and peers that vanish are noticed.
+_SESSION: Final = {
+    "statement_timeout": f"{_TURN_S}s",
+    "tcp_keepalives_idle": "60",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "6",
+}
+_SILENCE = text("SET LOCAL idle_in_transaction_session_timeout = '120s'")
+
+_READS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "sqlite": {},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+# "fprt" in ASCII; hexadecimal literals came with PostgreSQL 16
+_TURN = text(f"SELECT pg_advisory_xact_lock({0x66707274}, hashtext(current_schema()))")
+
+
+class Access(Enum):
+    """What an engine is made for."""
+
+    READ = "read"
+    WRITE = "write"
+    CREATE = "create"
+
+
+def open_engine(address: Address, access: Access) -> Engine:
+    """An engine that has reached its database.
+
+    Raises the driver's error as SQLAlchemy wraps it (see `failures.reported`).
+    """
+    if not address.is_sqlite:
+        return _reached(_postgresql_engine(address.url))
+    if access is not Access.READ or address.path is None:
+        return _reached(_sqlite_engine(address, access, "rwc" if access is Access.CREATE else "rw"))
+    return _open_to_read(address, address.path)
+
+
+def _open_to_read(address: Address, path: Path) -> Engine:
+    """Reads as a reader of a live database, or as the only one on a read-only medium.
+
+    A reader in WAL mode needs to write the index of the log next to the database.
+    Where it may not, and nothing waits in the log, the file alone is the whole truth.
+    """
+    try:
+        return _reached(_sqlite_engine(address, Access.READ, "rw"))
+    except DBAPIError as error:
+        shut = sqlite_code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if not shut or not _is_whole(path):
+            raise
+    return _reached(_sqlite_engine(address, Access.READ, "ro", immutable="1"))
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether there is a file that can be seen to have nothing in its log."""
+    log = path.with_name(path.name + "-wal")
+    try:
+        return path.is_file() and not (log.exists() and log.stat().st_size)
+    except PermissionError:
+        return False
+
+
+def _reached(engine: Engine) -> Engine:
+    try:
+        engine.connect().close()
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _postgresql_engine(url: URL) -> Engine:
+    defaults = {"connect_timeout": _CONNECT_S, "fallback_application_name": "fingerprinter"}
+    arguments = {key: value for key, value in defaults.items() if key not in url.query}
+    engine = create_engine(
+        url.difference_update_query(["options"]),
+        pool_size=_POOL,
+        max_overflow=_POOL_MORE,
+        pool_use_lifo=True,  # what is not needed any more falls idle, and the server may end it
+        pool_pre_ping=True,  # a server that was restarted costs no request of ours
+        connect_args={**arguments, "options": _options(url), "client_encoding": "utf8"},
+    )
+    event.listen(engine, "begin", _begin_postgresql)
+    allow_copy(engine)
+    return engine
+
+
+def _options(url: URL) -> str:
+    """Our settings of a session, then those of the address, which win."""
+    ours = [f"-c {name}={value}" for name, value in _SESSION.items()]
+    theirs = url.query.get("options", "")
+    return " ".join([*ours, *([theirs] if isinstance(theirs, str) else theirs)]).strip()
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if _writes(connection):
+        connection.execute(_SILENCE)
+        connection.execute(_TURN)
+
+
+def _sqlite_engine(address: Address, access: Access, mode: str, **uri: str) -> Engine:
+    size = {} if _is_shared(address) else {"pool_size": 1, "max_overflow": 0}
+    engine = create_engine(
+        _sqlite_url(address, mode, uri),
+        poolclass=QueuePool,
+        connect_args={"check_same_thread": False},
+        **size,
+    )
+
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        _prepare_sqlite(connection, access)
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _is_shared(address: Address) -> bool:
+    """Whether several connections see the same database: one in memory belongs to its own."""
+    return address.path is not None or "uri" in address.url.query
+
+
+def _sqlite_url(address: Address, mode: str, uri: Mapping[str, str]) -> URL:
+    """The address as an SQLite URI, whose mode decides whether a missing file is made."""
+    url = address.url
+    if "timeout" not in url.query:
+        url = url.update_query_dict({"timeout": str(_TURN_S)})
+    if address.path is None:
+        return url
+    url = url.set(database=address.path.absolute().as_uri())
+    return url.update_query_dict({"uri": "true", "mode": mode, **uri})
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, access: Access) -> None:
+    connection.isolation_level = None  # the driver begins nothing: _begin_sqlite does
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
+    if access is Access.CREATE:
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # heeded by an empty file only
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # the same; see Database.reclaim
+    if access is not Access.READ:
+        _use_wal(connection)
+    connection.execute("PRAGMA schema_version").fetchall()  # fails where no database can be read
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Turns the write-ahead log on; waits for others, which SQLite itself does not do here."""
+    deadline = time.monotonic() + _TURN_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = _writes(connection)
+    connection.exec_driver_sql(f"PRAGMA query_only = {int(not writes)}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _writes(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("writes"))
+
+
+def free_pages(engine: Engine) -> None:
+    """Cuts the pages off an SQLite file that hold nothing any more, in a transaction of its own.
+
+    Where another program keeps the database busy they stay: to be used again, or cut off later.
+    """
+    # Each step of this statement frees one page, and only a script is stepped to its end.
+    script = "PRAGMA query_only = 0; PRAGMA incremental_vacuum;"
+    connection = engine.raw_connection()
+    try:
+        with suppress(sqlite3.OperationalError):
+            connection.driver_connection.executescript(script)  # type: ignore[union-attr]
+    finally:
+        connection.close()
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One write transaction, alone among the writers; an exception undoes all of it."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One snapshot to read from."""
+    with engine.connect().execution_options(**_READS[engine.dialect.name]) as connection:
+        yield connection

@@ -1,0 +1,1 @@
+"""The posting lists of the landmark index: writing, merging, looking up."""

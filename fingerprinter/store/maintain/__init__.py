@@ -1,0 +1,1 @@
+"""Integrity checks, export archives and sizes."""

@@ -1,0 +1,165 @@
+"""What can be found wrong with the rows of a library; reads only, portion by portion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, Connection, Table, exists, func, select, text
+
+from fingerprinter.core.numeric.packing import Blocks, DamagedBlockError
+from fingerprinter.store.index.postings import PREFIX_SHIFT
+from fingerprinter.store.tables import schema, shards
+
+Longs = npt.NDArray[np.int64]
+
+# rows that belong to a track, and go with it
+OF_A_TRACK = tuple(
+    table
+    for table in schema.metadata.sorted_tables
+    if "track_id" in table.c and table.c.track_id.foreign_keys
+)
+_BLOCKS = 1024  # read at a time, at most: 1.6 MB
+# columns that have one length for all tracks under a model or version
+_WIDTHS = (
+    (schema.embedding, schema.embedding.c.model, schema.embedding.c.vector),
+    (schema.embedding, schema.embedding.c.model, schema.embedding.c.tags),
+    (schema.facet, schema.facet.c.version, schema.facet.c.data),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCheck:
+    """A segment as it was found.
+
+    track_ids: (n,) int64, as it names them; blocks: how many there are
+    problem: what is wrong with it; None of a whole one
+    """
+
+    id: int
+    track_ids: Longs
+    blocks: int
+    problem: str | None
+
+
+def database_problem(connection: Connection) -> str | None:
+    """What SQLite finds wrong with its file; PostgreSQL keeps its pages under checksums itself."""
+    if connection.dialect.name != "sqlite":
+        return None
+    found = str(connection.scalar(text("PRAGMA quick_check(1)")))
+    return None if found == "ok" else found.splitlines()[-1]
+
+
+def dangling(connection: Connection, table: Table) -> int:
+    """How many rows of a table of `OF_A_TRACK` belong to no track."""
+    return (
+        connection.scalar(select(func.count()).select_from(table).where(without_track(table))) or 0
+    )
+
+
+def without_track(table: Table) -> ColumnElement[bool]:
+    """The condition that a row's track is not there."""
+    return ~exists().where(schema.track.c.id == table.c.track_id)
+
+
+def segment_ids(connection: Connection) -> list[int]:
+    """The segments there are."""
+    return list(connection.scalars(select(schema.segment.c.id).order_by(schema.segment.c.id)))
+
+
+def check_segment(connection: Connection, segment_id: int) -> SegmentCheck:
+    """Reads all of a segment: checksums, and whether its numbers agree."""
+    row = connection.execute(select(schema.segment).where(schema.segment.c.id == segment_id)).one()
+    whole = len(row.track_ids) % 8 == 0
+    track_ids = np.frombuffer(row.track_ids, "<i8") if whole else np.empty(0, np.int64)
+    frames = np.frombuffer(row.track_frames, "<i4") if len(row.track_frames) % 4 == 0 else None
+    if frames is None or not whole or len(frames) != len(track_ids):
+        return SegmentCheck(segment_id, track_ids, 0, "its list of tracks is no list")
+    if int(frames.sum(dtype=np.int64)) != row.frame_count:
+        return SegmentCheck(segment_id, track_ids, 0, "its length is not that of its tracks")
+    if not 0 <= row.prefix_bits <= PREFIX_SHIFT:
+        return SegmentCheck(segment_id, track_ids, 0, f"no block has {row.prefix_bits} prefix bits")
+    blocks = landmarks = 0
+    try:
+        for portion in _portions(connection, segment_id, row.prefix_bits):
+            blocks += len(portion)
+            landmarks += int(Blocks(portion).counts.sum())
+    except DamagedBlockError as error:
+        return SegmentCheck(segment_id, track_ids, blocks, str(error))
+    problem = f"{landmarks} landmarks in its blocks and not {row.landmark_count}"
+    return SegmentCheck(
+        segment_id, track_ids, blocks, None if landmarks == row.landmark_count else problem
+    )
+
+
+def _portions(connection: Connection, segment_id: int, prefix_bits: int) -> Iterator[list[bytes]]:
+    """The blocks of a segment, by ranges of ids: other servers send what is asked for, no more.
+
+    The last range goes on to the next segment, for blocks that no look-up would find.
+    """
+    block = schema.posting_block.c
+    first, end = segment_id << PREFIX_SHIFT, (segment_id + 1) << PREFIX_SHIFT
+    starts = range(first, min(first + (1 << prefix_bits), end), _BLOCKS)
+    for low, high in pairwise([*starts, end]):
+        asked = select(block.data).where(block.id >= low, block.id < high).order_by(block.id)
+        if rows := connection.scalars(asked).all():
+            yield [bytes(data) for data in rows]
+
+
+def stray_ranges(connection: Connection) -> list[tuple[int, int]]:
+    """Ranges of ids, first and behind the last, with blocks of no segment.
+
+    None where other servers keep the blocks: what is dropped stays there for a while.
+    """
+    if shards.is_sharded(connection):
+        return []
+    bounds = [0]
+    for id_ in segment_ids(connection):
+        bounds += [id_ << PREFIX_SHIFT, (id_ + 1) << PREFIX_SHIFT]
+    bounds.append(1 << 62)
+    block = schema.posting_block.c
+    gaps = list(pairwise(bounds))[::2]
+    return [
+        (first, end)
+        for first, end in gaps
+        if connection.scalar(select(block.id).where(block.id >= first, block.id < end).limit(1))
+        is not None
+    ]
+
+
+def track_ids(connection: Connection) -> Longs:
+    """Every track, sorted."""
+    return np.array(
+        list(connection.scalars(select(schema.track.c.id).order_by(schema.track.c.id))), np.int64
+    )
+
+
+def tombstones(connection: Connection) -> Longs:
+    """The tracks that were removed, as far as segments may still hold them."""
+    return np.array(list(connection.scalars(select(schema.tombstone.c.track_id))), np.int64)
+
+
+def without_peaks(connection: Connection) -> list[int]:
+    """Tracks whose peaks are not there."""
+    here = exists().where(schema.constellation.c.track_id == schema.track.c.id)
+    return list(connection.scalars(select(schema.track.c.id).where(~here)))
+
+
+def odd_lengths(connection: Connection) -> Iterator[tuple[int, str]]:
+    """Tracks with packed numbers of another length than most have, and what is found."""
+    for table, version, column in _WIDTHS:
+        length = func.length(column)
+        counted = select(version, length, func.count()).group_by(version, length)
+        usual: dict[str, tuple[int, int]] = {}
+        for name, width, count in connection.execute(counted):
+            usual[name] = max(usual.get(name, (0, 0)), (count, width))
+        for name, (_, width) in usual.items():
+            odd = select(table.c.track_id, length).where(version == name, length != width)
+            for track_id, found in connection.execute(odd):
+                yield (
+                    track_id,
+                    f"its {table.name} has {found} bytes of {column.name}, others {width}",
+                )

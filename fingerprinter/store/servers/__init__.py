@@ -1,0 +1,1 @@
+"""Posting lists that are sharded over several PostgreSQL servers."""

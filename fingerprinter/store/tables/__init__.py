@@ -1,0 +1,1 @@
+"""One module per table: rows in, values out."""

@@ -1,0 +1,127 @@
+"""Tempo, beats, key, sections and loudness of tracks, each under the version that found them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
+
+from fingerprinter.errors import CorruptionError
+from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables.schema import analysis
+from fingerprinter.types import Key, Loudness, MusicAnalysis, Section
+
+_ROWS = 1000  # per statement: few enough parameters for SQLite
+
+Range = tuple[float | None, float | None]  # both ends included; None: no limit on this side
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisFilter:
+    """What a track must have; ``None`` for what does not matter.
+
+    tempo_bpm, loudness_lufs: lowest and highest
+    keys: names as `Key.name` has them, one of which it must be
+    """
+
+    tempo_bpm: Range | None = None
+    keys: Collection[str] | None = None
+    loudness_lufs: Range | None = None
+
+
+def put(connection: Connection, track_id: int, version: str, found: MusicAnalysis) -> None:
+    """Keeps a track's analysis, in place of any before, of whichever version."""
+    connection.execute(delete(analysis).where(analysis.c.track_id == track_id))
+    connection.execute(
+        insert(analysis).values(
+            track_id=track_id,
+            version=version,
+            tempo_bpm=found.tempo_bpm,
+            key=found.key.name if found.key else None,
+            loudness_lufs=found.loudness.integrated_lufs,
+            details=json.dumps(asdict(found), allow_nan=False, separators=(",", ":")),
+        )
+    )
+
+
+def get(connection: Connection, track_id: int, version: str) -> MusicAnalysis | None:
+    """A track's analysis; None where it has none of this version. Raises `CorruptionError`."""
+    return get_many(connection, [track_id], version).get(track_id)
+
+
+def get_many(
+    connection: Connection, track_ids: Iterable[int], version: str
+) -> dict[int, MusicAnalysis]:
+    """Analyses of those of the given tracks that have one; raises `CorruptionError`."""
+    ids, found = list(track_ids), dict[int, MusicAnalysis]()
+    for start in range(0, len(ids), _ROWS):
+        some = analysis.c.track_id.in_(ids[start : start + _ROWS])
+        wanted = some & (analysis.c.version == version)
+        rows = connection.execute(select(analysis.c.track_id, analysis.c.details).where(wanted))
+        found.update((track_id, _analysis(track_id, details)) for track_id, details in rows)
+    return found
+
+
+def _analysis(track_id: int, details: str) -> MusicAnalysis:
+    try:
+        values = json.loads(details)
+        return MusicAnalysis(
+            tempo_bpm=values["tempo_bpm"],
+            tempo_confidence=values["tempo_confidence"],
+            beats_s=tuple(values["beats_s"]),
+            key=values["key"] and Key(**values["key"]),
+            sections=tuple(Section(**each) for each in values["sections"]),
+            loudness=Loudness(**values["loudness"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptionError(
+            f"track {track_id}: its analysis is damaged ({error!r}); run `fingerprinter analyze"
+            f" --again {track_id}`"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What mixing two tracks asks about; None where it is not known.
+
+    key: as `Key.name` has it
+    """
+
+    tempo_bpm: float | None
+    key: str | None
+
+
+def beats(connection: Connection, track_ids: Iterable[int]) -> dict[int, Beat]:
+    """Tempo and key of those of the given tracks that were analysed, under whichever version."""
+    ids, found = list(track_ids), dict[int, Beat]()
+    columns = analysis.c.track_id, analysis.c.tempo_bpm, analysis.c.key
+    for start in range(0, len(ids), _ROWS):
+        some = analysis.c.track_id.in_(ids[start : start + _ROWS])
+        found.update(
+            (row.track_id, Beat(row.tempo_bpm, row.key))
+            for row in connection.execute(select(*columns).where(some))
+        )
+    return found
+
+
+def matching_ids(connection: Connection, version: str, wanted: AnalysisFilter) -> set[int]:
+    """Ids of the tracks that have what is wanted; those without an analysis have nothing."""
+    conditions = [analysis.c.version == version]
+    conditions += _within(analysis.c.tempo_bpm, wanted.tempo_bpm)
+    conditions += _within(analysis.c.loudness_lufs, wanted.loudness_lufs)
+    if wanted.keys is not None:
+        conditions.append(analysis.c.key.in_(wanted.keys))
+    return set(connection.scalars(select(analysis.c.track_id).where(*conditions)))
+
+
+def _within(column: ColumnElement[float | None], limits: Range | None) -> list[ColumnElement[bool]]:
+    lowest, highest = limits or (None, None)
+    conditions = [column >= lowest] if lowest is not None else []
+    return conditions + ([column <= highest] if highest is not None else [])
+
+
+def missing(connection: Connection, version: str) -> list[int]:
+    """Ids of the tracks without an analysis of a version, sorted."""
+    return tracks.lacking(connection, analysis.c.track_id, analysis.c.version == version)

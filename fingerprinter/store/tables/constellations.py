@@ -1,0 +1,50 @@
+"""Packed peaks of the tracks; opaque bytes to this room."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from fingerprinter.store.tables.schema import constellation
+
+_ROWS = 256  # per statement: some 10 MB
+
+
+def put(connection: Connection, track_id: int, data: bytes) -> None:
+    """Keeps a track's packed peaks in place of any before."""
+    connection.execute(delete(constellation).where(constellation.c.track_id == track_id))
+    connection.execute(insert(constellation).values(track_id=track_id, data=data))
+
+
+def get(connection: Connection, track_id: int) -> bytes | None:
+    """A track's packed peaks; None where it has none."""
+    return connection.scalar(
+        select(constellation.c.data).where(constellation.c.track_id == track_id)
+    )
+
+
+def get_many(connection: Connection, track_ids: Collection[int]) -> dict[int, bytes]:
+    """Packed peaks of those of the given tracks that have some."""
+    wanted = constellation.c.track_id.in_(track_ids)
+    rows = connection.execute(select(constellation.c.track_id, constellation.c.data).where(wanted))
+    return {row.track_id: row.data for row in rows}
+
+
+def iterate(connection: Connection) -> Iterator[tuple[int, bytes]]:
+    """(track id, packed peaks) of every track that has some, in the order of ids, in portions."""
+    columns = constellation.c
+    last = 0
+    while rows := connection.execute(
+        select(columns.track_id, columns.data)
+        .where(columns.track_id > last)
+        .order_by(columns.track_id)
+        .limit(_ROWS)
+    ).all():
+        yield from ((row.track_id, row.data) for row in rows)
+        last = rows[-1].track_id
+
+
+def size(connection: Connection) -> int:
+    """Bytes of all packed peaks."""
+    return int(connection.scalar(select(func.sum(func.length(constellation.c.data)))) or 0)

@@ -1,0 +1,46 @@
+"""Timbre, rhythm and harmony of the tracks, as rows of numbers; what they mean is `embedding`'s."""
+
+from __future__ import annotations
+
+import numpy as np
+from sqlalchemy import Connection, delete, insert, select
+
+from fingerprinter.errors import CorruptionError
+from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables.schema import facet
+from fingerprinter.store.tables.vectors import Matrix, Vector
+
+_STORED = np.dtype("<f2")
+
+
+def put(connection: Connection, track_id: int, version: str, values: Vector) -> None:
+    """Keeps a track's facets, (d,) float32, in place of any before, of whichever version."""
+    connection.execute(delete(facet).where(facet.c.track_id == track_id))
+    row = {"track_id": track_id, "version": version, "data": values.astype(_STORED).tobytes()}
+    connection.execute(insert(facet).values(row))
+
+
+def get(connection: Connection, track_id: int, version: str) -> Vector | None:
+    """A track's facets in a version; None where it has none."""
+    same = (facet.c.track_id == track_id) & (facet.c.version == version)
+    data = connection.scalar(select(facet.c.data).where(same))
+    return None if data is None else np.frombuffer(data, _STORED).astype(np.float32)
+
+
+def matrix(connection: Connection, version: str, width: int) -> Matrix:
+    """The facets of all tracks that have some in a version; raises `CorruptionError`."""
+    wanted = select(facet.c.track_id, facet.c.data).where(facet.c.version == version)
+    rows = connection.execute(wanted.order_by(facet.c.track_id)).all()
+    for track_id, data in rows:
+        if len(data) != width * _STORED.itemsize:
+            raise CorruptionError(
+                f"track {track_id}: its facets have {len(data)} bytes and not"
+                f" {width * _STORED.itemsize}; remove the track and index it again"
+            )
+    values = np.frombuffer(b"".join(data for _, data in rows), _STORED).reshape(len(rows), width)
+    return Matrix(np.array([row.track_id for row in rows], np.int64), values.astype(np.float32))
+
+
+def missing(connection: Connection, version: str) -> list[int]:
+    """Ids of the tracks without facets in a version, sorted."""
+    return tracks.lacking(connection, facet.c.track_id, facet.c.version == version)

@@ -1,0 +1,75 @@
+"""Facts about the library as a whole: its identity, parameters and revision."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select
+
+from fingerprinter.errors import VersionError
+from fingerprinter.store.tables.schema import setting
+
+LIBRARY_ID = "library_id"
+PARAMS_ID = "params_id"
+REVISION = "revision"
+CREATED_AT = "created_at"
+CREATED_BY = "created_by"
+
+
+def get(connection: Connection, name: str) -> str | None:
+    """A setting's value; None where there is none."""
+    return connection.scalar(select(setting.c.value).where(setting.c.name == name))
+
+
+def put(connection: Connection, name: str, value: str) -> None:
+    """Sets a setting, new or not."""
+    connection.execute(delete(setting).where(setting.c.name == name))
+    connection.execute(insert(setting).values(name=name, value=value))
+
+
+def initialize(connection: Connection, *, now: datetime, version: str) -> None:
+    """Gives a new library its identity; one that has it keeps it.
+
+    now: aware time of creation; version: of the package that creates it
+    """
+    if get(connection, LIBRARY_ID) is None:
+        put(connection, LIBRARY_ID, uuid.uuid4().hex)
+        put(connection, REVISION, "0")
+        put(connection, CREATED_AT, now.isoformat())
+        put(connection, CREATED_BY, version)
+
+
+def require(connection: Connection, name: str, value: str) -> None:
+    """Refuses a library that was filled under another value; an empty one passes.
+
+    Raises `VersionError`.
+    """
+    stored = get(connection, name)
+    if stored not in (None, value):
+        maker = get(connection, CREATED_BY)
+        raise VersionError(
+            f"the library was made by fingerprinter {maker} with {name} {stored}, and this "
+            f"program works with {value}: index into a new library (--db), or use that version"
+        )
+
+
+def claim(connection: Connection, name: str, value: str) -> None:
+    """Fixes a value that everything stored from now on depends on.
+
+    Raises `VersionError` where another one is fixed already.
+    """
+    require(connection, name, value)
+    if get(connection, name) is None:
+        put(connection, name, value)
+
+
+def revision(connection: Connection) -> int:
+    """How often tracks, tags or vectors have changed; derived files remember it."""
+    return int(get(connection, REVISION) or 0)
+
+
+def bump_revision(connection: Connection) -> int:
+    """Counts a change; to be called once in each transaction that makes one."""
+    put(connection, REVISION, str(changed := revision(connection) + 1))
+    return changed

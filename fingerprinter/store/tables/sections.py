@@ -1,0 +1,79 @@
+"""Embeddings of the parts of each track, each under the model that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, delete, func, insert, select
+
+from fingerprinter.errors import CorruptionError
+from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables.schema import section
+
+_TIMES = np.dtype("<f4")
+_VECTORS = np.dtype("<f2")  # half of the bytes; a cosine moves by less than 0.0003
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """The windows of a track that a model heard, in the order of time.
+
+    starts_s: (k,) float32, where each begins; vectors: (k, d) float32
+    """
+
+    starts_s: npt.NDArray[np.float32]
+    vectors: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.starts_s)
+
+
+def put(connection: Connection, track_id: int, model: str, sections: Sections) -> None:
+    """Keeps a track's sections under a model, in place of any before."""
+    same = (section.c.track_id == track_id) & (section.c.model == model)
+    connection.execute(delete(section).where(same))
+    connection.execute(
+        insert(section).values(
+            track_id=track_id,
+            model=model,
+            starts=sections.starts_s.astype(_TIMES).tobytes(),
+            vectors=sections.vectors.astype(_VECTORS).tobytes(),
+        )
+    )
+
+
+def get(connection: Connection, track_id: int, model: str) -> Sections | None:
+    """A track's sections under a model; None where it has none. Raises `CorruptionError`."""
+    return get_many(connection, [track_id], model).get(track_id)
+
+
+def get_many(connection: Connection, track_ids: Collection[int], model: str) -> dict[int, Sections]:
+    """Sections of those of the given tracks that have some; raises `CorruptionError`."""
+    wanted = section.c.track_id.in_(track_ids) & (section.c.model == model)
+    rows = connection.execute(select(section).where(wanted))
+    return {row.track_id: _sections(row.track_id, row.starts, row.vectors) for row in rows}
+
+
+def _sections(track_id: int, starts: bytes, vectors: bytes) -> Sections:
+    count = len(starts) // _TIMES.itemsize
+    if count == 0 or len(starts) % _TIMES.itemsize or len(vectors) % (count * _VECTORS.itemsize):
+        raise CorruptionError(
+            f"track {track_id}: {len(starts)} bytes of times and {len(vectors)} of vectors are no"
+            " sections; remove the track and index it again"
+        )
+    rows = np.frombuffer(vectors, _VECTORS).reshape(count, -1)
+    return Sections(np.frombuffer(starts, _TIMES).astype(np.float32), rows.astype(np.float32))
+
+
+def missing(connection: Connection, model: str) -> list[int]:
+    """Ids of the tracks without sections under a model, sorted."""
+    return tracks.lacking(connection, section.c.track_id, section.c.model == model)
+
+
+def size(connection: Connection) -> int:
+    """Bytes of all sections, of every model."""
+    length = func.length(section.c.starts) + func.length(section.c.vectors)
+    return int(connection.scalar(select(func.sum(length))) or 0)

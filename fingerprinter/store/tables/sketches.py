@@ -1,0 +1,50 @@
+"""Sketches of the tracks, each under the version of what was learned to make them."""
+
+from __future__ import annotations
+
+import numpy as np
+from sqlalchemy import Connection, delete, func, insert, select
+
+from fingerprinter.core.fingerprint.sketch import Codes
+from fingerprinter.errors import CorruptionError
+from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables.schema import sketch
+
+_STORED = np.dtype("<u8")
+
+
+def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bool:
+    """Keeps a track's sketches in place of any before; whether there were none of this version."""
+    same = (sketch.c.track_id == track_id) & (sketch.c.version == version)
+    known = connection.scalar(select(func.count()).where(same))
+    connection.execute(delete(sketch).where(sketch.c.track_id == track_id))
+    row = {"track_id": track_id, "version": version, "data": codes.astype(_STORED).tobytes()}
+    connection.execute(insert(sketch).values(row))
+    return not known
+
+
+def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes]:
+    """The sketches of all tracks that have some of a version, by id, (n, words) each.
+
+    Raises `CorruptionError`.
+    """
+    wanted = select(sketch.c.track_id, sketch.c.data).where(sketch.c.version == version)
+    found = {}
+    for track_id, data in connection.execute(wanted.order_by(sketch.c.track_id)):
+        if len(data) % (words * _STORED.itemsize):
+            raise CorruptionError(
+                f"track {track_id}: {len(data)} bytes are no sketches;"
+                " remove the track and index it again"
+            )
+        found[track_id] = np.frombuffer(data, _STORED).astype(np.uint64).reshape(-1, words)
+    return found
+
+
+def missing(connection: Connection, version: str) -> list[int]:
+    """Ids of the tracks without sketches of a version, sorted."""
+    return tracks.lacking(connection, sketch.c.track_id, sketch.c.version == version)
+
+
+def size(connection: Connection) -> int:
+    """Bytes of all sketches."""
+    return int(connection.scalar(select(func.sum(func.length(sketch.c.data)))) or 0)

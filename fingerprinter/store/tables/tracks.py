@@ -1,0 +1,171 @@
+"""Tracks: one row per recording, keyed by its content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
+
+from fingerprinter.errors import UnknownTrackError
+from fingerprinter.store.tables.files import AnyPath
+from fingerprinter.store.tables.schema import file, tombstone, track
+from fingerprinter.types import Tags, Track
+
+_ROWS = 1000  # per statement: few enough parameters for SQLite, little memory
+
+_first_path = (
+    select(file.c.path)
+    .where(file.c.track_id == track.c.id)
+    .order_by(file.c.id)
+    .limit(1)
+    .scalar_subquery()
+    .label("path")
+)
+_tracks: Select[Any] = select(track, _first_path)
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Sizes of a library."""
+
+    tracks: int
+    files: int
+    audio_s: float
+    problems: int  # tracks of which not everything could be decoded
+
+
+def _track(row: Row[Any]) -> Track:
+    values = row._asdict()
+    path = values.pop("path")
+    return Track(path=None if path is None else os.fsdecode(path), **values)
+
+
+def add_track(
+    connection: Connection,
+    content_id: str,
+    tags: Tags,
+    duration_s: float,
+    *,
+    added_at: datetime,
+    problem: str | None = None,
+) -> int:
+    """Adds a track that no file holds yet; its id, which never named another.
+
+    added_at: aware; kept in UTC
+    """
+    values = {
+        "content_id": content_id,
+        "duration_s": duration_s,
+        "problem": problem,
+        "added_at": added_at,
+        **asdict(tags),
+    }
+    track_id: int = connection.scalars(insert(track).values(values).returning(track.c.id)).one()
+    return track_id
+
+
+def get(connection: Connection, track_id: int) -> Track:
+    """The track of an id; raises `UnknownTrackError`."""
+    found = get_many(connection, [track_id])
+    if track_id not in found:
+        raise _unknown(track_id)
+    return found[track_id]
+
+
+def get_many(connection: Connection, track_ids: Iterable[int]) -> dict[int, Track]:
+    """Tracks by id; ids that name no track are left out."""
+    wanted = sorted({int(track_id) for track_id in track_ids if _can_be_id(track_id)})
+    found: dict[int, Track] = {}
+    for start in range(0, len(wanted), _ROWS):
+        some = _tracks.where(track.c.id.in_(wanted[start : start + _ROWS]))
+        found.update((row.id, _track(row)) for row in connection.execute(some))
+    return found
+
+
+def by_content(connection: Connection, content_id: str) -> Track | None:
+    """The track of this content; None where there is none."""
+    row = connection.execute(_tracks.where(track.c.content_id == content_id)).first()
+    return None if row is None else _track(row)
+
+
+def by_path(connection: Connection, path: AnyPath) -> Track | None:
+    """The track that the file at an absolute path holds; None where it is not known."""
+    owner = select(file.c.track_id).where(file.c.path == os.fsencode(path)).scalar_subquery()
+    row = connection.execute(_tracks.where(track.c.id == owner)).first()
+    return None if row is None else _track(row)
+
+
+def iterate(connection: Connection) -> Iterator[Track]:
+    """Every track in the order of ids, read in portions."""
+    last = 0
+    while rows := connection.execute(
+        _tracks.where(track.c.id > last).order_by(track.c.id).limit(_ROWS)
+    ).all():
+        yield from map(_track, rows)
+        last = rows[-1].id
+
+
+def content_ids(connection: Connection) -> dict[str, int]:
+    """Track ids by content id, of all tracks."""
+    rows = connection.execute(select(track.c.content_id, track.c.id))
+    return {row.content_id: row.id for row in rows}
+
+
+def update_tags(connection: Connection, track_id: int, tags: Tags) -> None:
+    """Replaces what a track's file says of it; raises `UnknownTrackError`."""
+    statement = update(track).where(track.c.id == track_id).values(**asdict(tags))
+    if not _can_be_id(track_id) or connection.execute(statement).rowcount == 0:
+        raise _unknown(track_id)
+
+
+def remove(connection: Connection, track_id: int) -> None:
+    """Forgets a track, its files, peaks and vectors; raises `UnknownTrackError`.
+
+    Its landmarks stay in their segments under a tombstone until those are merged.
+    """
+    statement = delete(track).where(track.c.id == track_id)
+    if not _can_be_id(track_id) or connection.execute(statement).rowcount == 0:
+        raise _unknown(track_id)
+    connection.execute(insert(tombstone).values(track_id=track_id))
+
+
+def lacking(
+    connection: Connection, owner: ColumnElement[Any], same: ColumnElement[bool]
+) -> list[int]:
+    """Ids of the tracks without a row of another table, sorted.
+
+    owner: the column with the ids of tracks there; same: what holds of such a row besides
+    """
+    without = ~select(1).where(owner == track.c.id, same).exists()
+    return list(connection.scalars(select(track.c.id).where(without).order_by(track.c.id)))
+
+
+def orphans(connection: Connection) -> list[int]:
+    """Ids of the tracks that no file holds, sorted."""
+    held = select(file.c.id).where(file.c.track_id == track.c.id).exists()
+    return list(connection.scalars(select(track.c.id).where(~held).order_by(track.c.id)))
+
+
+def counts(connection: Connection) -> Counts:
+    """How much the library holds."""
+    total = select(
+        func.count(), func.coalesce(func.sum(track.c.duration_s), 0.0), func.count(track.c.problem)
+    ).select_from(track)
+    tracks, audio_s, problems = connection.execute(total).one()
+    files = connection.scalar(select(func.count()).select_from(file))
+    return Counts(tracks=tracks, files=files or 0, audio_s=audio_s, problems=problems)
+
+
+def _can_be_id(number: int) -> bool:
+    """Whether a number fits the column of ids; drivers choke on others."""
+    return 0 < number < 1 << 63
+
+
+def _unknown(track_id: int) -> UnknownTrackError:
+    return UnknownTrackError(
+        f"no track {track_id} in this library; `fingerprinter list` shows those there are"
+    )
