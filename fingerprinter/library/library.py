@@ -52,17 +52,18 @@ class Library(Collection):
         source: AudioSource,
         *,
         min_confidence: float = MIN_CONFIDENCE,
-        every: bool = False,
+        all_matches: bool = False,
     ) -> list[Match]:
-        """The recording heard in a clip, or none; see `listen` for its length too."""
-        return self.listen(source, min_confidence=min_confidence, every=every).matches
+        """The recording heard in a clip, or none; see `recognize` for its length too."""
+        answer = self.recognize(source, min_confidence=min_confidence, all_matches=all_matches)
+        return answer.matches
 
-    def listen(
+    def recognize(
         self,
         source: AudioSource,
         *,
         min_confidence: float = MIN_CONFIDENCE,
-        every: bool = False,
+        all_matches: bool = False,
     ) -> Recognition:
         """Length and matches of a clip: the best match, or every recording in it.
 
@@ -76,7 +77,7 @@ class Library(Collection):
                 self._params,
                 partial(self._known_sketches, connection),
             )
-            return listener.answer(audio, min_confidence, every=every)
+            return listener.answer(audio, min_confidence, every=all_matches)
 
     def explain(
         self,

@@ -80,7 +80,7 @@ def identify(
     named = _named(clips or [], mic, device)
     heard: list[_Heard] = []
     with open_library(ctx.obj, create=False, read_only=True) as library:
-        listen = partial(library.listen, min_confidence=min_confidence, every=every)
+        listen = partial(library.recognize, min_confidence=min_confidence, all_matches=every)
         for each in _listen_to_all(named, listen):
             heard.append(each)
             if as_json:
