@@ -162,23 +162,20 @@ def _repetitions(features: Doubles) -> Doubles:
 
 def _cluster(vectors: Doubles, rng: np.random.Generator) -> Longs:
     """Cluster the rows into as many kinds as there are columns: the best of some k-means runs."""
+    from scipy.cluster.vq import ClusterError, kmeans2
+
     rows = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    runs = [_lloyd(rows, vectors.shape[1], rng) for _ in range(_KMEANS_STARTS)]
-    return min(runs, key=lambda run: run[1])[0]
-
-
-def _lloyd(rows: Doubles, kinds: int, rng: np.random.Generator) -> tuple[Longs, float]:
-    """Run k-means from starts that lie far apart; return (labels, sum of squared distances)."""
-    centres = rows[[int(rng.integers(len(rows)))]]
-    while len(centres) < kinds:
-        far = np.square(rows[:, np.newaxis] - centres).sum(axis=2).min(axis=1) + 1e-12
-        centres = np.append(centres, rows[[int(rng.choice(len(rows), p=far / far.sum()))]], axis=0)
-    for _ in range(30):
-        far = np.square(rows[:, np.newaxis] - centres).sum(axis=2)
-        labels = far.argmin(axis=1)
-        for kind in np.unique(labels):
-            centres[kind] = rows[labels == kind].mean(axis=0)
-    return labels, float(far.min(axis=1).sum())
+    n_kinds = min(rows.shape[1], len(np.unique(rows.round(6), axis=0)))
+    best, least = np.zeros(len(rows), np.int64), np.inf
+    for _ in range(_KMEANS_STARTS):
+        try:
+            centres, kinds = kmeans2(rows, n_kinds, iter=30, minit="++", missing="raise", rng=rng)
+        except ClusterError:  # a cluster lost its last row
+            continue
+        error = float(np.square(rows - centres[kinds]).sum())
+        if error < least:
+            best, least = kinds.astype(np.int64), error
+    return best
 
 
 def _merge_alike(features: Doubles, bounds: Longs) -> list[int]:
