@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fingerprinter.core.mir.loudness import LoudnessMeter
+from fingerprinter.audio.loudness import LoudnessMeter
 
 Floats = npt.NDArray[np.float32]
 
@@ -96,3 +96,34 @@ def test_the_rate_may_change_in_the_middle() -> None:
     meter.push(tone(-23, 3, 44_100), 44_100)
     assert meter.result().integrated_lufs == pytest.approx(-23, abs=0.1)
     assert len(meter.curve()) == pytest.approx(57, abs=1)
+
+
+@pytest.mark.parametrize("channels", [3, 4, 8, 16])
+def test_channels_without_a_known_layout_count_the_same(channels: int) -> None:
+    samples = np.repeat(tone(-30, 3)[:1], channels, axis=0)
+    expected = -33.01 + 10 * np.log10(channels)
+    assert metered(samples).result().integrated_lufs == pytest.approx(expected, abs=0.05)
+
+
+def test_surround_channels_count_more() -> None:
+    six = np.zeros((6, 3 * SR), np.float32)
+    six[4] = tone(-20, 3)[0]
+    loudness = metered(six).result().integrated_lufs
+    assert loudness == pytest.approx(-23.01 + 1.5, abs=0.05)
+
+
+@pytest.mark.parametrize("sr", [1000, 3999])
+def test_very_low_sample_rates_have_a_loudness(sr: int) -> None:
+    found = metered(tone(-23, 5, sr, hz=200.0), sr).result()
+    assert found.integrated_lufs is not None
+    assert -27 < found.integrated_lufs < -22
+
+
+def test_the_peak_of_quiet_music_is_exact() -> None:
+    peak = metered(tone(-80, 1)).result().true_peak_dbtp
+    assert peak == pytest.approx(-80, abs=0.1)
+
+
+def test_the_range_of_a_short_steady_tone_is_zero() -> None:
+    """Windows that are not filled yet do not count."""
+    assert metered(tone(-20, 5)).result().range_lu == 0
