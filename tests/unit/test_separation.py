@@ -1,4 +1,4 @@
-"""Parts that add up to the mix, and are what they are called."""
+"""Parts add up to the mix, and hold the sounds that they are named after."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rms(samples: Floats) -> float:
     return float(np.sqrt(np.mean(np.square(samples))))
 
 
-def test_what_rings_and_what_is_struck() -> None:
+def test_harmonic_and_percussive_parts() -> None:
     harmonic, percussive = parts_of(tone(440) + clicks(), harmonic_percussive)
     np.testing.assert_allclose(harmonic + percussive, tone(440) + clicks(), atol=1e-5)
     assert rms(harmonic - tone(440)) < 0.2 * rms(tone(440))
@@ -55,7 +55,7 @@ def test_chunks_fade_into_each_other(seconds: float) -> None:
     np.testing.assert_allclose(parts.sum(axis=0), samples, atol=1e-5)
 
 
-def test_components_are_the_sounds_that_recur() -> None:
+def test_components_are_the_recurring_sounds() -> None:
     first, second = tone(300), tone(2000)
     first[SR : 2 * SR] = 0
     second[: SR // 2] = 0
@@ -79,7 +79,7 @@ def test_a_sample_is_spread_and_bounded() -> None:
     assert len(np.unique(found.argmax(axis=0))) == 4
 
 
-def test_silence_comes_apart_too() -> None:
+def test_silence_is_separated_into_silence() -> None:
     silent = np.zeros(SR, np.float32)
     assert not parts_of(silent, harmonic_percussive).any()
     sample = FrameSample()
