@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.audio import AudioSource, open_audio
+from fingerprinter.audio.loudness import LoudnessMeter
 from fingerprinter.core.mir import form
 from fingerprinter.core.mir.chroma import HOP_S, Chroma, ChromaMeter
-from fingerprinter.core.mir.loudness import LoudnessMeter
 from fingerprinter.core.mir.rhythm import FPS, NO_BEATS, Beats, find_beats, tempo_of
 from fingerprinter.core.mir.tonality import find_key
 from fingerprinter.embedding.beats import (
@@ -31,7 +31,7 @@ from fingerprinter.types import MusicAnalysis, Section
 
 Floats = npt.NDArray[np.float32]
 
-_VERSION: Final = 2  # goes up with every change of what is computed
+_VERSION: Final = 3  # goes up with every change of what is computed
 LONGEST_S: Final = 3600.0  # beats, key and sections are those of the first hour: 60 MB
 # Mean activation at the beats below which there are none to speak of.
 _WEAKEST_BEATS = 0.1
