@@ -1,4 +1,4 @@
-"""How a run ends: exit status, one-line errors, and streams that do not take what is written."""
+"""How a run ends: exit status, one-line errors, and output streams that are closed or full."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`identify`, over SQLite and PostgreSQL: real clips, honest silence, bad input."""
+"""`identify` over SQLite and PostgreSQL: clean, noisy, changed and unknown clips."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_a_clip_that_is_faster_says_so(
 def test_identify_loads_only_what_it_needs(
     sqlite_box: Program, inside: list[Entry], clips: Any
 ) -> None:
-    """Start-up is most of what a user waits for."""
+    """Imports are most of the time that a user waits for a short clip."""
     python, *command = COMMAND
     arguments = ["--db", sqlite_box.url, "identify", clips.clean(inside[0])]
     run = subprocess.run(

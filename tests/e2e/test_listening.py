@@ -123,7 +123,7 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 def test_an_unknown_device_is_named(sqlite_box: Program, microphone: Any) -> None:
     run = sqlite_box("identify", "--mic", "5", "--device", "7", "--json", status=1)
     assert run.out == ""
-    assert run.complaints == ["mic: 7 is no input, or several; choose among 0 (Fake)"]
+    assert run.complaints == ["mic: 7 matches no input, or several; choose one of 0 (Fake)"]
 
 
 def test_a_muted_microphone_is_named(sqlite_box: Program, microphone: Any, tmp_path: Path) -> None:

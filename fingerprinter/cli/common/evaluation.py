@@ -1,4 +1,4 @@
-"""Output that the two `evaluate` commands share."""
+"""What the two evaluations have in common: how a report is shown, what a share looks like."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fingerprinter.cli.common.output import print_json
 
 
 class _EvaluationReport(Protocol):
-    """The report of an evaluation that may have been interrupted."""
+    """The report of an evaluation that may have been ended early."""
 
     @property
     def interrupted(self) -> bool: ...
@@ -21,34 +21,20 @@ R = TypeVar("R", bound=_EvaluationReport)
 
 
 def show_report(report: R, print_report: Callable[[R], None], done: str, *, as_json: bool) -> None:
-    """Print a report.
+    """Prints it; raises `KeyboardInterrupt` where it was ended early.
 
-    Parameters
-    ----------
-    report : R
-        The result of an evaluation.
-    print_report : callable
-        Prints the report as tables.
-    done : str
-        How much was evaluated, such as "the 12 clips that were done".
-    as_json : bool
-        Print one JSON object instead of tables.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        After printing, if the evaluation was interrupted.
+    done: of how much it is, "the 12 clips that were done"
     """
     if as_json:
         print_json(report.to_json())
     else:
         print_report(report)
     if report.interrupted:
-        raise KeyboardInterrupt(f": the report covers {done}")
+        raise KeyboardInterrupt(f": {done} are counted")
 
 
 def percent(share: float | None) -> str:
-    """Format a share as a percentage, or as nothing if there was nothing to count.
+    """Nothing where there was nothing to count.
 
     >>> percent(0.125)
     '12.5 %'

@@ -70,6 +70,14 @@ def print_line(line: str = "") -> None:
     _write(printable(line) + "\n")
 
 
+def emit(text: str) -> None:
+    """Print text of any number of lines to stdout, with every unsafe character but breaks escaped.
+
+    For text without foreign names, in which a line break is always meant; else use `print_line`.
+    """
+    _write("\n".join(map(printable, text.split("\n"))))
+
+
 def print_message(message: object) -> None:
     """Print one line to stderr (an error, a warning, a note), with unsafe characters escaped."""
     typer.echo(printable(str(message)), err=True)
