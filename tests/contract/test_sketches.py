@@ -99,7 +99,7 @@ def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_l
         [with_them] = library.identify(clip, min_confidence=0.0)
         assert Path(str(with_them.track.path)).name == "2.flac"
         assert with_them.offset_s == pytest.approx(9.3, abs=0.05)
-        listed = library.identify(clip, min_confidence=0.5, every=True)
+        listed = library.identify(clip, min_confidence=0.5, all_matches=True)
         assert [(each.track.id, each.score) for each in listed] == [
             (with_them.track.id, with_them.score)
         ]
