@@ -31,7 +31,7 @@ from fingerprinter.types import MusicAnalysis, Section
 
 Floats = npt.NDArray[np.float32]
 
-_VERSION: Final = 1  # goes up with every change of what is computed
+_VERSION: Final = 2  # goes up with every change of what is computed
 LONGEST_S: Final = 3600.0  # beats, key and sections are those of the first hour: 60 MB
 # Mean activation at the beats below which there are none to speak of.
 _WEAKEST_BEATS = 0.1
