@@ -48,11 +48,11 @@ from fingerprinter.library.identify.identifier import Found, Identifier
 from fingerprinter.library.identify.sketch_index import SketchIndex
 from fingerprinter.library.identify.track_list import all_matches
 from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedTrack, peaks_and_sketches
-from fingerprinter.library.indexing.indexer import merge_segments
 from fingerprinter.library.indexing.ingest import FoundFile, ingest
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.index.lookup import PostingIndex
+from fingerprinter.store.maintain.merging import merge_segments
 from fingerprinter.store.tables import constellations, tracks
 from fingerprinter.store.tables import sketches as stored_sketches
 from fingerprinter.types import Match, Peaks
@@ -130,7 +130,7 @@ def question(clip: Clip) -> Question:
 def library(heard: Sequence[Heard], params: LandmarkParams) -> Iterator[Database]:
     """A library of the given parameters, in a file that is gone afterwards."""
     items = [
-        (each.file, replace(each.analysis, sound=kept(each.sound, packed, params)))
+        (each.file, replace(each.analysis, features=kept(each.sound, packed, params)))
         for each, packed in zip(heard, packed_peaks(heard, params.peaks_per_s), strict=True)
     ]
     with (

@@ -48,6 +48,7 @@ from trial import (
 from fingerprinter.errors import FingerprinterError, LibraryError, UnknownTrackError
 from fingerprinter.library import Library, open_library
 from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.store.tables import schema
 
 KNOWN, NEW, MOVED = range(12), range(12, 14), range(8, 20)  # pieces: there, added, imported
@@ -156,10 +157,10 @@ def _fill(shelf: Shelf, name: str, folder: Path) -> None:
     """A library with a segment for each piece: nothing is merged."""
     shelf.clear(name)
     with (
-        mock.patch.object(indexer, "_BATCH_S", 0.0),
         mock.patch.object(indexer, "merge_segments"),
         open_library(shelf.url(name)) as library,
     ):
+        library.batch_limits = BatchLimits(audio_s=0.0)
         library.index([folder], jobs=1, embeddings=False)
 
 

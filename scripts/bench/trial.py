@@ -18,7 +18,7 @@ from synthetic import SR, Floats, play
 from fingerprinter.audio import write_wav
 from fingerprinter.library import Library
 from fingerprinter.library.base.stored_peaks import track_landmarks
-from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.maintain import transfer
 from fingerprinter.store.engine import reclaiming
 from fingerprinter.store.index import postings
@@ -37,7 +37,7 @@ def make_small() -> None:
 
     For this process: in some seconds of work there is some of all that a large library does.
     """
-    indexer._BATCH_S = 2.5 * PIECE_S
+    Library.batch_limits = BatchLimits(audio_s=2.5 * PIECE_S)
     transfer._BATCH = 3
     postings._LEVEL_0 = 1 << 11
     postings._MERGE_LANDMARKS = 1 << 10

@@ -21,6 +21,7 @@ from fingerprinter.embedding import load_model
 from fingerprinter.errors import CorruptionError, LibraryError, UsageError, VersionError
 from fingerprinter.library import Library
 from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.indexing.extract import extract_track
 from fingerprinter.library.indexing.ingest import FoundFile, ingest
 from fingerprinter.library.indexing.workers import ExtractJob
@@ -346,7 +347,7 @@ def test_a_disk_that_fills_up_loses_nothing(
         yield from analysed
 
     monkeypatch.setattr(indexer, "run_in_order", recorded)
-    monkeypatch.setattr(indexer, "_COMMIT_EVERY_S", 0.0)
+    other.batch_limits = BatchLimits(elapsed_s=0.0)
     monkeypatch.setattr(postings, "_MERGE_FACTOR", 2)  # of four pieces, too: it needs pages
     with other._database.connect() as connection:  # the pool's only one
         pages = connection.scalar(text("PRAGMA page_count"))
@@ -373,7 +374,7 @@ def test_a_connection_lost_in_mid_batch_loses_nothing(
             postgresql_server.execute(f"SELECT pg_terminate_backend({cut[0]}, 5000)")
 
     monkeypatch.setattr(indexer.postings, "add_segment", cut_off)
-    monkeypatch.setattr(indexer, "run_in_order", lambda *_: iter(analysed))
+    monkeypatch.setattr(indexer, "run_in_order", lambda *_: (item for item in analysed))
     with open_library(url) as library:
         report = library.index([analysed[0][0].path.parent], embeddings=False)
         assert (report.indexed, len(cut)) == (PIECES, 1)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:  # identify shows progress too, and loads nothing of indexing
-    from fingerprinter.library.indexing.indexer import Progress
+    from fingerprinter.library.base.progress import Progress
 
 
 class _Counted(Protocol):
@@ -52,7 +52,7 @@ def shown_progress(first: str, described: Callable[[C], str]) -> Iterator[Callab
 def counted(things: str) -> Callable[[_Counted], str]:
     """How many of some things.
 
-    >>> from fingerprinter.library.indexing.indexer import Progress
+    >>> from fingerprinter.library.base.progress import Progress
     >>> counted("tracks")(Progress(done=12, total=351, audio_s=2700, elapsed_s=6))
     '12/351 tracks'
     """
@@ -62,7 +62,7 @@ def counted(things: str) -> Callable[[_Counted], str]:
 def index_progress(now: Progress) -> str:
     """How far, in tracks and hours of audio, and how fast.
 
-    >>> from fingerprinter.library.indexing.indexer import Progress
+    >>> from fingerprinter.library.base.progress import Progress
     >>> index_progress(Progress(done=12, total=351, audio_s=2700, elapsed_s=6))
     '12/351 tracks, 0.8 h, 450 x real time'
     """

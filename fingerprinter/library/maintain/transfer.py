@@ -16,12 +16,12 @@ from sqlalchemy import Connection, Table, func, insert, select, update
 from fingerprinter.core.fingerprint.params import DEFAULT, PROFILES, LandmarkParams
 from fingerprinter.errors import VersionError
 from fingerprinter.library.base.stored_peaks import track_landmarks
-from fingerprinter.library.indexing.indexer import merge_segments
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import archive
 from fingerprinter.store.maintain.archive import Record
 from fingerprinter.store.maintain.checks import OF_A_TRACK
+from fingerprinter.store.maintain.merging import merge_segments
 from fingerprinter.store.tables import files, library_metadata, schema
 from fingerprinter.types import Landmarks, Problem
 

@@ -14,11 +14,11 @@ from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.embedding.manifest import is_intact, read_manifest
 from fingerprinter.errors import CorruptionError
 from fingerprinter.library.base.stored_peaks import track_landmarks
-from fingerprinter.library.indexing.indexer import merge_segments
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import checks
 from fingerprinter.store.maintain.checks import SegmentCheck
+from fingerprinter.store.maintain.merging import merge_segments
 from fingerprinter.store.tables import constellations, library_metadata, schema, tracks
 
 _TRACKS = 64  # whose landmarks are made anew in one transaction
