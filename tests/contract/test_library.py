@@ -396,6 +396,23 @@ def test_damaged_peaks_are_noticed_and_change_nothing(
     assert library.reindex() == PIECES
 
 
+def test_a_damaged_embedding_is_named_and_made_again(library: Library, music: Path) -> None:
+    """The message names the steps that help: to index again without removing does not."""
+    library.index([music])
+    damaged = library.track(music / "1.flac").id
+    mine = schema.embedding.c.track_id == damaged
+    with library._database.begin() as connection:
+        connection.execute(update(schema.embedding).where(mine).values(vector=b"1234"))
+        library_metadata.bump_revision(connection)
+    for mend in (lambda: library.index([music]), library.reindex):
+        mend()
+        with pytest.raises(CorruptionError, match=f"track {damaged}: .* remove the track and ind"):
+            library.library_vectors()
+    library.remove([damaged])
+    library.index([music])
+    assert len(library.library_vectors()) == PIECES
+
+
 def test_an_open_library_keeps_up_with_another_writer(
     library: Library, library_url: str, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
