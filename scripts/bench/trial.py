@@ -38,7 +38,7 @@ def make_small() -> None:
     For this process: in some seconds of work there is some of all that a large library does.
     """
     Library.batch_limits = BatchLimits(audio_s=2.5 * PIECE_S)
-    transfer._BATCH = 3
+    transfer.BATCH_TRACKS = 3
     postings._LEVEL_0 = 1 << 11
     postings._MERGE_LANDMARKS = 1 << 10
     reclaiming._LEAST, reclaiming._PORTION = 0, 1 << 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.indexing.extract import extract_track
 from fingerprinter.library.indexing.ingest import FoundFile, ingest
 from fingerprinter.library.indexing.workers import ExtractJob
+from fingerprinter.library.maintain import transfer, verify
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import archive, checks
@@ -218,6 +220,10 @@ def test_vectors_of_another_length_are_named(library: Library) -> None:
     assert finding.thing == f"track {known[2]}"
     assert finding.found == "its embedding has 400 bytes of vector, others 848"
     assert f"remove {known[2]}" in str(finding.next_step)
+
+
+def test_the_examples() -> None:
+    assert doctest.testmod(transfer).failed == doctest.testmod(verify).failed == 0
 
 
 # --- export and import ----------------------------------------------------------------
