@@ -23,10 +23,10 @@ from fillers import Fillers, Original, read_originals
 
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.library.indexing.extract import ExtractedTrack
-from fingerprinter.library.indexing.indexer import merge_segments
 from fingerprinter.library.indexing.ingest import FoundFile, Item, ingest
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index.lookup import PostingIndex
+from fingerprinter.store.maintain.merging import merge_segments
 from fingerprinter.store.tables import library_metadata, tracks
 
 BATCH_S = 15_000.0  # seconds of audio in a batch, as in `index`
@@ -112,7 +112,7 @@ def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
     audio_s = 0.0
     for item in items:
         batch.append(item)
-        audio_s += item[1].sound.duration_s if item[1].sound else 0.0
+        audio_s += item[1].features.duration_s if item[1].features else 0.0
         if audio_s >= BATCH_S:
             yield batch
             batch, audio_s = [], 0.0

@@ -58,9 +58,9 @@ def made_of(originals: Sequence[Original], seed: int) -> list[Recording]:
     """As many fillers as originals, with the groups that they are made of."""
     fillers = Fillers(originals, seed)
     return [
-        recording(fillers.group(number), unpack_peaks(sound.constellation))
+        recording(fillers.group(number), unpack_peaks(features.constellation))
         for number in range(len(originals))
-        if (sound := fillers.analysis(number).sound)
+        if (features := fillers.analysis(number).features)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -21,9 +22,11 @@ from fingerprinter.embedding import load_model
 from fingerprinter.errors import CorruptionError, LibraryError, UsageError, VersionError
 from fingerprinter.library import Library
 from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.indexing.extract import extract_track
 from fingerprinter.library.indexing.ingest import FoundFile, ingest
 from fingerprinter.library.indexing.workers import ExtractJob
+from fingerprinter.library.maintain import transfer, verify
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import archive, checks
@@ -219,6 +222,10 @@ def test_vectors_of_another_length_are_named(library: Library) -> None:
     assert f"remove {known[2]}" in str(finding.next_step)
 
 
+def test_the_examples() -> None:
+    assert doctest.testmod(transfer).failed == doctest.testmod(verify).failed == 0
+
+
 # --- export and import ----------------------------------------------------------------
 
 
@@ -346,7 +353,7 @@ def test_a_disk_that_fills_up_loses_nothing(
         yield from analysed
 
     monkeypatch.setattr(indexer, "run_in_order", recorded)
-    monkeypatch.setattr(indexer, "_COMMIT_EVERY_S", 0.0)
+    other.batch_limits = BatchLimits(elapsed_s=0.0)
     monkeypatch.setattr(postings, "_MERGE_FACTOR", 2)  # of four pieces, too: it needs pages
     with other._database.connect() as connection:  # the pool's only one
         pages = connection.scalar(text("PRAGMA page_count"))
@@ -373,7 +380,7 @@ def test_a_connection_lost_in_mid_batch_loses_nothing(
             postgresql_server.execute(f"SELECT pg_terminate_backend({cut[0]}, 5000)")
 
     monkeypatch.setattr(indexer.postings, "add_segment", cut_off)
-    monkeypatch.setattr(indexer, "run_in_order", lambda *_: iter(analysed))
+    monkeypatch.setattr(indexer, "run_in_order", lambda *_: (item for item in analysed))
     with open_library(url) as library:
         report = library.index([analysed[0][0].path.parent], embeddings=False)
         assert (report.indexed, len(cut)) == (PIECES, 1)

@@ -14,6 +14,7 @@ from fingerprinter import open_library
 from fingerprinter.errors import ConnectionLostError, LibraryError
 from fingerprinter.library import Library
 from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.store.engine import database
 
 AWAY_S = 0.7
@@ -32,10 +33,10 @@ def library(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Library]:
     """An empty library; what it indexes is analysed already, and committed piece by piece."""
-    monkeypatch.setattr(indexer, "_COMMIT_EVERY_S", 0.0)
     monkeypatch.setattr(indexer, "run_in_order", lambda files, *_: _known(analysed, files))
     with open_library(server.url) as library:
         library.remove([track.id for track in library.tracks()])
+        library.batch_limits = BatchLimits(elapsed_s=0.0)
         yield library
 
 

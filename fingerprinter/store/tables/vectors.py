@@ -133,7 +133,7 @@ def _stacked(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
         if len(data) != width:
             raise CorruptionError(
                 f"track {track_id}: its embedding has {len(data)} bytes, others {width}; "
-                "run `fingerprinter reindex`"
+                "remove the track and index it again"
             )
     values = np.frombuffer(b"".join(data for _, data in rows), _STORED)
     return values.reshape(len(rows), width // 4)
@@ -142,11 +142,6 @@ def _stacked(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
 def missing(connection: Connection, model: str) -> list[int]:
     """Ids of the tracks without an embedding under a model, sorted."""
     return tracks.lacking(connection, embedding.c.track_id, embedding.c.model == model)
-
-
-def drop_other_models(connection: Connection, model: str) -> int:
-    """Forgets the embeddings of every other model; how many there were."""
-    return connection.execute(delete(embedding).where(embedding.c.model != model)).rowcount
 
 
 def size(connection: Connection) -> tuple[int, int]:
