@@ -14,11 +14,12 @@ from synthetic import SR, play
 
 from fingerprinter import open_library
 from fingerprinter.audio import read_samples
+from fingerprinter.embedding import load_model
 from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.library import Library
 from fingerprinter.library.music.analyze import analysis_id
 from fingerprinter.library.similar import queries
-from fingerprinter.library.similar.explain import Explainer
+from fingerprinter.library.similar.explain import shared_tags
 from fingerprinter.library.similar.filters import TrackFilter, admitted_ids
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.tables import analyses
@@ -209,13 +210,12 @@ def test_why_tells_shares_of_the_library(library: Library, folder: Path) -> None
     assert all(tag in library._model.tags for each in others for tag in each.why.shared_tags)
 
 
-def test_decades_are_no_reason(library: Library) -> None:
-    with library._database.connect() as connection:
-        explainer = Explainer(connection, library._model)
-    marked = np.zeros(len(library._model.tags), np.float32)
-    for place, tag in enumerate(("60s", "oldies", "guitar", "jazz", "rock", "metal")):
-        marked[library._model.tags.index(tag)] = 3 - place / 10
-    assert explainer._shared(marked) == ("guitar", "jazz", "rock")
+def test_decades_are_no_shared_tags() -> None:
+    names = load_model().tags
+    deviations = np.zeros(len(names), np.float32)
+    for rank, tag in enumerate(("60s", "oldies", "guitar", "jazz", "rock", "metal")):
+        deviations[names.index(tag)] = 3 - rank / 10
+    assert shared_tags(deviations, names) == ("guitar", "jazz", "rock")
 
 
 def test_only_who_asks_why_is_told(library: Library) -> None:

@@ -26,7 +26,7 @@ from fingerprinter.errors import ModelError
 Floats = npt.NDArray[np.float32]
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
-SMALL = Sampling(window=8, least=3, apart=4, most=20)
+SMALL = Sampling(window=8, min_windows=3, max_stride=4, max_windows=20)
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,8 @@ def test_windows_are_evenly_spread_however_the_audio_is_cut(length: int, cuts: l
 @given(length=st.integers(SMALL.window * 7, 5000))
 def test_long_audio_gives_more_than_the_least_and_not_too_many(length: int) -> None:
     count = len(sampled([np.ones(length, np.float32)], SMALL))
-    near = length < 2 * SMALL.least * SMALL.apart * SMALL.window
-    assert SMALL.least < count <= (2 * SMALL.least if near else SMALL.most)
+    near = length < 2 * SMALL.min_windows * SMALL.max_stride * SMALL.window
+    assert SMALL.min_windows < count <= (2 * SMALL.min_windows if near else SMALL.max_windows)
 
 
 @given(length=st.integers(0, 2000), silent=st.integers(0, 2000))

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 from synthetic import play
 
-from fingerprinter.embedding.facets import ROW_WIDTH, SR, Facets, facets, mfcc, of_rows
+from fingerprinter.embedding.facets import ROW_WIDTH, SR, Facets, facets, facets_from_rows, mfcc
 from fingerprinter.embedding.log_mel import LogMel, log_mel
 
 Floats = npt.NDArray[np.float32]
@@ -86,6 +86,6 @@ def test_a_row_holds_all_of_them() -> None:
     one, other = heard(play(0, 3.0)), heard(play(1, 3.0))
     rows = np.stack([one.row(), other.row()])
     assert rows.shape == (2, ROW_WIDTH)
-    again = of_rows(rows)
+    again = facets_from_rows(rows)
     np.testing.assert_array_equal(again.rhythm, [one.rhythm, other.rhythm])
     np.testing.assert_array_equal(again.harmony[1], other.harmony)

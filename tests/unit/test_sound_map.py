@@ -51,7 +51,7 @@ def test_what_sounds_alike_lies_together() -> None:
 def test_clusters_are_made_of_directions() -> None:
     """Few tracks lie along the main axes with all of their length."""
     rng = np.random.default_rng(0)
-    rows = clusters._directions(rng.standard_normal((50, 64)).astype(np.float32))
+    rows = clusters.principal_directions(rng.standard_normal((50, 64)).astype(np.float32))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
     assert rows.shape == (50, 32)
 

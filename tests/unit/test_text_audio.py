@@ -14,7 +14,7 @@ import pytest
 from text_model import FRONT_END, HIGH_HZ, LOW_HZ, SR, WINDOW, make_text_model, sign
 
 from fingerprinter.embedding import FolderTextAudioModel
-from fingerprinter.embedding.text_audio import _Decibels
+from fingerprinter.embedding.text_audio import DecibelMel
 from fingerprinter.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
@@ -32,7 +32,7 @@ def sine(hz: float, seconds: float = 2.0) -> Floats:
 def heard(model: FolderTextAudioModel, samples: Floats) -> Floats:
     sampler = model.sampler()
     sampler.push(samples)
-    return model.hear(sampler.windows())
+    return model.embed_audio(sampler.windows())
 
 
 @pytest.mark.parametrize("of_samples", [False, True])
@@ -40,7 +40,7 @@ def test_sound_and_words_that_fit_lie_near(tmp_path: Path, of_samples: bool) -> 
     model = FolderTextAudioModel(make_text_model(tmp_path / "model", of_samples=of_samples))
     model.check()
     sounds = np.stack([heard(model, sine(hz)) for hz in (LOW_HZ, HIGH_HZ)])
-    words = np.stack([model.read(word) for word in ("low", "high")])
+    words = np.stack([model.embed_text(word) for word in ("low", "high")])
     np.testing.assert_allclose(sounds @ words.T, np.eye(2), atol=0.05)
     np.testing.assert_allclose(np.linalg.norm([*sounds, *words], axis=1), 1, atol=1e-6)
     assert sounds.dtype == words.dtype == np.float32
@@ -52,13 +52,13 @@ def test_a_track_is_the_mean_of_windows_spread_over_it(folder: Path) -> None:
     sampler = model.sampler()
     sampler.push(track)
     assert 4 <= len(sampler.windows()) <= 8
-    assert heard(model, track) @ model.read("low high") > 0.95
-    assert model.read("unheard of") == pytest.approx(model.read("any"))
+    assert heard(model, track) @ model.embed_text("low high") > 0.95
+    assert model.embed_text("unheard of") == pytest.approx(model.embed_text("any"))
 
 
 def test_decibels_are_those_of_librosa() -> None:
     samples = np.random.default_rng(0).standard_normal((1, WINDOW)).astype(np.float32)
-    ours = _Decibels(**FRONT_END).of(samples, SR)  # type: ignore[arg-type]
+    ours = DecibelMel(**FRONT_END).compute(samples, SR)  # type: ignore[arg-type]
     names = {"f_min": "fmin", "f_max": "fmax"}
     given = {names.get(name, name): value for name, value in FRONT_END.items()}
     power = librosa.feature.melspectrogram(y=samples[0], sr=SR, pad_mode="reflect", **given)

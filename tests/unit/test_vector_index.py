@@ -117,7 +117,7 @@ def test_only_some_tracks_may_count(among: set[int], k: int) -> None:
     index, query = built(20), vectors(20)[0]
     everything, _ = index.search(query, 20)
     expected = [i for i in everything if i in among and i != 30][:k]
-    found, _ = index.search(query, k, exclude=[30], among=np.array(sorted(among), np.int64))
+    found, _ = index.search(query, k, exclude=[30], candidate_ids=np.array(sorted(among), np.int64))
     assert found.tolist() == expected
 
 
@@ -173,7 +173,7 @@ def test_standardised_vectors_multiply_to_cosines() -> None:
 def many(monkeypatch: pytest.MonkeyPatch) -> int:
     """So many tracks are searched by lists and followed."""
     monkeypatch.setattr(index_module, "EXACT_TRACKS", 1000)
-    monkeypatch.setattr(index_module, "_LEAST_FOLLOWED", 100)
+    monkeypatch.setattr(index_module, "MIN_UPDATED_TRACKS", 100)
     return 3000
 
 
@@ -187,7 +187,7 @@ def test_lists_find_nearly_what_all_comparisons_find(many: int, tmp_path: Path) 
         space = index.space
         exact = space.entries(space.standardise(rows))
         for number in range(0, many, 100):
-            question = space.question(space.standardise(rows[number : number + 1])[0])
+            question = space.query_vector(space.standardise(rows[number : number + 1])[0])
             expected = np.argsort(-(exact @ question))[:10] * 10
             ids, similarities = index.search(rows[number], 10)
             hits += len(np.intersect1d(ids, expected))
@@ -199,7 +199,7 @@ def test_lists_find_nearly_what_all_comparisons_find(many: int, tmp_path: Path) 
 def test_lists_give_all_that_is_asked_for(many: int) -> None:
     index, query = built(many), vectors(many)[7]
     among = np.arange(0, many, 50) * 10
-    ids, _ = index.search(query, many, among=among)
+    ids, _ = index.search(query, many, candidate_ids=among)
     assert sorted(ids.tolist()) == among.tolist()
     ids, _ = index.search(query, many)
     assert len(ids) == many
@@ -215,7 +215,7 @@ def test_what_changed_is_followed(
     assert before is not None
     new = vectors(40, seed=3)
     ids = np.concatenate([np.arange(30, many) * 10, 100_000 + np.arange(40)])
-    index = before.follow(ids, lambda come: new[come - 100_000])
+    index = before.update(ids, lambda come: new[come - 100_000])
     assert index is not None
     assert len(index) == many + 10
     manifest = index.save(tmp_path, LIBRARY, REVISION + 1, MODEL)
@@ -224,7 +224,10 @@ def test_what_changed_is_followed(
         assert each.search(new[5], 1)[0].tolist() == [100_005]
         assert not np.isin(each.search(vectors(many)[5], 50)[0], np.arange(30) * 10).any()
         assert each.search(new[5], 1, exclude=[100_005])[0].tolist() != [100_005]
-        assert each.search(new[5], 3, among=np.array([10, 300, 100_005]))[0].tolist()[0] == 100_005
+        assert (
+            each.search(new[5], 3, candidate_ids=np.array([10, 300, 100_005]))[0].tolist()[0]
+            == 100_005
+        )
     assert load(tmp_path).revision == REVISION + 1  # type: ignore[union-attr]
     assert {path.name for path in tmp_path.iterdir()} == {"manifest.json", *names(manifest)}
 
@@ -232,13 +235,13 @@ def test_what_changed_is_followed(
 def test_a_followed_index_answers_like_one_made_anew_of_the_same_statistics(many: int) -> None:
     rows = vectors(many)
     all_but_some = np.arange(many - 50)
-    index = VectorIndex.build(all_but_some, rows[: many - 50]).follow(
+    index = VectorIndex.build(all_but_some, rows[: many - 50]).update(
         np.arange(many), lambda come: rows[come]
     )
     assert index is not None
     space = index.space
     for number in range(0, many, 300):
-        question = space.question(space.standardise(rows[number : number + 1])[0])
+        question = space.query_vector(space.standardise(rows[number : number + 1])[0])
         products = space.entries(space.standardise(rows)) @ question
         nearest = np.argsort(-products)[:10]
         assert len(np.intersect1d(index.search(rows[number], 10)[0], nearest)) >= 8
@@ -248,10 +251,10 @@ def test_too_much_change_asks_for_a_new_index(many: int) -> None:
     index = built(many)
     ids = np.arange(many) * 10
     nothing = np.empty((0, DIM), np.float32)
-    assert index.follow(ids[: many - 200], lambda _: nothing) is None
+    assert index.update(ids[: many - 200], lambda _: nothing) is None
     few = built(50)
-    assert few.follow(np.arange(49) * 10, lambda _: nothing) is None
-    assert few.follow(np.arange(50) * 10, lambda _: nothing) is not None
+    assert few.update(np.arange(49) * 10, lambda _: nothing) is None
+    assert few.update(np.arange(50) * 10, lambda _: nothing) is not None
 
 
 # The file
