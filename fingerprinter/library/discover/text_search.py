@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from rapidfuzz import fuzz, process
 from sqlalchemy import Connection
 
 from fingerprinter.core.vectors.tagging import mixture_shares, shares_below, standard_scores
@@ -109,8 +110,20 @@ class NameIndex:
         return np.array([text in names for names in self._texts], np.bool_)
 
     def closest(self, word: str) -> str | None:
-        """Find the word of any name that is spelt most like a word; None if none is close."""
-        best = difflib.get_close_matches(word, self._words, 1, _MIN_SPELLING_RATIO)
+        """Find the word of any name that is spelt most like a word; None if none is close.
+
+        Notes
+        -----
+        Words are ranked by the Ratcliff-Obershelp similarity of `difflib`. It is never above the
+        similarity by the longest common subsequence, which `rapidfuzz` computes quickly. That
+        similarity therefore selects the candidates, without changing the result.
+        """
+        cutoff = 100 * _MIN_SPELLING_RATIO - 1e-6
+        candidates = process.extract(
+            word, self._words, scorer=fuzz.ratio, score_cutoff=cutoff, limit=None
+        )
+        spellings = [candidate for candidate, _, _ in candidates]
+        best = difflib.get_close_matches(word, spellings, 1, _MIN_SPELLING_RATIO)
         return best[0] if best else None
 
     @cached_property
