@@ -27,6 +27,7 @@ BEAT_WEIGHTS: Final = Path(__file__).parent / "weights" / "beatnet.onnx"
 STATES: Final = ("hidden_0", "cell_0", "hidden_1", "cell_1")  # of the two recurrent layers
 SR: Final = 22_050  # sample rate in hertz
 BANDS: Final = 136
+CHUNK_FRAMES: Final = 3000  # frames that the network processes at a time: one minute
 
 _N_FFT, _HOP = 1411, 441  # 64 and 20 ms
 _BINS = _N_FFT // 2
@@ -35,7 +36,6 @@ _TARGET_RMS = 10.0  # RMS of the bands of a mastered track; quiet tracks are rai
 _INAUDIBLE_RMS = 1e-6
 _MAX_BAND = 6e4  # largest value in half precision; a sine of full scale has 350
 _HIDDEN = 150  # width of a recurrent layer
-_CHUNK = 3000  # frames that the network processes at a time: one minute
 _ADVICE = "reinstall fingerprinter"
 
 
@@ -119,8 +119,8 @@ def normalizing_gain(bands: Halves) -> float:
         The gain; 0 for silence.
     """
     total = 0.0
-    for start in range(0, len(bands), _CHUNK):
-        total += float(np.sum(np.square(bands[start : start + _CHUNK].astype(np.float32))))
+    for start in range(0, len(bands), CHUNK_FRAMES):
+        total += float(np.sum(np.square(bands[start : start + CHUNK_FRAMES].astype(np.float32))))
     rms = np.sqrt(total / max(1, bands.size))
     return _TARGET_RMS / rms if rms > _INAUDIBLE_RMS else 0.0
 
@@ -147,13 +147,16 @@ class BeatModel:
         """Digest of the weights: 16 hex digits. Raises `ModelError` if they are damaged."""
         return self._file.sha256[:16]
 
-    def activations(self, bands: Halves) -> Floats:
+    def activations(self, bands: Halves, *, chunk_frames: int = CHUNK_FRAMES) -> Floats:
         """Compute how likely each frame is a beat or downbeat.
 
         Parameters
         ----------
         bands
             (n, 136) float16 of a whole recording, from `BandMeter`.
+        chunk_frames
+            Frames that the network processes at a time. It bounds the memory and does not change
+            the result.
 
         Returns
         -------
@@ -169,8 +172,8 @@ class BeatModel:
         state = [np.zeros((1, 1, _HIDDEN), np.float32)] * len(STATES)
         outputs = [np.empty((0, 3), np.float32)]
         previous = np.zeros((1, BANDS), np.float32)
-        for start in range(0, len(bands), _CHUNK):
-            logs = log_bands(bands[start : start + _CHUNK], gain)
+        for start in range(0, len(bands), chunk_frames):
+            logs = log_bands(bands[start : start + chunk_frames], gain)
             steps = np.diff(logs, axis=0, prepend=previous if start else logs[:1])
             features = np.concatenate([logs, np.maximum(0, steps)], axis=1)
             output, state = self.run(features, state)
