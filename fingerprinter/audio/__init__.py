@@ -1,6 +1,6 @@
 """Audio files, streams and arrays -> samples, tags and content ids: the only decoder.
 
-PyAV (FFmpeg) decodes, soxr resamples, mutagen reads tags. Seconds of real music
+PyAV (FFmpeg) decodes, soxr resamples, mediafile reads tags. Seconds of real music
 a second on one core, read as 16 kHz mono (in brackets the bare decoder): Vorbis
 943 (1540), Opus 651 (894), MP3 1335 (2173). ``content_id`` alone: 5,000 to 14,000.
 """

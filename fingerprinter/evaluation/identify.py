@@ -130,6 +130,8 @@ class _Examiner:
         return Trial(clip.condition, clip.number, drawn, answers, elapsed_s)
 
     def _ask(self, clip: Clip) -> list[Match]:
-        every = clip.condition.recordings > 1
-        source = (clip.samples, SR)
-        return self._library.identify(source, min_confidence=self._min_confidence, every=every)
+        return self._library.identify(
+            (clip.samples, SR),
+            min_confidence=self._min_confidence,
+            all_matches=clip.condition.recordings > 1,
+        )

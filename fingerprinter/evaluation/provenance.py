@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library import Library
 from fingerprinter.types import Track
 
@@ -29,6 +30,7 @@ class Machine:
 class Provenance:
     """What a figure holds for.
 
+    policy_id: of the search policy that decided the answers
     corpus: digest of all content ids, 16 hex digits: the same music, the same digest
     version: ``None`` where the package runs without being installed
     commit: of the checkout, with ``-dirty`` after a change; ``None`` outside one
@@ -40,6 +42,7 @@ class Provenance:
     version: str | None
     commit: str | None
     machine: Machine
+    policy_id: str = DEFAULT_POLICY.id
 
     @classmethod
     def of(cls, library: Library, tracks: Sequence[Track]) -> Provenance:

@@ -18,7 +18,7 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from sqlalchemy import Connection
 
 from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
 from fingerprinter.core.fingerprint.peaks import find_peaks
+from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.core.numeric import compiled
 from fingerprinter.evaluation import Sounds, select
 from fingerprinter.evaluation.clips import Recording, draw_clip
@@ -93,13 +94,18 @@ def draw(recordings: Sequence[Recording], name: str, clips: int, seed: int) -> l
     ]
 
 
-def ask(
-    connection: Connection, index: CountingIndex, identifier: Identifier, peaks: Peaks, every: bool
-) -> Cost:
+def search_policy(every: bool) -> SearchPolicy:
+    """The default policy; for the full look-up without the quick one."""
+    if not every:
+        return DEFAULT_POLICY
+    return replace(DEFAULT_POLICY, query=replace(DEFAULT_QUERY, quick_proposals=0))
+
+
+def ask(index: CountingIndex, identifier: Identifier, peaks: Peaks) -> Cost:
     """Asks one question, by an identifier that asks the index through the connection."""
     before = index.lookup_s, index.hashes, index.postings
     clock, cpu = time.perf_counter(), time.process_time()
-    found = identifier.identify(peaks, MIN_CONFIDENCE, every=every)
+    found = identifier.identify(peaks, MIN_CONFIDENCE)
     clock_s, cpu_s = time.perf_counter() - clock, time.process_time() - cpu
     lookup_s, hashes, postings = np.subtract(
         (index.lookup_s, index.hashes, index.postings), before
@@ -115,8 +121,8 @@ def warm(database: Database, questions: Sequence[Question], every: bool) -> dict
         costs = []
         for question in questions:
             for _ in range(2):  # a new identifier has no peaks of tracks in memory
-                identifier = Identifier(connection, index, DEFAULT, DEFAULT_QUERY)
-                cost = ask(connection, index, identifier, question.peaks, every)
+                identifier = Identifier(connection, index, DEFAULT, search_policy(every))
+                cost = ask(index, identifier, question.peaks)
             costs.append(cost)
     right = sum(
         cost.named == question.track_id for cost, question in zip(costs, questions, strict=True)
@@ -134,9 +140,7 @@ def _cold(address: str, peaks: Peaks, every: bool) -> float:
     started = time.perf_counter()
     with Database.open(address, read_only=True) as database, database.connect() as connection:
         index = PostingIndex(connection, DEFAULT)
-        Identifier(connection, index, DEFAULT, DEFAULT_QUERY).identify(
-            peaks, MIN_CONFIDENCE, every=every
-        )
+        Identifier(connection, index, DEFAULT, search_policy(every)).identify(peaks, MIN_CONFIDENCE)
         return time.perf_counter() - started
 
 

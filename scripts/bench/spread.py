@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ask import CountingIndex, ask, summary
+from ask import CountingIndex, ask, search_policy, summary
 from sqlalchemy import create_engine, insert, select
 
 from fingerprinter.audio import find_audio, read_samples
@@ -64,8 +64,8 @@ def asked(database: Database, questions: Sequence[Peaks], every: bool) -> dict[s
         costs = []
         for peaks in questions:
             for _ in range(2):
-                identifier = Identifier(connection, index, DEFAULT, DEFAULT_QUERY)
-                cost = ask(connection, index, identifier, peaks, every)
+                identifier = Identifier(connection, index, DEFAULT, search_policy(every))
+                cost = ask(index, identifier, peaks)
             costs.append(cost)
     return {key: round(value, 4) for key, value in summary(costs).items()}
 

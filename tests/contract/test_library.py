@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -28,7 +30,8 @@ from fingerprinter.errors import (
     UsageError,
     VersionError,
 )
-from fingerprinter.library import Library
+from fingerprinter.library import Library, opening
+from fingerprinter.library import library as library_module
 from fingerprinter.library.indexing import indexer, workers
 from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
 from fingerprinter.library.indexing.indexer import Progress
@@ -134,6 +137,28 @@ def test_indexed_music_is_identified(library: Library, music: Path) -> None:
         assert match.offset_s == pytest.approx(2, abs=0.05)
         assert (match.tempo, match.pitch) == (1, 1)
     assert heard(library, 100) == [None]
+
+
+def test_the_examples_in_the_documentation(library: Library, music: Path) -> None:
+    if not library.stats().address.endswith(".db"):
+        pytest.skip("the examples name tracks by the ids that a new SQLite library gives them")
+    library.index([music])
+    names = {"library": library, "music": music}
+    result = doctest.testmod(library_module, extraglobs=names)
+    assert (result.failed, result.attempted > 20) == (0, True)
+    assert doctest.testmod(opening).failed == 0
+
+
+def test_threads_share_one_library(library: Library, music: Path) -> None:
+    """All threads see each change."""
+    index(library, music)
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(lambda seed: heard(library, seed), range(PIECES))] == [
+            [f"Piece {seed}"] for seed in range(PIECES)
+        ]
+        library.remove([music / "1.flac"])
+        found = [*pool.map(lambda seed: heard(library, seed), [0, 1] * 4)]
+    assert found == [["Piece 0"], [None]] * 4
 
 
 def test_it_says_what_it_holds(library: Library, music: Path) -> None:

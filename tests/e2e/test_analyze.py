@@ -99,7 +99,7 @@ def test_bad_files_do_not_stop_the_others(program: Program, tmp_path: Path) -> N
     assert len(run.complaints) == 3
     assert run.complaints[0].startswith(f"{text}: not audio")
     assert run.complaints[1].startswith(f"{gone}: no track of this library")
-    assert "heard only in part" in run.complaints[2]
+    assert "read only in part" in run.complaints[2]
 
 
 def test_a_file_needs_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,9 +120,9 @@ class Unnamed(Program):
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [
-        ([], 2, "name tracks to analyse, or say --all"),
-        (["1", "--all"], 2, "one of both"),
-        (["--all", "--again"], 2, "--again goes with tracks"),
+        ([], 2, "name tracks to analyse, or use --all"),
+        (["1", "--all"], 2, "exactly one of the two"),
+        (["--all", "--again"], 2, "--again needs track names"),
         (["1", "2", "-o", "a.png"], 2, "a picture shows one track"),
         (["1", "-o", "a.doc"], 2, "a.doc: no kind of picture"),
         (["999"], 3, "no track 999 in this library"),

@@ -67,7 +67,7 @@ def test_recommendations_by_likes_and_by_a_history(
     "arguments", [[], ["--like", "1", "--plays", "x.csv"], ["--like", "1", "--user", "ann"]]
 )
 def test_likes_and_a_history_exclude_each_other(box: Program, arguments: list[str]) -> None:
-    assert "one of both" in box("recommend", *arguments, status=2).complaints[-1]
+    assert "exactly one of the two" in box("recommend", *arguments, status=2).complaints[-1]
 
 
 def test_clusters_and_the_map_agree(box: Program, inside: list[Entry], tmp_path: Path) -> None:

@@ -24,7 +24,16 @@ MATCH_KEYS = [
     "pitch",
 ]
 LOOPING = "Kenta Cho"  # several offsets in his pieces are equally right
-NEVER_NEEDED = {"librosa", "scipy", "faiss", "onnxruntime", "alembic", "mutagen", "numba"}
+NEVER_NEEDED = {
+    "librosa",
+    "scipy",
+    "faiss",
+    "onnxruntime",
+    "alembic",
+    "mediafile",
+    "mutagen",
+    "numba",
+}
 
 Entry = dict[str, Any]
 

@@ -136,9 +136,9 @@ def test_a_muted_microphone_is_named(sqlite_box: Program, microphone: Any, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "error: name clips to identify, or record one with --mic SECONDS: one of both"),
+        ([], "error: name clips to identify, or record one with --mic: exactly one of the two"),
         (["a.wav", "--mic", "5"], "error: name clips to identify, or record one with --mic"),
-        (["a.wav", "--device", "USB"], "error: --device USB: a microphone; record from it with"),
+        (["a.wav", "--device", "USB"], "error: --device USB: no recording; add --mic SECONDS"),
         (["--mic", "0"], "Error: Invalid value for '--mic': 0.0 is not in the range"),
     ],
 )

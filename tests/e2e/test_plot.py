@@ -39,7 +39,7 @@ def test_a_line_says_what_was_drawn(
     clip, picture = clips.clean(inside[4], 2.0), tmp_path / "clip.png"
     said = sqlite_box("plot", clip, "-o", picture).out
     title = f"{inside[4]['artist']} - {inside[4]['title']}"
-    assert said.startswith(f"{picture}: {clip} is {title} at 0:12.3, confidence ")
+    assert said.startswith(f"{picture}: {clip} matches {title} at 0:12.3, confidence ")
 
 
 def test_a_clip_that_is_not_known_is_drawn_alone(
@@ -95,7 +95,11 @@ class Unnamed(Program):
     [
         (["{clip}", "-o", "picture.doc"], 2, "picture.doc: no kind of picture; name it .png"),
         (["{clip}", "-o", "none/a.png"], 2, "none/a.png: No such file or directory"),
-        (["{clip}", "-o", "a.png", "--to", "late"], 2, "late: no time; write 83, 1:23 or 1:02:03"),
+        (
+            ["{clip}", "-o", "a.png", "--to", "late"],
+            2,
+            "late: not a time; write 83, 1:23 or 1:02:03",
+        ),
         (["{clip}", "-o", "a.png", "--from", "9", "--to", "3"], 2, "from 9 s to 3 s is no part"),
         (["{clip}", "-o", "a.png", "--from", "1:00:00"], 1, "no sample at or after 3600 s"),
         (["{clip}"], 2, "Missing option '-o'"),

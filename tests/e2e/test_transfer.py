@@ -20,7 +20,7 @@ from fingerprinter.types import Tags
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
 MANY = 4 * transfer._BATCH
-KEPT = "interrupted: what was imported is kept; run the same command again to go on"
+KEPT = "interrupted: imported tracks are saved; run the same command again to continue"
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_a_library_is_carried_over(database_url: str, tmp_path: Path) -> None:
     here("export", tmp_path / "music.fpx")
     there = Program(database_url, tmp_path)
     imported = there("import", tmp_path / "music.fpx", "--map", f"{MUSIC}=/srv/music").out
-    assert imported.startswith("1 added, 0 merged, 0 unchanged, 0 failed, 1 files noted, 0 kept")
+    assert imported.startswith("1 added, 0 merged, 0 unchanged, 0 failed; 1 files assigned, 0 left")
     (match,) = there("identify", "--json", piece).record["matches"]
     assert match["track"]["content_id"] == contents(here)[0]
     assert match["track"]["path"] == "/srv/music/kenta_cho-stg1.opus"

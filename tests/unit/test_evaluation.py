@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 from fingerprinter.audio import read_samples, write_wav
 from fingerprinter.cli.commands import evaluate
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
+from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation import (
     CONDITIONS,
@@ -672,6 +673,7 @@ def test_json_says_where_the_figures_come_from(evaluation: Report, library: Libr
     found = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
     assert found["seed"] == 1
     assert found["params_id"] == library.stats().params_id
+    assert found["policy_id"] == DEFAULT_POLICY.id
     assert len(found["corpus"]) == 16
     assert found["tracks"] == 3
     assert found["machine"]["cores"] >= 1

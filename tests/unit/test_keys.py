@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 
 from fingerprinter.core.mir import keys
-
-
-def test_doctests() -> None:
-    assert doctest.testmod(keys).failed == 0
 
 
 def test_every_name_means_itself() -> None:

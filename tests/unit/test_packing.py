@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import struct
 import zlib
 from itertools import accumulate, pairwise
@@ -14,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core.numeric import packing
 from fingerprinter.core.numeric.packing import Blocks, DamagedBlockError, encode_blocks
 
 Values = npt.NDArray[np.int64]
@@ -130,7 +128,3 @@ def test_blocks_are_packed_one_by_one() -> None:
     runs = [[0], [5, 5, 9], list(range(0, 10_000, 7))]
     assert pack(runs) == [pack([run])[0] for run in runs]
     assert all(len(a) < len(b) for a, b in pairwise(pack(runs)))
-
-
-def test_examples_in_the_documentation() -> None:
-    assert doctest.testmod(packing).failed == 0

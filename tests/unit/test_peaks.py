@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import play
 
-from fingerprinter.core.fingerprint import peaks as room
+from fingerprinter.core.fingerprint import peaks as peak_module
 from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams
 from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density, sort_by_bin
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
@@ -112,19 +112,16 @@ def random_peaks(seed: int, n: int, frames: int) -> Peaks:
 def test_sliding_max_agrees_with_plain_loops(width: int, extra: int, axis: int) -> None:
     a = np.random.default_rng(width).normal(size=(width + extra, 3)).astype(np.float32)
     expected = np.array([a[i : i + width].max(axis=0) for i in range(extra + 1)])
-    found = room._sliding_max(a if axis == 0 else a.T, width, axis)
+    found = peak_module._sliding_max(a if axis == 0 else a.T, width, axis)
     assert np.array_equal(found if axis == 0 else found.T, expected)
 
 
-@pytest.mark.parametrize("stretch", [512, 7])
+@pytest.mark.parametrize("block_frames", [512, 7])
 @pytest.mark.parametrize("params", [SMALL, replace(SMALL, peak_frames=15)])
-def test_agrees_with_plain_loops(
-    params: LandmarkParams, stretch: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(room, "_BLOCK_FRAMES", stretch)
+def test_agrees_with_plain_loops(params: LandmarkParams, block_frames: int) -> None:
     samples = noise(60 * SMALL.hop_length)
     samples[2000:2600] = 0.0
-    peaks = find_peaks([samples], params)
+    peaks = find_peaks([samples], params, block_frames=block_frames)
     found = zip(peaks.frames.tolist(), peaks.bins.tolist(), peaks.salience.tolist(), strict=True)
     expected = found_plainly(samples, params)
     assert len(expected) > 15
@@ -135,10 +132,9 @@ def test_agrees_with_plain_loops(
 @given(st.lists(st.integers(0, 16_000), max_size=40))
 def test_are_the_same_to_the_last_bit_however_the_audio_is_cut(cuts: list[int]) -> None:
     samples = noise(16_000)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(room, "_BLOCK_FRAMES", 50)  # several stretches in a short piece
-        whole = find_peaks([samples], SMALL)
-        assert same_bits(find_peaks(np.split(samples, sorted(cuts)), SMALL), whole)
+    whole = find_peaks([samples], SMALL, block_frames=50)  # several blocks in a short piece
+    blocks = np.split(samples, sorted(cuts))
+    assert same_bits(find_peaks(blocks, SMALL, block_frames=50), whole)
 
 
 def test_of_music_are_the_same_to_the_last_bit_however_it_is_cut() -> None:
@@ -199,7 +195,7 @@ def test_there_are_none_in_silence(level: float) -> None:
 @given(st.integers(0, 1000), st.integers(0, 60), st.sampled_from([2.0, 10.0, 40.0]))
 def test_densest_agrees_with_plain_loops(seed: int, n: int, per_s: float) -> None:
     peaks = random_peaks(seed, n, 40)
-    rank = room._RANK_FRAMES
+    rank = peak_module.RANK_FRAMES
     quota = per_s * (2 * rank + 1) * SMALL.hop_s
     kept = []
     for i, frame in enumerate(peaks.frames):

