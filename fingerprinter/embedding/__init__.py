@@ -1,4 +1,4 @@
-"""Content embeddings: audio windows -> vector and tags; the index of nearest vectors."""
+"""Content embeddings: models that turn audio into vectors and tags, and the vector index."""
 
 from fingerprinter.embedding.facets import FACETS_ID, Facets, facets
 from fingerprinter.embedding.index import VectorIndex

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.embedding import FACETS_ID
-from fingerprinter.embedding.facets import ROW_WIDTH, of_rows
+from fingerprinter.embedding.facets import ROW_WIDTH, facets_from_rows
 from fingerprinter.library.base.normalize import normalize_name
 from fingerprinter.library.similar.rows import first_of_each
 from fingerprinter.library.similar.vectors import LibraryVectors
@@ -95,7 +95,7 @@ def sound_of(database: Database, space: LibraryVectors) -> Floats:
     with database.connect() as connection:
         rows = facets.matrix(connection, FACETS_ID, ROW_WIDTH)
     assert np.array_equal(rows.ids, space.ids), "index the library again: facets are missing"
-    heard = of_rows(rows.rows)
+    heard = facets_from_rows(rows.rows)
     lags = heard.rhythm
     values = np.stack(
         [

@@ -71,7 +71,7 @@ class Maker:
 def exact(index: VectorIndex, rows: Floats, questions: Floats) -> npt.NDArray[np.int64]:
     """The first K of each question by all comparisons, as numbers of rows."""
     space = index.space
-    asked = np.stack([space.question(unit) for unit in space.standardise(questions)])
+    asked = np.stack([space.query_vector(unit) for unit in space.standardise(questions)])
     best_ids = np.empty((len(asked), 0), np.int64)
     best = np.empty((len(asked), 0), np.float32)
     for start in range(0, len(rows), PORTION):
@@ -126,10 +126,10 @@ def measure(maker: Maker, n: int) -> dict[str, Any]:
         times, found = timed(index, questions)
         memory = resident() - before
         among = np.sort(np.random.default_rng(0).choice(n, n // 100, replace=False))
-        filtered, few = timed(index, questions[:50], among=among)
+        filtered, few = timed(index, questions[:50], candidate_ids=among)
         within = exact_among(index, rows, questions[:50], among)
         started = time.perf_counter()
-        grown = index.follow(np.arange(n + ADDED), lambda _: new)
+        grown = index.update(np.arange(n + ADDED), lambda _: new)
         if grown:
             grown.save(Path(folder), "bench", 2, "bench")
         follow_s = time.perf_counter() - started

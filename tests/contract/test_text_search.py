@@ -1,4 +1,4 @@
-"""`search` by a text-audio model, on both databases."""
+"""`Library.search` with a text-audio model, on both databases."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def titles(found: Sequence[Neighbour]) -> list[str | None]:
     return [each.track.title for each in found]
 
 
-# Tracks, and how low and how high they sound.
+# Tracks, and their low and high components in the space of the model.
 SHELF = [
     (Shelved("Cellar", "Nobody"), (9, 1)),
     (Shelved("Stairs", "Deep Blue"), (5, 5)),
@@ -55,11 +55,14 @@ def shelf(library_url: str, model: Path) -> str:
     [
         ("something high", ["Roof", "Attic", "Stairs"]),
         ("no high", ["Cellar", "Stairs", "Attic", "Roof"]),
-        ("deep blue high", ["Roof", "Stairs", "Attic", "Cellar"]),  # an artist's come first
+        (
+            "deep blue high",
+            ["Roof", "Stairs", "Attic", "Cellar"],
+        ),  # tracks by the artist come first
         ("attic", ["Attic"]),
     ],
 )
-def test_sound_is_what_the_model_hears(
+def test_tracks_are_ranked_by_the_text_audio_model(
     shelf: str, model: Path, words: str, expected: list[str]
 ) -> None:
     with open_library(shelf, text_model=model) as library:
@@ -68,14 +71,14 @@ def test_sound_is_what_the_model_hears(
     assert not found.notes
 
 
-def test_without_the_model_tags_answer(shelf: str) -> None:
+def test_tags_are_used_without_a_text_audio_model(shelf: str) -> None:
     with open_library(shelf) as library:
         assert library.search("low").notes == (
             "low: no tag of the model and no name of the library",
         )
 
 
-def test_a_model_that_has_heard_nothing_finds_nothing(library_url: str, model: Path) -> None:
+def test_a_model_without_stored_vectors_is_an_error(library_url: str, model: Path) -> None:
     shelve(library_url, [track for track, _ in SHELF])
     with (
         open_library(library_url, text_model=model) as library,
@@ -94,7 +97,7 @@ def music(tmp_path: Path) -> Path:
     return folder
 
 
-def test_index_hears_for_the_model_also_what_is_there(
+def test_index_adds_vectors_of_a_new_model_to_known_tracks(
     library_url: str, model: Path, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_library(library_url) as library:
@@ -109,9 +112,7 @@ def test_index_hears_for_the_model_also_what_is_there(
             assert best.path == str(music / f"{first}.flac")
 
 
-def test_a_model_that_cannot_be_used_stops_index_at_once(
-    library_url: str, model: Path, music: Path
-) -> None:
+def test_an_unusable_model_stops_index_at_once(library_url: str, model: Path, music: Path) -> None:
     (model / "text.onnx").unlink()
     with open_library(library_url, text_model=model) as library:
         with pytest.raises(ModelError, match=r"text\.onnx: No such file"):

@@ -1,4 +1,4 @@
-"""`analyze` and `separate`: real music as a table, as JSON and as files; kept, resumed, damaged."""
+"""`analyze` and `separate` on real music: output, stored analyses and damaged files."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ KEYS = [
 Entry = dict[str, Any]
 
 
-def analysed(program: Program) -> list[int]:
+def analyzed_ids(program: Program) -> list[int]:
     with closing(sqlite3.connect(program.url)) as connection:
         rows = connection.execute("SELECT track_id FROM analysis ORDER BY track_id")
         return [track_id for (track_id,) in rows]
 
 
-def test_a_track_is_analysed_once_and_kept(copied_box: Program) -> None:
+def test_the_analysis_of_a_track_is_stored(copied_box: Program) -> None:
     record = copied_box("analyze", "3", "--json").record
     assert list(record) == KEYS
-    assert analysed(copied_box) == [3]
+    assert analyzed_ids(copied_box) == [3]
     assert record["query"]["id"] == 3
     assert copied_box("analyze", "3", "--json").record == record
     assert copied_box("analyze", "3", "--again", "--json").record == record
 
 
-def test_what_it_says_of_a_march_of_machines(copied_box: Program, inside: list[Entry]) -> None:
-    """Kenta Cho's music comes from a sequencer: its tempos are whole numbers."""
+def test_analysis_of_music_from_a_sequencer(copied_box: Program, inside: list[Entry]) -> None:
+    """The tempo of this music is a whole number."""
     file = MUSIC / "kenta_cho-stg1.opus"
     record = copied_box("analyze", file, "--json").record
     assert record["tempo_bpm"] == pytest.approx(130, abs=0.3)
@@ -60,12 +60,12 @@ def test_what_it_says_of_a_march_of_machines(copied_box: Program, inside: list[E
     assert record["tags"][0] == {"name": "electronic", "probability": pytest.approx(0.45, abs=0.2)}
 
 
-def test_all_are_analysed_once(copied_box: Program, inside: list[Entry]) -> None:
+def test_all_tracks_are_analyzed_once(copied_box: Program, inside: list[Entry]) -> None:
     copied_box("analyze", "2")
     report = copied_box("analyze", "--all", "--jobs", "1", "--json").record
     n = len(inside)
     assert (report["analyzed"], report["skipped"], report["failed"]) == (n - 1, 1, 0)
-    assert analysed(copied_box) == list(range(1, n + 1))
+    assert analyzed_ids(copied_box) == list(range(1, n + 1))
     assert copied_box("analyze", "--all").out.startswith(f"0 analysed, {n} skipped, 0 failed")
     with closing(sqlite3.connect(copied_box.url)) as connection, connection:
         connection.execute("UPDATE analysis SET version = 'old' WHERE track_id = 4")
@@ -73,7 +73,7 @@ def test_all_are_analysed_once(copied_box: Program, inside: list[Entry]) -> None
     assert (report["analyzed"], report["skipped"]) == (1, n - 1)
 
 
-def test_a_table(sqlite_box: Program) -> None:
+def test_an_analysis_is_printed_as_a_table(sqlite_box: Program) -> None:
     lines = sqlite_box("analyze", MUSIC / "kenta_cho-stg3.ogg").out.splitlines()
     names = ["track", "length", "tempo", "beats", "key", "sections", "loudness", "tags"]
     assert [line.split()[0] for line in lines if line] == names
@@ -111,7 +111,7 @@ def test_a_file_needs_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 class Unnamed(Program):
-    """The command with a library that only the environment names."""
+    """The command without --db, so that the environment names the library."""
 
     def line(self, *arguments: Any) -> list[Any]:
         return [each for each in super().line(*arguments) if each not in ("--db", self.url)]
@@ -128,13 +128,13 @@ class Unnamed(Program):
         (["999"], 3, "no track 999 in this library"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(
+def test_a_usage_error_is_one_line(
     sqlite_box: Program, arguments: list[str], status: int, complaint: str
 ) -> None:
     assert complaint in sqlite_box("analyze", *arguments, status=status).complaints[-1]
 
 
-def test_a_file_that_is_gone(copied_box: Program) -> None:
+def test_a_missing_file(copied_box: Program) -> None:
     with closing(sqlite3.connect(copied_box.url)) as connection, connection:
         connection.execute("UPDATE file SET path = CAST('/gone.ogg' AS BLOB) WHERE track_id = 1")
     (line,) = copied_box("analyze", "1", status=1).complaints
@@ -162,7 +162,7 @@ def test_parts_add_up_to_the_track(
     np.testing.assert_allclose(np.sum(parts, axis=0), read_samples(clip, 44_100), atol=2e-4)
 
 
-def test_what_cannot_be_taken_apart(sqlite_box: Program, tmp_path: Path) -> None:
+def test_errors_of_separate(sqlite_box: Program, tmp_path: Path) -> None:
     text = tmp_path / "text.wav"
     text.write_text("no sound")
     folder = tmp_path / "parts"
@@ -177,7 +177,7 @@ def test_what_cannot_be_taken_apart(sqlite_box: Program, tmp_path: Path) -> None
     assert "too short to be taken apart" in run.err
 
 
-def test_a_picture(sqlite_box: Program, tmp_path: Path) -> None:
+def test_an_analysis_is_plotted(sqlite_box: Program, tmp_path: Path) -> None:
     picture = tmp_path / "analysis.png"
     run = sqlite_box("analyze", MUSIC / "kenta_cho-stg1.opus", "-o", picture, "--json")
     assert run.record["tempo_bpm"]

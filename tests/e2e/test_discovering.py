@@ -1,4 +1,4 @@
-"""`path`, `search`, `recommend`, `clusters`, `map` on real music: tables, JSON, files, mistakes."""
+"""`path`, `search`, `recommend`, `clusters` and `map` on real music, with usage errors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def ids(record: dict[str, Any]) -> list[int]:
     return [each["track"]["id"] for each in record["results"]]
 
 
-def test_a_path_is_json_a_table_and_a_playlist(box: Program, tmp_path: Path) -> None:
-    playlist = tmp_path / "way.m3u8"
+def test_a_path_is_written_as_json_table_and_playlist(box: Program, tmp_path: Path) -> None:
+    playlist = tmp_path / "path.m3u8"
     record = box("path", "2", "5", "-n", "4", "--m3u", playlist, "--json").record
     assert list(record) == ["query", "results"]
     assert (record["query"]["from"]["id"], record["query"]["to"]["id"]) == (2, 5)
@@ -66,7 +66,7 @@ def test_recommendations_by_likes_and_by_a_history(
 @pytest.mark.parametrize(
     "arguments", [[], ["--like", "1", "--plays", "x.csv"], ["--like", "1", "--user", "ann"]]
 )
-def test_likes_or_a_history(box: Program, arguments: list[str]) -> None:
+def test_likes_and_a_history_exclude_each_other(box: Program, arguments: list[str]) -> None:
     assert "exactly one of the two" in box("recommend", *arguments, status=2).complaints[-1]
 
 

@@ -200,4 +200,4 @@ def _embed_for_text(path: Path, model: TextAudioModel) -> TextEmbedding:
     with open_audio(path, model.sr) as audio:
         for block in audio.blocks():
             sampler.push(block)
-    return TextEmbedding(model.digest, model.hear(sampler.windows()))
+    return TextEmbedding(model.digest, model.embed_audio(sampler.windows()))
