@@ -39,9 +39,9 @@ def make_small() -> None:
     """
     indexer._BATCH_S = 2.5 * PIECE_S
     transfer._BATCH = 3
-    postings._LEVEL_0 = 1 << 11
-    postings._MERGE_LANDMARKS = 1 << 10
-    reclaiming._LEAST, reclaiming._PORTION = 0, 1 << 12
+    postings.LEVEL_0_LANDMARKS = 1 << 11
+    postings.LANDMARKS_IN_MEMORY = 1 << 10
+    reclaiming.MIN_WASTE_BYTES, reclaiming.TRANSACTION_BYTES = 0, 1 << 12
 
 
 def write_pieces(folder: Path, seeds: Sequence[int]) -> None:

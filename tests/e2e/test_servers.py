@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machines import Machine
+from postgres_servers import LocalServer
 from program import Program
 
 PIECE = Path(__file__).resolve().parents[1] / "music" / "kenta_cho-stg1.opus"
 
 
 @pytest.fixture
-def spreadable(spread_server: Any, tmp_path: Path) -> Iterator[Program]:
+def spreadable(sharded_server: Any, tmp_path: Path) -> Iterator[Program]:
     """A library of one piece, on the first of three servers."""
-    spread_server.execute("CREATE DATABASE spreadable")
-    program = Program(spread_server.url("spreadable"), tmp_path)
+    sharded_server.execute("CREATE DATABASE spreadable")
+    program = Program(sharded_server.url("spreadable"), tmp_path)
     program("index", "--no-embeddings", "--jobs", "1", PIECE)
     yield program
-    spread_server.disconnect("spreadable")
-    spread_server.execute("DROP DATABASE spreadable")
+    sharded_server.disconnect("spreadable")
+    sharded_server.execute("DROP DATABASE spreadable")
 
 
 def held(program: Program) -> dict[str, Any]:
@@ -36,10 +36,10 @@ def named(program: Program) -> list[Any]:
 
 
 def test_spread_asked_stopped_and_gathered(
-    spreadable: Program, three_machines: list[Machine]
+    spreadable: Program, three_servers: list[LocalServer]
 ) -> None:
     before, plain = named(spreadable), held(spreadable)
-    urls = [machine.url("shard") for machine in three_machines]
+    urls = [server.url("shard") for server in three_servers]
     shares = spreadable("db", "spread", "--json", *urls).records
     assert [share["server"] for share in shares] == [url.split("@")[1] for url in urls]
     assert sum(share["bytes"] for share in shares) == plain["landmark_bytes"]
@@ -47,9 +47,9 @@ def test_spread_asked_stopped_and_gathered(
     assert named(spreadable) == before
     assert held(spreadable) == plain
 
-    three_machines[1].stop()
+    three_servers[1].stop()
     refusal = spreadable("identify", PIECE, status=4).err
-    three_machines[1].start()
+    three_servers[1].start()
     assert f"error: {spreadable.url}".replace("postgres:@", "postgres@") in refusal
     assert f"the postings on {urls[1].split('@')[1]}: Connection refused; is the server" in refusal
 
