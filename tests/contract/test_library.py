@@ -193,7 +193,7 @@ def test_it_says_what_its_parts_take(
     library.remove([track.id for track in library.tracks()][:1])
     assert library.stats().dead_share == pytest.approx(1 / PIECES, rel=0.01)
 
-    monkeypatch.setattr(sizes, "_HAS_DBSTAT", text("SELECT 1 WHERE 1 = 0"))
+    monkeypatch.setattr(sizes, "HAS_DBSTAT", text("SELECT 1 WHERE 1 = 0"))
     if library._database.address.is_sqlite:  # of another build
         without = library.disk_use()
         assert (without.disk_bytes, without.parts) == (disk.disk_bytes, None)

@@ -177,7 +177,7 @@ def test_what_is_derived_is_repaired(library: Library, damage: str) -> None:
 def test_blocks_are_read_in_portions(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also those behind the last that a look-up could ask for."""
     whole = library.verify()
-    monkeypatch.setattr(checks, "_BLOCKS", 2)
+    monkeypatch.setattr(checks, "BLOCKS_PER_READ", 2)
     assert library.verify().blocks == whole.blocks > 4
     behind = (first_segment(library) + 1 << postings.PREFIX_SHIFT) - 1
     change(library, insert(schema.posting_block).values(id=behind, data=b"x" * 20))
@@ -354,7 +354,7 @@ def test_a_disk_that_fills_up_loses_nothing(
 
     monkeypatch.setattr(indexer, "run_in_order", recorded)
     other.batch_limits = BatchLimits(elapsed_s=0.0)
-    monkeypatch.setattr(postings, "_MERGE_FACTOR", 2)  # of four pieces, too: it needs pages
+    monkeypatch.setattr(postings, "MERGE_FACTOR", 2)  # of four pieces, too: it needs pages
     with other._database.connect() as connection:  # the pool's only one
         pages = connection.scalar(text("PRAGMA page_count"))
         connection.execute(text(f"PRAGMA max_page_count = {pages}"))

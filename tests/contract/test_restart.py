@@ -89,7 +89,7 @@ def test_what_was_committed_is_kept_where_the_server_stays_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     music = analysed[0][0].path.parent
-    monkeypatch.setattr(database, "_RETRY_AFTER_S", (0.05, 0.05))
+    monkeypatch.setattr(database, "RETRY_AFTER_S", (0.05, 0.05))
     stop_within(3, server, how, None, monkeypatch)
     with pytest.raises(ConnectionLostError, match="is the server running") as caught:
         library.index([music], embeddings=False)

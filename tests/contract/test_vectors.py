@@ -53,7 +53,7 @@ def test_an_embedding_is_replaced(store: Store) -> None:
 def test_matrices_hold_one_model_sorted_by_id(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vectors, "_ROWS", 10)
+    monkeypatch.setattr(vectors, "ROWS_PER_READ", 10)
     with store.write() as connection:
         ids = [add(connection, f"c{n}") for n in range(25)]
         for track_id in reversed(ids):

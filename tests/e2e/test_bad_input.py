@@ -115,10 +115,10 @@ def test_bad_files_are_named_and_the_others_indexed(program: Program, bad: Path)
     assert cut["problem"].startswith("decoded 6.")
 
 
-def test_bad_clips_are_named_and_the_others_answered(sqlite_box: Program, bad: Path) -> None:
+def test_bad_clips_are_named_and_the_others_answered(sqlite_demo: Program, bad: Path) -> None:
     names = ["silence.wav", *UNREADABLE, "cut.wav", "blink.wav"]
     paths = [bad / name for name in names]
-    run = sqlite_box("identify", "--json", "missing.flac", bad, *paths, status=1)
+    run = sqlite_demo("identify", "--json", "missing.flac", bad, *paths, status=1)
     silent, cut, blink = run.records
     assert (silent["clip"], silent["matches"]) == (str(paths[0]), [])
     assert cut["matches"][0]["track"]["title"] == "Ezer Év"
@@ -141,11 +141,11 @@ def test_a_file_that_may_not_be_read_is_named(program: Program, bad: Path, tmp_p
 
 
 def test_unusual_audio_is_music_all_the_same(
-    program: Program, sqlite_box: Program, odd: Path
+    program: Program, sqlite_demo: Program, odd: Path
 ) -> None:
     paths = sorted(odd.iterdir())
     assert program("index", "--json", odd).record["indexed"] == len(paths)
-    found = sqlite_box("identify", "--json", *paths).records
+    found = sqlite_demo("identify", "--json", *paths).records
     assert [record["matches"][0]["track"]["title"] for record in found] == ["Ezer Év"] * len(paths)
 
 

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -35,9 +34,9 @@ def make_small() -> None:
     """
     Library.batch_limits = BatchLimits(audio_s=2.5 * PIECE_S)
     transfer.BATCH_TRACKS = 3
-    postings._LEVEL_0 = 1 << 11
-    postings._MERGE_LANDMARKS = 1 << 10
-    reclaiming._LEAST, reclaiming._PORTION = 0, 1 << 12
+    postings.LEVEL_0_LANDMARKS = 1 << 11
+    postings.LANDMARKS_IN_MEMORY = 1 << 10
+    reclaiming.MIN_WASTE_BYTES, reclaiming.TRANSACTION_BYTES = 0, 1 << 12
 
 
 def write_pieces(folder: Path, seeds: Sequence[int]) -> None:

@@ -16,7 +16,7 @@ from fingerprinter.store.tables.schema import embedding
 Vector = npt.NDArray[np.float32]
 
 _STORED = np.dtype("<f4")
-_ROWS = 4096  # read at a time
+ROWS_PER_READ = 4096  # read at a time
 _ASKED = 1000  # ids in a statement: few enough parameters for SQLite
 
 
@@ -112,7 +112,7 @@ def _matrix(connection: Connection, model: str, column: Column[bytes]) -> Matrix
     width = _width(connection, model, column)
     matrix = Matrix(np.empty(count, np.int64), np.empty((count, width // 4), np.float32))
     statement = select(embedding.c.track_id, column).where(here).order_by(embedding.c.track_id)
-    result = connection.execute(statement, execution_options={"yield_per": _ROWS})
+    result = connection.execute(statement, execution_options={"yield_per": ROWS_PER_READ})
     start = 0
     for rows in result.partitions():
         end = start + len(rows)
