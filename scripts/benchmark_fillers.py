@@ -13,7 +13,6 @@ import hashlib
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -237,25 +236,18 @@ class Growth:
                 yield FoundFile(Path(f"/filler/{number}"), 0, 0), self._fillers.analysis(number)
 
     def _add(self, items: Sequence[Item]) -> Batch:
-        with cpu_time() as insert_s, self._database.begin() as connection:
+        times = [time.process_time()]
+        with self._database.begin() as connection:
             ingest(connection, DEFAULT, None, items)
-        with cpu_time() as merge_s:
-            merge_segments(self._database, DEFAULT)
+        times.append(time.process_time())
+        merge_segments(self._database, DEFAULT)
+        times.append(time.process_time())
         self._known.update(analysis.content_id for _, analysis in items)
         before = self._landmarks
         with self._database.connect() as connection:
             self._landmarks = PostingIndex(connection, DEFAULT).landmark_count
         added = self._landmarks - before
-        return Batch(len(self._known), self._landmarks, added, insert_s[0], merge_s[0])
-
-
-@contextmanager
-def cpu_time() -> Iterator[list[float]]:
-    """Gives a list that holds, afterwards, the processor seconds that the block took."""
-    spent: list[float] = []
-    started = time.process_time()
-    yield spent
-    spent.append(time.process_time() - started)
+        return Batch(len(self._known), self._landmarks, added, *np.diff(times).tolist())
 
 
 def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:

@@ -102,12 +102,13 @@ def _sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> S
 
 
 def _print_report(report: Report) -> None:
-    _print_conditions(report.conditions)
+    print_conditions(report.conditions)
     _print_reliability(report)
     _print_summary(report)
 
 
-def _print_conditions(rows: Sequence[ConditionResult]) -> None:
+def print_conditions(rows: Sequence[ConditionResult]) -> None:
+    """Prints a row for each condition."""
     titles = ("clips", "hits", "95 % interval", "placed", "repeats", "in tune", "false")
     columns = table_columns("condition", (*titles, "median", "p95"))
     print_table(columns, map(_condition_cells, rows))
