@@ -1,178 +1,29 @@
-"""How well the program works, measured on the user's own music."""
+"""The group of commands `evaluate`: how well the program works on the user's own music."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
 import typer
 
+from fingerprinter.cli.commands.evaluate_analysis import analysis
+from fingerprinter.cli.commands.evaluate_duplicates import duplicates
+from fingerprinter.cli.commands.evaluate_identify import identify
+from fingerprinter.cli.commands.evaluate_paths import paths
+from fingerprinter.cli.commands.evaluate_recommend import recommend
 from fingerprinter.cli.commands.evaluate_similarity import similarity
-from fingerprinter.cli.common.evaluation import percent, show_report
-from fingerprinter.cli.common.options import PLAIN, AsJson, MinConfidence
-from fingerprinter.cli.common.output import Column, emit, print_table
-from fingerprinter.cli.common.progress import counted, shown_progress
-from fingerprinter.library import MIN_CONFIDENCE, open_library
-
-if TYPE_CHECKING:
-    from fingerprinter.evaluation import Condition, ConditionResult, Rate, Report, Sounds
+from fingerprinter.cli.commands.evaluate_track_list import track_list
+from fingerprinter.cli.common.options import PLAIN
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="How well it works on your own music.",
+    help="Measure how well the program works on your own music.",
     **PLAIN,
 )
 
-
-@app.command()
-def identify(
-    ctx: typer.Context,
-    conditions: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="CONDITION",
-            help="Names, or how they begin: clean, ambience+0dB, speed-0.80-10s. Default: all.",
-            show_default=False,
-        ),
-    ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Sixteen conditions instead of all.")
-    ] = False,
-    clips: Annotated[int, typer.Option(min=1, metavar="N", help="Clips of each condition.")] = 50,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same clips.")] = 0,
-    source: Annotated[
-        list[Path] | None,
-        typer.Option("--from", metavar="PATH", help="Draw from these files and folders only."),
-    ] = None,
-    outside: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="PATH", help="Music that the library does not hold."),
-    ] = None,
-    ambience: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="PATH", help="Recordings of noise. Default: synthetic noise."),
-    ] = None,
-    speech: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="PATH", help="Recordings of voices. Default: synthetic voices."),
-    ] = None,
-    groups: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Files of the same recording: a group a line, tabs between."
-        ),
-    ] = None,
-    min_confidence: MinConfidence = MIN_CONFIDENCE,
-    as_json: AsJson = False,
-) -> None:
-    """Counts how many clips of the library's own music are named rightly.
-
-    Draws clips from the files, adds noise, rooms, telephone lines, other tempos and
-    pitches, and identifies them. Ctrl-C ends it early; what is done counts.
-
-    Example: fingerprinter evaluate identify --quick --outside ~/Other/Music
-    """
-    from fingerprinter.evaluation import Plan, evaluate_identify, read_groups
-
-    plan = Plan(
-        conditions=_selected(conditions, quick),
-        clips=clips,
-        seed=seed,
-        sounds=_sounds(ambience, speech),
-        sources=source or (),
-        outside=outside or (),
-        groups=read_groups(groups) if groups else (),
-        min_confidence=min_confidence,
-    )
-    with (
-        open_library(ctx.obj, create=False, read_only=True) as library,
-        shown_progress("drawing clips", counted("clips")) as on_progress,
-    ):
-        report = evaluate_identify(library, plan, on_progress)
-    done = f"the {len(report.trials)} clips that were done"
-    show_report(report, _print_report, done, as_json=as_json)
-
-
+app.command()(identify)
+app.command(name="track-list")(track_list)
+app.command()(duplicates)
 app.command()(similarity)
-
-
-def _selected(names: Sequence[str] | None, quick: bool) -> Sequence[Condition]:
-    from fingerprinter.evaluation import CONDITIONS, QUICK, select
-
-    among = QUICK if quick else CONDITIONS
-    return select(names, among) if names else among
-
-
-def _sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> Sounds:
-    from fingerprinter.evaluation import Sounds, folder_sound
-
-    named = {"ambience": ambience, "voice": speech}
-    return Sounds(**{name: folder_sound(paths) for name, paths in named.items() if paths})
-
-
-def _print_report(report: Report) -> None:
-    _print_conditions(report.conditions)
-    _print_reliability(report)
-    _print_summary(report)
-
-
-def _print_conditions(rows: Sequence[ConditionResult]) -> None:
-    titles = ("clips", "hits", "95 % interval", "placed", "repeats", "in tune", "false")
-    columns = [
-        Column("condition", folds=False),
-        *(Column(title, "right", folds=False) for title in (*titles, "median", "p95")),
-    ]
-    print_table(columns, map(_condition_cells, rows))
-
-
-def _condition_cells(row: ConditionResult) -> list[str]:
-    rate = row.false_answers if row.condition.outside else row.hits
-    counts = (row.placed, row.repeats, row.in_tune)
-    return [
-        row.condition.name,
-        str(row.clips),
-        "" if row.condition.outside else percent(row.hits.share),
-        _interval(rate),
-        *("" if row.condition.outside else str(each.count) for each in counts),
-        str(row.false_answers.count),
-        f"{1000 * row.median_s:.0f} ms",
-        f"{1000 * row.p95_s:.0f} ms",
-    ]
-
-
-def _interval(rate: Rate) -> str:
-    low, high = rate.interval
-    return f"{100 * low:.1f} - {100 * high:.1f}"
-
-
-def _print_reliability(report: Report) -> None:
-    if not report.reliability:
-        return
-    emit("\n")
-    titles = ("confidence", "answers", "mean", "right", "95 % interval")
-    rows = [
-        [
-            f"{each.low:g} - {each.high:g}",
-            str(each.right.total),
-            f"{each.mean_confidence:.4f}",
-            percent(each.right.share),
-            _interval(each.right),
-        ]
-        for each in report.reliability
-    ]
-    print_table([Column(title, "right", folds=False) for title in titles], rows)
-
-
-def _print_summary(report: Report) -> None:
-    recall, outside, origin = report.mean_recall, report.outside_answered, report.provenance
-    if recall is not None:
-        emit(f"\nmean of the conditions: {100 * recall:.1f} % hits\n")
-    if outside.total:
-        emit(f"outside music answered: {outside.count} of {outside.total} clips\n")
-    emit(
-        f"seed {report.seed}, parameters {origin.params_id}, music {origin.corpus}"
-        f" ({origin.tracks} tracks), {origin.commit or origin.version},"
-        f" {origin.machine.cpu} ({origin.machine.cores} cores)\n"
-    )
+app.command()(recommend)
+app.command()(paths)
+app.command()(analysis)

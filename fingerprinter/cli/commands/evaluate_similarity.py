@@ -1,16 +1,23 @@
-"""How well likeness is told, measured on the user's own music."""
+"""`evaluate similarity`: whether tracks that belong together are found together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fingerprinter.cli.common.evaluation import percent, show_report
+from fingerprinter.cli.common.evaluation import (
+    Groups,
+    OutputFile,
+    Seed,
+    Sources,
+    percent,
+    show_report,
+    table_columns,
+)
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import Column, emit, print_table
+from fingerprinter.cli.common.output import emit, print_table
 from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.library import open_library
 
@@ -21,26 +28,19 @@ if TYPE_CHECKING:
 def similarity(
     ctx: typer.Context,
     tracks: Annotated[int, typer.Option(min=2, metavar="N", help="Tracks to draw.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same tracks.")] = 0,
+    seed: Seed = 0,
     k: Annotated[int, typer.Option("-k", min=1, help="Neighbours to look at.")] = 5,
-    source: Annotated[
-        list[Path] | None,
-        typer.Option("--from", metavar="PATH", help="Draw from these files and folders only."),
-    ] = None,
-    groups: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Files of the same recording: a group a line, tabs between."
-        ),
-    ] = None,
+    source: Sources = None,
+    groups: Groups = None,
     as_json: AsJson = False,
+    output: OutputFile = None,
 ) -> None:
-    """Measures whether tracks that belong together are found together.
+    """Measure whether tracks that belong together are found together.
 
-    Hears the halves of tracks apart: is the other half found among those of all? And are the
-    neighbours of a track of its artist, album, genre, does every track turn up? Beside the
-    library's own way: chance, MFCC statistics, the network musicnn alone. Ctrl-C ends the
-    hearing early; what was heard counts.
+    Embeds the two halves of each track separately. Is the other half found among the halves of all
+    tracks? Do the nearest neighbours of a track share its artist, album and genre, and does every
+    track appear in some list? Compares the library with chance, MFCC statistics and the network
+    musicnn alone. Ctrl-C ends it early; the tracks that are done count.
 
     Example: fingerprinter evaluate similarity --tracks 100
     """
@@ -55,11 +55,11 @@ def similarity(
     )
     with (
         open_library(ctx.obj, create=False, read_only=True) as library,
-        shown_progress("hearing tracks", counted("tracks")) as on_progress,
+        shown_progress("embedding tracks", counted("tracks")) as on_progress,
     ):
         report = evaluate_similarity(library, plan, on_progress)
-    done = f"the {report.drawn} tracks that were heard"
-    show_report(report, _print_report, done, as_json=as_json)
+    done = f"the {report.drawn} tracks that were embedded"
+    show_report(report, _print_report, done, as_json=as_json, output=output)
 
 
 def _print_report(report: SimilarityReport) -> None:
@@ -69,20 +69,13 @@ def _print_report(report: SimilarityReport) -> None:
     _print_summary(report)
 
 
-def _columns(titles: Sequence[str]) -> list[Column]:
-    return [
-        Column("system", folds=False),
-        *(Column(title, "right", folds=False) for title in titles),
-    ]
-
-
 def _print_found(systems: Sequence[SystemResult]) -> None:
     rows = [
         [each.name, *_cells(each.other_half_first), *_cells(each.reciprocal_rank)]
         for each in systems
     ]
     titles = ("other half first", "95 % interval", "reciprocal rank", "95 % interval")
-    print_table(_columns(titles), rows)
+    print_table(table_columns("system", titles), rows)
 
 
 def _print_shares(report: SimilarityReport) -> None:
@@ -99,7 +92,7 @@ def _print_shares(report: SimilarityReport) -> None:
         ]
         for each in report.systems
     ]
-    print_table(_columns(titles), rows)
+    print_table(table_columns("system", titles), rows)
     first = report.systems[0]
     asked = (first.artist, first.artist_elsewhere, first.album, first.genre, first.genre_of_others)
     emit(f"queries that have such a neighbour: {', '.join(str(each.total) for each in asked)}\n")
@@ -117,7 +110,7 @@ def _print_hubs(systems: Sequence[SystemResult]) -> None:
         ]
         for each in systems
     ]
-    print_table(_columns(("skew", "largest hub", "orphans", "coverage")), rows)
+    print_table(table_columns("system", ("skew", "largest hub", "orphans", "coverage")), rows)
 
 
 def _print_summary(report: SimilarityReport) -> None:
