@@ -133,7 +133,7 @@ def latency(library: Library, clips: Sequence[Clip], every: bool) -> Report:
     for clip in clips:
         for _ in range(2):
             started = time.perf_counter(), time.process_time()
-            matches = library.identify((clip.samples, SR), every=every)
+            matches = library.identify((clip.samples, SR), all_matches=every)
             spent = time.perf_counter() - started[0], time.process_time() - started[1]
         clock.append(spent[0])
         cpu.append(spent[1])
@@ -152,7 +152,7 @@ def cold_latency(path: str, clip: Clip, every: bool) -> float:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     started = time.perf_counter()
     with open_library(path, read_only=True) as library:
-        library.identify((clip.samples, SR), every=every)
+        library.identify((clip.samples, SR), all_matches=every)
         return time.perf_counter() - started
 
 
@@ -259,7 +259,7 @@ def measure_vectors(maker: VectorMaker, n: int) -> Report:
 def exact_search(index: VectorIndex, rows: Floats, queries: Floats) -> npt.NDArray[np.int64]:
     """The first K rows of each query, by all comparisons at full precision."""
     space = index.space
-    asked = np.stack([space.question(unit) for unit in space.standardise(queries)])
+    asked = np.stack([space.query_vector(unit) for unit in space.standardise(queries)])
     best_ids = np.empty((len(asked), 0), np.int64)
     best = np.empty((len(asked), 0), np.float32)
     for start in range(0, len(rows), PORTION):
