@@ -32,7 +32,7 @@ _N_FFT, _HOP_LENGTH = 2048, 512
 _MEDIAN_LENGTH = 31  # 0.36 s in time, 667 Hz in frequency
 _ITERATIONS = 100
 _ACTIVATION_ITERATIONS = 40  # with known templates
-_LEAST = np.float32(1e-6)
+_EPSILON = np.float32(1e-6)
 
 
 def harmonic_percussive(magnitude: Floats) -> Floats:
@@ -80,7 +80,7 @@ def learn_templates(magnitude: Floats, count: int, rng: np.random.Generator) -> 
         random_state=int(rng.integers(1 << 31)),
     )
     activations = model.fit_transform(magnitude.T)
-    templates = np.maximum(model.components_, _LEAST)
+    templates = np.maximum(model.components_, _EPSILON)
     sums = templates.sum(axis=1)
     order = np.argsort(-activations.sum(axis=0) * sums)
     return (templates / sums[:, np.newaxis])[order].astype(np.float32)
@@ -107,7 +107,7 @@ def component_masks(templates: Floats) -> Masks:
             max_iter=_ACTIVATION_ITERATIONS,
             tol=0,
         )
-        parts = templates[:, :, np.newaxis] * activations.T[:, np.newaxis] + _LEAST
+        parts = templates[:, :, np.newaxis] * activations.T[:, np.newaxis] + _EPSILON
         return parts / parts.sum(axis=0)
 
     return masks
