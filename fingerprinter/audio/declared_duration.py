@@ -66,7 +66,7 @@ class DeclaredDuration:
 
 
 def read_head(file: BinaryIO) -> Head:
-    """Read from a file what its declared duration depends on; the position is undefined after."""
+    """Read the parts of a file that its declared duration depends on; moves its position."""
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     start = file.read(_ID3V2_HEADER_BYTES)

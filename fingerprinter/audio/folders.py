@@ -36,7 +36,7 @@ def find_audio(
 ) -> Iterator[Path]:
     """Yield the audio files that a list of files and folders names.
 
-    A file in the list is yielded whatever its suffix. A folder is searched with all folders below
+    A file in the list is yielded with any suffix. A folder is searched with all folders below
     it, sorted by name, for files with a suffix in ``AUDIO_SUFFIXES``. Hidden entries are skipped,
     and a folder that several links lead to is entered once.
 

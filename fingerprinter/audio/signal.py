@@ -144,15 +144,13 @@ def resample(chunks: Iterable[Chunk], sr: int) -> Iterator[Mono]:
     (n,) float32 array
     """
     for rate, run in groupby(chunks, key=lambda chunk: chunk.sr):
-        pieces = (chunk.samples for chunk in run)
-        yield from pieces if rate == sr else _resample_run(pieces, rate, sr)
-
-
-def _resample_run(pieces: Iterable[Mono], rate: int, sr: int) -> Iterator[Mono]:
-    resampler = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality="HQ")
-    for samples in pieces:
-        yield resampler.resample_chunk(samples)
-    yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+        if rate == sr:
+            yield from (chunk.samples for chunk in run)
+            continue
+        resampler = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality="HQ")
+        for chunk in run:
+            yield resampler.resample_chunk(chunk.samples)
+        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def equal_blocks(pieces: Iterable[Mono], size: int) -> Iterator[Mono]:

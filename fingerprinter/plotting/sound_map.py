@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
 
 _SIZE = (10.0, 8.0)  # inches
 _NAME_BOX = {"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.8, "linewidth": 0}
@@ -24,7 +25,6 @@ _LINE_FROM = 0.06  # a name this far from its cluster gets a line to it, in unit
 _MARGIN = 3  # pixels between names
 
 Floats = npt.NDArray[np.float64]
-Box = tuple[float, float, float, float]  # left, bottom, right, top in pixels
 
 
 def draw_map(sound_map: SoundMap) -> Figure:
@@ -48,7 +48,14 @@ def draw_map(sound_map: SoundMap) -> Figure:
     axes.set_aspect("equal")
     axes.set_axis_off()
     colors = _colors(len(sound_map.clusters))
-    _draw_dots(axes, sound_map, colors)
+    axes.scatter(
+        sound_map.places[:, 0],
+        sound_map.places[:, 1],
+        s=float(np.clip(16_000 / max(len(sound_map.ids), 1), 1.5, 44)),  # square points
+        c=[colors[label] for label in sound_map.labels],
+        alpha=0.75,
+        linewidths=0,
+    )
     put_heading(figure, f"{len(sound_map.ids):,} tracks by their sound")
     axes.margins(0.08)
     _draw_names(figure, axes, sound_map, colors)
@@ -65,25 +72,14 @@ def _colors(count: int) -> list[tuple[float, float, float]]:
     ]
 
 
-def _draw_dots(axes: Axes, sound_map: SoundMap, colors: list[tuple[float, float, float]]) -> None:
-    area = float(np.clip(16_000 / max(len(sound_map.ids), 1), 1.5, 44))  # square points
-    axes.scatter(
-        sound_map.places[:, 0],
-        sound_map.places[:, 1],
-        s=area,
-        c=[colors[label] for label in sound_map.labels],
-        alpha=0.75,
-        linewidths=0,
-    )
-
-
 def _draw_names(
     figure: Figure, axes: Axes, sound_map: SoundMap, colors: list[tuple[float, float, float]]
 ) -> None:
     """Write the names, largest cluster first, each as near to its middle as others leave room."""
-    taken: list[Box] = []
+    occupied: list[Bbox] = []
     figure.draw_without_rendering()
     for cluster in sound_map.clusters:
+        red, green, blue = (0.6 * part for part in colors[cluster.id])  # darker than its dots
         middle = np.median(sound_map.places[sound_map.labels == cluster.id], axis=0).astype(float)
         name = axes.text(
             float(middle[0]),
@@ -93,29 +89,24 @@ def _draw_names(
             va="center",
             fontsize=SMALL,
             weight="bold",
-            color=_darker(colors[cluster.id]),
+            color=(red, green, blue),
             bbox=_NAME_BOX,
             parse_math=False,
         )
-        place = _put_at_free_place(name, middle, taken)
+        place = _put_at_free_place(name, middle, occupied)
         if np.hypot(*(place - middle)) > _LINE_FROM:
             axes.plot(*np.stack([middle, place], axis=1), color=GREY, linewidth=0.6, zorder=1)
 
 
-def _put_at_free_place(name: Text, middle: Floats, taken: list[Box]) -> Floats:
+def _put_at_free_place(name: Text, middle: Floats, occupied: list[Bbox]) -> Floats:
     """Move a name to the free place nearest to its middle, and return that place."""
     for place in _places_around(middle):
         name.set_position((float(place[0]), float(place[1])))
-        box = _box(name)
-        if not any(_overlap(box, other) for other in taken):
+        box = name.get_window_extent().padded(_MARGIN)
+        if not any(box.overlaps(other) for other in occupied):
             break
-    taken.append(box)
+    occupied.append(box)
     return place
-
-
-def _box(name: Text) -> Box:
-    extent = name.get_window_extent()
-    return extent.x0 - _MARGIN, extent.y0 - _MARGIN, extent.x1 + _MARGIN, extent.y1 + _MARGIN
 
 
 def _places_around(middle: Floats) -> Floats:
@@ -124,12 +115,3 @@ def _places_around(middle: Floats) -> Floats:
     angle = 2 * np.pi * np.arange(_DIRECTIONS)[:, np.newaxis] / _DIRECTIONS
     ring = np.stack([np.sin(angle), np.cos(angle)], axis=-1)[:, 0]
     return np.concatenate([middle[np.newaxis], (middle + radius * ring).reshape(-1, 2)])
-
-
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _darker(color: tuple[float, float, float]) -> tuple[float, float, float]:
-    red, green, blue = (0.6 * part for part in color)
-    return red, green, blue

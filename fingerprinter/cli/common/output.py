@@ -50,7 +50,7 @@ class Column:
 
 
 def prepare_streams() -> None:
-    """Make the standard streams safe to write to, whatever state the caller left them in."""
+    """Make the standard streams safe to write to, even if the caller has closed them."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, _null_stream())
