@@ -1,4 +1,4 @@
-"""Indexing by a Dask cluster of processes: what dies, what is not seen, and the same library."""
+"""Indexing on a Dask cluster: dying workers, unseen files, and the same library as without."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PIECES = 6
 
 @pytest.fixture(params=["sqlite"])
 def dialect(request: pytest.FixtureRequest) -> str:
-    """The database is reached from here only: one will do."""
+    """One database is enough, because only this process reaches it."""
     return str(request.param)
 
 
@@ -52,7 +52,7 @@ def music(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def pipe(tmp_path: Path) -> Path:
-    """A file that keeps whoever analyses it waiting."""
+    """A file on which its worker waits."""
     path = tmp_path / "pipe.flac"
     os.mkfifo(path)
     return path
@@ -60,7 +60,7 @@ def pipe(tmp_path: Path) -> Path:
 
 @contextmanager
 def released(pipe: Path) -> Iterator[None]:
-    """After the block nobody waits for the pipe, whatever became of the test."""
+    """After the block, no process waits for the pipe, even if the test failed."""
     try:
         yield
     finally:
@@ -70,8 +70,8 @@ def released(pipe: Path) -> Iterator[None]:
             os.close(both)
 
 
-def kill_the_busy(cluster: LocalCluster) -> None:
-    """Kills the worker that is at work, with its own processes, once only one is."""
+def kill_busy_worker(cluster: LocalCluster) -> None:
+    """Wait until only one worker is busy, and kill it with its own processes."""
     with Client(cluster, set_as_default=False) as client:
         busy = until(lambda: _only([w for w, tasks in client.processing().items() if tasks]))
         worker = psutil.Process(client.run(os.getpid, workers=[busy])[busy])
@@ -85,7 +85,7 @@ def _only(workers: list[str]) -> str | None:
 
 
 def content(url: str) -> list[tuple[str, str | None, bytes | None]]:
-    """What a library knows of each track, in its order."""
+    """Content id, path and peaks of each track, in the order of the library."""
     with open_library(url) as library, Database.open(url) as database:
         with database.connect() as connection:
             peaks = dict(constellations.iterate(connection))
@@ -100,7 +100,7 @@ def index(url: str, paths: list[Path], **options: Any) -> Any:
 def test_a_killed_worker_costs_nothing_but_time(
     cluster: LocalCluster, library_url: str, music: list[Path], pipe: Path, tmp_path: Path
 ) -> None:
-    """The file that it was at is done by another: the library is that of one machine."""
+    """Another worker takes over its file, and the library is that of one machine."""
     paths = [*music[:3], pipe, *music[3:5]]
     seen: list[int] = []
     with ThreadPoolExecutor(1) as pool, released(pipe):
@@ -112,8 +112,8 @@ def test_a_killed_worker_costs_nothing_but_time(
             on_progress=lambda now: seen.append(now.done),
         )
         writer = until(lambda: opened(pipe))
-        music[5].replace(pipe)  # whoever opens it from now on finds a piece
-        kill_the_busy(cluster)
+        music[5].replace(pipe)  # the next worker that opens it finds a piece
+        kill_busy_worker(cluster)
         os.close(writer)
         report = run.result(DEADLINE_S)
         assert (report.indexed, report.failed) == (6, 0)
@@ -123,7 +123,7 @@ def test_a_killed_worker_costs_nothing_but_time(
         assert content(library_url) == content(alone)
 
 
-def test_a_file_that_kills_twice_is_given_up(
+def test_a_file_that_kills_workers_twice_is_given_up(
     cluster: LocalCluster,
     library_url: str,
     music: list[Path],
@@ -137,7 +137,7 @@ def test_a_file_that_kills_twice_is_given_up(
         )
         for _ in range(2):  # a writer closed at once would be the end of a file for the next
             writers.callback(os.close, until(lambda: opened(pipe)))
-            kill_the_busy(cluster)
+            kill_busy_worker(cluster)
         report = run.result(DEADLINE_S)
     assert (report.indexed, report.failed) == (2, 1)
     assert report.problems[0].message == f"{pipe}: workers died with it, again and again"
@@ -147,7 +147,7 @@ def found(path: Path) -> FoundFile:
     return FoundFile(path, 0, 0)
 
 
-def analysed(cluster: LocalCluster, paths: list[Path]) -> list[Any]:
+def extract_on(cluster: LocalCluster, paths: list[Path]) -> list[Any]:
     task = ExtractJob(DEFAULT, embeddings=False, known=frozenset())
     files = [found(path) for path in paths]
     return [reply for _, reply in run_on_dask(files, task, cluster.scheduler_address)]
@@ -155,7 +155,7 @@ def analysed(cluster: LocalCluster, paths: list[Path]) -> list[Any]:
 
 def test_files_that_workers_do_not_see(cluster: LocalCluster, music: list[Path]) -> None:
     lacking = music[0].with_name("not here.flac")
-    _, problem, broken = analysed(cluster, [music[0], lacking, Path(__file__)])
+    _, problem, broken = extract_on(cluster, [music[0], lacking, Path(__file__)])
     assert isinstance(problem, AudioError)
     assert str(problem).startswith(f"{lacking}: no such file on the worker tcp://127.0.0.1:")
     assert str(problem).endswith("under the same path as here: mount it there")
@@ -163,7 +163,7 @@ def test_files_that_workers_do_not_see(cluster: LocalCluster, music: list[Path])
     with pytest.raises(
         ClusterError, match=r"the worker tcp://.* does not see .*; the workers need"
     ):
-        analysed(cluster, [lacking, music[0]])
+        extract_on(cluster, [lacking, music[0]])
 
 
 def test_nothing_to_do_needs_no_cluster() -> None:
@@ -176,15 +176,15 @@ def test_other_versions_are_refused(
 ) -> None:
     monkeypatch.setattr(cluster_module.metadata, "version", lambda _: "9.9")
     with pytest.raises(ClusterError, match=r"has fingerprinter [0-9.]+; install 9\.9 there"):
-        analysed(cluster, music)
+        extract_on(cluster, music)
 
 
-def test_jobs_are_not_the_schedulers(library_url: str, music: list[Path]) -> None:
+def test_jobs_and_scheduler_exclude_each_other(library_url: str, music: list[Path]) -> None:
     with pytest.raises(UsageError, match="jobs counts processes here"):
         index(library_url, music, jobs=2, scheduler="tcp://localhost:1")
 
 
-def test_no_scheduler_no_workers(
+def test_no_scheduler_and_no_workers(
     library_url: str, music: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_module, "CONNECT_S", 0.5)
@@ -200,7 +200,7 @@ def test_no_scheduler_no_workers(
 def test_a_scheduler_that_goes_away(
     library_url: str, music: list[Path], pipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was analysed is kept."""
+    """Results that came back before are kept."""
     monkeypatch.setattr(cluster_module, "CONNECT_S", 4)
     seen: list[int] = []
     with ThreadPoolExecutor(1) as pool, released(pipe):

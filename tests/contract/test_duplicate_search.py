@@ -1,9 +1,8 @@
-"""Duplicates on both databases: copies, edits, parts and mixes of music made from seeds."""
+"""Duplicate search on all databases: copies, edits, parts and mixes of synthetic music."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +10,14 @@ import numpy.typing as npt
 import pytest
 import soundfile
 import soxr
+from in_process import extract_in_process
 from sqlalchemy import select, update
 from synthetic import SR, play
 
 from fingerprinter import open_library
-from fingerprinter.errors import AudioError
 from fingerprinter.library import Library
 from fingerprinter.library.duplicates.search import SearchProgress
-from fingerprinter.library.indexing import indexer, workers
-from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
-from fingerprinter.library.indexing.ingest import FoundFile
-from fingerprinter.library.indexing.workers import ExtractJob
+from fingerprinter.library.indexing import indexer
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.tables import schema
 from fingerprinter.types import DuplicateGroup, Track
@@ -33,23 +29,10 @@ Fill = Callable[[Pieces], Library]
 PIECE_S = 30
 
 
-def analysed_here(
-    files: Sequence[FoundFile], task: ExtractJob, jobs: int
-) -> Iterator[tuple[FoundFile, ExtractedTrack | AudioError]]:
-    """What the workers do, in this process: they take a second to start."""
-    for file in files:
-        yield (
-            file,
-            workers.result_or_error(
-                partial(extract_track, params=task.params, model=None, known=task.known), file.path
-            ),
-        )
-
-
 @pytest.fixture
 def fill(library_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fill]:
-    """Indexes pieces in the order given; the library is closed at the end."""
-    monkeypatch.setattr(indexer, "run_in_order", analysed_here)
+    """Return a function that indexes pieces in order and returns the library."""
+    monkeypatch.setattr(indexer, "run_in_order", extract_in_process)
     with open_library(library_url) as library:
 
         def filled(pieces: Pieces) -> Library:
@@ -83,7 +66,7 @@ def others(*seeds: int) -> Pieces:
     return {f"other{seed}": piece(seed) for seed in seeds}
 
 
-def test_copies_are_one_group_and_other_music_none(fill: Fill) -> None:
+def test_copies_form_one_group_and_other_music_none(fill: Fill) -> None:
     noise = np.random.default_rng(0).standard_normal(len(piece(1))).astype(np.float32)
     narrow = soxr.resample(soxr.resample(piece(1), SR, 8000), 8000, SR)
     library = fill(
@@ -106,20 +89,20 @@ def test_copies_are_one_group_and_other_music_none(fill: Fill) -> None:
         assert 0.9 <= row.confidence < 1
 
 
-def test_edits_are_the_same_and_say_where_they_lie(fill: Fill) -> None:
+def test_edits_are_copies_with_one_passage_per_part(fill: Fill) -> None:
     cut = np.concatenate([piece(1, 0, 12), piece(1, 15)])
     (group,) = fill({"whole": piece(1), **others(3), "cut": cut}).duplicates().groups
     assert names(group) == ("same", "whole", "cut")
     whole, cut_one = group.tracks
     assert [(row.a, row.b) for row in group.evidence] == [(whole.id, cut_one.id)] * 2
-    before, behind = group.evidence
-    assert (before.offset_s, behind.offset_s) == pytest.approx((0, 3), abs=0.05)
-    assert before.start_s == pytest.approx(0, abs=1)
-    assert before.start_s + before.overlap_s == pytest.approx(12, abs=1)
-    assert behind.start_s == pytest.approx(15, abs=1)
+    first, second = group.evidence
+    assert (first.offset_s, second.offset_s) == pytest.approx((0, 3), abs=0.05)
+    assert first.start_s == pytest.approx(0, abs=1)
+    assert first.start_s + first.overlap_s == pytest.approx(12, abs=1)
+    assert second.start_s == pytest.approx(15, abs=1)
 
 
-def test_a_part_is_no_copy(fill: Fill) -> None:
+def test_a_part_is_a_pair_and_no_copy(fill: Fill) -> None:
     (group,) = (
         fill({"part": piece(1, 10.2, 20), **others(3), "whole": piece(1)}).duplicates().groups
     )
@@ -139,17 +122,17 @@ def test_a_mix_joins_nothing(fill: Fill) -> None:
     ]
 
 
-def test_two_tracks_that_share_less_than_most_are_neither(fill: Fill) -> None:
+def test_tracks_that_share_less_than_most_are_no_pair(fill: Fill) -> None:
     ends_with_half = np.concatenate([piece(1), piece(2, 0, 20)])
     assert found(fill({"mix": ends_with_half, "second": piece(2), **others(3)})) == []
 
 
-def test_versions_are_other_recordings(fill: Fill) -> None:
+def test_versions_are_different_recordings(fill: Fill) -> None:
     library = fill({name: piece(1) + piece(seed) for name, seed in [("a", 2), ("b", 3), ("c", 4)]})
     assert found(library) == []
 
 
-def test_a_common_jingle_is_no_recording(fill: Fill) -> None:
+def test_a_shared_jingle_is_no_duplicate(fill: Fill) -> None:
     jingle = piece(1, 0, 6)
     library = fill(
         {f"show{seed}": np.concatenate([jingle, piece(seed, 0, 24)]) for seed in (2, 3, 4)}
@@ -157,7 +140,7 @@ def test_a_common_jingle_is_no_recording(fill: Fill) -> None:
     assert found(library) == []
 
 
-def test_other_speeds_are_the_same(fill: Fill) -> None:
+def test_a_copy_at_another_speed_is_found(fill: Fill) -> None:
     library = fill({"record": piece(1), "fast": play(1, PIECE_S, 1.03, 1.03), **others(3)})
     (group,) = library.duplicates().groups
     assert names(group) == ("same", "record", "fast")
@@ -186,7 +169,7 @@ def test_a_damaged_track_is_named_and_left_out(fill: Fill, library_url: str) -> 
     assert "remove the track and index it again" in problem.message
 
 
-def test_a_library_of_damaged_tracks_is_searched_to_the_end(fill: Fill, library_url: str) -> None:
+def test_a_library_with_only_damaged_tracks_is_searched(fill: Fill, library_url: str) -> None:
     library = fill({"one": piece(1)})
     damage_peaks(library_url, named(library, "one").id)
     report = library.duplicates()
@@ -194,7 +177,7 @@ def test_a_library_of_damaged_tracks_is_searched_to_the_end(fill: Fill, library_
 
 
 def damage_peaks(url: str, track_id: int) -> None:
-    """Flips a bit in the peaks of a track."""
+    """Flip a bit in the peaks of a track."""
     table = schema.constellation
     mine = table.c.track_id == track_id
     with Database.open(url) as database, database.begin() as connection:
@@ -219,12 +202,12 @@ def test_progress_counts_every_track(fill: Fill) -> None:
     assert seen == [SearchProgress(3, 3)]
 
 
-def test_an_empty_library_has_none(fill: Fill) -> None:
+def test_an_empty_library_has_no_duplicates(fill: Fill) -> None:
     report = fill({}).duplicates()
     assert (report.groups, report.problems) == ((), ())
 
 
-def test_the_least_confidence_counts(fill: Fill) -> None:
+def test_the_minimum_confidence_is_inclusive(fill: Fill) -> None:
     library = fill({"one": piece(1), "part": piece(1, 4, 13)})
     (group,) = library.duplicates(min_confidence=0.5).groups
     certain = group.evidence[0].confidence

@@ -1,4 +1,4 @@
-"""The use cases on both databases, with music made from seeds."""
+"""The operations of `Library` on all databases, with synthetic music."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 
 import mutagen
@@ -16,12 +15,12 @@ import numpy.typing as npt
 import pytest
 import soundfile
 from conftest import LIBRARIES
+from in_process import extract_in_process, load_model_once
 from sqlalchemy import select, text, update
 from synthetic import SR, play
 
 from fingerprinter import open_library
 from fingerprinter.core.fingerprint.params import COMPACT, DEFAULT
-from fingerprinter.embedding import load_model
 from fingerprinter.errors import (
     AudioError,
     CorruptionError,
@@ -33,8 +32,8 @@ from fingerprinter.errors import (
 from fingerprinter.library import Library, opening
 from fingerprinter.library import library as library_module
 from fingerprinter.library.base.progress import Progress
-from fingerprinter.library.indexing import indexer, workers
-from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
+from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.extract import ExtractedTrack
 from fingerprinter.library.indexing.ingest import FoundFile
 from fingerprinter.library.indexing.workers import ExtractJob
 from fingerprinter.store.engine.database import Database
@@ -45,22 +44,6 @@ from fingerprinter.types import IndexReport
 
 PIECES = 4
 PIECE_S = 6
-
-load_once = cache(load_model)
-
-
-def analysed_here(
-    files: Sequence[FoundFile], task: ExtractJob, jobs: int
-) -> Iterator[tuple[FoundFile, ExtractedTrack | AudioError]]:
-    """What the workers do, in this process: they take a second to start (see test_worker.py)."""
-    model = load_once() if task.embeddings else None
-    for file in files:
-        yield (
-            file,
-            workers.result_or_error(
-                lambda path: extract_track(path, task.params, model, task.known), file.path
-            ),
-        )
 
 
 @pytest.fixture(params=LIBRARIES)
@@ -80,13 +63,13 @@ def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def music(pieces: Path, tmp_path: Path) -> Path:
-    """The same in a folder of the test's own."""
+    """The same files in a folder that the test may change."""
     return Path(shutil.copytree(pieces, tmp_path / "music"))
 
 
 @pytest.fixture
 def library(library_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
-    monkeypatch.setattr(indexer, "run_in_order", analysed_here)
+    monkeypatch.setattr(indexer, "run_in_order", extract_in_process)
     monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path / "cache"))
     with open_library(library_url) as library:
         yield library
@@ -111,14 +94,14 @@ def clip(seed: int) -> tuple[npt.NDArray[np.float32], int]:
     return play(seed, PIECE_S)[2 * SR : 4 * SR], SR
 
 
-def heard(library: Library, *seeds: int) -> list[str | None]:
-    """The titles found for a clip of each piece; None where there is no answer."""
+def identified(library: Library, *seeds: int) -> list[str | None]:
+    """The title that a clip of each piece is identified as, or None."""
     answers = [library.identify(clip(seed)) for seed in seeds]
     return [matches[0].track.title if matches else None for matches in answers]
 
 
 def damage(url: str, table: str) -> int:
-    """Flips a bit in the first row of packed data of a table; the row's key."""
+    """Flip a bit in the first row of packed data of a table, and return the key of the row."""
     rows = schema.metadata.tables[table]
     key = next(iter(rows.primary_key))
     with Database.open(url) as database, database.begin() as connection:
@@ -137,7 +120,7 @@ def test_indexed_music_is_identified(library: Library, music: Path) -> None:
         assert match.track.path == str(music / f"{seed}.flac")
         assert match.offset_s == pytest.approx(2, abs=0.05)
         assert (match.tempo, match.pitch) == (1, 1)
-    assert heard(library, 100) == [None]
+    assert identified(library, 100) == [None]
 
 
 def test_the_examples_in_the_documentation(library: Library, music: Path) -> None:
@@ -154,15 +137,15 @@ def test_threads_share_one_library(library: Library, music: Path) -> None:
     """All threads see each change."""
     index(library, music)
     with ThreadPoolExecutor(4) as pool:
-        assert [*pool.map(lambda seed: heard(library, seed), range(PIECES))] == [
+        assert [*pool.map(lambda seed: identified(library, seed), range(PIECES))] == [
             [f"Piece {seed}"] for seed in range(PIECES)
         ]
         library.remove([music / "1.flac"])
-        found = [*pool.map(lambda seed: heard(library, seed), [0, 1] * 4)]
+        found = [*pool.map(lambda seed: identified(library, seed), [0, 1] * 4)]
     assert found == [["Piece 0"], [None]] * 4
 
 
-def test_it_says_what_it_holds(library: Library, music: Path) -> None:
+def test_stats_count_tracks_and_landmarks(library: Library, music: Path) -> None:
     index(library, music)
     stats = library.stats()
     assert (stats.tracks, stats.files, stats.embeddings, stats.segments) == (PIECES, PIECES, 0, 1)
@@ -176,9 +159,7 @@ def test_it_says_what_it_holds(library: Library, music: Path) -> None:
     assert library.files(held[1]) == [str(music / "1.flac")]
 
 
-def test_it_says_what_its_parts_take(
-    library: Library, music: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disk_use_adds_up(library: Library, music: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index(library, music)
     stats, disk = library.stats(), library.disk_use()
     assert disk.parts is not None
@@ -199,7 +180,7 @@ def test_it_says_what_its_parts_take(
         assert (without.disk_bytes, without.parts) == (disk.disk_bytes, None)
 
 
-def test_every_table_is_of_a_part() -> None:
+def test_every_table_belongs_to_a_part() -> None:
     tables = {table.name for table in schema.metadata.sorted_tables}
     assert tables - sizes._PART_OF.keys() == {"setting"}
 
@@ -220,7 +201,7 @@ def test_unchanged_and_touched_files_are_skipped(library: Library, music: Path) 
     assert done(index(library, music)) == (0, 0, PIECES, 0)
 
 
-def test_a_retagged_file_is_not_listened_to_again(library: Library, music: Path) -> None:
+def test_a_retagged_file_is_not_analyzed_again(library: Library, music: Path) -> None:
     index(library, music)
     before = library.track(music / "2.flac")
     tag(music / "2.flac", "Another title")
@@ -228,10 +209,10 @@ def test_a_retagged_file_is_not_listened_to_again(library: Library, music: Path)
     assert (done(report), report.audio_s) == ((0, 1, PIECES - 1, 0), 0)
     after = library.track(music / "2.flac")
     assert (after.id, after.added_at, after.title) == (before.id, before.added_at, "Another title")
-    assert heard(library, 2) == ["Another title"]
+    assert identified(library, 2) == ["Another title"]
 
 
-def test_a_moved_file_is_not_listened_to_again(library: Library, music: Path) -> None:
+def test_a_moved_file_is_not_analyzed_again(library: Library, music: Path) -> None:
     index(library, music)
     before = library.track(music / "2.flac")
     (music / "2.flac").rename(music / "moved.flac")
@@ -249,7 +230,7 @@ def test_files_that_swap_their_names_keep_their_tracks(library: Library, music: 
     report = index(library, music)
     assert (done(report), report.audio_s) == ((0, 2, PIECES - 2, 0), 0)
     assert [library.track(music / f"{seed}.flac").id for seed in (1, 0)] == ids
-    assert heard(library, 0, 1) == ["Piece 0", "Piece 1"]
+    assert identified(library, 0, 1) == ["Piece 0", "Piece 1"]
 
 
 def test_a_file_with_other_sound_replaces_its_track(library: Library, music: Path) -> None:
@@ -260,7 +241,7 @@ def test_a_file_with_other_sound_replaces_its_track(library: Library, music: Pat
     report = index(library, music)
     assert done(report) == (0, 1, PIECES - 1, 0)
     assert report.audio_s == pytest.approx(PIECE_S)
-    assert heard(library, 2, 50) == [None, "New sound"]
+    assert identified(library, 2, 50) == [None, "New sound"]
     with pytest.raises(UnknownTrackError, match=f"no track {before.id}"):
         library.track(before)
 
@@ -288,11 +269,11 @@ def test_only_pruning_forgets_files_that_are_gone(library: Library, music: Path)
     assert index(library, music).removed == 0
     assert index(library, music, prune=True).removed == 1
     assert library.files(music / "copy.flac") == [str(music / "copy.flac")]
-    assert heard(library, 0, 1) == ["Piece 0", None]
+    assert identified(library, 0, 1) == ["Piece 0", None]
 
 
 def test_a_folder_that_is_gone_is_not_pruned(library: Library, music: Path) -> None:
-    """It may be on a disk that is not there today."""
+    """It may be on a disk that is not mounted."""
     index(library, music)
     music.rename(music.parent / "elsewhere")
     report = index(library, music, prune=True)
@@ -303,10 +284,10 @@ def test_a_folder_that_is_gone_is_not_pruned(library: Library, music: Path) -> N
 def test_a_removed_track_is_not_identified(library: Library, music: Path) -> None:
     index(library, music)
     (removed,) = library.remove([music / "1.flac"])
-    assert heard(library, 0, 1) == ["Piece 0", None]
+    assert identified(library, 0, 1) == ["Piece 0", None]
     assert library.stats().removed_tracks == 1
     assert done(index(library, music)) == (1, 0, PIECES - 1, 0)
-    assert heard(library, 1) == ["Piece 1"]
+    assert identified(library, 1) == ["Piece 1"]
     assert library.track(music / "1.flac").id > removed.id
 
 
@@ -320,7 +301,7 @@ def test_removal_is_all_or_nothing(library: Library, music: Path) -> None:
     assert library.stats().tracks == PIECES - 1
 
 
-def test_files_that_cannot_be_read_do_not_stop_the_others(library: Library, music: Path) -> None:
+def test_unreadable_files_do_not_stop_the_others(library: Library, music: Path) -> None:
     (music / "0a.mp3").write_text("no sound in here")
     (music / "1a.wav").touch()
     whole = (music / "2.flac").read_bytes()
@@ -331,7 +312,7 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(library: Library, musi
     assert set(found) == {"0a.mp3", "1a.wav", "2.flac", "nowhere.flac"}
     assert "indexed in part" in found["2.flac"]
     assert library.stats().tracks_in_part == 1
-    assert heard(library, 0, 3) == ["Piece 0", "Piece 3"]
+    assert identified(library, 0, 3) == ["Piece 0", "Piece 3"]
 
 
 def test_progress_counts_every_file(library: Library, music: Path) -> None:
@@ -342,44 +323,44 @@ def test_progress_counts_every_file(library: Library, music: Path) -> None:
     assert steps[-1].audio_s == pytest.approx(PIECES * PIECE_S)
 
 
-def test_a_track_that_is_removed_while_it_is_recognised(
+def test_a_track_that_is_removed_during_a_run_is_reported(
     library: Library, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index(library, music)
 
-    def analysed_too_late(
-        files: Sequence[FoundFile], task: ExtractJob, jobs: int
+    def extract_too_late(
+        files: Sequence[FoundFile], job: ExtractJob, jobs: int
     ) -> Iterator[tuple[FoundFile, ExtractedTrack | AudioError]]:
-        results = list(analysed_here(files, task, jobs))
+        results = list(extract_in_process(files, job, jobs))
         library.remove([music / "0.flac"])
         yield from results
 
     tag(music / "0.flac", "Another title")
     with monkeypatch.context() as patch:
-        patch.setattr(indexer, "run_in_order", analysed_too_late)
+        patch.setattr(indexer, "run_in_order", extract_too_late)
         report = index(library, music)
     assert done(report) == (0, 0, PIECES - 1, 1)
     assert "removed meanwhile; run `index` again" in report.problems[0].message
     assert done(index(library, music)) == (1, 0, PIECES - 1, 0)
 
 
-def test_reindex_makes_the_same_landmarks_anew(library: Library, music: Path) -> None:
+def test_reindex_rebuilds_the_same_landmarks(library: Library, music: Path) -> None:
     index(library, music)
     library.remove([music / "3.flac"])
     assert library.reindex() == PIECES - 1
-    assert heard(library, 0, 1, 2, 3) == ["Piece 0", "Piece 1", "Piece 2", None]
+    assert identified(library, 0, 1, 2, 3) == ["Piece 0", "Piece 1", "Piece 2", None]
     assert library.stats().removed_tracks == 0
 
 
-def test_damaged_landmarks_are_noticed_and_made_anew(
+def test_damaged_landmarks_are_noticed_and_rebuilt(
     library: Library, library_url: str, music: Path
 ) -> None:
     index(library, music)
     damage(library_url, "posting_block")
     with pytest.raises(CorruptionError, match=r"landmark segment .* run `fingerprinter reindex`"):
-        heard(library, *range(PIECES))
+        identified(library, *range(PIECES))
     library.reindex()
-    assert heard(library, 0, 1) == ["Piece 0", "Piece 1"]
+    assert identified(library, 0, 1) == ["Piece 0", "Piece 1"]
 
 
 def test_damaged_peaks_are_noticed_and_change_nothing(
@@ -416,16 +397,16 @@ def test_a_damaged_embedding_is_named_and_made_again(library: Library, music: Pa
 def test_an_open_library_keeps_up_with_another_writer(
     library: Library, library_url: str, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also with a merge that it sees only after it has read the segments that were merged."""
+    """It also sees a merge of segments that it has read."""
     monkeypatch.setattr(indexer, "merge_segments", lambda database, params: None)
     with open_library(library_url) as other:
         for seed in range(PIECES):
             index(other, music / f"{seed}.flac")
-            assert heard(library, seed) == [f"Piece {seed}"]
+            assert identified(library, seed) == [f"Piece {seed}"]
     with Database.open(library_url) as database:
         merge_segments(database, DEFAULT)
     assert library.stats().segments == 1
-    assert heard(library, 0, 3) == ["Piece 0", "Piece 3"]
+    assert identified(library, 0, 3) == ["Piece 0", "Piece 3"]
 
 
 def test_embeddings_may_come_later(library: Library, music: Path) -> None:
@@ -469,7 +450,7 @@ def test_the_whole_library_as_arrays(library: Library, music: Path) -> None:
     library.index([music])
     space = library.library_vectors()
     assert space.ids.tolist() == [track.id for track in library.tracks()]
-    assert space.tags.shape == (PIECES, len(load_once().tags))
+    assert space.tags.shape == (PIECES, len(load_model_once().tags))
     for id_, row in zip(space.ids.tolist(), space.vectors @ space.vectors.T, strict=True):
         for neighbour in library.similar(id_):
             cosine = row[space.ids == neighbour.track.id]
@@ -477,8 +458,8 @@ def test_the_whole_library_as_arrays(library: Library, music: Path) -> None:
 
 
 def test_the_sound_is_decoded_once_for_both_analyses() -> None:
-    """The embedding model hears the samples that the landmarks are made of."""
-    assert load_once().sr == DEFAULT.sr
+    """The embedding model takes the samples at the rate of the landmarks."""
+    assert load_model_once().sr == DEFAULT.sr
 
 
 def test_a_library_of_other_parameters_is_refused(library: Library, library_url: str) -> None:
@@ -488,7 +469,7 @@ def test_a_library_of_other_parameters_is_refused(library: Library, library_url:
         open_library(library_url)
 
 
-def test_at_least_one_must_work(library: Library, music: Path) -> None:
+def test_less_than_one_job_is_refused(library: Library, music: Path) -> None:
     with pytest.raises(UsageError, match="jobs is 0"):
         library.index([music], jobs=0)
 
@@ -496,11 +477,11 @@ def test_at_least_one_must_work(library: Library, music: Path) -> None:
 def test_a_compact_library_is_smaller_and_answers(
     library_url: str, pieces: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexer, "run_in_order", analysed_here)
+    monkeypatch.setattr(indexer, "run_in_order", extract_in_process)
     with open_library(library_url, profile="compact") as library:
         index(library, pieces)
     with open_library(library_url) as library:
-        assert heard(library, *range(PIECES)) == [f"Piece {seed}" for seed in range(PIECES)]
+        assert identified(library, *range(PIECES)) == [f"Piece {seed}" for seed in range(PIECES)]
         stats = library.stats()
         assert (stats.profile, stats.params_id) == ("compact", COMPACT.id)
         assert stats.landmarks < 0.6 * PIECES * PIECE_S * DEFAULT.peaks_per_s * DEFAULT.fan_out

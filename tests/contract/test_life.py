@@ -1,4 +1,4 @@
-"""`verify`, `export` and `import` on both databases: what is damaged, moved, merged, refused."""
+"""`verify`, `export` and `import` on both databases: damage, merging, refusals, failures."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ PIECES, PIECE_S = 4, 6
 
 
 @pytest.fixture(scope="module")
-def analysed(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """Analyses of pieces 0, 1, ... , as the workers make them."""
+def extracted(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """Pieces 0, 1, ... , extracted as the workers do."""
     folder = tmp_path_factory.mktemp("pieces")
     found = []
     for seed in range(PIECES):
@@ -49,7 +49,7 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
 
 
 def fill(database: Database, items: list[Any], *, apart: bool = False) -> None:
-    """Puts analyses in, in one segment or in one each."""
+    """Ingest files, into one segment or into one each."""
     for portion in [[item] for item in items] if apart else [items]:
         with database.begin() as connection:
             library_metadata.claim(connection, library_metadata.PARAMS_ID, DEFAULT.id)
@@ -58,13 +58,13 @@ def fill(database: Database, items: list[Any], *, apart: bool = False) -> None:
 
 @pytest.fixture
 def library(
-    library_url: str, analysed: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    library_url: str, extracted: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Library]:
     """Pieces 0, 1, ... as tracks 1, 2, ..., piece 0 and the others in a segment each."""
     monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path / "cache"))
     with Database.open(library_url) as database:
-        fill(database, analysed[:1])
-        fill(database, analysed[1:])
+        fill(database, extracted[:1])
+        fill(database, extracted[1:])
     with open_library(library_url) as library:
         yield library
 
@@ -78,7 +78,7 @@ def other(tmp_path: Path, sqlite_template: Path) -> Iterator[Library]:
 
 
 def ids(library: Library) -> list[int]:
-    """PostgreSQL counts on where the library before this one ended."""
+    """Ids of the tracks. PostgreSQL continues with the ids after those of an earlier test."""
     return [track.id for track in library.tracks()]
 
 
@@ -87,8 +87,8 @@ def first_segment(library: Library) -> int:
         return checks.segment_ids(connection)[0]
 
 
-def heard(library: Library) -> list[str | None]:
-    """The content found for a clip of each piece; None where there is no answer."""
+def identified(library: Library) -> list[str | None]:
+    """The content id that a clip of each piece is identified as, or None."""
     clips = [(play(seed, PIECE_S)[2 * SR : 4 * SR], SR) for seed in range(PIECES)]
     answers = [library.identify(clip) for clip in clips]
     return [matches[0].track.content_id if matches else None for matches in answers]
@@ -101,7 +101,7 @@ def change(library: Library, *statements: Any) -> None:
 
 
 def flipped(library: Library, table: Any, which: Any) -> None:
-    """Flips a bit in the packed data of a row."""
+    """Flip a bit in the packed data of a row."""
     key = next(iter(table.primary_key))
     with library._database.begin() as connection:
         rows = select(key, table.c.data).where(which).order_by(key).limit(1)
@@ -119,7 +119,7 @@ def kinds(library: Library, *, repair: bool = False) -> list[str]:
 # --- verify ---------------------------------------------------------------------------
 
 
-def test_a_whole_library_is_whole(library: Library) -> None:
+def test_an_intact_library_has_no_findings(library: Library) -> None:
     report = library.verify()
     assert report.is_whole
     assert (report.tracks, report.segments, report.findings) == (PIECES, 2, ())
@@ -160,8 +160,8 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_is_derived_is_repaired(library: Library, damage: str) -> None:
-    before = heard(library)
+def test_derived_data_is_repaired(library: Library, damage: str) -> None:
+    before = identified(library)
     assert None not in before
     DAMAGES[damage][0](library)
     found = library.verify()
@@ -171,20 +171,20 @@ def test_what_is_derived_is_repaired(library: Library, damage: str) -> None:
     assert repaired.is_whole
     assert [f.kind for f in repaired.findings] == [f.kind for f in found.findings]
     assert library.verify().findings == ()
-    assert heard(library) == before
+    assert identified(library) == before
 
 
 def test_blocks_are_read_in_portions(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also those behind the last that a look-up could ask for."""
+    """This includes blocks after the last one that a look-up can ask for."""
     whole = library.verify()
     monkeypatch.setattr(checks, "BLOCKS_PER_READ", 2)
     assert library.verify().blocks == whole.blocks > 4
-    behind = (first_segment(library) + 1 << postings.PREFIX_SHIFT) - 1
-    change(library, insert(schema.posting_block).values(id=behind, data=b"x" * 20))
+    last = (first_segment(library) + 1 << postings.PREFIX_SHIFT) - 1
+    change(library, insert(schema.posting_block).values(id=last, data=b"x" * 20))
     assert kinds(library) == ["segment"]
 
 
-def test_rows_without_a_track_are_forgotten(other: Library) -> None:
+def test_rows_without_a_track_are_deleted(other: Library) -> None:
     with closing(sqlite3.connect(str(other._database.address))) as connection, connection:
         connection.execute("INSERT INTO constellation VALUES (77, x'00')")
     assert kinds(other) == ["rows"]
@@ -192,7 +192,7 @@ def test_rows_without_a_track_are_forgotten(other: Library) -> None:
     assert kinds(other) == []
 
 
-def test_what_is_not_derived_is_named_and_left(library: Library) -> None:
+def test_other_damage_is_reported_and_left(library: Library) -> None:
     constellation = schema.constellation
     _, second, third, _ = ids(library)
     flipped(library, constellation, constellation.c.track_id == second)
@@ -210,7 +210,7 @@ def test_what_is_not_derived_is_named_and_left(library: Library) -> None:
     assert rows_of(library) == before
 
 
-def test_vectors_of_another_length_are_named(library: Library) -> None:
+def test_vectors_of_another_length_are_reported(library: Library) -> None:
     digest, known = load_model().digest, ids(library)
     with library._database.begin() as connection:
         for track_id, width in zip(known, (212, 212, 100), strict=False):
@@ -234,13 +234,15 @@ def rows_of(library: Library) -> list[archive.Record]:
         return [archive._without_id(r) for r in archive.records(connection, None)]
 
 
-def test_every_table_of_a_track_is_carried() -> None:
+def test_every_table_of_a_track_is_exported() -> None:
     of_a_track = {"file", "constellation", "embedding", "section", "facet", "analysis"}
     assert {table.name for table in checks.OF_A_TRACK} >= of_a_track
     assert set(archive._ROWS) == {"track", *(table.name for table in checks.OF_A_TRACK)}
 
 
-def test_a_library_changes_over_and_back(library: Library, other: Library, tmp_path: Path) -> None:
+def test_a_library_is_exported_and_imported_back(
+    library: Library, other: Library, tmp_path: Path
+) -> None:
     vector, known = np.arange(212, dtype=np.float32), ids(library)
     with library._database.begin() as connection:
         vectors.put(connection, known[1], "model", vector, vector[:50])
@@ -248,7 +250,7 @@ def test_a_library_changes_over_and_back(library: Library, other: Library, tmp_p
     report = other.import_from(tmp_path / "there.fpx")
     assert (report.added, report.merged, report.files) == (PIECES, 0, PIECES)
     assert rows_of(other) == rows_of(library)
-    assert heard(other) == heard(library)
+    assert identified(other) == identified(library)
     assert other.verify().is_whole
 
     other.export_to(tmp_path / "back.fpx")
@@ -257,7 +259,7 @@ def test_a_library_changes_over_and_back(library: Library, other: Library, tmp_p
     library.remove(known[:2])
     again = library.import_from(tmp_path / "back.fpx")
     assert (again.added, again.merged, again.unchanged) == (2, 0, PIECES - 2)
-    assert heard(library) == heard(other)
+    assert identified(library) == identified(other)
     assert library.verify().is_whole
 
 
@@ -322,7 +324,7 @@ def test_other_parameters_are_refused(library: Library, other: Library, tmp_path
         other.import_from(tmp_path / "all.fpx")
 
 
-def test_files_that_are_none(other: Library, tmp_path: Path) -> None:
+def test_files_that_are_no_exports(other: Library, tmp_path: Path) -> None:
     (tmp_path / "song.mp3").write_bytes(b"ID3")
     for path, message in (
         (tmp_path / "song.mp3", "no export of a library"),
@@ -343,14 +345,14 @@ def test_files_that_are_none(other: Library, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
-# --- faults in mid-work ---------------------------------------------------------------
+# --- failures during work ---------------------------------------------------------------
 
 
 def test_a_disk_that_fills_up_loses_nothing(
-    other: Library, analysed: list[Any], monkeypatch: pytest.MonkeyPatch
+    other: Library, extracted: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def recorded(_: Any, task: ExtractJob, __: int) -> Iterator[Any]:
-        yield from analysed
+        yield from extracted
 
     monkeypatch.setattr(indexer, "run_in_order", recorded)
     other.batch_limits = BatchLimits(elapsed_s=0.0)
@@ -359,16 +361,16 @@ def test_a_disk_that_fills_up_loses_nothing(
         pages = connection.scalar(text("PRAGMA page_count"))
         connection.execute(text(f"PRAGMA max_page_count = {pages}"))
     with pytest.raises(LibraryError, match="disk is full; free some space and run the command aga"):
-        other.index([analysed[0][0].path.parent], embeddings=False)
+        other.index([extracted[0][0].path.parent], embeddings=False)
     assert other.verify().is_whole
     with other._database.connect() as connection:
         connection.execute(text("PRAGMA max_page_count = 100000"))
-    other.index([analysed[0][0].path.parent], embeddings=False)
-    assert None not in heard(other)
+    other.index([extracted[0][0].path.parent], embeddings=False)
+    assert None not in identified(other)
 
 
 def test_a_connection_lost_in_mid_batch_loses_nothing(
-    postgresql_server: Any, analysed: list[Any], monkeypatch: pytest.MonkeyPatch
+    postgresql_server: Any, extracted: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = postgresql_server.url(postgresql_server.empty_library())
     add, cut = indexer.postings.add_segment, []
@@ -380,9 +382,9 @@ def test_a_connection_lost_in_mid_batch_loses_nothing(
             postgresql_server.execute(f"SELECT pg_terminate_backend({cut[0]}, 5000)")
 
     monkeypatch.setattr(indexer.postings, "add_segment", cut_off)
-    monkeypatch.setattr(indexer, "run_in_order", lambda *_: (item for item in analysed))
+    monkeypatch.setattr(indexer, "run_in_order", lambda *_: (item for item in extracted))
     with open_library(url) as library:
-        report = library.index([analysed[0][0].path.parent], embeddings=False)
+        report = library.index([extracted[0][0].path.parent], embeddings=False)
         assert (report.indexed, len(cut)) == (PIECES, 1)
         assert library.verify().is_whole
-        assert None not in heard(library)
+        assert None not in identified(library)

@@ -1,4 +1,4 @@
-"""Worker processes: whatever becomes of one of them, the others' files and the library stand."""
+"""Worker processes: a crash or kill of one costs neither other files nor the library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fingerprinter.errors import AudioError
 from fingerprinter.library.indexing.extract import ExtractedTrack
 from fingerprinter.library.indexing.workers import ExtractJob, Worker
 
-# A run of `index` that commits each file at once.
+# A run of `index` that commits after each file.
 INDEX = """
 import sys
 from fingerprinter import open_library
@@ -34,7 +34,7 @@ with open_library(sys.argv[1]) as library:
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    """A file, a pipe that keeps the worker waiting, and another file."""
+    """A file, a pipe on which a worker waits, and another file."""
     paths = [tmp_path / name for name in ("a.flac", "b.flac", "c.flac")]
     soundfile.write(paths[0], play(0, 3), SR)
     os.mkfifo(paths[1])
@@ -44,7 +44,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
-    """The processes that are started from here on."""
+    """The processes that the test starts."""
     started: list[subprocess.Popen[bytes]] = []
     original = subprocess.Popen.__init__
 
@@ -63,7 +63,7 @@ def worker() -> Iterator[Worker]:
     worker.stop()
 
 
-def test_a_worker_answers_file_after_file(worker: Worker, files: list[Path]) -> None:
+def test_a_worker_processes_one_file_after_another(worker: Worker, files: list[Path]) -> None:
     first, problem, second = (
         worker.process(path) for path in (files[0], files[0].with_name("nowhere"), files[2])
     )
@@ -77,26 +77,26 @@ def test_a_worker_answers_file_after_file(worker: Worker, files: list[Path]) -> 
     assert second.features.embeddings is not None
 
 
-def test_a_worker_does_not_listen_to_what_is_known(worker: Worker, files: list[Path]) -> None:
-    heard = worker.process(files[0])
-    assert isinstance(heard, ExtractedTrack)
-    informed = Worker(ExtractJob(DEFAULT, embeddings=False, known=frozenset([heard.content_id])))
+def test_a_worker_skips_the_audio_of_known_content(worker: Worker, files: list[Path]) -> None:
+    first = worker.process(files[0])
+    assert isinstance(first, ExtractedTrack)
+    informed = Worker(ExtractJob(DEFAULT, embeddings=False, known=frozenset([first.content_id])))
     known = informed.process(files[0])
     informed.stop()
     assert isinstance(known, ExtractedTrack)
-    assert (known.content_id, known.features) == (heard.content_id, None)
+    assert (known.content_id, known.features) == (first.content_id, None)
 
 
-def test_a_worker_takes_its_modules_from_where_its_parent_does(
+def test_a_worker_imports_from_the_path_of_its_parent(
     worker: Worker, files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder of music may hold anything, also a file with a module's name."""
+    """A music folder may contain a file with the name of a module."""
     (tmp_path / "soxr.py").write_text("raise SystemExit('not the real one')")
     monkeypatch.chdir(tmp_path)
     assert isinstance(worker.process(files[0]), ExtractedTrack)
 
 
-def test_a_crash_costs_only_the_file_that_it_came_with(
+def test_a_crash_costs_only_one_file(
     library_url: str, files: list[Path], processes: list[subprocess.Popen[bytes]]
 ) -> None:
     with open_library(library_url) as library, ThreadPoolExecutor(1) as pool:
@@ -109,7 +109,7 @@ def test_a_crash_costs_only_the_file_that_it_came_with(
         (problem,) = report.problems
         assert problem.message == f"{files[1]}: the decoder crashed on it (status -9)"
         assert [track.path for track in library.tracks()] == [str(files[0]), str(files[2])]
-    assert [process.poll() for process in processes] == [-signal.SIGKILL] * 2  # one began anew
+    assert [process.poll() for process in processes] == [-signal.SIGKILL] * 2  # one was restarted
 
 
 def test_a_kill_loses_only_what_was_in_flight(library_url: str, files: list[Path]) -> None:
