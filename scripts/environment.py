@@ -1,4 +1,4 @@
-"""The project's own virtual environment: `.venv` beside `pyproject.toml`. Standard library only."""
+"""Makes the project's virtual environment `.venv`. This module uses the standard library only."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ OLDEST_PYTHON = (3, 11)
 
 
 def enter_environment(extras: tuple[str, ...] = ()) -> None:
-    """Continues the running script inside the environment; returns only when already there."""
+    """Runs this script again inside the environment. Returns only if it runs there already."""
     python = ensure_environment(extras)
     if Path(sys.prefix).resolve() != VENV.resolve():
         sys.exit(subprocess.run([python, *sys.argv], check=False).returncode)
 
 
 def ensure_environment(extras: tuple[str, ...] = ()) -> Path:
-    """The environment's Python, with this checkout installed editable with `extras`.
+    """Returns the environment's Python, with this checkout installed editable with `extras`.
 
-    Makes the environment if there is none. Installs only what is missing or older than
-    `pyproject.toml`, so that an installed environment needs no network. Ends the script with one
-    line on stderr where it cannot.
+    Makes the environment if there is none. Installs only what is missing or was installed for
+    another `pyproject.toml`, so that a complete environment needs no network. Ends the script with
+    one line on stderr if it cannot.
     """
     check_python()
     python = BIN / ("python.exe" if os.name == "nt" else "python")
@@ -69,13 +69,13 @@ def install(python: Path, extras: tuple[str, ...]) -> None:
 
 
 def outdated(extras: tuple[str, ...]) -> bool:
-    """Whether some part was installed from another `pyproject.toml`, or never."""
+    """Whether some part was never installed, or for another `pyproject.toml`."""
     stamps = [stamp(part) for part in ("base", *extras)]
     return any(not s.exists() or s.read_text() != pyproject_digest() for s in stamps)
 
 
 def stamp(part: str) -> Path:
-    """The file that remembers the `pyproject.toml` from which a part was last installed."""
+    """The file with the digest of the `pyproject.toml` for which a part was last installed."""
     return VENV / f"installed-{part}.sha256"
 
 

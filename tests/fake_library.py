@@ -1,4 +1,4 @@
-"""A library of tracks that were never heard: names, vectors and tags are given."""
+"""Libraries of tracks without audio: their names, embeddings and tags are given."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ MODEL = load_model()
 
 @dataclass(frozen=True)
 class FakeTrack:
-    """A track to put into a library: its names, and where it lies.
+    """A track to add to a library: its names, its embedding and its tags.
 
-    vector: its first numbers, the others are 0; tags: logits by name, the others are 0
+    vector: the first numbers of the embedding, the others are 0
+    tags: logits by name, the others are 0
     """
 
     title: str
@@ -37,10 +38,10 @@ class FakeTrack:
     tags: dict[str, float] = field(default_factory=dict)
 
 
-def add_fake_tracks(url: str, shelved: Sequence[FakeTrack]) -> list[int]:
-    """Puts tracks into a library; their ids. The file of each would be /music/TITLE.flac."""
+def add_fake_tracks(url: str, fake_tracks: Sequence[FakeTrack]) -> list[int]:
+    """Adds tracks to a library and returns their ids. Their files are /music/TITLE.flac."""
     with Database.open(url, create=True) as database, database.begin() as connection:
-        ids = [_put(connection, each) for each in shelved]
+        ids = [_put(connection, each) for each in fake_tracks]
         library_metadata.bump_revision(connection)
     return ids
 

@@ -15,18 +15,18 @@ HOW = ("shut down", "crash")
 
 
 class RestartableServer:
-    """One of its own, whose sessions no other test has; ``url``: of its database."""
+    """A server with sessions of one test only. ``url`` is the address of its database."""
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
         self.url: str = handle.get_uri()
 
     def stop(self, how: str) -> None:
-        """how: one of `HOW`."""
+        """Stops the server in one of the ways of `HOW`."""
         if how == "shut down":
             self._handle.stop()
             return
-        # PostgreSQL manual: immediate shutdown, which is recovered from at the start
+        # SIGQUIT is PostgreSQL's immediate shutdown, from which it recovers at the next start.
         os.kill(self._handle.get_pid(), signal.SIGQUIT)
         while Path(self._handle.pgdata, "postmaster.pid").exists():
             time.sleep(0.01)

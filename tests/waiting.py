@@ -1,4 +1,4 @@
-"""Waiting for what another process does in its own time."""
+"""Waits for other processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEADLINE_S = 60
 
 
 def until(happens: Callable[[], Any]) -> Any:
-    """What a call returns as soon as that is neither None nor False."""
+    """Calls again and again until the result is neither None nor False, and returns it."""
     deadline = time.monotonic() + DEADLINE_S
     while (result := happens()) is None or result is False:
         assert time.monotonic() < deadline
@@ -21,7 +21,7 @@ def until(happens: Callable[[], Any]) -> Any:
 
 
 def opened(pipe: Path) -> int | None:
-    """The writer's end of a pipe, once somebody has opened the other and waits for data."""
+    """Opens a pipe for writing. None as long as no other process has opened it for reading."""
     try:
         return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
     except OSError:

@@ -1,7 +1,7 @@
 """The first schema.
 
-Migrations are frozen: this one keeps its own description of the tables. There is no
-way down; a copy of the database made before an upgrade is.
+Migrations never change, so each has its own description of its tables. There is no downgrade:
+restore a copy of the database that was made before the upgrade.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
-# Bytes that are packed already: PostgreSQL would try in vain to compress them.
+# Packed bytes, which PostgreSQL should not try to compress.
 PACKED = {
     "constellation": ["data"],
     "embedding": ["vector", "tags"],

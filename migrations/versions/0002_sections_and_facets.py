@@ -1,6 +1,6 @@
-"""Embeddings of the parts of a track, and its timbre, rhythm and harmony.
+"""Embeddings of the windows of a track, and its timbre, rhythm and harmony.
 
-Both are empty at first: the next `index` hears the tracks that lack them.
+Both tables are empty at first. The next `index` analyzes the tracks that lack them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
-# Bytes that hardly compress: PostgreSQL would try in vain.
+# Bytes that hardly compress, so PostgreSQL should not try.
 PACKED = {"section": ["starts", "vectors"], "facet": ["data"]}
 
 

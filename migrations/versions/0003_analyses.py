@@ -1,6 +1,6 @@
 """Tempo, beats, key, sections and loudness of a track.
 
-Empty at first: `analyze --all` fills it.
+The table is empty at first. `analyze --all` fills it.
 """
 
 from __future__ import annotations

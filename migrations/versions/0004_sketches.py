@@ -1,6 +1,6 @@
-"""Sketches of each track: a second of its sound in 64 bits, by which short clips are named.
+"""Sketches of each track: 64 bits per second of audio, by which short clips are identified.
 
-Empty at first: the next `index` hears the tracks that lack them.
+The table is empty at first. The next `index` analyzes the tracks that lack them.
 """
 
 from __future__ import annotations

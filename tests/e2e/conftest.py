@@ -1,7 +1,8 @@
-"""Libraries of the music in the box, made by the command itself."""
+"""Libraries of the music in `tests/music`, made by the command itself."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from pathlib import Path
@@ -21,32 +22,50 @@ Entry = dict[str, Any]
 
 @pytest.fixture(scope="session")
 def manifest() -> list[Entry]:
-    """Of every track in the box."""
+    """The entries of all tracks in `tests/music`."""
     entries: list[Entry] = json.loads((MUSIC / "manifest.json").read_text(encoding="utf-8"))
     return entries
 
 
 @pytest.fixture(scope="session")
 def outside(manifest: list[Entry]) -> Entry:
-    """The track that is in no library here."""
+    """The one track that no library here holds."""
     return manifest[-1]
 
 
 @pytest.fixture(scope="session")
 def inside(manifest: list[Entry]) -> list[Entry]:
+    """The tracks that the libraries hold."""
     return manifest[:-1]
 
 
-def filled(url: str, folder: Path, inside: list[Entry]) -> Program:
+def index_demo(url: str, folder: Path, inside: list[Entry]) -> Program:
+    """Indexes the music into a new library."""
     program = Program(url, folder)
     program("index", *[MUSIC / entry["file"] for entry in inside])
     return program
 
 
 @pytest.fixture(scope="session")
-def sqlite_demo(tmp_path_factory: pytest.TempPathFactory, inside: list[Entry]) -> Program:
+def indexed_demo(
+    tmp_path_factory: pytest.TempPathFactory, inside: list[Entry], testrun_uid: str
+) -> Path:
+    """An SQLite library that is indexed once for all processes that test; never changed."""
+    folder = tmp_path_factory.getbasetemp().parent / f"demo-{testrun_uid}"
+    folder.mkdir(exist_ok=True)
+    path = folder / "demo.db"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed
+        if not path.exists():
+            index_demo(str(folder / "part.db"), folder, inside)
+            (folder / "part.db").rename(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def sqlite_demo(tmp_path_factory: pytest.TempPathFactory, indexed_demo: Path) -> Program:
     folder = tmp_path_factory.mktemp("demo")
-    return filled(str(folder / "box.db"), folder, inside)
+    return Program(str(shutil.copy(indexed_demo, folder / "demo.db")), folder)
 
 
 @pytest.fixture(scope="session")
@@ -54,30 +73,30 @@ def postgresql_demo(
     tmp_path_factory: pytest.TempPathFactory, inside: list[Entry], postgresql_server: Any
 ) -> Program:
     postgresql_server.execute("CREATE DATABASE demo")
-    return filled(postgresql_server.url("demo"), tmp_path_factory.mktemp("demo"), inside)
+    return index_demo(postgresql_server.url("demo"), tmp_path_factory.mktemp("demo"), inside)
 
 
 @pytest.fixture(params=["sqlite_demo", "postgresql_demo"])
 def demo_library(request: pytest.FixtureRequest) -> Program:
-    """A library of all but one; only to be read."""
+    """A library of all tracks but one, on each database. Tests only read it."""
     program: Program = request.getfixturevalue(request.param)
     return program
 
 
 @pytest.fixture
-def copied_demo(sqlite_demo: Program, tmp_path: Path) -> Program:
-    """A copy of the library, to be changed."""
-    return Program(str(shutil.copy(sqlite_demo.url, tmp_path / "box.db")), tmp_path)
+def copied_demo(indexed_demo: Path, tmp_path: Path) -> Program:
+    """A copy of the library, which a test may change."""
+    return Program(str(shutil.copy(indexed_demo, tmp_path / "demo.db")), tmp_path)
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
-    """The command over a library that is not there yet."""
+    """The command over a library that does not exist yet."""
     return Program(str(tmp_path / "library.db"), tmp_path)
 
 
 class Clips:
-    """Excerpts of the box's tracks, from `start_s` on."""
+    """Excerpts of the tracks, from `start_s` on."""
 
     start_s = 12.34
 
@@ -89,7 +108,7 @@ class Clips:
         return self._written(entry, "clean", self._cut(entry, duration_s))
 
     def noisy(self, entry: Entry, duration_s: float = 10.0) -> Path:
-        """With white noise as loud as the music."""
+        """Adds white noise as loud as the music."""
         samples = self._cut(entry, duration_s)
         noise = self._rng.standard_normal(len(samples)) * np.sqrt(np.mean(samples**2))
         return self._written(entry, "noisy", (samples + noise) / 3)

@@ -138,7 +138,7 @@ def take_inventory(library: Library) -> Inventory:
         ]
         hashes = np.unique(np.array([hash_ for _, hash_, _ in derived], np.uint32))
         index = PostingIndex(connection, params)
-        found = index.lookup(connection, hashes, 1 << 40)
+        found = index.lookup(connection, hashes, limit=1 << 40)
         ids, frames = index.locate(found.position)
     places = zip(ids.tolist(), hashes[found.query].tolist(), frames.tolist(), strict=True)
     landmarks = [(content[id_], hash_, frame) for id_, hash_, frame in places if id_ in content]

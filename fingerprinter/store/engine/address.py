@@ -1,4 +1,4 @@
-"""Where a library lies: a path or an SQLAlchemy URL, made into one form."""
+"""The address of a library: a path or an SQLAlchemy URL, brought into one form."""
 
 from __future__ import annotations
 
@@ -26,15 +26,20 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """The address that a path (an SQLite file) or a URL names.
+        """Parses a path of an SQLite file, or a URL.
 
-        The dialect is the user's choice, the driver is ours: ``postgres://``,
+        The URL chooses the database, and this program chooses the driver: ``postgres://``,
         ``postgresql://`` and ``postgresql+asyncpg://`` mean the same.
 
+        Raises
+        ------
+        LibraryError
+            If it is not a valid URL, or a URL of another database than SQLite or PostgreSQL.
+
+        Examples
+        --------
         >>> str(Address.parse("music.db")), str(Address.parse("postgres://me:pw@host/music"))
         ('music.db', 'postgresql://me:***@host/music')
-
-        Raises `LibraryError` for what is neither SQLite nor PostgreSQL, or no URL.
         """
         if not text:
             raise LibraryError("the library's address is empty; name a file, e.g. --db music.db")
@@ -47,11 +52,11 @@ class Address:
                 f"{dialect}: no such kind of library; "
                 "use a file name, sqlite:///FILE or postgresql://USER@HOST/DATABASE"
             )
-        return cls(_expanded(url.set(drivername=_DRIVERS[dialect])))
+        return cls(_expand_home(url.set(drivername=_DRIVERS[dialect])))
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether an SQLite database is meant."""
+        """Whether it is an SQLite database."""
         return self.url.get_backend_name() == "sqlite"
 
     @property
@@ -70,12 +75,12 @@ class Address:
 
 
 def _parse_url(text: str) -> URL:
-    """The URL; what is none is not shown, since any part of it may be of the password."""
+    """Parses a URL. Errors do not show the text, because any part of it may be the password."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
         url = None
-    # a second @ may have been meant for the password; in the name of a file it is at home
+    # A second @ may belong to the password. In the name of a file it is allowed.
     is_file = text.startswith("sqlite")
     if url is None or (text.count("@") > 1 and not is_file):
         raise LibraryError(
@@ -85,8 +90,8 @@ def _parse_url(text: str) -> URL:
     return url
 
 
-def _expanded(url: URL) -> URL:
-    """The URL with ~ resolved; refuses ``sqlite://music.db``, which names a host."""
+def _expand_home(url: URL) -> URL:
+    """Replaces ~ by the user's home; refuses ``sqlite://music.db``, which names a host."""
     if url.get_backend_name() != "sqlite":
         return url
     if url.host:

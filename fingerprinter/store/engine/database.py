@@ -1,4 +1,4 @@
-"""An open library database."""
+"""An open library database: transactions, retries, and space that is given back."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fingerprinter.store.engine.db_errors import translate_db_errors
 from fingerprinter.store.engine.engine import Access, free_pages, open_engine, reading, writing
 from fingerprinter.store.engine.reclaiming import compact
 
-RETRY_AFTER_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # half a minute: a server restarts in less
+RETRY_AFTER_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # 30 s in all; a server restarts in less
 
 T = TypeVar("T")
 
 
 class Database:
-    """A library's database, at the schema of this version; safe to share among threads."""
+    """The database of a library, at this version's schema. Threads may share it."""
 
     def __init__(self, address: Address, engine: Engine, *, read_only: bool) -> None:
         self.address = address
@@ -31,27 +31,35 @@ class Database:
 
     @classmethod
     def open(cls, url: str, *, create: bool = False, read_only: bool = False) -> Self:
-        """The database at a path or URL.
+        """Opens the database at a path or URL.
 
-        create: make the library where none is
-        read_only: never write (nor create), and work on a read-only medium too
+        Parameters
+        ----------
+        create
+            Create the library if there is none.
+        read_only
+            Never write or create anything. This works on a read-only medium too.
 
-        Raises `LibraryError` where there is none or it cannot be used, and
-        `VersionError` where its schema is older or newer than this version's.
+        Raises
+        ------
+        LibraryError
+            If there is no library, or it cannot be used.
+        VersionError
+            If its schema is older or newer than this version's.
         """
         address = Address.parse(url)
         access = Access.READ if read_only else Access.CREATE if create else Access.WRITE
         with translate_db_errors(address):
             database = cls(address, open_engine(address, access), read_only=read_only)
             try:
-                database._settle(create=access is Access.CREATE)
+                database._require_schema(create=access is Access.CREATE)
             except BaseException:
                 database.close()
                 raise
         return database
 
-    def _settle(self, *, create: bool) -> None:
-        """Makes the library if asked to, and sees to it that its schema is this version's."""
+    def _require_schema(self, *, create: bool) -> None:
+        """Creates the library if asked to, and requires that its schema is this version's."""
         found = self.schema_version()
         if create and found is None:
             migration.upgrade_engine(self.address, self.engine)
@@ -59,16 +67,20 @@ class Database:
         migration.require_head(self.address, found)
 
     def schema_version(self) -> str | None:
-        """The revision of the schema; None where there is none."""
+        """Returns the revision of the schema, or None if there is none."""
         with self.connect() as connection:
             return migration.revision(connection)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """One write transaction: committed as a whole, or undone by an exception.
+        """Runs a block as one write transaction: it commits, or an exception undoes all of it.
 
-        Writers of one library wait for each other here. Raises `LibraryError`
-        where the database fails.
+        Writers of one library wait for each other here.
+
+        Raises
+        ------
+        LibraryError
+            If the database fails or was opened for reading only.
         """
         if self.read_only:
             raise LibraryError(f"{self.address}: opened for reading only; open it for writing")
@@ -76,41 +88,57 @@ class Database:
             yield connection
 
     def change(self, work: Callable[[Connection], T]) -> T:
-        """What some work returns that is done in one write transaction, again if need be.
+        """Does some work in one write transaction, again if the connection is lost.
 
-        work: finds out from the database what is still to be done: where the connection is
-        lost at the last moment, it may be done already. Raises `ConnectionLostError` where
-        the server stays away, and what `begin` raises.
+        Parameters
+        ----------
+        work
+            Must find out from the database what is left to do. If the connection is lost during
+            the commit, the work may be done already when it is called again.
+
+        Returns
+        -------
+        What the work returns.
+
+        Raises
+        ------
+        ConnectionLostError
+            If the server does not come back within half a minute.
+        LibraryError
+            If the database fails otherwise.
         """
-        for pause_s in RETRY_AFTER_S:
+        pauses_s = iter(RETRY_AFTER_S)
+        while True:
             try:
-                return self._changed(work)
+                with self.begin() as connection:
+                    return work(connection)
             except ConnectionLostError:
+                pause_s = next(pauses_s, None)
+                if pause_s is None:
+                    raise
                 time.sleep(pause_s)
-        return self._changed(work)
-
-    def _changed(self, work: Callable[[Connection], T]) -> T:
-        with self.begin() as connection:
-            return work(connection)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """One snapshot to read from, unmoved by what is written meanwhile; it cannot write.
+        """Gives one snapshot to read from. What others write meanwhile does not change it.
 
-        Raises `LibraryError` where the database fails.
+        Raises
+        ------
+        LibraryError
+            If the database fails.
         """
         with translate_db_errors(self.address), reading(self.engine) as connection:
             yield connection
 
     def reclaim(self) -> None:
-        """Gives the space of what was dropped back to the disk, as far as nobody is in the way."""
+        """Returns the space of deleted data to the disk, as far as no other session prevents it."""
         give_back = free_pages if self.address.is_sqlite else compact
         if not self.read_only:
             with translate_db_errors(self.address):
                 give_back(self.engine)
 
     def close(self) -> None:
-        """Lets go of every connection."""
+        """Closes all connections."""
         self.engine.dispose()
 
     def __enter__(self) -> Self:

@@ -1,7 +1,7 @@
-"""What database drivers report, as one-line errors that name the next step.
+"""Translates errors of the database drivers into one-line messages that name the next step.
 
-Only what a user can meet and mend is translated: places, permissions, servers,
-disks, locks, damage. Everything else is a bug and keeps its traceback.
+Only errors that a user can cause and solve are translated: addresses, permissions, servers, disks,
+locks and damage. Every other error is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SQLITE: Final = {
     sqlite3.SQLITE_IOERR: "the disk reported an error; check it, then run `fingerprinter verify`",
 }
 
-# By SQLSTATE, or its first two digits (PostgreSQL manual, appendix A).
+# By SQLSTATE, or by its first two characters (PostgreSQL manual, appendix A).
 _POSTGRESQL: Final = {
     "08": "the connection to the server was lost; try again",
     "25006": _READ_ONLY,
@@ -55,7 +55,7 @@ _POSTGRESQL: Final = {
 _REMOTE_NAME: Final = re.compile(r'"fingerprinter \w+ \d+ ([^"]+)"')
 _REMOTE_CODES: Final = ("08", "57", "2F003")  # went away, was stopped, wants a password
 
-# What libpq says when no session comes about; it gives no code then.
+# By the message of libpq: it gives no code if a session cannot be opened. The first match counts.
 _LIBPQ: Final = (
     (r"^invalid", "correct the options of the address"),
     (r"database \".*\" does not exist", "make it with `createdb`, or name another"),
@@ -68,51 +68,57 @@ _LIBPQ: Final = (
 )
 
 
-# By SQLSTATE: no connection, ended by an administrator, by a crash, shutting down or starting.
-_GONE: Final = ("08", "57P01", "57P02", "57P03")
-_GOING: Final = r"server closed|terminat|SSL|lost|refused|No such file|starting up|shutting down"
+# The connection was lost. By SQLSTATE: no connection; ended by an administrator or a crash; the
+# server is shutting down or starting. Or by the message of libpq.
+_LOST_CODES: Final = ("08", "57P01", "57P02", "57P03")
+_LOST_MESSAGES: Final = (
+    r"server closed|terminat|SSL|lost|refused|No such file|starting up|shutting down"
+)
 
 
 @contextmanager
 def translate_db_errors(address: Address) -> Iterator[None]:
-    """Turns a driver's error inside the block into a `LibraryError`, if it is no bug."""
+    """Raises a `LibraryError` for a driver's error inside the block, unless that is a bug.
+
+    Raises
+    ------
+    ConnectionLostError
+        If the server went away and may come back.
+    CorruptionError
+        If the database is damaged.
+    LibraryError
+        For all other errors that the user can solve.
+    """
     try:
         yield
     except DBAPIError as error:
-        failure = _translate(address, error)
-        if failure is None:
+        message = _sqlite_message(address, error) if address.is_sqlite else _pg_message(error)
+        if message is None:
             raise
-        raise failure from error
+        kind = LibraryError
+        if message is _DAMAGED:
+            kind = CorruptionError
+        elif not address.is_sqlite and _is_lost(error):
+            kind = ConnectionLostError
+        raise kind(f"{address}: {message}") from error
 
 
 def sqlite_code(error: DBAPIError) -> int | None:
-    """SQLite's primary result code; None where it gave none."""
+    """Returns SQLite's primary result code, or None if the error has none."""
     code = getattr(error.orig, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
 
 
-def _translate(address: Address, error: DBAPIError) -> LibraryError | None:
-    message = _sqlite(address, error) if address.is_sqlite else _postgresql(error)
-    if message is None:
-        return None
-    return _kind(address, error, message)(f"{address}: {message}")
-
-
-def _kind(address: Address, error: DBAPIError, message: str) -> type[LibraryError]:
-    if message is _DAMAGED:
-        return CorruptionError
-    return LibraryError if address.is_sqlite or not _is_lost(error) else ConnectionLostError
-
-
 def _is_lost(error: DBAPIError) -> bool:
-    """Whether the server may answer a moment later: it went away, or is just starting."""
+    """Whether the server went away or is just starting, and so may answer a moment later."""
     code: str | None = getattr(error.orig, "pgcode", None)
     if code is not None:
-        return code.startswith(_GONE) and _remote_server(error) is None
-    return error.connection_invalidated or bool(re.search(_GOING, _first_line(error)))
+        return code.startswith(_LOST_CODES) and _remote_server(error) is None
+    return error.connection_invalidated or bool(re.search(_LOST_MESSAGES, _first_line(error)))
 
 
-def _sqlite(address: Address, error: DBAPIError) -> str | None:
+def _sqlite_message(address: Address, error: DBAPIError) -> str | None:
+    """The message for an error of SQLite; None if it is a bug."""
     code = sqlite_code(error)
     if code == sqlite3.SQLITE_CANTOPEN:
         return _why_not_opened(address.path) if address.path else str(error.orig)
@@ -120,74 +126,67 @@ def _sqlite(address: Address, error: DBAPIError) -> str | None:
 
 
 def _why_not_opened(path: Path) -> str:
+    """The reason why SQLite could not open a file, which it does not tell itself."""
+    folder = path.absolute().parent
     try:
-        return _what_is_there(path)
+        if path.is_dir():
+            return f"is a folder; name a file in it, e.g. {path / 'library.db'}"
+        if not folder.is_dir():
+            return f"there is no folder {folder}; make it, or check the name"
+        if path.exists():
+            readable = os.access(path, os.R_OK)
+            return _READ_ONLY if readable else "permission denied: the file cannot be read"
+        if not os.access(folder, os.W_OK):
+            return f"no library there, and the folder {folder} cannot be written"
+        return "no library there; run `fingerprinter index FOLDER` to make one, or check the name"
     except PermissionError as error:
         return f"permission denied: {error.filename} cannot be reached"
 
 
-def _what_is_there(path: Path) -> str:
-    folder = path.absolute().parent
-    if path.is_dir():
-        return f"is a folder; name a file in it, e.g. {path / 'library.db'}"
-    if not folder.is_dir():
-        return f"there is no folder {folder}; make it, or check the name"
-    if not path.exists():
-        return _why_not_made(folder)
-    if not os.access(path, os.R_OK):
-        return "permission denied: the file cannot be read"
-    return _READ_ONLY
-
-
-def _why_not_made(folder: Path) -> str:
-    if not os.access(folder, os.W_OK):
-        return f"no library there, and the folder {folder} cannot be written"
-    return "no library there; run `fingerprinter index FOLDER` to make one, or check the name"
-
-
-def _postgresql(error: DBAPIError) -> str | None:
+def _pg_message(error: DBAPIError) -> str | None:
+    """The message for an error of PostgreSQL or libpq; None if it is a bug."""
     code: str | None = getattr(error.orig, "pgcode", None)
     if code is None:
-        return _libpq(error)
+        return _libpq_message(error)
     if code.startswith(_REMOTE_CODES) and (server := _remote_server(error)):
-        return _remote(error, server)
+        detail: str | None = error.orig.diag.message_detail  # type: ignore[union-attr]
+        found = _without_hints(detail) if detail else _first_line(error)
+        return f"the postings on {server}: {found}; {_libpq_step(found)} (nothing is lost)"
     step = _POSTGRESQL.get(code) or _POSTGRESQL.get(code[:2])
     return step if step is None or step is _DAMAGED else f"{_first_line(error)}: {step}"
 
 
 def _remote_server(error: DBAPIError) -> str | None:
-    """The other server that failed, where postings lie on several; None where it was ours."""
-    said = error.orig.diag  # type: ignore[union-attr]
-    context = said.context or ""
-    named = _REMOTE_NAME.search(f"{said.message_primary} {context}")
+    """The server that failed, if it is another one that keeps postings; else None."""
+    diagnostics = error.orig.diag  # type: ignore[union-attr]
+    context = diagnostics.context or ""
+    named = _REMOTE_NAME.search(f"{diagnostics.message_primary} {context}")
     if named:
         return named[1]
-    return "one of the other servers" if "remote SQL command" in context else None  # at a commit
+    # During a commit the name is missing.
+    return "one of the other servers" if "remote SQL command" in context else None
 
 
-def _remote(error: DBAPIError, server: str) -> str:
-    detail: str | None = error.orig.diag.message_detail  # type: ignore[union-attr]
-    found = _told(detail) if detail else _first_line(error)
-    return f"the postings on {server}: {found}; {_libpq_step(found)} (nothing is lost)"
-
-
-def _libpq(error: DBAPIError) -> str | None:
+def _libpq_message(error: DBAPIError) -> str | None:
+    """The message for an error that libpq reports without a code; None if it is a bug."""
     found = _first_line(error)
-    # after a crash of the server psycopg2 has no class of its own for what it says
-    its_own = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
-    if not its_own and not found.startswith("invalid"):
+    # After a crash of the server psycopg2 raises no class of its own.
+    is_known = isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    if not is_known and not found.startswith("invalid"):
         return None
     return f"{found}; {_libpq_step(found)}"
 
 
 def _libpq_step(found: str) -> str:
+    """The next step after a message of libpq."""
     return next(step for pattern, step in _LIBPQ if re.search(pattern, found))
 
 
 def _first_line(error: DBAPIError) -> str:
-    return _told(str(error.orig).strip() or "no answer")
+    """The first line of the driver's message."""
+    return _without_hints(str(error.orig).strip() or "no answer")
 
 
-def _told(text: str) -> str:
-    """What the server or libpq said, without its hints and the addresses it tried."""
+def _without_hints(text: str) -> str:
+    """The message of the server or libpq, without its hints and the addresses that it tried."""
     return re.sub(r"^.*(?:FATAL|ERROR|failed): +", "", text.splitlines()[0]).rstrip(".")

@@ -1,9 +1,9 @@
-"""Engines and transactions of both databases, made to promise the same.
+"""SQLAlchemy engines and transactions, with the same guarantees on both databases.
 
-One writer at a time: a write transaction begins by taking its turn (SQLite:
-``BEGIN IMMEDIATE``; PostgreSQL: an advisory lock), so that what it reads stays true
-until it commits. A reader sees one snapshot from its first statement to its last,
-whatever is written meanwhile, and cannot write.
+There is one writer at a time. A write transaction begins by waiting for its turn (SQLite:
+``BEGIN IMMEDIATE``, PostgreSQL: an advisory lock), so what it reads stays true until it commits. A
+reader sees one snapshot from its first statement to its last, whatever is written meanwhile, and
+cannot write.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from fingerprinter.store.engine.address import Address
 from fingerprinter.store.engine.db_errors import sqlite_code
 from fingerprinter.store.tables.bulk import allow_copy
 
-_TURN_S = 600  # how long a writer waits for its turn: another may be merging large segments
-_PAGE_BYTES = 16_384  # packed blobs of kilobytes: fewer overflow pages than with 4096
+_TURN_S = 600  # how long a writer waits for its turn; another one may be merging large segments
+_PAGE_BYTES = 16_384  # packed blobs have kilobytes: fewer overflow pages than with 4096
 _CACHE_KIB = 65_536
 _MMAP_BYTES = 1 << 30
-_CONNECT_S = 10  # a host that swallows packets is given up after this
-_POOL = 5  # sessions that stay open in PostgreSQL, for as many threads at once
-_POOL_MORE = 10  # and so many more for as long as they are needed
+_CONNECT_S = 10  # to reach a host that does not answer
+_POOL_SIZE = 5  # sessions of PostgreSQL that stay open, one for each thread that works at once
+_MAX_OVERFLOW = 10  # more sessions, which are closed when they are not needed any more
 
-# A statement is ended by the server after this, a writer's wait for its turn included; a writer
-# that falls silent in mid-transaction gives its turn away; and peers that vanish are noticed.
+# The server ends a statement after this time, in which a writer also waits for its turn. A writer
+# that is silent during a transaction loses its turn. Lost connections are noticed.
 _SESSION: Final = {
     "statement_timeout": f"{_TURN_S}s",
     "tcp_keepalives_idle": "60",
@@ -50,7 +50,7 @@ _TURN = text(f"SELECT pg_advisory_xact_lock({0x66707274}, hashtext(current_schem
 
 
 class Access(Enum):
-    """What an engine is made for."""
+    """What an engine may do: read, write, or also create the database."""
 
     READ = "read"
     WRITE = "write"
@@ -58,34 +58,35 @@ class Access(Enum):
 
 
 def open_engine(address: Address, access: Access) -> Engine:
-    """An engine that has reached its database.
+    """Makes an engine and connects once.
 
-    Raises the driver's error as SQLAlchemy wraps it (see `failures.reported`).
+    Raises the driver's error as SQLAlchemy wraps it; `translate_db_errors` makes it readable.
     """
     if not address.is_sqlite:
-        return _reached(_postgresql_engine(address.url))
+        return _connect_once(_postgresql_engine(address.url))
     if access is not Access.READ or address.path is None:
-        return _reached(_sqlite_engine(address, access, "rwc" if access is Access.CREATE else "rw"))
-    return _open_to_read(address, address.path)
+        mode = "rwc" if access is Access.CREATE else "rw"
+        return _connect_once(_sqlite_engine(address, access, mode))
+    return _open_sqlite_reader(address, address.path)
 
 
-def _open_to_read(address: Address, path: Path) -> Engine:
-    """Reads as a reader of a live database, or as the only one on a read-only medium.
+def _open_sqlite_reader(address: Address, path: Path) -> Engine:
+    """Opens an SQLite file for reading, also on a read-only medium.
 
-    A reader in WAL mode needs to write the index of the log next to the database.
-    Where it may not, and nothing waits in the log, the file alone is the whole truth.
+    A reader in WAL mode must write the index of the log, next to the database. If it may not and
+    the log is empty, it reads the file alone, which then holds all data.
     """
     try:
-        return _reached(_sqlite_engine(address, Access.READ, "rw"))
+        return _connect_once(_sqlite_engine(address, Access.READ, "rw"))
     except DBAPIError as error:
-        shut = sqlite_code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-        if not shut or not _is_whole(path):
+        no_access = sqlite_code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if not no_access or not _has_empty_log(path):
             raise
-    return _reached(_sqlite_engine(address, Access.READ, "ro", immutable="1"))
+    return _connect_once(_sqlite_engine(address, Access.READ, "ro", immutable="1"))
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether there is a file that can be seen to have nothing in its log."""
+def _has_empty_log(path: Path) -> bool:
+    """Whether the file exists and its log is known to be empty."""
     log = path.with_name(path.name + "-wal")
     try:
         return path.is_file() and not (log.exists() and log.stat().st_size)
@@ -93,7 +94,8 @@ def _is_whole(path: Path) -> bool:
         return False
 
 
-def _reached(engine: Engine) -> Engine:
+def _connect_once(engine: Engine) -> Engine:
+    """Returns the engine if its database can be reached, and closes it otherwise."""
     try:
         engine.connect().close()
     except BaseException:
@@ -107,10 +109,10 @@ def _postgresql_engine(url: URL) -> Engine:
     arguments = {key: value for key, value in defaults.items() if key not in url.query}
     engine = create_engine(
         url.difference_update_query(["options"]),
-        pool_size=_POOL,
-        max_overflow=_POOL_MORE,
-        pool_use_lifo=True,  # what is not needed any more falls idle, and the server may end it
-        pool_pre_ping=True,  # a server that was restarted costs no request of ours
+        pool_size=_POOL_SIZE,
+        max_overflow=_MAX_OVERFLOW,
+        pool_use_lifo=True,  # sessions that are not needed stay idle, and the server may end them
+        pool_pre_ping=True,  # a restart of the server does not make the next request fail
         connect_args={**arguments, "options": _options(url), "client_encoding": "utf8"},
     )
     event.listen(engine, "begin", _begin_postgresql)
@@ -119,10 +121,10 @@ def _postgresql_engine(url: URL) -> Engine:
 
 
 def _options(url: URL) -> str:
-    """Our settings of a session, then those of the address, which win."""
-    ours = [f"-c {name}={value}" for name, value in _SESSION.items()]
-    theirs = url.query.get("options", "")
-    return " ".join([*ours, *([theirs] if isinstance(theirs, str) else theirs)]).strip()
+    """The settings of a session. Those of the address come last, and so override the defaults."""
+    defaults = [f"-c {name}={value}" for name, value in _SESSION.items()]
+    given = url.query.get("options", "")
+    return " ".join([*defaults, *([given] if isinstance(given, str) else given)]).strip()
 
 
 def _begin_postgresql(connection: Connection) -> None:
@@ -149,12 +151,12 @@ def _sqlite_engine(address: Address, access: Access, mode: str, **uri: str) -> E
 
 
 def _is_shared(address: Address) -> bool:
-    """Whether several connections see the same database: one in memory belongs to its own."""
+    """Whether all connections see the same database; one in memory belongs to one connection."""
     return address.path is not None or "uri" in address.url.query
 
 
 def _sqlite_url(address: Address, mode: str, uri: Mapping[str, str]) -> URL:
-    """The address as an SQLite URI, whose mode decides whether a missing file is made."""
+    """The address as an SQLite URI. Its mode decides whether a missing file is created."""
     url = address.url
     if "timeout" not in url.query:
         url = url.update_query_dict({"timeout": str(_TURN_S)})
@@ -165,21 +167,21 @@ def _sqlite_url(address: Address, mode: str, uri: Mapping[str, str]) -> URL:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, access: Access) -> None:
-    connection.isolation_level = None  # the driver begins nothing: _begin_sqlite does
+    connection.isolation_level = None  # _begin_sqlite begins transactions, not the driver
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
     if access is Access.CREATE:
-        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # heeded by an empty file only
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # the same; see Database.reclaim
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # works only in an empty file
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # likewise; see Database.reclaim
     if access is not Access.READ:
         _use_wal(connection)
-    connection.execute("PRAGMA schema_version").fetchall()  # fails where no database can be read
+    connection.execute("PRAGMA schema_version").fetchall()  # fails if the file is no database
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Turns the write-ahead log on; waits for others, which SQLite itself does not do here."""
+    """Turns the write-ahead log on. SQLite does not wait for other sessions here, so this does."""
     deadline = time.monotonic() + _TURN_S
     while True:
         try:
@@ -202,11 +204,11 @@ def _writes(connection: Connection) -> bool:
 
 
 def free_pages(engine: Engine) -> None:
-    """Cuts the pages off an SQLite file that hold nothing any more, in a transaction of its own.
+    """Cuts empty pages off an SQLite file, in a transaction of its own.
 
-    Where another program keeps the database busy they stay: to be used again, or cut off later.
+    If another program keeps the database busy, the pages stay. They are used or cut off later.
     """
-    # Each step of this statement frees one page, and only a script is stepped to its end.
+    # Each step of this statement frees one page. Only a script is stepped to its end.
     script = "PRAGMA query_only = 0; PRAGMA incremental_vacuum;"
     connection = engine.raw_connection()
     try:
@@ -218,13 +220,13 @@ def free_pages(engine: Engine) -> None:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One write transaction, alone among the writers; an exception undoes all of it."""
+    """Runs a block as the only write transaction; an exception undoes all of it."""
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """One snapshot to read from."""
+    """Gives one snapshot to read from."""
     with engine.connect().execution_options(**_READS[engine.dialect.name]) as connection:
         yield connection

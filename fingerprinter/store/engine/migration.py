@@ -1,4 +1,4 @@
-"""The schema's versions. Alembic is imported only when there is something to migrate."""
+"""Creates and upgrades the schema with Alembic, which is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,20 @@ from fingerprinter.store.tables.schema import SCHEMA_HEAD
 
 
 def upgrade(url: str) -> str:
-    """Makes the library at the address, or brings it to this version's schema; the revision.
+    """Creates the library at an address, or upgrades it to this version's schema.
 
-    All of it is one transaction: a kill leaves the schema as it was.
-    Raises `LibraryError` (unreachable, another program's database) and `VersionError` (newer).
+    Everything happens in one transaction. If the program is killed, the schema is as it was.
+
+    Returns
+    -------
+    The revision of the schema.
+
+    Raises
+    ------
+    LibraryError
+        If the database cannot be reached or belongs to another program.
+    VersionError
+        If its schema is newer than this version's.
     """
     address = Address.parse(url)
     with translate_db_errors(address):
@@ -33,7 +43,7 @@ def upgrade(url: str) -> str:
 
 
 def current(url: str) -> str | None:
-    """The revision of the schema at the address; None where no library is."""
+    """Returns the revision of the schema at an address, or None if there is no library."""
     address = Address.parse(url)
     with translate_db_errors(address):
         engine = open_engine(address, Access.READ)
@@ -45,7 +55,7 @@ def current(url: str) -> str | None:
 
 
 def revision(connection: Connection) -> str | None:
-    """The revision of the schema; None where there is none."""
+    """Returns the revision of the schema, or None if there is none."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
@@ -53,7 +63,7 @@ def revision(connection: Connection) -> str | None:
 
 
 def upgrade_engine(address: Address, engine: Engine) -> None:
-    """`upgrade` over an engine that is open."""
+    """Does what `upgrade` does, with an engine that is open."""
     with writing(engine) as connection:
         before = revision(connection)
         if before is None:
@@ -69,7 +79,7 @@ def upgrade_engine(address: Address, engine: Engine) -> None:
 
 
 def require_head(address: Address, found: str | None) -> None:
-    """Refuses a database whose schema is not this version's."""
+    """Raises an error if the schema that was found is not this version's."""
     if found is None:
         raise LibraryError(
             f"{address}: holds no library; run `fingerprinter index FOLDER` to make one there"
@@ -83,7 +93,7 @@ def require_head(address: Address, found: str | None) -> None:
 
 
 def require_not_newer(address: Address, found: str) -> None:
-    """Refuses a schema that this version does not know."""
+    """Raises an error for a schema that this version does not know."""
     if not found.isdecimal():
         raise LibraryError(
             f"{address}: the database of another program (schema {found}); name another"
@@ -96,7 +106,7 @@ def require_not_newer(address: Address, found: str) -> None:
 
 
 def _require_empty(address: Address, connection: Connection) -> None:
-    """Refuses to move in with another program."""
+    """Raises an error if the database holds tables of another program."""
     tables = sorted(inspect(connection).get_table_names())
     if tables:
         raise LibraryError(
@@ -106,7 +116,7 @@ def _require_empty(address: Address, connection: Connection) -> None:
 
 
 def _require_unicode(address: Address, connection: Connection) -> None:
-    """Refuses a PostgreSQL database that cannot hold every title."""
+    """Raises an error if a PostgreSQL database cannot store every title."""
     if address.is_sqlite:
         return
     encoding = connection.scalar(text("SHOW server_encoding"))
@@ -127,7 +137,10 @@ def _run_alembic(connection: Connection) -> None:
 
 
 def scripts_folder() -> Path:
-    """The migration scripts: in the package of a wheel, beside it in a checkout."""
+    """Returns the folder of the migration scripts.
+
+    It is inside the package if that was installed from a wheel, and next to it in a checkout.
+    """
     package = Path(__file__).parents[2]
     inside = package / "migrations"
     return inside if inside.is_dir() else package.parent / "migrations"

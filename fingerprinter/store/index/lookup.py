@@ -1,7 +1,7 @@
-"""Where hashes occur in a library: the postings of a question, from all segments.
+"""Looks hashes up in all segments: at which positions does each hash of a query occur?
 
-Segments are immutable, so what was read of one may be kept: small ones are, whole, once
-questions have read much of them.
+Segments are immutable, so blocks that were read may be kept in memory. A small segment is kept
+whole once the queries have read much of it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fingerprinter.store.index.postings import (
     PREFIX_MASK,
     PREFIX_SHIFT,
     Segment,
-    opened,
+    open_blocks,
     read_segments,
 )
 from fingerprinter.store.tables import schema
@@ -31,14 +31,14 @@ from fingerprinter.store.tables import schema
 Longs = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint32]
 
-DELETED_TRACK = 0  # in place of the id of a track that was removed
-# For one question: time and memory (200 MB) have a bound in any library. Among 10,000 tracks the
-# right place is proposed for 52 of 56 clips in rooms, of changed speed and pitch; for 42 with a
-# quarter of it.
+DELETED_TRACK = 0  # stands for the id of a track that was removed
+# Per query. This bounds time and memory (200 MB) in a library of any size. Among 10,000 tracks the
+# right position is a candidate for 52 of 56 clips that were recorded in rooms at another speed and
+# pitch. With a quarter of this limit it is for 42.
 MAX_POSTINGS = 1 << 22
-BLOCKS_PER_STATEMENT = 1024  # 1.6 MB: unpacked within a core's cache, twice as fast as 4096
-MAX_KEPT_LANDMARKS = 1 << 24  # in memory: 40 MB of blocks, and as much again to search them
-_MUCH = 4  # when one such part of a segment's blocks has been read, all of it is
+BLOCKS_PER_STATEMENT = 1024  # 1.6 MB, unpacked in a core's cache: twice as fast as with 4096
+MAX_KEPT_LANDMARKS = 1 << 24  # 40 MB of blocks in memory, and as much again to search them
+_KEEP_AFTER = 4  # a segment is kept once a quarter (1 / 4) of its blocks was read
 
 _SELECT_BLOCKS = {
     "sqlite": text(
@@ -55,10 +55,15 @@ _SELECT_BLOCKS = {
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """Where looked-up hashes occur.
+    """Occurrences of the hashes of a query.
 
-    query: (m,) int64, index into the hashes that were looked up
-    position: (m,) int64, on the common axis of all segments, see `PostingIndex.locate`
+    Attributes
+    ----------
+    query
+        (m,) int64. Index into the hashes that were looked up.
+    position
+        (m,) int64, in frames on the common axis of all segments. `PostingIndex.locate` tells the
+        track.
     """
 
     query: Longs
@@ -69,7 +74,15 @@ class Postings:
 
 
 class PostingIndex:
-    """The segments as they stood when this was made; looks hashes up in them."""
+    """A snapshot of the segments, in which hashes are looked up.
+
+    Parameters
+    ----------
+    connection
+        The segments are those of its snapshot.
+    params
+        What the landmarks of the library were made with.
+    """
 
     def __init__(self, connection: Connection, params: LandmarkParams) -> None:
         self._bits = hash_bits(params)
@@ -87,12 +100,12 @@ class PostingIndex:
             [segment.track_ids for segment in self._segments] or [np.empty(0, np.int64)]
         )
         self._dead = frozenset(connection.scalars(select(schema.tombstone.c.track_id)))
-        self._kept: dict[int, _Opened] = {}  # whole segments, by id
-        self._read = Counter[int]()  # blocks of each segment that were asked for
+        self._kept: dict[int, _OpenBlocks] = {}  # whole segments, by id
+        self._read = Counter[int]()  # blocks that were looked for, by segment
 
     @property
     def landmark_count(self) -> int:
-        """Landmarks in all segments, the dead included."""
+        """Landmarks in all segments, those of removed tracks included."""
         return sum(segment.landmark_count for segment in self._segments)
 
     @property
@@ -100,55 +113,61 @@ class PostingIndex:
         """Length of the common axis of positions, in frames."""
         return int(self._bases[-1])
 
-    def lookup(self, connection: Connection, hashes: Hashes, most: int = MAX_POSTINGS) -> Postings:
-        """The places where hashes occur.
+    def lookup(self, connection: Connection, hashes: Hashes, limit: int = MAX_POSTINGS) -> Postings:
+        """Finds all positions of some hashes.
 
-        hashes: (n,) uint32, sorted and distinct
-        most: about so many places at most; hashes are left out for it, the most common first,
-            as the largest segment knows them
+        Parameters
+        ----------
+        connection
+            Of the database of the snapshot.
+        hashes
+            (n,) uint32, sorted and distinct.
+        limit
+            The approximate number of postings at most. The hashes that are most common in the
+            largest segment are left out to keep it.
         """
-        asked = np.arange(len(hashes))
+        wanted = np.arange(len(hashes))
         found = [Postings(np.empty(0, np.int64), np.empty(0, np.int64))]
-        for number in self._largest_first():
+        filled = [n for n, segment in enumerate(self._segments) if segment.landmark_count]
+        largest_first = sorted(filled, key=lambda n: -self._segments[n].landmark_count)
+        for number in largest_first:
             segment, base = self._segments[number], int(self._bases[number])
-            pieces: Iterable[_Piece] = self._pieces(connection, segment, hashes, asked)
-            if len(found) == 1:
+            pieces: Iterable[_Piece] = self._pieces(connection, segment, hashes, wanted)
+            if number == largest_first[0]:
                 pieces = list(pieces)
-                common = _common(pieces, most * segment.landmark_count // self.landmark_count)
-                asked = np.setdiff1d(asked, common, assume_unique=True)
-            found += [piece.read(asked, base) for piece in pieces]
+                common = _most_common(pieces, limit * segment.landmark_count // self.landmark_count)
+                wanted = np.setdiff1d(wanted, common, assume_unique=True)
+            found += [piece.read(wanted, base) for piece in pieces]
         return Postings(
             np.concatenate([postings.query for postings in found]),
             np.concatenate([postings.position for postings in found]),
         )
 
-    def _largest_first(self) -> list[int]:
-        """The numbers of the segments that hold landmarks."""
-        filled = [n for n, segment in enumerate(self._segments) if segment.landmark_count]
-        return sorted(filled, key=lambda n: -self._segments[n].landmark_count)
-
     def _pieces(
-        self, connection: Connection, segment: Segment, hashes: Hashes, asked: Longs
+        self, connection: Connection, segment: Segment, hashes: Hashes, wanted: Longs
     ) -> Iterator[_Piece]:
-        """What a segment may have of the hashes of the given numbers, piece by piece."""
-        prefixes, low = _split(hashes[asked], segment, self._bits)
+        """The blocks of a segment that may hold the wanted hashes, a limited number at a time."""
+        low_bits = self._bits - segment.prefix_bits
+        prefixes = (hashes[wanted] >> np.uint32(low_bits)).astype(np.int64)
+        low_hash = (hashes[wanted] & np.uint32((1 << low_bits) - 1)).astype(np.int64)
+        low = low_hash * segment.frame_count  # the lowest value of each hash in its block
         starts = np.flatnonzero(np.diff(prefixes, prepend=-1))
         whole = self._whole(connection, segment, len(starts))
         if whole:
-            yield whole.piece(asked, prefixes, low)
+            yield whole.piece(wanted, prefixes, low)
             return
         for first in range(0, len(starts), BLOCKS_PER_STATEMENT):
-            wanted = prefixes[starts[first : first + BLOCKS_PER_STATEMENT]]
-            part = slice(*np.searchsorted(prefixes, [wanted[0], wanted[-1] + 1]))
-            some = _fetch(connection, segment, wanted)
-            yield some.piece(asked[part], prefixes[part], low[part])
+            some = prefixes[starts[first : first + BLOCKS_PER_STATEMENT]]
+            part = slice(*np.searchsorted(prefixes, [some[0], some[-1] + 1]))
+            blocks = _fetch(connection, segment, some)
+            yield blocks.piece(wanted[part], prefixes[part], low[part])
 
-    def _whole(self, connection: Connection, segment: Segment, blocks: int) -> _Opened | None:
-        """All of a segment, if it is small and much of it has been read, block by block."""
+    def _whole(self, connection: Connection, segment: Segment, blocks: int) -> _OpenBlocks | None:
+        """The whole segment if it is kept. It is from when much of it was read, if it is small."""
         self._read[segment.id] += blocks
         if (
             segment.id not in self._kept
-            and _MUCH * self._read[segment.id] >= 1 << segment.prefix_bits
+            and _KEEP_AFTER * self._read[segment.id] >= 1 << segment.prefix_bits
         ):
             held = sum(each.segment.landmark_count for each in self._kept.values())
             if held + segment.landmark_count <= MAX_KEPT_LANDMARKS:
@@ -156,7 +175,13 @@ class PostingIndex:
         return self._kept.get(segment.id)
 
     def locate(self, positions: Longs) -> tuple[Longs, Longs]:
-        """(track ids, frames within the track) of positions; `GONE` where the track is."""
+        """Tells the tracks at some positions.
+
+        Returns
+        -------
+        The track ids, which are `DELETED_TRACK` for removed tracks, and the frames within the
+        tracks; (n,) int64 each.
+        """
         which = np.maximum(np.searchsorted(self._starts, positions, side="right") - 1, 0)
         track_ids = self._track_ids[which].copy()
         if self._dead:
@@ -166,33 +191,26 @@ class PostingIndex:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Some blocks of a segment, and where hashes lie in them.
+    """Some blocks of a segment, and the spans of the hashes in them.
 
-    asked: (q,) int64, sorted, which of the hashes; spans: where, of each of them
+    query: (q,) int64, sorted, indices of the hashes; spans: one of each
     """
 
     blocks: Blocks
-    asked: Longs
+    query: Longs
     spans: Spans
 
-    def read(self, asked: Longs, base: int) -> Postings:
-        """The places of the hashes that are asked for still."""
-        still = np.flatnonzero(np.isin(self.asked, asked, assume_unique=True))
+    def read(self, wanted: Longs, base: int) -> Postings:
+        """The positions of those hashes that are still wanted."""
+        still = np.flatnonzero(np.isin(self.query, wanted, assume_unique=True))
         spans = self.spans.take(still)
         found = self.blocks.read(spans)
         position = found.value - spans.low[found.query] + base
-        return Postings(self.asked[still[found.query]], position)
-
-
-def _split(hashes: Hashes, segment: Segment, bits: int) -> tuple[Longs, Longs]:
-    """(prefix, lowest value in its block) of each hash."""
-    low_bits = bits - segment.prefix_bits
-    low = (hashes & np.uint32((1 << low_bits) - 1)).astype(np.int64)
-    return (hashes >> np.uint32(low_bits)).astype(np.int64), low * segment.frame_count
+        return Postings(self.query[still[found.query]], position)
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class _OpenBlocks:
     """Some or all blocks of a segment.
 
     prefixes: (blocks + 1,) int64, sorted, and -1 at the end
@@ -202,41 +220,42 @@ class _Opened:
     prefixes: Longs
     blocks: Blocks
 
-    def piece(self, asked: Longs, prefixes: Longs, low: Longs) -> _Piece:
-        """Where hashes lie: of each its number, its prefix, its lowest value."""
+    def piece(self, query: Longs, prefixes: Longs, low: Longs) -> _Piece:
+        """The spans of hashes, given by their indices, prefixes and lowest values."""
         block = np.searchsorted(self.prefixes[:-1], prefixes)
         there = np.flatnonzero(self.prefixes[block] == prefixes)
         low = low[there]
         spans = self.blocks.spans(block[there], low, low + self.segment.frame_count)
-        return _Piece(self.blocks, asked[there], spans)
+        return _Piece(self.blocks, query[there], spans)
 
 
-def _fetch(connection: Connection, segment: Segment, prefixes: Longs) -> _Opened:
-    """The blocks of the given prefixes that exist."""
+def _fetch(connection: Connection, segment: Segment, prefixes: Longs) -> _OpenBlocks:
+    """Reads the blocks of the given prefixes. Prefixes without a block are left out."""
     ids = prefixes | (segment.id << PREFIX_SHIFT)
     statement = _SELECT_BLOCKS[connection.dialect.name]
     return _open(segment, connection.execute(statement, {"ids": json.dumps(ids.tolist())}).all())
 
 
-def _fetch_all(connection: Connection, segment: Segment) -> _Opened:
+def _fetch_all(connection: Connection, segment: Segment) -> _OpenBlocks:
+    """Reads all blocks of a segment."""
     block, first = schema.posting_block, segment.id << PREFIX_SHIFT
     chosen = select(block.c.id, block.c.data).order_by(block.c.id)
     mine = chosen.where(block.c.id >= first, block.c.id < first + (1 << PREFIX_SHIFT))
     return _open(segment, connection.execute(mine).all())
 
 
-def _open(segment: Segment, rows: Sequence[Any]) -> _Opened:
+def _open(segment: Segment, rows: Sequence[Any]) -> _OpenBlocks:
     ids = [row[0] for row in rows]
     prefixes = np.array([*(id_ & PREFIX_MASK for id_ in ids), -1], np.int64)
-    return _Opened(segment, prefixes, opened(ids, [bytes(row[1]) for row in rows]))
+    return _OpenBlocks(segment, prefixes, open_blocks(ids, [bytes(row[1]) for row in rows]))
 
 
-def _common(pieces: Sequence[_Piece], most: int) -> Longs:
-    """The hashes to leave out, the most common, so that about ``most`` postings are left."""
+def _most_common(pieces: Sequence[_Piece], limit: int) -> Longs:
+    """The indices of the most common hashes, without which about ``limit`` postings are left."""
     if not pieces:
         return np.empty(0, np.int64)
-    asked = np.concatenate([piece.asked for piece in pieces])
+    query = np.concatenate([piece.query for piece in pieces])
     counts = np.concatenate([piece.spans.counts for piece in pieces])
     order = np.argsort(counts, kind="stable")
-    fitting = np.searchsorted(np.cumsum(counts[order]), most, side="right")
-    return asked[order[fitting:]]
+    fitting = np.searchsorted(np.cumsum(counts[order]), limit, side="right")
+    return query[order[fitting:]]

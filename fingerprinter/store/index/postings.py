@@ -1,14 +1,16 @@
-"""Landmark postings: immutable segments of packed blocks, merged by size.
+"""Posting lists of the landmark index: immutable segments of packed blocks, merged by size.
 
-A batch of tracks becomes one *segment*. Its tracks lie end to end on one axis of
-frames, so that a single number, the *position*, tells track and time. The
-segment's landmarks, sorted by (hash, position), are cut by the first
-``prefix_bits`` bits of the hash into *blocks* of about a kilobyte; a block holds
-``hash's remaining bits * frame_count + position`` for each of its landmarks (see
-`fingerprinter.core.numeric.packing`). Segments never change: a removed track leaves a
-tombstone, and when several segments of like size stand side by side they are
-merged into one and the dead dropped (a log-structured merge, O'Neil et al. 1996).
-Each of these steps happens within the caller's transaction.
+Each batch of tracks becomes one *segment*. The tracks of a segment lie one after another on a
+single axis of frames. A number on this axis, a *position*, therefore tells both the track and the
+time. The landmarks of a segment are sorted by (hash, position) and cut into *blocks* by the first
+``prefix_bits`` bits of the hash. A block has about half a kilobyte. For each of its landmarks it
+holds ``remaining bits of the hash * frame_count + position``, packed as described in
+`fingerprinter.core.numeric.packing`.
+
+Segments never change. A removed track leaves a *tombstone*. When several segments are of similar
+size, they are merged into one, and the landmarks of removed tracks are dropped. This is a
+log-structured merge (O'Neil et al., "The Log-Structured Merge-Tree", 1996). Each step happens in
+the transaction of the caller.
 """
 
 from __future__ import annotations
@@ -35,24 +37,33 @@ Hashes = npt.NDArray[np.uint32]
 
 PREFIX_SHIFT = 24  # posting_block.id = segment id << 24 | prefix
 PREFIX_MASK = (1 << PREFIX_SHIFT) - 1
-_BLOCK_LANDMARKS = 150  # half a KB: fills the pages of SQLite, inline in PostgreSQL
+_BLOCK_LANDMARKS = 150  # half a KB: fills the pages of SQLite, and PostgreSQL stores it inline
 # Segments of one level that are merged together. With 3, merges write each landmark 4.0 times until
 # a library has 100,000 tracks, and a look-up reads six segments on average. With 2 they write it
 # 5.3 times, and a look-up reads five.
 MERGE_FACTOR = 3
-# Landmarks in memory at a time while merging; with fewer, statements cost more than their work.
+# A merge holds this many landmarks in memory. With fewer, the statements cost more than their work.
 LANDMARKS_IN_MEMORY = 1 << 20
-LEVEL_0_LANDMARKS = 1 << 22  # landmarks up to which a segment is of level 0
-# A merge of more is worth the load of machine code: it saves 0.1 s a million, loading takes 0.8 s.
-_LARGE = 1 << 23
+LEVEL_0_LANDMARKS = 1 << 22  # a segment of at most this many is of level 0
+# Larger merges load the compiled kernels. These save 0.1 s per million, and loading takes 0.8 s.
+_COMPILED_FROM_LANDMARKS = 1 << 23
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One immutable segment.
+    """One immutable segment, without its blocks.
 
-    track_ids: (tracks,) int64; starts: (tracks + 1,) int64, where each track begins on the
-    axis of positions and where the last one ends
+    Attributes
+    ----------
+    level
+        Tier of its size. Segments of the same level are merged.
+    prefix_bits
+        Bits of the hash by which its landmarks are cut into blocks.
+    track_ids
+        (tracks,) int64.
+    starts
+        (tracks + 1,) int64. Where each track begins on the axis of positions, and where the last
+        one ends.
     """
 
     id: int
@@ -64,12 +75,12 @@ class Segment:
 
     @property
     def frame_count(self) -> int:
-        """Length of the axis of positions."""
+        """Length of the axis of positions, in frames."""
         return int(self.starts[-1])
 
 
 def read_segments(connection: Connection) -> list[Segment]:
-    """The segments of a library, in their order."""
+    """Returns the segments of a library in the order in which they were written."""
     rows = connection.execute(select(schema.segment).order_by(schema.segment.c.id))
     return [
         Segment(
@@ -84,8 +95,14 @@ def read_segments(connection: Connection) -> list[Segment]:
     ]
 
 
-def opened(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
-    """The blocks of the given ids; names the segment of a damaged one."""
+def open_blocks(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
+    """Opens packed blocks.
+
+    Raises
+    ------
+    CorruptionError
+        If a block is damaged. The message names the segments of the ids.
+    """
     try:
         return Blocks(blocks)
     except DamagedBlockError as error:
@@ -97,13 +114,13 @@ def opened(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
 
 
 def _prefix_bits(landmarks: int, bits: int) -> int:
-    """How many bits of the hash to cut by, so that a block is about half a kilobyte."""
+    """How many bits of the hash to cut by, so that a block has about half a kilobyte."""
     blocks = max(1, landmarks // _BLOCK_LANDMARKS)
     return min(bits, PREFIX_SHIFT, blocks.bit_length() - 1)
 
 
 def _level(landmarks: int) -> int:
-    """The tier of a segment: each is `MERGE_FACTOR` times as large as the one before."""
+    """The level of a segment. Each level is `MERGE_FACTOR` times as large as the one below."""
     level = 0
     while landmarks > LEVEL_0_LANDMARKS * MERGE_FACTOR**level:
         level += 1
@@ -113,6 +130,7 @@ def _level(landmarks: int) -> int:
 def _insert_segment(
     connection: Connection, track_ids: Longs, frames: Longs, landmarks: int, bits: int
 ) -> Segment:
+    """Inserts the row of a new segment that has no blocks yet."""
     prefix_bits = _prefix_bits(landmarks, bits)
     values = {
         "level": _level(landmarks),
@@ -126,15 +144,15 @@ def _insert_segment(
     assert result.inserted_primary_key is not None
     starts = np.concatenate([[0], np.cumsum(frames)])
     id_ = int(result.inserted_primary_key[0])
-    if shards.is_sharded(connection):  # a crash may have left blocks of this id, see `shares`
+    if shards.is_sharded(connection):  # a crash may have left blocks of this id, see `shards`
         _drop_blocks(connection, [id_])
     return Segment(id_, values["level"], prefix_bits, landmarks, track_ids, starts)  # type: ignore[arg-type]
 
 
 def _insert_blocks(connection: Connection, segment: Segment, bits: int, marks: Longs) -> None:
-    """Writes landmarks as blocks; the caller sees to it that no block is written twice.
+    """Packs landmarks into blocks and inserts them. Each block must come in one call, whole.
 
-    marks: (n,) int64, sorted, hash * length of the axis + position
+    marks: (n,) int64, sorted, hash * frame_count + position
     """
     if len(marks) == 0:
         return
@@ -155,7 +173,10 @@ def add_segment(
 ) -> None:
     """Writes the landmarks of some tracks as one new segment.
 
-    tracks: (track id, length in frames, landmarks) of each
+    Parameters
+    ----------
+    tracks
+        (track id, length in frames, landmarks) of each track. Nothing is written if it is empty.
     """
     if not tracks:
         return
@@ -176,7 +197,14 @@ def add_segment(
 
 
 def merge_due(connection: Connection, params: LandmarkParams) -> bool:
-    """Merges one group of segments of like size, if there is one; says whether it did."""
+    """Merges one group of segments of similar size.
+
+    Blocks of segments that were dropped earlier are deleted first, where they had to wait.
+
+    Returns
+    -------
+    True if there was a group to merge. Call again until it is False.
+    """
     _drop_blocks(connection, shards.droppable(connection, []))
     due = _due(read_segments(connection))
     if due:
@@ -185,12 +213,12 @@ def merge_due(connection: Connection, params: LandmarkParams) -> bool:
 
 
 def _due(segments: Sequence[Segment]) -> list[Segment]:
-    """Segments of like size, and those that the result would be merged with next.
+    """Segments of similar size, together with those that the result would be merged with next.
 
-    All at once: a landmark skips levels on its way up, which saves writing.
+    Merging all of them at once lets a landmark skip levels, which saves writing.
     """
     levels = Counter(segment.level for segment in segments)
-    level = min((one for one, n in levels.items() if n >= MERGE_FACTOR), default=None)
+    level = min((each for each, n in levels.items() if n >= MERGE_FACTOR), default=None)
     due = list[Segment]()
     while level is not None:
         due = [segment for segment in segments if segment.level <= level]
@@ -201,7 +229,7 @@ def _due(segments: Sequence[Segment]) -> list[Segment]:
 
 
 def _merge(connection: Connection, params: LandmarkParams, sources: Sequence[Segment]) -> None:
-    """Replaces segments by one that holds their living landmarks."""
+    """Replaces segments by one that holds the landmarks of their tracks that were not removed."""
     bits = hash_bits(params)
     dead = list(connection.scalars(select(schema.tombstone.c.track_id)))
     alive = [~np.isin(source.track_ids, dead) for source in sources]
@@ -209,12 +237,12 @@ def _merge(connection: Connection, params: LandmarkParams, sources: Sequence[Seg
     frames = np.concatenate([np.diff(s.starts)[a] for s, a in zip(sources, alive, strict=True)])
     if len(track_ids):
         total = sum(source.landmark_count for source in sources)
-        if total > _LARGE:
+        if total > _COMPILED_FROM_LANDMARKS:
             compiled.load()
         target = _insert_segment(connection, track_ids, frames, total, bits)
-        moves = _moves(sources, alive)
+        shifts = _track_shifts(sources, alive)
         written = 0
-        for marks in _merged_ranges(connection, bits, sources, moves, target):
+        for marks in _merged_ranges(connection, bits, sources, shifts, target):
             _insert_blocks(connection, target, bits, marks)
             written += len(marks)
         connection.execute(
@@ -223,55 +251,63 @@ def _merge(connection: Connection, params: LandmarkParams, sources: Sequence[Seg
             .values(landmark_count=written)
         )
     _drop_segments(connection, sources)
-    gone = np.concatenate([s.track_ids[~a] for s, a in zip(sources, alive, strict=True)])
-    _forget_tombstones(connection, gone)
+    deleted = np.concatenate([s.track_ids[~a] for s, a in zip(sources, alive, strict=True)])
+    tombstone = schema.tombstone
+    for track_id in deleted.tolist():  # no segment holds these tracks any more
+        connection.execute(delete(tombstone).where(tombstone.c.track_id == track_id))
 
 
-def _moves(sources: Sequence[Segment], alive: Sequence[npt.NDArray[np.bool_]]) -> list[Longs]:
-    """How far each track of each source moves on the axis of positions; dead ones: past all."""
-    moves, base = [], 0
+def _track_shifts(
+    sources: Sequence[Segment], alive: Sequence[npt.NDArray[np.bool_]]
+) -> list[Longs]:
+    """How far each track of each source moves on the axis of positions.
+
+    Removed tracks get a shift that makes all their positions negative.
+    """
+    shifts, base = [], 0
     for source, living in zip(sources, alive, strict=True):
         lengths = np.where(living, np.diff(source.starts), 0)
         new_starts = base + np.cumsum(lengths) - lengths
-        moves.append(np.where(living, new_starts - source.starts[:-1], np.iinfo(np.int64).min // 2))
+        removed = np.iinfo(np.int64).min // 2
+        shifts.append(np.where(living, new_starts - source.starts[:-1], removed))
         base += int(lengths.sum())
-    return moves
-
-
-def _move_at(source: Segment, move: Longs, positions: Longs) -> Longs:
-    """How far landmarks move that lie at some positions."""
-    if np.ptp(move) == 0:  # nothing was removed, as nearly always
-        return move[:1]
-    return move[np.searchsorted(source.starts, positions, side="right") - 1]
+    return shifts
 
 
 def _merged_ranges(
     connection: Connection,
     bits: int,
     sources: Sequence[Segment],
-    moves: Sequence[Longs],
+    shifts: Sequence[Longs],
     target: Segment,
 ) -> Iterator[Longs]:
-    """Living landmarks of all sources, sorted, one range of hashes after another."""
+    """The landmarks of all sources that stay, sorted, one range of hashes after another.
+
+    Each is hash * frame_count of the target + position in the target.
+    """
     parts = target.landmark_count // LANDMARKS_IN_MEMORY
     range_bits = min(parts.bit_length(), target.prefix_bits)
     for part in range(1 << range_bits):
         found = []
-        for source, move in zip(sources, moves, strict=True):
+        for source, shift in zip(sources, shifts, strict=True):
             hashes, positions = _read_range(connection, bits, source, part, range_bits)
-            positions += _move_at(source, move, positions)
+            if np.ptp(shift) == 0:  # no track was removed, as in nearly all merges
+                positions += shift[:1]
+            else:
+                track = np.searchsorted(source.starts, positions, side="right") - 1
+                positions += shift[track]
             marks = hashes * target.frame_count + positions
-            found.append(marks if move.min(initial=0) >= 0 else marks[positions >= 0])
+            found.append(marks if shift.min(initial=0) >= 0 else marks[positions >= 0])
         merged = np.concatenate(found)
-        merged.sort(kind="stable")  # Timsort: merging finds its sources sorted
+        merged.sort(kind="stable")  # Timsort is fast here, because each source is sorted
         yield merged
 
 
 def _read_range(
     connection: Connection, bits: int, segment: Segment, part: int, range_bits: int
 ) -> tuple[Longs, Longs]:
-    """Hashes and positions of a segment's landmarks whose hash begins with ``part``."""
-    span = segment.prefix_bits - range_bits  # below 0, one block lies over several parts
+    """Hashes and positions of a segment's landmarks whose hash begins with the bits ``part``."""
+    span = segment.prefix_bits - range_bits  # if negative, one block belongs to several parts
     prefix, count = (part << span, 1 << span) if span >= 0 else (part >> -span, 1)
     first = (segment.id << PREFIX_SHIFT) | prefix
     block = schema.posting_block
@@ -283,7 +319,7 @@ def _read_range(
     if not rows:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     ids = [row.id for row in rows]
-    blocks = opened(ids, [bytes(row.data) for row in rows])
+    blocks = open_blocks(ids, [bytes(row.data) for row in rows])
     values = blocks.values()
     low = values // segment.frame_count  # several times as fast as divmod
     positions = values - low * segment.frame_count
@@ -296,6 +332,7 @@ def _read_range(
 
 
 def _drop_segments(connection: Connection, segments: Sequence[Segment]) -> None:
+    """Deletes segments, and their blocks as soon as no reader can need them."""
     ids = [segment.id for segment in segments]
     for id_ in ids:
         connection.execute(delete(schema.segment).where(schema.segment.c.id == id_))
@@ -310,20 +347,13 @@ def _drop_blocks(connection: Connection, segments: Sequence[int]) -> None:
         )
 
 
-def _forget_tombstones(connection: Connection, track_ids: Longs) -> None:
-    """Drops the tombstones of tracks that no segment holds any more."""
-    tombstone = schema.tombstone
-    for track_id in track_ids.tolist():
-        connection.execute(delete(tombstone).where(tombstone.c.track_id == track_id))
-
-
 def newest_segment(connection: Connection) -> int:
-    """The id of the last segment that was written: a merge changes it, though no revision."""
+    """Returns the id of the newest segment. A merge changes it, but not the library's revision."""
     return int(connection.scalar(select(func.max(schema.segment.c.id))) or 0)
 
 
 def drop_all(connection: Connection) -> None:
-    """Forgets every landmark, as `reindex` does before it writes them anew."""
+    """Deletes all landmarks. `reindex` does so before it writes them again."""
     if shards.is_sharded(connection):
         _drop_segments(connection, read_segments(connection))
     else:
@@ -334,9 +364,16 @@ def drop_all(connection: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PostingStats:
-    """Sizes of the landmark part of a library.
+    """Sizes of the landmark index.
 
-    dead_share: of the landmarks, those of removed tracks, by the lengths of the tracks
+    Attributes
+    ----------
+    bytes
+        Of all packed blocks.
+    dead_tracks
+        Removed tracks whose landmarks may still be in a segment.
+    dead_share
+        The fraction of landmarks that belong to removed tracks, estimated from track lengths.
     """
 
     segments: int
@@ -347,27 +384,23 @@ class PostingStats:
 
 
 def stats(connection: Connection) -> PostingStats:
-    """Counts and bytes of all segments."""
+    """Counts segments, landmarks, bytes and removed tracks."""
     segments = read_segments(connection)
     tombstones = list(connection.scalars(select(schema.tombstone.c.track_id)))
     landmarks = sum(segment.landmark_count for segment in segments)
-    dead = sum(_dead_landmarks(segment, tombstones) for segment in segments)
+    dead = 0.0
+    for segment in segments:
+        frames = np.diff(segment.starts)[np.isin(segment.track_ids, tombstones)].sum()
+        dead += segment.landmark_count * float(frames) / max(1, segment.frame_count)
+    if shards.is_sharded(connection):
+        size = sum(shard.bytes for shard in shards.list_shards(connection))
+    else:
+        packed = func.sum(func.length(schema.posting_block.c.data))
+        size = int(connection.scalar(select(packed)) or 0)
     return PostingStats(
         segments=len(segments),
         landmarks=landmarks,
-        bytes=_bytes(connection),
+        bytes=size,
         dead_tracks=len(tombstones),
         dead_share=dead / landmarks if landmarks else 0.0,
     )
-
-
-def _dead_landmarks(segment: Segment, tombstones: Sequence[int]) -> float:
-    """How many landmarks of a segment are of removed tracks, as far as their lengths tell."""
-    frames = np.diff(segment.starts)[np.isin(segment.track_ids, tombstones)].sum()
-    return segment.landmark_count * float(frames) / max(1, segment.frame_count)
-
-
-def _bytes(connection: Connection) -> int:
-    if shards.is_sharded(connection):
-        return sum(share.bytes for share in shards.list_shards(connection))
-    return int(connection.scalar(select(func.sum(func.length(schema.posting_block.c.data)))) or 0)

@@ -1,7 +1,7 @@
-"""One portable file with tracks and all that is known of them: what `export` writes.
+"""Archives: one portable file with tracks and everything that is stored about them.
 
-An SQLite database, so that every row can be read alone, by any tool, on any machine. Its
-tables are those of a library, under the same names; `docs/format.md` has the rest.
+`export` writes it and `import` reads it. It is an SQLite database, so any tool can read single rows
+on any computer. Its tables have the names of the library's tables. `docs/format.md` describes it.
 """
 
 from __future__ import annotations
@@ -39,33 +39,34 @@ from fingerprinter.store.tables import schema
 
 FORMAT: Final = 1
 APPLICATION: Final = 0x66707261  # "fpra": PRAGMA application_id
-_TRACKS = 64  # read and written at a time
+_TRACKS_PER_READ = 64
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A track and the rows that belong to it, by the table's name; without ids of their own."""
+    """A track and the rows that belong to it, without their own ids, by name of the table."""
 
     track: Row
     rows: Mapping[str, list[Row]]
 
     @property
     def digest(self) -> str:
-        """BLAKE2b, 16 bytes, of all values that are there, in the order of their names."""
-        rows = {name: [_known(row) for row in rows] for name, rows in self.rows.items() if rows}
-        content = [_known(self.track), rows]
-        text = json.dumps(content, sort_keys=True, default=_plain, separators=(",", ":"))
+        """The BLAKE2b digest (16 bytes, hexadecimal) of all values that are not NULL."""
+        rows = {name: [_not_null(row) for row in rows] for name, rows in self.rows.items() if rows}
+        content = [_not_null(self.track), rows]
+        text = json.dumps(content, sort_keys=True, default=_to_json, separators=(",", ":"))
         return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
 
 
-def _known(row: Row) -> Row:
-    """What is absent is as if the column were: another schema may not have it."""
+def _not_null(row: Row) -> Row:
+    """The row without NULLs. A column that another schema lacks then makes no difference."""
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _plain(value: object) -> str:
+def _to_json(value: object) -> str:
+    """Times as text, and the digest of bytes."""
     if isinstance(value, datetime):
         return value.isoformat()
     assert isinstance(value, bytes)
@@ -73,7 +74,7 @@ def _plain(value: object) -> str:
 
 
 def _tables() -> tuple[Table, dict[str, Table], Table]:
-    """The header, all tables of rows by name, and of them that of tracks."""
+    """The table of the header, the tables of rows by name, and the one of these with the tracks."""
     metadata = MetaData()
     header = Table(
         "header", metadata, Column("name", String, primary_key=True), Column("value", Text)
@@ -87,12 +88,9 @@ _HEADER, _ROWS, _TRACK = _tables()
 
 
 def records(connection: Connection, track_ids: Sequence[int] | None) -> Iterator[Record]:
-    """Tracks of a library, default all, in the order of ids, portion by portion."""
-    yield from _records(connection, _own_tables(), track_ids)
-
-
-def _own_tables() -> dict[str, Table]:
-    return {table.name: table for table in (schema.track, *OF_A_TRACK)}
+    """Yields some tracks of a library, default all, in the order of ids."""
+    tables = {table.name: table for table in (schema.track, *OF_A_TRACK)}
+    yield from _records(connection, tables, track_ids)
 
 
 def _records(
@@ -101,8 +99,8 @@ def _records(
     ids = list(connection.scalars(select(tables["track"].c.id).order_by(tables["track"].c.id)))
     wanted = ids if track_ids is None else sorted(set(track_ids))
     columns = {name: _columns(connection, table) for name, table in tables.items()}
-    for start in range(0, len(wanted), _TRACKS):
-        some = wanted[start : start + _TRACKS]
+    for start in range(0, len(wanted), _TRACKS_PER_READ):
+        some = wanted[start : start + _TRACKS_PER_READ]
         parts = {
             name: _by_track(connection, tables[name], columns[name], some)
             for name in tables
@@ -115,7 +113,7 @@ def _records(
 
 
 def _columns(connection: Connection, table: Table) -> list[Column[Any]]:
-    """The columns that are there: an archive of an older schema may lack some."""
+    """The columns that exist. An archive of an older schema may lack some, or the table."""
     found = inspect(connection)
     if not found.has_table(table.name):
         return []
@@ -126,6 +124,7 @@ def _columns(connection: Connection, table: Table) -> list[Column[Any]]:
 def _by_track(
     connection: Connection, table: Table, columns: Sequence[Column[Any]], track_ids: Sequence[int]
 ) -> dict[int, list[Row]]:
+    """The rows of a table by track id, without their ids."""
     found: dict[int, list[Row]] = {}
     asked = select(*columns).where(table.c.track_id.in_(track_ids)).order_by(*table.primary_key)
     for row in connection.execute(asked).mappings():
@@ -137,7 +136,7 @@ def _by_track(
 
 
 class ArchiveWriter:
-    """Writes records; made by `written`."""
+    """Writes records to an archive; see `write_archive`."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -145,7 +144,7 @@ class ArchiveWriter:
         self.count = 0
 
     def add(self, record: Record) -> None:
-        """One more track."""
+        """Writes a track and its rows."""
         digest = _without_id(record).digest
         self._connection.execute(insert(_TRACK).values(**record.track, digest=digest))
         for name, rows in record.rows.items():
@@ -156,7 +155,7 @@ class ArchiveWriter:
         self.count += 1
 
     def close(self, facts: Mapping[str, str]) -> None:
-        """Writes the header."""
+        """Writes the header with some facts, the number of tracks and their digest."""
         found = {"tracks": str(self.count), "digest": self._whole.hexdigest(), **facts}
         rows = [{"name": name, "value": value} for name, value in found.items()]
         self._connection.execute(insert(_HEADER), rows)
@@ -168,14 +167,19 @@ def _without_id(record: Record) -> Record:
 
 @contextmanager
 def write_archive(path: Path, params_id: str) -> Iterator[ArchiveWriter]:
-    """An archive that is written aside, and renamed once it is whole and on the disk.
+    """Writes an archive to a temporary file, and renames it when it is complete and on the disk.
 
-    Raises `UsageError` where the file cannot be written, or is something else.
+    Raises
+    ------
+    UsageError
+        If the file cannot be written, or a file is there that is no archive.
+    LibraryError
+        If the disk is full.
     """
     _require_replaceable(path)
-    aside = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
+    part_path = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with _connected(aside, "rwc") as connection:
+        with _connected(part_path, "rwc") as connection:
             _HEADER.metadata.create_all(connection)
             writer = ArchiveWriter(connection)
             yield writer
@@ -184,15 +188,17 @@ def write_archive(path: Path, params_id: str) -> Iterator[ArchiveWriter]:
             )
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION}")
             connection.commit()
-        _sync(aside)
-        aside.replace(path)
+        with part_path.open("rb+") as file:
+            os.fsync(file.fileno())
+        part_path.replace(path)
     except (OSError, DatabaseError) as error:
-        raise _unwritable(path, error) from error
+        raise _write_error(path, error) from error
     finally:
-        aside.unlink(missing_ok=True)
+        part_path.unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, error: OSError | DatabaseError) -> UsageError | LibraryError:
+def _write_error(path: Path, error: OSError | DatabaseError) -> UsageError | LibraryError:
+    """The error to raise where an archive could not be written."""
     if getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
         return LibraryError(f"{path}: the disk is full; free some space and export again")
     found = error.strerror if isinstance(error, OSError) else str(error.orig)
@@ -200,7 +206,7 @@ def _unwritable(path: Path, error: OSError | DatabaseError) -> UsageError | Libr
 
 
 def _require_replaceable(path: Path) -> None:
-    """Refuses to replace a file that is no archive: it may be a library, or music."""
+    """Raises an error if the file is no archive: it may be a library, or music."""
     if path.is_dir():
         raise UsageError(f"{path}: is a folder; name a file in it")
     if path.exists() and path.stat().st_size and not _is_archive(path):
@@ -208,21 +214,18 @@ def _require_replaceable(path: Path) -> None:
 
 
 def _is_archive(path: Path) -> bool:
+    """Whether a file has the header of an archive."""
     with path.open("rb") as file:
         head = file.read(72)
     return head[:15] == b"SQLite format 3" and head[68:72] == APPLICATION.to_bytes(4, "big")
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
 @contextmanager
 def _connected(path: Path, mode: str) -> Iterator[Connection]:
+    """A connection to an SQLite file, in a mode of SQLite's URIs."""
     url = f"sqlite:///{path.absolute().as_uri()}?mode={mode}&uri=true"
     engine = create_engine(url)
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", _set_pragmas)
     try:
         with engine.connect() as connection:
             yield connection
@@ -230,31 +233,19 @@ def _connected(path: Path, mode: str) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _prepare(connection: sqlite3.Connection, _: object) -> None:
-    connection.execute("PRAGMA journal_mode = OFF")  # it is not there before it is renamed
+def _set_pragmas(connection: sqlite3.Connection, _: object) -> None:
+    """Writes fast and without a journal: a file that is not complete is never used."""
+    connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
 
 
 class Archive:
-    """An archive that is open to be read; made by `opened`."""
+    """An archive that is open for reading; see `open_archive`."""
 
     def __init__(self, path: Path, connection: Connection) -> None:
         self.path, self._connection = path, connection
         rows = connection.execute(select(_HEADER.c.name, _HEADER.c.value))
         self._facts: dict[str, str] = {row.name: row.value for row in rows}
-        self._require_known()
-
-    @property
-    def params_id(self) -> str:
-        """What its peaks were found under."""
-        return self._facts["params_id"]
-
-    @property
-    def count(self) -> int:
-        """Tracks in it."""
-        return int(self._facts["tracks"])
-
-    def _require_known(self) -> None:
         newer = int(self._facts["format"]) > FORMAT or self._facts["schema"] > schema.SCHEMA_HEAD
         if newer:
             raise VersionError(
@@ -262,8 +253,18 @@ class Archive:
                 f" program knows up to {FORMAT} and {schema.SCHEMA_HEAD}: upgrade fingerprinter"
             )
 
+    @property
+    def params_id(self) -> str:
+        """The id of the parameters that its peaks were found with."""
+        return self._facts["params_id"]
+
+    @property
+    def count(self) -> int:
+        """The number of tracks."""
+        return int(self._facts["tracks"])
+
     def require_whole(self) -> None:
-        """Raises `CorruptionError` where tracks are missing or changed their places."""
+        """Raises `CorruptionError` if tracks are missing or in another order."""
         whole = hashlib.blake2b(digest_size=16)
         try:
             for digest in self._connection.scalars(select(_TRACK.c.digest).order_by(_TRACK.c.id)):
@@ -274,18 +275,28 @@ class Archive:
             raise _damaged(self.path, "its list of tracks is not what was written")
 
     def records(self) -> Iterator[tuple[Record, bool]]:
-        """Every record without its id, and whether it is what was written."""
+        """Yields each record without its id, and whether it is the one that was written."""
         try:
             for record in _records(self._connection, _ROWS, None):
-                plain = _without_id(record)
-                yield plain, plain.digest == record.track["digest"]
+                without_id = _without_id(record)
+                yield without_id, without_id.digest == record.track["digest"]
         except DatabaseError as error:
             raise _damaged(self.path, str(error.orig)) from error
 
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
-    """An archive; raises `UsageError`, `VersionError`, or `CorruptionError` while it is read."""
+    """Opens an archive for reading.
+
+    Raises
+    ------
+    UsageError
+        If the file is no archive or cannot be read.
+    VersionError
+        If the archive was written by a newer version.
+    CorruptionError
+        If the archive is damaged; also later, while it is read.
+    """
     try:
         if not _is_archive(path):
             raise UsageError(
@@ -294,15 +305,13 @@ def open_archive(path: Path) -> Iterator[Archive]:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a file that can be read") from error
     with _connected(path, "ro") as connection:
-        yield _read(path, connection)
-
-
-def _read(path: Path, connection: Connection) -> Archive:
-    try:
-        return Archive(path, connection)
-    except (DatabaseError, KeyError, ValueError) as error:
-        raise _damaged(path, "its header cannot be read") from error
+        try:
+            archive = Archive(path, connection)
+        except (DatabaseError, KeyError, ValueError) as error:
+            raise _damaged(path, "its header cannot be read") from error
+        yield archive
 
 
 def _damaged(path: Path, found: str) -> CorruptionError:
+    """The error for a damaged archive."""
     return CorruptionError(f"{path}: {found}; copy it again, or export it again")

@@ -1,4 +1,4 @@
-"""What can be found wrong with the rows of a library; reads only, portion by portion."""
+"""Checks of the rows of a library. They only read, a limited number of rows at a time."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fingerprinter.store.tables import schema, shards
 
 Longs = npt.NDArray[np.int64]
 
-# rows that belong to a track, and go with it
+# The tables whose rows belong to a track and are deleted with it.
 OF_A_TRACK = tuple(
     table
     for table in schema.metadata.sorted_tables
     if "track_id" in table.c and table.c.track_id.foreign_keys
 )
-BLOCKS_PER_READ = 1024  # read at a time, at most: 1.6 MB
-# columns that have one length for all tracks under a model or version
+BLOCKS_PER_READ = 1024  # 1.6 MB
+# Columns with values of the same length for all tracks of a model or version.
 _WIDTHS = (
     (schema.embedding, schema.embedding.c.model, schema.embedding.c.vector),
     (schema.embedding, schema.embedding.c.model, schema.embedding.c.tags),
@@ -33,10 +33,16 @@ _WIDTHS = (
 
 @dataclass(frozen=True, slots=True)
 class SegmentCheck:
-    """A segment as it was found.
+    """The result of the check of a segment.
 
-    track_ids: (n,) int64, as it names them; blocks: how many there are
-    problem: what is wrong with it; None of a whole one
+    Attributes
+    ----------
+    track_ids
+        (n,) int64. The tracks of the segment.
+    blocks
+        The number of blocks that were read.
+    problem
+        What is wrong with the segment, or None.
     """
 
     id: int
@@ -46,7 +52,10 @@ class SegmentCheck:
 
 
 def database_problem(connection: Connection) -> str | None:
-    """What SQLite finds wrong with its file; PostgreSQL keeps its pages under checksums itself."""
+    """Returns the first problem that SQLite finds in its file, or None.
+
+    PostgreSQL is not asked, because it checks its pages by itself.
+    """
     if connection.dialect.name != "sqlite":
         return None
     found = str(connection.scalar(text("PRAGMA quick_check(1)")))
@@ -54,24 +63,24 @@ def database_problem(connection: Connection) -> str | None:
 
 
 def dangling(connection: Connection, table: Table) -> int:
-    """How many rows of a table of `OF_A_TRACK` belong to no track."""
+    """Counts the rows of a table of `OF_A_TRACK` that belong to no track."""
     return (
         connection.scalar(select(func.count()).select_from(table).where(without_track(table))) or 0
     )
 
 
 def without_track(table: Table) -> ColumnElement[bool]:
-    """The condition that a row's track is not there."""
+    """Returns the condition that the track of a row does not exist."""
     return ~exists().where(schema.track.c.id == table.c.track_id)
 
 
 def segment_ids(connection: Connection) -> list[int]:
-    """The segments there are."""
+    """Returns the ids of all segments, sorted."""
     return list(connection.scalars(select(schema.segment.c.id).order_by(schema.segment.c.id)))
 
 
 def check_segment(connection: Connection, segment_id: int) -> SegmentCheck:
-    """Reads all of a segment: checksums, and whether its numbers agree."""
+    """Reads a whole segment, and checks its checksums and whether its numbers agree."""
     row = connection.execute(select(schema.segment).where(schema.segment.c.id == segment_id)).one()
     whole = len(row.track_ids) % 8 == 0
     track_ids = np.frombuffer(row.track_ids, "<i8") if whole else np.empty(0, np.int64)
@@ -84,9 +93,9 @@ def check_segment(connection: Connection, segment_id: int) -> SegmentCheck:
         return SegmentCheck(segment_id, track_ids, 0, f"no block has {row.prefix_bits} prefix bits")
     blocks = landmarks = 0
     try:
-        for portion in _portions(connection, segment_id, row.prefix_bits):
-            blocks += len(portion)
-            landmarks += int(Blocks(portion).counts.sum())
+        for some in _read_blocks(connection, segment_id, row.prefix_bits):
+            blocks += len(some)
+            landmarks += int(Blocks(some).counts.sum())
     except DamagedBlockError as error:
         return SegmentCheck(segment_id, track_ids, blocks, str(error))
     problem = f"{landmarks} landmarks in its blocks and not {row.landmark_count}"
@@ -95,10 +104,12 @@ def check_segment(connection: Connection, segment_id: int) -> SegmentCheck:
     )
 
 
-def _portions(connection: Connection, segment_id: int, prefix_bits: int) -> Iterator[list[bytes]]:
-    """The blocks of a segment, by ranges of ids: other servers send what is asked for, no more.
+def _read_blocks(
+    connection: Connection, segment_id: int, prefix_bits: int
+) -> Iterator[list[bytes]]:
+    """The blocks of a segment by ranges of ids, so that other servers send no more than needed.
 
-    The last range goes on to the next segment, for blocks that no look-up would find.
+    The last range ends at the next segment, to find blocks that no look-up would find.
     """
     block = schema.posting_block.c
     first, end = segment_id << PREFIX_SHIFT, (segment_id + 1) << PREFIX_SHIFT
@@ -110,9 +121,9 @@ def _portions(connection: Connection, segment_id: int, prefix_bits: int) -> Iter
 
 
 def stray_ranges(connection: Connection) -> list[tuple[int, int]]:
-    """Ranges of ids, first and behind the last, with blocks of no segment.
+    """Returns ranges of ids, (first, last + 1), in which blocks belong to no segment.
 
-    None where other servers keep the blocks: what is dropped stays there for a while.
+    Returns an empty list for a sharded library, where dropped blocks stay for a while.
     """
     if shards.is_sharded(connection):
         return []
@@ -131,25 +142,25 @@ def stray_ranges(connection: Connection) -> list[tuple[int, int]]:
 
 
 def track_ids(connection: Connection) -> Longs:
-    """Every track, sorted."""
+    """Returns the ids of all tracks, sorted."""
     return np.array(
         list(connection.scalars(select(schema.track.c.id).order_by(schema.track.c.id))), np.int64
     )
 
 
 def tombstones(connection: Connection) -> Longs:
-    """The tracks that were removed, as far as segments may still hold them."""
+    """Returns the ids of removed tracks whose landmarks may still be in a segment."""
     return np.array(list(connection.scalars(select(schema.tombstone.c.track_id))), np.int64)
 
 
 def without_peaks(connection: Connection) -> list[int]:
-    """Tracks whose peaks are not there."""
+    """Returns the ids of the tracks without peaks."""
     here = exists().where(schema.constellation.c.track_id == schema.track.c.id)
     return list(connection.scalars(select(schema.track.c.id).where(~here)))
 
 
 def odd_lengths(connection: Connection) -> Iterator[tuple[int, str]]:
-    """Tracks with packed numbers of another length than most have, and what is found."""
+    """Yields (track id, problem) for stored numbers of another length than most tracks have."""
     for table, version, column in _WIDTHS:
         length = func.length(column)
         counted = select(version, length, func.count()).group_by(version, length)

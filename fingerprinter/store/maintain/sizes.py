@@ -1,4 +1,4 @@
-"""What the parts of a library take on the disk: whole pages, indexes included."""
+"""Disk space of the parts of a library, in whole pages and with indexes."""
 
 from __future__ import annotations
 
@@ -44,10 +44,15 @@ _POSTGRESQL_TABLES = text(
 class Size:
     """Bytes of a library's database.
 
-    total: of the file, or of all tables; free: of its pages that hold nothing, None in PostgreSQL,
-    which keeps them within the tables
-    parts: bytes by part, which with the free ones are the total; None of an SQLite that was built
-    without the table dbstat
+    Attributes
+    ----------
+    total
+        Of the file, or of all tables.
+    free
+        Of empty pages. None in PostgreSQL, where they belong to the tables.
+    parts
+        By part; together with the free bytes they are the total. None if SQLite was built without
+        the table dbstat.
     """
 
     total: int
@@ -56,17 +61,18 @@ class Size:
 
 
 def size(connection: Connection) -> Size:
-    """Adds up pages: in SQLite by reading all of them, a few seconds a gigabyte."""
+    """Adds up the pages. SQLite reads all of them for this, a few seconds per gigabyte."""
     if connection.dialect.name == "sqlite":
-        return _sqlite(connection)
+        return _sqlite_size(connection)
     tables = {name: int(number) for name, number in connection.execute(_POSTGRESQL_TABLES)}
-    if shards.is_sharded(connection):  # of other servers only what the blocks hold can be asked
-        tables["posting_block"] = sum(share.bytes for share in shards.list_shards(connection))
+    if shards.is_sharded(connection):  # other servers tell only the bytes in the blocks
+        tables["posting_block"] = sum(shard.bytes for shard in shards.list_shards(connection))
     total = sum(tables.values())
     return Size(total, None, _parts(tables, total))
 
 
-def _sqlite(connection: Connection) -> Size:
+def _sqlite_size(connection: Connection) -> Size:
+    """The size of an SQLite library."""
     total, free = connection.execute(_PAGES).one()
     if connection.scalar(HAS_DBSTAT) is None:
         return Size(total, free, None)
@@ -75,7 +81,7 @@ def _sqlite(connection: Connection) -> Size:
 
 
 def _parts(tables: Mapping[str, int], total: int) -> dict[str, int]:
-    """Bytes by part; what belongs to no table of ours is "other"."""
+    """Bytes by part. Whatever belongs to no table of the schema is "other"."""
     parts = Counter(dict.fromkeys([*_PART_OF.values(), OTHER], 0))
     for name, part in _PART_OF.items():
         parts[part] += tables.get(name, 0)

@@ -1,13 +1,13 @@
 """Moves the postings of a PostgreSQL library to other servers, and back.
 
-PostgreSQL's own means: ``posting_block`` becomes a table partitioned by the hash of
-``id``, that is of segment and prefix, and each partition a foreign table
-(postgres_fdw) on one server. The blocks of any look-up are on all servers alike; the
-list of ids goes to each, and only the blocks found come back, from all at the same time.
+This uses what PostgreSQL brings. The table ``posting_block`` becomes a table that is partitioned by
+the hash of ``id``, that is, of segment and prefix. Each partition is a foreign table (postgres_fdw)
+on one server, a *shard*. The blocks of every query are spread evenly over all servers. Each server
+gets the list of ids and returns only the blocks that it has. All servers work at the same time.
 
-A move is one transaction of the library. What it copies lies in a schema of its own
-on each server; whatever became of the transaction, the schemas that the library does
-not use are dropped afterwards, and a kill leaves at most one that nobody uses.
+A move is one transaction of the library. The copied blocks lie in a new schema on each server.
+Schemas that the library does not use are dropped afterwards, whether the transaction succeeded or
+not. If the program is killed, at most one unused schema stays on each server.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from fingerprinter.store.engine.database import Database
 from fingerprinter.store.engine.db_errors import translate_db_errors
 from fingerprinter.store.engine.engine import Access, open_engine
 
-# fetch_size, batch_size: blocks in a message, 2.5 MB to read and 250 KB to write. The others:
-# a server that swallows packets is given up after 10 s, one that went away after 60 s.
+# fetch_size and batch_size count the blocks of a message: 2.5 MB to read, 250 KB to write. The
+# other options give a server up after 10 s if it does not answer at first, after 60 s later on.
 _OPTIONS = {
     "async_capable": "true",
     "fetch_size": "2048",
@@ -37,7 +37,7 @@ _OPTIONS = {
     "keepalives_interval": "10",
     "keepalives_count": "3",
 }
-_NAME_CHARACTERS = 63  # of an identifier in PostgreSQL, in ASCII
+_MAX_NAME_LENGTH = 63  # of an identifier in PostgreSQL, in ASCII
 _TABLE = "posting_block"
 _LOGIN = ("user", "password")
 
@@ -51,9 +51,14 @@ _SERVERS = text(
 
 @dataclass(frozen=True, slots=True)
 class ShardServer:
-    """Where one server keeps its share.
+    """A server with a part of the postings.
 
-    name: of the server in the library, and of the schema there; url: how to reach it
+    Attributes
+    ----------
+    name
+        Of the server in the library's database, and of the schema on that server.
+    url
+        How this program and the library's server reach it.
     """
 
     name: str
@@ -61,46 +66,60 @@ class ShardServer:
 
     @property
     def address(self) -> Address:
-        """For messages, without the password."""
+        """The address for messages, without the password."""
         return Address(self.url)
 
 
 def shard_postings(database: Database, urls: Sequence[str]) -> list[str]:
-    """Moves the postings to the servers at some URLs; to the library's own where there are none.
+    """Moves the postings to other servers, or back to the library's own.
 
-    Each URL is used by this program and by the library's server. Returns what could not be
-    tidied up, one line each. Raises `LibraryError` and `UsageError`; nothing has changed then.
+    Parameters
+    ----------
+    urls
+        One URL per server. Both this program and the library's server use it. None: the postings
+        go back to the library's own server.
+
+    Returns
+    -------
+    One line for each schema that is not needed any more and could not be dropped.
+
+    Raises
+    ------
+    LibraryError, UsageError
+        If the move is not possible or fails. Nothing has changed then.
     """
     if database.address.is_sqlite:
         raise UsageError(
             f"{database.address}: an SQLite library is one file; `spread` needs one in PostgreSQL"
         )
-    places, before = _places(urls), []
+    servers, old_servers = _new_servers(urls), []
     try:
-        for place in places:
-            _furnish(place)
+        for server in servers:
+            _create_table(server)
         with database.begin() as connection:
-            before = _current(connection)
-            _move(database.address, connection, places, before)
+            old_servers = _current_servers(connection)
+            _move(database.address, connection, servers, old_servers)
     except BaseException:
         with suppress(LibraryError):
-            _tidy(database, [*before, *places])
+            _drop_unused(database, [*old_servers, *servers])
         raise
-    return _tidy(database, [*before, *places])
+    return _drop_unused(database, [*old_servers, *servers])
 
 
-def _places(urls: Sequence[str]) -> list[ShardServer]:
+def _new_servers(urls: Sequence[str]) -> list[ShardServer]:
+    """The servers at some URLs, under names that no other move uses."""
     token = uuid.uuid4().hex[:8]
     addresses = [Address.parse(url) for url in urls]
     for address in addresses:
         if address.is_sqlite:
             raise UsageError(f"{address}: not a PostgreSQL server; write postgresql://USER@HOST/DB")
-    return [_place(token, number, each.url) for number, each in enumerate(addresses, 1)]
-
-
-def _place(token: str, number: int, url: URL) -> ShardServer:
-    shown = re.sub(r"[^\w.:/\[\]-]", "_", f"{_host(url)}:{_port(url)}/{url.database}", flags=re.A)
-    return ShardServer(f"fingerprinter {token} {number} {shown}"[:_NAME_CHARACTERS], url)
+    servers = []
+    for number, url in enumerate((address.url for address in addresses), 1):
+        place = f"{_host(url)}:{_port(url)}/{url.database}"
+        shown = re.sub(r"[^\w.:/\[\]-]", "_", place, flags=re.A)
+        name = f"fingerprinter {token} {number} {shown}"[:_MAX_NAME_LENGTH]
+        servers.append(ShardServer(name, url))
+    return servers
 
 
 def _host(url: URL) -> str:
@@ -111,19 +130,17 @@ def _port(url: URL) -> str:
     return str(url.port or url.query.get("port", 5432))
 
 
-def _current(connection: Connection) -> list[ShardServer]:
-    """The places that the library uses now."""
-    return [
-        ShardServer(row.srvname, _url({**_pairs(row.srvoptions), **_pairs(row.umoptions)}))
-        for row in connection.execute(_SERVERS)
-    ]
-
-
-def _pairs(options: Sequence[str] | None) -> dict[str, str]:
-    return dict(option.split("=", 1) for option in options or ())
+def _current_servers(connection: Connection) -> list[ShardServer]:
+    """The servers that have the library's postings now; none if its own server has them."""
+    servers = []
+    for row in connection.execute(_SERVERS):
+        pairs = [*(row.srvoptions or ()), *(row.umoptions or ())]
+        servers.append(ShardServer(row.srvname, _url(dict(each.split("=", 1) for each in pairs))))
+    return servers
 
 
 def _url(options: dict[str, str]) -> URL:
+    """The URL of a server with some options of postgres_fdw."""
     named = {key: options.get(key) for key in ("dbname", *_LOGIN)}
     query = {key: value for key, value in options.items() if key not in _OPTIONS | named}
     return URL.create(
@@ -131,21 +148,21 @@ def _url(options: dict[str, str]) -> URL:
     )
 
 
-def _furnish(place: ShardServer) -> None:
-    """Makes an empty table of blocks at a place."""
-    schema = f'"{place.name}"'
-    _run_there(
-        place,
+def _create_table(server: ShardServer) -> None:
+    """Makes an empty table of blocks on a server, in a new schema."""
+    schema = f'"{server.name}"'
+    _run_on(
+        server,
         f"CREATE SCHEMA {schema}",
         f"CREATE TABLE {schema}.{_TABLE} (id bigint PRIMARY KEY, data bytea NOT NULL)",
         f"ALTER TABLE {schema}.{_TABLE} ALTER COLUMN data SET STORAGE EXTERNAL",
     )
 
 
-def _run_there(place: ShardServer, *statements: str) -> None:
-    """Runs statements at a place, in one transaction."""
-    with translate_db_errors(place.address):
-        engine = open_engine(place.address, Access.WRITE)
+def _run_on(server: ShardServer, *statements: str) -> None:
+    """Runs statements on a server, in one transaction."""
+    with translate_db_errors(server.address):
+        engine = open_engine(server.address, Access.WRITE)
         try:
             with engine.begin() as connection:
                 for statement in statements:
@@ -157,98 +174,101 @@ def _run_there(place: ShardServer, *statements: str) -> None:
 def _move(
     address: Address,
     connection: Connection,
-    places: Sequence[ShardServer],
-    before: Sequence[ShardServer],
+    servers: Sequence[ShardServer],
+    old_servers: Sequence[ShardServer],
 ) -> None:
-    """Copies every block to the places and puts them in the place of the table."""
+    """Copies all blocks into a new table on the servers, which then replaces the old table."""
     new = f"{_TABLE}_moving"
     _execute(connection, "SET LOCAL statement_timeout = 0")  # hours, where there is much to copy
-    if places:
+    if servers:
         _require_wrapper(address, connection)
-        _make_parts(connection, new, places)
+        _create_partitioned_table(connection, new, servers)
     else:
         _execute(connection, f"CREATE TABLE {new} (id bigint NOT NULL, data bytea NOT NULL)")
         _execute(connection, f"ALTER TABLE {new} ALTER COLUMN data SET STORAGE EXTERNAL")
     _execute(connection, f"INSERT INTO {new} SELECT id, data FROM {_TABLE}")
     _execute(connection, f"DROP TABLE {_TABLE}")
-    for place in before:
-        _execute(connection, f'DROP SERVER "{place.name}" CASCADE')
+    for server in old_servers:
+        _execute(connection, f'DROP SERVER "{server.name}" CASCADE')
     _execute(connection, f"ALTER TABLE {new} RENAME TO {_TABLE}")
-    if not places:
+    if not servers:
         _execute(connection, f"ALTER TABLE {_TABLE} ADD CONSTRAINT pk_{_TABLE} PRIMARY KEY (id)")
 
 
-def _make_parts(connection: Connection, table: str, places: Sequence[ShardServer]) -> None:
-    """A partitioned table with one partition at each place."""
+def _create_partitioned_table(
+    connection: Connection, table: str, servers: Sequence[ShardServer]
+) -> None:
+    """Makes a partitioned table with one partition on each server."""
     _execute(
         connection,
         f"CREATE TABLE {table} (id bigint NOT NULL, data bytea NOT NULL) PARTITION BY HASH (id)",
     )
-    for number, place in enumerate(places):
-        _name_server(connection, place)
-        share = f"FOR VALUES WITH (MODULUS {len(places)}, REMAINDER {number})"
+    for number, server in enumerate(servers):
+        _create_server(connection, server)
+        values = f"FOR VALUES WITH (MODULUS {len(servers)}, REMAINDER {number})"
         _execute(
             connection,
-            f'CREATE FOREIGN TABLE "{_part(place)}" PARTITION OF {table} {share}'
-            f' SERVER "{place.name}" OPTIONS (schema_name %(schema)s, table_name %(table)s)',
-            schema=place.name,
+            f'CREATE FOREIGN TABLE "{_partition_name(server)}" PARTITION OF {table} {values}'
+            f' SERVER "{server.name}" OPTIONS (schema_name %(schema)s, table_name %(table)s)',
+            schema=server.name,
             table=_TABLE,
         )
 
 
-def _part(place: ShardServer) -> str:
-    """The name of a place's partition.
+def _partition_name(server: ShardServer) -> str:
+    """The name of the partition on a server.
 
     >>> from sqlalchemy import make_url
-    >>> _part(Place("fingerprinter 1f0c94aa 2 db2:5432/music", make_url("postgresql://db2/music")))
+    >>> url = make_url("postgresql://db2/music")
+    >>> _partition_name(ShardServer("fingerprinter 1f0c94aa 2 db2:5432/music", url))
     'posting_block_1f0c94aa_2'
     """
-    return "_".join((_TABLE, *place.name.split()[1:3]))
+    return "_".join((_TABLE, *server.name.split()[1:3]))
 
 
-def _name_server(connection: Connection, place: ShardServer) -> None:
-    """Tells the library's server of another one, and how the user of this session logs in."""
-    url = place.url
+def _create_server(connection: Connection, server: ShardServer) -> None:
+    """Makes a server known to the library's server, and how this session's user logs in there."""
+    url = server.url
     query = {key: str(value) for key, value in url.query.items() if key not in _LOGIN}
     where = {"host": _host(url), "port": _port(url), "dbname": url.database or "", **query}
     login = {"user": url.username, "password": url.password}
     login |= {key: str(url.query[key]) for key in _LOGIN if key in url.query}
-    server = f'"{place.name}"'
-    create = f"CREATE SERVER {server} FOREIGN DATA WRAPPER postgres_fdw"
-    _with_options(connection, create, _OPTIONS | where)
-    _with_options(
+    name = f'"{server.name}"'
+    create = f"CREATE SERVER {name} FOREIGN DATA WRAPPER postgres_fdw"
+    _execute_with_options(connection, create, _OPTIONS | where)
+    _execute_with_options(
         connection,
-        f"CREATE USER MAPPING FOR CURRENT_USER SERVER {server}",
+        f"CREATE USER MAPPING FOR CURRENT_USER SERVER {name}",
         {key: value for key, value in login.items() if value is not None},
     )
 
 
-def _with_options(connection: Connection, statement: str, options: dict[str, str]) -> None:
+def _execute_with_options(connection: Connection, statement: str, options: dict[str, str]) -> None:
     listed = ", ".join(f"{key} %({key})s" for key in options)
     _execute(connection, f"{statement} OPTIONS ({listed})" if options else statement, **options)
 
 
 def _execute(connection: Connection, statement: str, **values: str) -> None:
-    """Runs a statement that defines something; the driver writes the values into its text."""
+    """Runs a statement of data definition. The driver writes the values into its text."""
     connection.exec_driver_sql(statement, values or None)
 
 
 def _require_wrapper(address: Address, connection: Connection) -> None:
-    """Sees to it that postgres_fdw is there and may be used."""
+    """Creates the extension postgres_fdw if needed, and requires that this user may use it."""
     if not connection.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'postgres_fdw'")):
-        _require_extension(address, connection)
+        _require_extension_can_be_created(address, connection)
         _execute(connection, "CREATE EXTENSION postgres_fdw")
-    may = "SELECT has_foreign_data_wrapper_privilege('postgres_fdw', 'USAGE')"
-    if not connection.scalar(text(may)):
+    allowed = "SELECT has_foreign_data_wrapper_privilege('postgres_fdw', 'USAGE')"
+    if not connection.scalar(text(allowed)):
         raise LibraryError(
             f"{address}: this user may not use postgres_fdw; let a superuser run"
             " `GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO` that user"
         )
 
 
-def _require_extension(address: Address, connection: Connection) -> None:
-    there = "SELECT 1 FROM pg_available_extensions WHERE name = 'postgres_fdw'"
-    if not connection.scalar(text(there)):
+def _require_extension_can_be_created(address: Address, connection: Connection) -> None:
+    available = "SELECT 1 FROM pg_available_extensions WHERE name = 'postgres_fdw'"
+    if not connection.scalar(text(available)):
         raise LibraryError(
             f"{address}: this PostgreSQL comes without postgres_fdw;"
             " install its contrib package on the server"
@@ -260,18 +280,19 @@ def _require_extension(address: Address, connection: Connection) -> None:
         )
 
 
-def _tidy(database: Database, places: Sequence[ShardServer]) -> list[str]:
-    """Drops what lies at places that the library does not use; what could not be, a line each.
+def _drop_unused(database: Database, servers: Sequence[ShardServer]) -> list[str]:
+    """Drops the schemas that the library does not use; returns a line for each that stays.
 
-    Asks the library itself: a connection that is lost in a commit tells nothing of it.
+    It asks the library which servers are in use, because a connection that is lost during a commit
+    does not tell whether the commit succeeded.
     """
     with database.connect() as connection:
-        used = {place.name for place in _current(connection)}
+        used = {server.name for server in _current_servers(connection)}
     left = []
-    for place in places:
-        if place.name not in used:
+    for server in servers:
+        if server.name not in used:
             try:
-                _run_there(place, f'DROP SCHEMA IF EXISTS "{place.name}" CASCADE')
+                _run_on(server, f'DROP SCHEMA IF EXISTS "{server.name}" CASCADE')
             except LibraryError as error:
-                left.append(f'{error}; then drop the schema "{place.name}" there: it is of no use')
+                left.append(f'{error}; then drop the schema "{server.name}" there: it is of no use')
     return left

@@ -1,4 +1,4 @@
-"""Tempo, beats, key, sections and loudness of tracks, each under the version that found them."""
+"""Music analyses of the tracks, each with the version of the method that made it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from fingerprinter.store.tables import tracks
 from fingerprinter.store.tables.schema import analysis
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Section
 
-_ROWS = 1000  # per statement: few enough parameters for SQLite
+IDS_PER_STATEMENT = 1000  # few enough parameters for SQLite
 
-Range = tuple[float | None, float | None]  # both ends included; None: no limit on this side
+Range = tuple[float | None, float | None]  # lowest and highest value; None: no limit
 
 
 @dataclass(frozen=True, slots=True)
 class AnalysisFilter:
-    """What a track must have; ``None`` for what does not matter.
+    """The values that a track must have. ``None`` means any value.
 
-    tempo_bpm, loudness_lufs: lowest and highest
-    keys: names as `Key.name` has them, one of which it must be
+    Attributes
+    ----------
+    tempo_bpm, loudness_lufs
+        Lowest and highest value.
+    keys
+        Names of the allowed keys, as in `Key.name`.
     """
 
     tempo_bpm: Range | None = None
@@ -32,7 +36,7 @@ class AnalysisFilter:
 
 
 def put(connection: Connection, track_id: int, version: str, found: MusicAnalysis) -> None:
-    """Keeps a track's analysis, in place of any before, of whichever version."""
+    """Stores a track's analysis; replaces an earlier one of any version."""
     connection.execute(delete(analysis).where(analysis.c.track_id == track_id))
     connection.execute(
         insert(analysis).values(
@@ -47,17 +51,29 @@ def put(connection: Connection, track_id: int, version: str, found: MusicAnalysi
 
 
 def get(connection: Connection, track_id: int, version: str) -> MusicAnalysis | None:
-    """A track's analysis; None where it has none of this version. Raises `CorruptionError`."""
+    """Returns a track's analysis, or None if it has none of this version.
+
+    Raises
+    ------
+    CorruptionError
+        If the stored analysis cannot be read.
+    """
     return get_many(connection, [track_id], version).get(track_id)
 
 
 def get_many(
     connection: Connection, track_ids: Iterable[int], version: str
 ) -> dict[int, MusicAnalysis]:
-    """Analyses of those of the given tracks that have one; raises `CorruptionError`."""
+    """Returns the analyses by track id. Tracks without one of this version are left out.
+
+    Raises
+    ------
+    CorruptionError
+        If a stored analysis cannot be read.
+    """
     ids, found = list(track_ids), dict[int, MusicAnalysis]()
-    for start in range(0, len(ids), _ROWS):
-        some = analysis.c.track_id.in_(ids[start : start + _ROWS])
+    for start in range(0, len(ids), IDS_PER_STATEMENT):
+        some = analysis.c.track_id.in_(ids[start : start + IDS_PER_STATEMENT])
         wanted = some & (analysis.c.version == version)
         rows = connection.execute(select(analysis.c.track_id, analysis.c.details).where(wanted))
         found.update((track_id, _analysis(track_id, details)) for track_id, details in rows)
@@ -84,21 +100,18 @@ def _analysis(track_id: int, details: str) -> MusicAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """What mixing two tracks asks about; None where it is not known.
-
-    key: as `Key.name` has it
-    """
+    """Tempo and key of a track, for mixing; None if unknown. ``key`` is a `Key.name`."""
 
     tempo_bpm: float | None
     key: str | None
 
 
 def beats(connection: Connection, track_ids: Iterable[int]) -> dict[int, Beat]:
-    """Tempo and key of those of the given tracks that were analysed, under whichever version."""
+    """Returns tempo and key by track id, from analyses of any version."""
     ids, found = list(track_ids), dict[int, Beat]()
     columns = analysis.c.track_id, analysis.c.tempo_bpm, analysis.c.key
-    for start in range(0, len(ids), _ROWS):
-        some = analysis.c.track_id.in_(ids[start : start + _ROWS])
+    for start in range(0, len(ids), IDS_PER_STATEMENT):
+        some = analysis.c.track_id.in_(ids[start : start + IDS_PER_STATEMENT])
         found.update(
             (row.track_id, Beat(row.tempo_bpm, row.key))
             for row in connection.execute(select(*columns).where(some))
@@ -107,7 +120,7 @@ def beats(connection: Connection, track_ids: Iterable[int]) -> dict[int, Beat]:
 
 
 def matching_ids(connection: Connection, version: str, wanted: AnalysisFilter) -> set[int]:
-    """Ids of the tracks that have what is wanted; those without an analysis have nothing."""
+    """Returns the ids of the tracks that pass a filter. Tracks without an analysis do not."""
     conditions = [analysis.c.version == version]
     conditions += _within(analysis.c.tempo_bpm, wanted.tempo_bpm)
     conditions += _within(analysis.c.loudness_lufs, wanted.loudness_lufs)
@@ -117,11 +130,12 @@ def matching_ids(connection: Connection, version: str, wanted: AnalysisFilter) -
 
 
 def _within(column: ColumnElement[float | None], limits: Range | None) -> list[ColumnElement[bool]]:
+    """The conditions that a column lies within limits."""
     lowest, highest = limits or (None, None)
     conditions = [column >= lowest] if lowest is not None else []
     return conditions + ([column <= highest] if highest is not None else [])
 
 
 def missing(connection: Connection, version: str) -> list[int]:
-    """Ids of the tracks without an analysis of a version, sorted."""
+    """Returns the ids of the tracks without an analysis of a version, sorted."""
     return tracks.lacking(connection, analysis.c.track_id, analysis.c.version == version)

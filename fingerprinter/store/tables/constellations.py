@@ -1,4 +1,4 @@
-"""Packed peaks of the tracks; opaque bytes to this room."""
+"""Packed peaks of the tracks, which this module does not unpack."""
 
 from __future__ import annotations
 
@@ -8,31 +8,34 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from fingerprinter.store.tables.schema import constellation
 
-ROWS_PER_READ = 256  # per statement: some 10 MB
+ROWS_PER_READ = 256  # about 10 MB
 
 
 def put(connection: Connection, track_id: int, data: bytes) -> None:
-    """Keeps a track's packed peaks in place of any before."""
+    """Stores a track's packed peaks; replaces earlier ones."""
     connection.execute(delete(constellation).where(constellation.c.track_id == track_id))
     connection.execute(insert(constellation).values(track_id=track_id, data=data))
 
 
 def get(connection: Connection, track_id: int) -> bytes | None:
-    """A track's packed peaks; None where it has none."""
+    """Returns a track's packed peaks, or None if it has none."""
     return connection.scalar(
         select(constellation.c.data).where(constellation.c.track_id == track_id)
     )
 
 
 def get_many(connection: Connection, track_ids: Collection[int]) -> dict[int, bytes]:
-    """Packed peaks of those of the given tracks that have some."""
+    """Returns the packed peaks by track id. Tracks without peaks are left out."""
     wanted = constellation.c.track_id.in_(track_ids)
     rows = connection.execute(select(constellation.c.track_id, constellation.c.data).where(wanted))
     return {row.track_id: row.data for row in rows}
 
 
 def iterate(connection: Connection) -> Iterator[tuple[int, bytes]]:
-    """(track id, packed peaks) of every track that has some, in the order of ids, in portions."""
+    """Yields (track id, packed peaks) of all tracks, in the order of ids.
+
+    It reads `ROWS_PER_READ` rows at a time.
+    """
     columns = constellation.c
     last = 0
     while rows := connection.execute(
@@ -46,5 +49,5 @@ def iterate(connection: Connection) -> Iterator[tuple[int, bytes]]:
 
 
 def size(connection: Connection) -> int:
-    """Bytes of all packed peaks."""
+    """Returns the bytes of all packed peaks."""
     return int(connection.scalar(select(func.sum(func.length(constellation.c.data)))) or 0)

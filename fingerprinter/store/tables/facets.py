@@ -1,4 +1,4 @@
-"""Timbre, rhythm and harmony of the tracks, as rows of numbers; what they mean is `embedding`'s."""
+"""Timbre, rhythm and harmony of the tracks as rows of numbers, made by `embedding.facets`."""
 
 from __future__ import annotations
 
@@ -14,21 +14,27 @@ _STORED = np.dtype("<f2")
 
 
 def put(connection: Connection, track_id: int, version: str, values: Vector) -> None:
-    """Keeps a track's facets, (d,) float32, in place of any before, of whichever version."""
+    """Stores a track's facets, (d,) float32; replaces earlier ones of any version."""
     connection.execute(delete(facet).where(facet.c.track_id == track_id))
     row = {"track_id": track_id, "version": version, "data": values.astype(_STORED).tobytes()}
     connection.execute(insert(facet).values(row))
 
 
 def get(connection: Connection, track_id: int, version: str) -> Vector | None:
-    """A track's facets in a version; None where it has none."""
+    """Returns a track's facets, (d,) float32, or None if it has none of this version."""
     same = (facet.c.track_id == track_id) & (facet.c.version == version)
     data = connection.scalar(select(facet.c.data).where(same))
     return None if data is None else np.frombuffer(data, _STORED).astype(np.float32)
 
 
 def matrix(connection: Connection, version: str, width: int) -> Matrix:
-    """The facets of all tracks that have some in a version; raises `CorruptionError`."""
+    """Returns the facets of all tracks that have some of a version, ``width`` numbers each.
+
+    Raises
+    ------
+    CorruptionError
+        If stored facets have another length.
+    """
     wanted = select(facet.c.track_id, facet.c.data).where(facet.c.version == version)
     rows = connection.execute(wanted.order_by(facet.c.track_id)).all()
     for track_id, data in rows:
@@ -42,5 +48,5 @@ def matrix(connection: Connection, version: str, width: int) -> Matrix:
 
 
 def missing(connection: Connection, version: str) -> list[int]:
-    """Ids of the tracks without facets in a version, sorted."""
+    """Returns the ids of the tracks without facets of a version, sorted."""
     return tracks.lacking(connection, facet.c.track_id, facet.c.version == version)

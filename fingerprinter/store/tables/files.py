@@ -1,7 +1,7 @@
-"""Files: where the tracks lie, and what tells that they have not changed since.
+"""The files of the tracks: their paths, sizes and times, by which a change is noticed.
 
-Paths are absolute. They are kept as the bytes of `os.fsencode`, so that names that
-are not UTF-8 survive in both databases.
+Paths are absolute. They are stored as the bytes of `os.fsencode`, so that both databases keep names
+that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from fingerprinter.store.tables.schema import file
 
 AnyPath = str | bytes | os.PathLike[str]
 
-_PLACES = 100  # per statement: SQLite allows expressions 1000 deep
+_PATHS_PER_STATEMENT = 100  # SQLite allows expressions 1000 deep
 
 
 class FileStamp(NamedTuple):
-    """What a file looked like when it was indexed, and the track it holds."""
+    """Size and time of a file when it was indexed, and the id of its track."""
 
     size: int
     mtime_ns: int
@@ -30,28 +30,32 @@ class FileStamp(NamedTuple):
 def file_stamps(
     connection: Connection, places: Iterable[AnyPath] | None = None
 ) -> dict[bytes, FileStamp]:
-    """Stamps of the known files by path.
+    """Returns the stamps of the known files by path.
 
-    places: files, and folders with all below them; None: everywhere
+    Parameters
+    ----------
+    places
+        Files, and folders whose files are meant. Default: all files of the library.
     """
     statement = select(file.c.path, file.c.size, file.c.mtime_ns, file.c.track_id)
     if places is None:
         return {path: FileStamp(*stamp) for path, *stamp in connection.execute(statement)}
     return {
         path: FileStamp(*stamp)
-        for condition in _conditions(places)
+        for condition in _path_conditions(places)
         for path, *stamp in connection.execute(statement.where(condition))
     }
 
 
-def _conditions(places: Iterable[AnyPath]) -> Iterator[ColumnElement[bool]]:
+def _path_conditions(places: Iterable[AnyPath]) -> Iterator[ColumnElement[bool]]:
+    """Conditions that a path is one of some places or below one, a limited number in each."""
     wanted = sorted({os.fsencode(place) for place in places})
-    for start in range(0, len(wanted), _PLACES):
-        yield or_(*map(_at_or_below, wanted[start : start + _PLACES]))
+    for start in range(0, len(wanted), _PATHS_PER_STATEMENT):
+        yield or_(*map(_at_or_below, wanted[start : start + _PATHS_PER_STATEMENT]))
 
 
 def _at_or_below(place: bytes) -> ColumnElement[bool]:
-    """As a range of the index over paths: all that begin with the place and a separator."""
+    """The condition that a path is a place or below it, as a range of the index over paths."""
     separator = os.fsencode(os.sep)
     stem = place.rstrip(separator)
     after = bytes([separator[0] + 1])
@@ -63,7 +67,12 @@ def _at_or_below(place: bytes) -> ColumnElement[bool]:
 def set_file(
     connection: Connection, path: AnyPath, track_id: int, *, size: int, mtime_ns: int
 ) -> int | None:
-    """Notes that a file holds a track; the id of another track that lost this path, or None."""
+    """Stores that a file holds a track.
+
+    Returns
+    -------
+    The id of another track that the file held until now, or None.
+    """
     place = os.fsencode(path)
     held = connection.scalar(select(file.c.track_id).where(file.c.path == place))
     values = {"track_id": track_id, "size": size, "mtime_ns": mtime_ns}
@@ -75,19 +84,19 @@ def set_file(
 
 
 def holds(connection: Connection, path: AnyPath, track_id: int) -> bool:
-    """Whether the file is known to hold this track."""
+    """Tells whether the library knows that a file holds this track."""
     held = connection.scalar(select(file.c.track_id).where(file.c.path == os.fsencode(path)))
     return held == track_id
 
 
 def paths_of(connection: Connection, track_id: int) -> list[bytes]:
-    """Where a track lies, in the order in which its files were found."""
+    """Returns the paths of a track in the order in which they were added."""
     statement = select(file.c.path).where(file.c.track_id == track_id).order_by(file.c.id)
     return list(connection.scalars(statement))
 
 
 def forget_file(connection: Connection, path: AnyPath) -> int | None:
-    """Forgets a file; the id of the track it held, or None where it was not known."""
+    """Deletes a file. Returns the id of its track, or None if the file was not known."""
     place = os.fsencode(path)
     held = connection.scalar(select(file.c.track_id).where(file.c.path == place))
     connection.execute(delete(file).where(file.c.path == place))

@@ -18,20 +18,25 @@ CREATED_BY = "created_by"
 
 
 def get(connection: Connection, name: str) -> str | None:
-    """A setting's value; None where there is none."""
+    """Returns the value of a setting, or None if there is none."""
     return connection.scalar(select(setting.c.value).where(setting.c.name == name))
 
 
 def put(connection: Connection, name: str, value: str) -> None:
-    """Sets a setting, new or not."""
+    """Stores a setting; replaces an earlier value."""
     connection.execute(delete(setting).where(setting.c.name == name))
     connection.execute(insert(setting).values(name=name, value=value))
 
 
 def initialize(connection: Connection, *, now: datetime, version: str) -> None:
-    """Gives a new library its identity; one that has it keeps it.
+    """Gives a new library its identity. A library that has one keeps it.
 
-    now: aware time of creation; version: of the package that creates it
+    Parameters
+    ----------
+    now
+        Time of creation, with a time zone.
+    version
+        Of the package that creates the library.
     """
     if get(connection, LIBRARY_ID) is None:
         put(connection, LIBRARY_ID, uuid.uuid4().hex)
@@ -41,9 +46,12 @@ def initialize(connection: Connection, *, now: datetime, version: str) -> None:
 
 
 def require(connection: Connection, name: str, value: str) -> None:
-    """Refuses a library that was filled under another value; an empty one passes.
+    """Requires that a setting has a value, or is not set yet.
 
-    Raises `VersionError`.
+    Raises
+    ------
+    VersionError
+        If the library was filled under another value.
     """
     stored = get(connection, name)
     if stored not in (None, value):
@@ -55,9 +63,12 @@ def require(connection: Connection, name: str, value: str) -> None:
 
 
 def claim(connection: Connection, name: str, value: str) -> None:
-    """Fixes a value that everything stored from now on depends on.
+    """Sets a value for good, because everything that is stored from now on depends on it.
 
-    Raises `VersionError` where another one is fixed already.
+    Raises
+    ------
+    VersionError
+        If another value is set already.
     """
     require(connection, name, value)
     if get(connection, name) is None:
@@ -65,11 +76,11 @@ def claim(connection: Connection, name: str, value: str) -> None:
 
 
 def revision(connection: Connection) -> int:
-    """How often tracks, tags or vectors have changed; derived files remember it."""
+    """Returns how often tracks, tags or vectors have changed. Derived files store this number."""
     return int(get(connection, REVISION) or 0)
 
 
 def bump_revision(connection: Connection) -> int:
-    """Counts a change; to be called once in each transaction that makes one."""
+    """Counts a change and returns the new revision. Call it once in each transaction."""
     put(connection, REVISION, str(changed := revision(connection) + 1))
     return changed

@@ -1,8 +1,8 @@
-"""The tables, as SQLAlchemy Core metadata for SQLite and PostgreSQL.
+"""The tables of a library, as SQLAlchemy Core metadata for SQLite and PostgreSQL.
 
-Migrations (`migrations/versions`) make them; this module describes what they
-made. Core without the ORM: a row becomes a value of `fingerprinter.types`, and
-the import of the ORM would cost each command 80 ms.
+The migrations (`migrations/versions`) create the tables, and this module describes them. It uses
+SQLAlchemy Core without the ORM: rows become values of `fingerprinter.types`, and to import the ORM
+would take 80 ms in each command.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class PortableText(TypeDecorator[str]):
-    """Text of unknown origin, made such that both databases can hold it.
+    """Text of any origin, changed so that both databases can store it.
 
-    ID3v2.4 parts several values by NUL, which PostgreSQL refuses: they become
-    ``a; b``. A lone surrogate, as from a file name that is not UTF-8, becomes U+FFFD.
+    ID3v2.4 separates several values by NUL, which PostgreSQL refuses. They become ``a; b``. A lone
+    surrogate, as in a file name that is not UTF-8, becomes U+FFFD.
     """
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """What is stored."""
+        """Returns the value to store."""
         if value is None:
             return None
         joined = "; ".join(filter(None, value.split("\0"))) if "\0" in value else value
@@ -52,24 +52,24 @@ class PortableText(TypeDecorator[str]):
 
 
 class TagNumber(TypeDecorator[int]):
-    """A number out of a tag: NULL where it is none of 32 bits, since a tag may say anything."""
+    """A number from a tag. It is stored as NULL if it does not fit 32 bits: tags may be wrong."""
 
     impl = Integer
     cache_ok = True
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
-        """What is stored."""
+        """Returns the value to store."""
         return None if value is None or not -(1 << 31) <= value < 1 << 31 else value
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment; aware and in UTC on the way in and out (SQLite keeps no time zone)."""
+    """A time in UTC, always with its time zone in Python. SQLite stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """What is stored; a naive time is refused."""
+        """Returns the value to store; raises `ValueError` for a time without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -78,13 +78,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """What is read."""
+        """Returns the stored time, in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-# SQLite numbers rows by itself only in a column that is exactly INTEGER PRIMARY KEY.
+# SQLite generates ids only for a column that is exactly INTEGER PRIMARY KEY.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(
@@ -117,7 +117,7 @@ track = Table(
     Column("duration_s", Float(53), nullable=False),
     Column("problem", PortableText),
     Column("added_at", UtcDateTime, nullable=False),
-    sqlite_autoincrement=True,  # a removed track's id never names another: tombstones rely on it
+    sqlite_autoincrement=True,  # no id is used again, which tombstones rely on
 )
 
 file = Table(
@@ -129,7 +129,7 @@ file = Table(
     Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
-    # With the id: PostgreSQL else looks for a track's first file along the primary key.
+    # With the id. Otherwise PostgreSQL searches a track's first file along the primary key.
     Index("ix_file_track_id_id", "track_id", "id"),
 )
 
@@ -182,7 +182,9 @@ analysis = Table(
     Column("tempo_bpm", Float(53)),
     Column("key", String(16)),
     Column("loudness_lufs", Float(53)),
-    Column("details", Text, nullable=False),  # JSON, all of it; the columns are for filters
+    Column(
+        "details", Text, nullable=False
+    ),  # the whole analysis as JSON; the columns are for filters
 )
 
 segment = Table(

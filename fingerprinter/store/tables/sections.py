@@ -1,4 +1,4 @@
-"""Embeddings of the parts of each track, each under the model that made them."""
+"""Embeddings of the windows of each track, each with the model that made them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ from fingerprinter.store.tables import tracks
 from fingerprinter.store.tables.schema import section
 
 _TIMES = np.dtype("<f4")
-_VECTORS = np.dtype("<f2")  # half of the bytes; a cosine moves by less than 0.0003
+_VECTORS = np.dtype("<f2")  # half the bytes of float32; a cosine changes by less than 0.0003
 
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """The windows of a track that a model heard, in the order of time.
+    """The windows of a track that a model embedded, in the order of time.
 
-    starts_s: (k,) float32, where each begins; vectors: (k, d) float32
+    Attributes
+    ----------
+    starts_s
+        (k,) float32. Where each window begins.
+    vectors
+        (k, d) float32.
     """
 
     starts_s: npt.NDArray[np.float32]
@@ -32,7 +37,7 @@ class Sections:
 
 
 def put(connection: Connection, track_id: int, model: str, sections: Sections) -> None:
-    """Keeps a track's sections under a model, in place of any before."""
+    """Stores a track's sections of a model; replaces earlier ones of that model."""
     same = (section.c.track_id == track_id) & (section.c.model == model)
     connection.execute(delete(section).where(same))
     connection.execute(
@@ -46,12 +51,24 @@ def put(connection: Connection, track_id: int, model: str, sections: Sections) -
 
 
 def get(connection: Connection, track_id: int, model: str) -> Sections | None:
-    """A track's sections under a model; None where it has none. Raises `CorruptionError`."""
+    """Returns a track's sections of a model, or None if it has none.
+
+    Raises
+    ------
+    CorruptionError
+        If the stored bytes have a wrong length.
+    """
     return get_many(connection, [track_id], model).get(track_id)
 
 
 def get_many(connection: Connection, track_ids: Collection[int], model: str) -> dict[int, Sections]:
-    """Sections of those of the given tracks that have some; raises `CorruptionError`."""
+    """Returns the sections by track id. Tracks without sections of the model are left out.
+
+    Raises
+    ------
+    CorruptionError
+        If the stored bytes have a wrong length.
+    """
     wanted = section.c.track_id.in_(track_ids) & (section.c.model == model)
     rows = connection.execute(select(section).where(wanted))
     return {row.track_id: _sections(row.track_id, row.starts, row.vectors) for row in rows}
@@ -69,11 +86,11 @@ def _sections(track_id: int, starts: bytes, vectors: bytes) -> Sections:
 
 
 def missing(connection: Connection, model: str) -> list[int]:
-    """Ids of the tracks without sections under a model, sorted."""
+    """Returns the ids of the tracks without sections of a model, sorted."""
     return tracks.lacking(connection, section.c.track_id, section.c.model == model)
 
 
 def size(connection: Connection) -> int:
-    """Bytes of all sections, of every model."""
+    """Returns the bytes of all sections, of all models."""
     length = func.length(section.c.starts) + func.length(section.c.vectors)
     return int(connection.scalar(select(func.sum(length))) or 0)

@@ -1,11 +1,13 @@
-"""Postings on several PostgreSQL servers: what the rest of the store has to know of it.
+"""What the store has to know about postings that lie on several PostgreSQL servers.
 
-`fingerprinter.store.servers.sharding` makes ``posting_block`` a table of hash partitions, each a
-foreign table (postgres_fdw) on a server of its own. SQL stays the same, two things do
-not. A reader's snapshot of a server begins with its first question to that server, some
-time after that of the library itself: what a merge drops has to stay until every reader
-that may still look for it has begun to. And a server commits before the library
-does: a crash in between leaves blocks of a segment that never came to be.
+`fingerprinter.store.servers.sharding` turns ``posting_block`` into a table of hash partitions, each
+of them a foreign table (postgres_fdw) on another server. The SQL stays the same. Two things differ:
+
+- A reader's snapshot of a server begins with its first query to that server, some time after its
+  snapshot of the library. So the blocks that a merge drops have to stay until every reader that may
+  still look for them has begun to.
+- A server commits before the library does. A crash in between leaves blocks of a segment that was
+  never created.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ from sqlalchemy import Connection, text
 
 from fingerprinter.store.tables import library_metadata
 
-GRACE_S = 600  # from the snapshot of a reader to its first look-up: ms, seconds where it is large
-DROPPED = "dropped_segments"  # setting: {segment id: when its blocks may go, seconds since 1970}
+GRACE_S = 600  # a reader's first look-up follows its snapshot within milliseconds to seconds
+DROPPED = "dropped_segments"  # setting: {segment id: when to delete its blocks, s since 1970}
 
-_IS_SPREAD = text("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('posting_block')")
+_IS_SHARDED = text("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('posting_block')")
 _NOW_S = text("SELECT extract(epoch FROM clock_timestamp())")
 _PARTS = text(
     "SELECT inhrelid::regclass::text AS part, srvname AS server FROM pg_inherits"
@@ -32,9 +34,14 @@ _PARTS = text(
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """What one server has of the postings.
+    """The part of the postings on one server.
 
-    server: as `place_of` shows it; blocks, bytes: of segments that are in use
+    Attributes
+    ----------
+    server
+        Host, port and database, as `place_of` returns them.
+    blocks, bytes
+        Of the segments that are in use.
     """
 
     server: str
@@ -43,12 +50,12 @@ class Shard:
 
 
 def is_sharded(connection: Connection) -> bool:
-    """Whether the postings lie on other servers."""
-    return connection.dialect.name == "postgresql" and bool(connection.scalar(_IS_SPREAD))
+    """Tells whether the postings lie on other servers."""
+    return connection.dialect.name == "postgresql" and bool(connection.scalar(_IS_SHARDED))
 
 
 def place_of(server: str) -> str:
-    """Host, port and database out of the name that `spread` gives a server.
+    """Returns host, port and database from the name that `sharding` gives a server.
 
     >>> place_of("fingerprinter 1f0c94aa 2 db2.example.org:5432/music")
     'db2.example.org:5432/music'
@@ -57,15 +64,15 @@ def place_of(server: str) -> str:
 
 
 def list_shards(connection: Connection) -> list[Shard]:
-    """What each server has; each counts for itself, so that no block travels."""
+    """Lists what each server has. Each server counts its own blocks, so that none is sent."""
     segments = list(connection.scalars(text("SELECT id FROM segment")))
     return [
-        _share(connection, row.part, place_of(row.server), segments)
+        _count_shard(connection, row.part, place_of(row.server), segments)
         for row in connection.execute(_PARTS)
     ]
 
 
-def _share(connection: Connection, part: str, server: str, segments: Sequence[int]) -> Shard:
+def _count_shard(connection: Connection, part: str, server: str, segments: Sequence[int]) -> Shard:
     counting = text(
         f"SELECT count(*), coalesce(sum(length(data)), 0) FROM {part}"
         " WHERE id >> 24 = ANY(CAST(:segments AS bigint[]))"
@@ -75,9 +82,17 @@ def _share(connection: Connection, part: str, server: str, segments: Sequence[in
 
 
 def droppable(connection: Connection, dropped: Sequence[int]) -> list[int]:
-    """The segments whose blocks may go now, of those dropped here and those dropped before.
+    """Returns the segments whose blocks may be deleted now.
 
-    On one server that is all of them. On several they wait for `GRACE_S`.
+    Parameters
+    ----------
+    dropped
+        Ids of segments that the caller drops in this transaction.
+
+    Returns
+    -------
+    On one server, the dropped segments. On several, the blocks of a segment wait for `GRACE_S`:
+    those whose time is over are returned, and the others are noted.
     """
     if not is_sharded(connection):
         return list(dropped)
@@ -91,6 +106,6 @@ def droppable(connection: Connection, dropped: Sequence[int]) -> list[int]:
 
 
 def waiting_segments(connection: Connection) -> dict[int, float]:
-    """Segments that were dropped while their blocks stay: until when, in seconds since 1970."""
+    """Maps segments that were dropped to the time until which their blocks stay, s since 1970."""
     stored = json.loads(library_metadata.get(connection, DROPPED) or "{}")
     return {int(segment): float(until_s) for segment, until_s in stored.items()}

@@ -1,4 +1,4 @@
-"""Sketches of the tracks, each under the version of what was learned to make them."""
+"""Sketches of the tracks, each with the version of the learned parameters that made it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ _STORED = np.dtype("<u8")
 
 
 def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bool:
-    """Keeps a track's sketches in place of any before; whether there were none of this version."""
+    """Stores a track's sketches; replaces earlier ones of any version.
+
+    Returns
+    -------
+    True if the track had no sketches of this version.
+    """
     same = (sketch.c.track_id == track_id) & (sketch.c.version == version)
     known = connection.scalar(select(func.count()).where(same))
     connection.execute(delete(sketch).where(sketch.c.track_id == track_id))
@@ -24,9 +29,12 @@ def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bo
 
 
 def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes]:
-    """The sketches of all tracks that have some of a version, by id, (n, words) each.
+    """Returns the sketches of a version by track id, (n, words) uint64 each.
 
-    Raises `CorruptionError`.
+    Raises
+    ------
+    CorruptionError
+        If the stored bytes have a wrong length.
     """
     wanted = select(sketch.c.track_id, sketch.c.data).where(sketch.c.version == version)
     found = {}
@@ -41,10 +49,10 @@ def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes
 
 
 def missing(connection: Connection, version: str) -> list[int]:
-    """Ids of the tracks without sketches of a version, sorted."""
+    """Returns the ids of the tracks without sketches of a version, sorted."""
     return tracks.lacking(connection, sketch.c.track_id, sketch.c.version == version)
 
 
 def size(connection: Connection) -> int:
-    """Bytes of all sketches."""
+    """Returns the bytes of all sketches."""
     return int(connection.scalar(select(func.sum(func.length(sketch.c.data)))) or 0)

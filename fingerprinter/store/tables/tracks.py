@@ -1,4 +1,4 @@
-"""Tracks: one row per recording, keyed by its content."""
+"""Tracks: one row per recording, identified by its content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fingerprinter.store.tables.files import AnyPath
 from fingerprinter.store.tables.schema import file, tombstone, track
 from fingerprinter.types import Tags, Track
 
-ROWS_PER_READ = 1000  # per statement: few enough parameters for SQLite, little memory
+ROWS_PER_READ = 1000  # few enough parameters for SQLite, and little memory
 
 _first_path = (
     select(file.c.path)
@@ -35,7 +35,7 @@ class Counts:
     tracks: int
     files: int
     audio_s: float
-    problems: int  # tracks of which not everything could be decoded
+    problems: int  # tracks that could be decoded only in part
 
 
 def _track(row: Row[Any]) -> Track:
@@ -53,9 +53,20 @@ def add_track(
     added_at: datetime,
     problem: str | None = None,
 ) -> int:
-    """Adds a track that no file holds yet; its id, which never named another.
+    """Adds a track that has no file yet.
 
-    added_at: aware; kept in UTC
+    Parameters
+    ----------
+    content_id
+        Digest of the recording.
+    added_at
+        With a time zone. It is stored in UTC.
+    problem
+        Why the track could be decoded only in part, if so.
+
+    Returns
+    -------
+    The id of the track, which no track had before.
     """
     values = {
         "content_id": content_id,
@@ -69,7 +80,13 @@ def add_track(
 
 
 def get(connection: Connection, track_id: int) -> Track:
-    """The track of an id; raises `UnknownTrackError`."""
+    """Returns the track of an id.
+
+    Raises
+    ------
+    UnknownTrackError
+        If there is none.
+    """
     found = get_many(connection, [track_id])
     if track_id not in found:
         raise _unknown(track_id)
@@ -77,7 +94,7 @@ def get(connection: Connection, track_id: int) -> Track:
 
 
 def get_many(connection: Connection, track_ids: Iterable[int]) -> dict[int, Track]:
-    """Tracks by id; ids that name no track are left out."""
+    """Returns the tracks by id. Ids of no track are left out."""
     wanted = sorted({int(track_id) for track_id in track_ids if _can_be_id(track_id)})
     found: dict[int, Track] = {}
     for start in range(0, len(wanted), ROWS_PER_READ):
@@ -87,20 +104,20 @@ def get_many(connection: Connection, track_ids: Iterable[int]) -> dict[int, Trac
 
 
 def by_content(connection: Connection, content_id: str) -> Track | None:
-    """The track of this content; None where there is none."""
+    """Returns the track of a content id, or None if there is none."""
     row = connection.execute(_tracks.where(track.c.content_id == content_id)).first()
     return None if row is None else _track(row)
 
 
 def by_path(connection: Connection, path: AnyPath) -> Track | None:
-    """The track that the file at an absolute path holds; None where it is not known."""
+    """Returns the track of the file at an absolute path, or None if the file is not known."""
     owner = select(file.c.track_id).where(file.c.path == os.fsencode(path)).scalar_subquery()
     row = connection.execute(_tracks.where(track.c.id == owner)).first()
     return None if row is None else _track(row)
 
 
 def iterate(connection: Connection) -> Iterator[Track]:
-    """Every track in the order of ids, read in portions."""
+    """Yields all tracks in the order of ids. It reads `ROWS_PER_READ` rows at a time."""
     last = 0
     while rows := connection.execute(
         _tracks.where(track.c.id > last).order_by(track.c.id).limit(ROWS_PER_READ)
@@ -160,22 +177,33 @@ def ids_matching(
 
 
 def content_ids(connection: Connection) -> dict[str, int]:
-    """Track ids by content id, of all tracks."""
+    """Returns the ids of all tracks by content id."""
     rows = connection.execute(select(track.c.content_id, track.c.id))
     return {row.content_id: row.id for row in rows}
 
 
 def update_tags(connection: Connection, track_id: int, tags: Tags) -> None:
-    """Replaces what a track's file says of it; raises `UnknownTrackError`."""
+    """Replaces the tags of a track.
+
+    Raises
+    ------
+    UnknownTrackError
+        If there is no such track.
+    """
     statement = update(track).where(track.c.id == track_id).values(**asdict(tags))
     if not _can_be_id(track_id) or connection.execute(statement).rowcount == 0:
         raise _unknown(track_id)
 
 
 def remove(connection: Connection, track_id: int) -> None:
-    """Forgets a track, its files, peaks and vectors; raises `UnknownTrackError`.
+    """Deletes a track, and with it its files, peaks, vectors and analyses.
 
-    Its landmarks stay in their segments under a tombstone until those are merged.
+    Its landmarks stay in their segments, with a tombstone, until the segments are merged.
+
+    Raises
+    ------
+    UnknownTrackError
+        If there is no such track.
     """
     statement = delete(track).where(track.c.id == track_id)
     if not _can_be_id(track_id) or connection.execute(statement).rowcount == 0:
@@ -186,22 +214,27 @@ def remove(connection: Connection, track_id: int) -> None:
 def lacking(
     connection: Connection, owner: ColumnElement[Any], same: ColumnElement[bool]
 ) -> list[int]:
-    """Ids of the tracks without a row of another table, sorted.
+    """Returns the ids of the tracks that have no row in another table, sorted.
 
-    owner: the column with the ids of tracks there; same: what holds of such a row besides
+    Parameters
+    ----------
+    owner
+        The column of that table with the ids of tracks.
+    same
+        A further condition that such a row must fulfil.
     """
     without = ~select(1).where(owner == track.c.id, same).exists()
     return list(connection.scalars(select(track.c.id).where(without).order_by(track.c.id)))
 
 
 def orphans(connection: Connection) -> list[int]:
-    """Ids of the tracks that no file holds, sorted."""
+    """Returns the ids of the tracks without a file, sorted."""
     held = select(file.c.id).where(file.c.track_id == track.c.id).exists()
     return list(connection.scalars(select(track.c.id).where(~held).order_by(track.c.id)))
 
 
 def counts(connection: Connection) -> Counts:
-    """How much the library holds."""
+    """Counts tracks, files, seconds of audio and problems."""
     total = select(
         func.count(), func.coalesce(func.sum(track.c.duration_s), 0.0), func.count(track.c.problem)
     ).select_from(track)
@@ -211,7 +244,7 @@ def counts(connection: Connection) -> Counts:
 
 
 def _can_be_id(number: int) -> bool:
-    """Whether a number fits the column of ids; drivers choke on others."""
+    """Whether a number fits the column of ids. Drivers fail on others."""
     return 0 < number < 1 << 63
 
 

@@ -1,4 +1,4 @@
-"""Embeddings and tag activations of the tracks, each under the model that made them."""
+"""Embeddings and tag activations of the tracks, each with the model that made them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from fingerprinter.store.tables.schema import embedding
 Vector = npt.NDArray[np.float32]
 
 _STORED = np.dtype("<f4")
-ROWS_PER_READ = 4096  # read at a time
-_ASKED = 1000  # ids in a statement: few enough parameters for SQLite
+ROWS_PER_READ = 4096
+_IDS_PER_STATEMENT = 1000  # few enough parameters for SQLite
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """What a model says of a track.
+    """The output of a model for one track.
 
-    vector: (d,) float32; tags: (t,) float32, empty where the model knows no tags
+    Attributes
+    ----------
+    vector
+        (d,) float32.
+    tags
+        (t,) float32. Empty if the model has no tags.
     """
 
     vector: Vector
@@ -35,7 +40,12 @@ class Embedding:
 class Matrix:
     """One row per track, sorted by id.
 
-    ids: (n,) int64; rows: (n, d) float32
+    Attributes
+    ----------
+    ids
+        (n,) int64.
+    rows
+        (n, d) float32.
     """
 
     ids: npt.NDArray[np.int64]
@@ -46,7 +56,7 @@ class Matrix:
 
 
 def put(connection: Connection, track_id: int, model: str, vector: Vector, tags: Vector) -> None:
-    """Keeps a track's embedding under a model, in place of any before."""
+    """Stores a track's embedding of a model; replaces an earlier one of that model."""
     same = (embedding.c.track_id == track_id) & (embedding.c.model == model)
     connection.execute(delete(embedding).where(same))
     connection.execute(
@@ -60,7 +70,7 @@ def put(connection: Connection, track_id: int, model: str, vector: Vector, tags:
 
 
 def get(connection: Connection, track_id: int, model: str) -> Embedding | None:
-    """A track's embedding under a model; None where it has none."""
+    """Returns a track's embedding of a model, or None if it has none."""
     row = connection.execute(
         select(embedding.c.vector, embedding.c.tags).where(
             embedding.c.track_id == track_id, embedding.c.model == model
@@ -74,39 +84,57 @@ def _floats(data: bytes) -> Vector:
 
 
 def vector_matrix(connection: Connection, model: str) -> Matrix:
-    """The embeddings of all tracks that have one under a model; raises `CorruptionError`."""
+    """Returns the embeddings of a model, of all tracks that have one.
+
+    Raises
+    ------
+    CorruptionError
+        If they do not all have the same length.
+    """
     return _matrix(connection, model, embedding.c.vector)
 
 
 def ids(connection: Connection, model: str) -> npt.NDArray[np.int64]:
-    """The tracks that have an embedding under a model, sorted, (n,) int64."""
+    """Returns the ids of the tracks with an embedding of a model, sorted, (n,) int64."""
     here = select(embedding.c.track_id).where(embedding.c.model == model)
     return np.array(list(connection.scalars(here.order_by(embedding.c.track_id))), np.int64)
 
 
 def get_many(connection: Connection, model: str, track_ids: Sequence[int]) -> Matrix:
-    """The embeddings of those of the given tracks that have one; raises `CorruptionError`."""
+    """Returns the embeddings of some tracks. Tracks without one are left out.
+
+    Raises
+    ------
+    CorruptionError
+        If they do not all have the same length.
+    """
     width = _width(connection, model, embedding.c.vector)
     found = Matrix(np.empty(0, np.int64), np.empty((0, width // 4), np.float32))
     columns = select(embedding.c.track_id, embedding.c.vector).where(embedding.c.model == model)
-    for start in range(0, len(track_ids), _ASKED):
-        wanted = embedding.c.track_id.in_(track_ids[start : start + _ASKED])
+    for start in range(0, len(track_ids), _IDS_PER_STATEMENT):
+        wanted = embedding.c.track_id.in_(track_ids[start : start + _IDS_PER_STATEMENT])
         rows = connection.execute(columns.where(wanted).order_by(embedding.c.track_id)).all()
         ids = np.array([track_id for track_id, _ in rows], np.int64)
         found = Matrix(
             np.concatenate([found.ids, ids]),
-            np.concatenate([found.rows, _stacked(rows, width)]),
+            np.concatenate([found.rows, _stack_rows(rows, width)]),
         )
     return found
 
 
 def tag_matrix(connection: Connection, model: str) -> Matrix:
-    """The tag activations of all tracks that have some under a model; raises `CorruptionError`."""
+    """Returns the tag activations of a model, of all tracks that have some.
+
+    Raises
+    ------
+    CorruptionError
+        If they do not all have the same length.
+    """
     return _matrix(connection, model, embedding.c.tags)
 
 
 def _matrix(connection: Connection, model: str, column: Column[bytes]) -> Matrix:
-    """Rows straight into one array: at 100,000 tracks a list of them would double the memory."""
+    """Reads rows into one array. With 100,000 tracks a list of rows would double the memory."""
     here = embedding.c.model == model
     count = connection.scalar(select(func.count()).where(here)) or 0
     width = _width(connection, model, column)
@@ -117,18 +145,19 @@ def _matrix(connection: Connection, model: str, column: Column[bytes]) -> Matrix
     for rows in result.partitions():
         end = start + len(rows)
         matrix.ids[start:end] = [track_id for track_id, _ in rows]
-        matrix.rows[start:end] = _stacked(rows, width)
+        matrix.rows[start:end] = _stack_rows(rows, width)
         start = end
     return matrix
 
 
 def _width(connection: Connection, model: str, column: Column[bytes]) -> int:
-    """Bytes of each row."""
+    """The bytes of the first row; all others must have as many."""
     here = embedding.c.model == model
     return connection.scalar(select(func.length(column)).where(here).limit(1)) or 0
 
 
-def _stacked(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
+def _stack_rows(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
+    """Decodes rows of equal length into one array."""
     for track_id, data in rows:
         if len(data) != width:
             raise CorruptionError(
@@ -140,12 +169,12 @@ def _stacked(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
 
 
 def missing(connection: Connection, model: str) -> list[int]:
-    """Ids of the tracks without an embedding under a model, sorted."""
+    """Returns the ids of the tracks without an embedding of a model, sorted."""
     return tracks.lacking(connection, embedding.c.track_id, embedding.c.model == model)
 
 
 def size(connection: Connection) -> tuple[int, int]:
-    """(number, bytes) of all embeddings, of every model."""
+    """Returns the number and the bytes of all embeddings, of all models."""
     length = func.length(embedding.c.vector) + func.length(embedding.c.tags)
     number, total = connection.execute(select(func.count(), func.sum(length))).one()
     return number, int(total or 0)
