@@ -264,7 +264,7 @@ class TextSearch:
         self._has_sound = np.isin(ids, scorer.ids)
         self._rows = np.searchsorted(scorer.ids, ids[self._has_sound])
 
-    def ask(self, query: str, n: int) -> TextSearchResult:
+    def search(self, query: str, n: int) -> TextSearchResult:
         """Find the tracks whose name or sound matches a query.
 
         Parameters
