@@ -368,7 +368,7 @@ def build_text_search(
     matrix = vectors.vector_matrix(connection, text_model.digest)
     if not len(matrix):
         raise ModelError(
-            f"{text_model.folder}: this text-audio model has heard no track;"
+            f"{text_model.folder}: no track has an embedding of this text-audio model;"
             " run `fingerprinter index` with it on the music"
         )
     return TextSearch(names, TextAudioScorer(text_model, matrix, model.tags, names))

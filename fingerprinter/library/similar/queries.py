@@ -43,7 +43,7 @@ def as_list(query: QuerySource | Sequence[QuerySource]) -> Sequence[QuerySource]
     if not isinstance(query, list | tuple) or is_sound:
         return [query]  # type: ignore[list-item]
     if not query:
-        raise UsageError("nothing is asked for; name a track")
+        raise UsageError("the query is empty; name a track")
     return query
 
 
