@@ -1,4 +1,4 @@
-"""A text-audio model of a few numbers: it tells low sounds from high ones, and knows both words."""
+"""A tiny text-audio model that distinguishes low from high sounds and knows both words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Graph = tuple[list[Any], list[Any], list[Any], dict[str, npt.NDArray[Any]]]
 
 
 def make_text_model(folder: Path, *, of_samples: bool = False) -> Path:
-    """Writes the model into a new folder; of_samples: its audio network needs no front end."""
+    """Write the model into a new folder; with `of_samples` its audio network takes samples."""
     folder.mkdir()
     save(folder / "audio.onnx", by_sine() if of_samples else by_band())
     save(folder / "text.onnx", by_word())
@@ -44,7 +44,7 @@ def make_text_model(folder: Path, *, of_samples: bool = False) -> Path:
 
 
 def sign(folder: Path) -> None:
-    """Writes the digests of the files into the manifest, as they are now."""
+    """Write the current digests of the files into the manifest."""
     fields = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     for name in ("audio", "text", "tokenizer"):
         data = (folder / fields[name]["file"]).read_bytes()
@@ -66,7 +66,7 @@ def floats(name: str, *shape: int | str) -> Any:
 
 
 def by_band() -> Graph:
-    """How much of the loudest band is of the lower or the upper half."""
+    """Audio network on mel bands: the shares of the lower and the upper half."""
     halves = np.repeat(np.eye(2, dtype=np.float32), BANDS // 2, axis=0)
     nodes = [
         helper.make_node("ReduceMean", ["mels"], ["mean"], axes=[1, 2], keepdims=0),
@@ -78,7 +78,7 @@ def by_band() -> Graph:
 
 
 def by_sine() -> Graph:
-    """How much of a low and of a high sine is in the samples."""
+    """Audio network on samples: the power of a low and of a high sine."""
     times = np.arange(WINDOW)[:, np.newaxis] / SR
     sines = np.exp(2j * np.pi * times * [LOW_HZ, HIGH_HZ])
     parts = np.concatenate([sines.real, sines.imag], axis=1).astype(np.float32)
@@ -93,7 +93,7 @@ def by_sine() -> Graph:
 
 
 def by_word() -> Graph:
-    """The mean of the words' vectors."""
+    """Text network: the mean of the vectors of the words."""
     nodes = [
         helper.make_node("Gather", ["table", "input_ids"], ["each"], axis=0),
         helper.make_node("ReduceMean", ["each"], ["vector"], axes=[1], keepdims=0),

@@ -197,7 +197,7 @@ class FolderTextAudioModel:
         text = self.embed_text("music")
         if audio.shape != text.shape:
             raise ModelError(
-                f"{self.folder}: {len(audio)} numbers for a sound, {len(text)} for words;"
+                f"{self.folder}: audio vectors of length {len(audio)}, text vectors of {len(text)};"
                 " export both networks of one model"
             )
 

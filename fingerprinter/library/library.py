@@ -517,7 +517,7 @@ class Library:
         options = ListOptions(n, only, per_artist, copies, why)
         part = Part.checked(start_s, end_s)
         with self._database.connect() as connection:
-            queries = QueryBuilder(connection, self._model).questions(as_list(query), part)
+            queries = QueryBuilder(connection, self._model).build(as_list(query), part)
             index = vector_index(connection, self._config.cache, self._model.digest)
             if not len(index):
                 raise ModelError(
@@ -681,7 +681,7 @@ class Library:
         'Piece 3'
         """
         with self._database.connect() as connection:
-            return self._text_search(connection).ask(words, n)
+            return self._text_search(connection).search(words, n)
 
     def clusters(self, count: int | None = None) -> list[Cluster]:
         """Group the tracks that sound alike.

@@ -173,7 +173,7 @@ def test_several_queries_and_no_query(library: Library, folder: Path) -> None:
     assert not {"Piece 1", "Piece 2"} & set(titles(found))
     similarities = [each.similarity for each in found]
     assert similarities == sorted(similarities, reverse=True)
-    with pytest.raises(UsageError, match="nothing is asked for"):
+    with pytest.raises(UsageError, match="the query is empty"):
         library.similar([])
     with pytest.raises(UnknownTrackError):
         library.similar([folder / "1.flac", 4711])

@@ -82,7 +82,7 @@ def test_a_model_without_stored_vectors_is_an_error(library_url: str, model: Pat
     add_fake_tracks(library_url, [track for track, _ in FAKE_TRACKS])
     with (
         open_library(library_url, text_model=model) as library,
-        pytest.raises(ModelError, match="has heard no track; run `fingerprinter index` with it"),
+        pytest.raises(ModelError, match="no track has an embedding of this text-audio model"),
     ):
         library.search("low")
 

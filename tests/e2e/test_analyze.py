@@ -174,7 +174,7 @@ def test_errors_of_separate(sqlite_demo: Program, tmp_path: Path) -> None:
     short = tmp_path / "short.wav"
     write_wav(short, np.full(20, 0.5), SR)
     run = sqlite_demo("separate", short, "-o", tmp_path / "p", "--components", "2", status=1)
-    assert "too short to be taken apart" in run.err
+    assert "too short to be separated" in run.err
 
 
 def test_an_analysis_is_plotted(sqlite_demo: Program, tmp_path: Path) -> None:

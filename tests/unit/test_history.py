@@ -97,7 +97,7 @@ def test_listenbrainz(tmp_path: Path, text: str) -> None:
     [
         ("", "no column is called track or title"),
         ("user,plays\nann,3\n", "no column is called track or title"),
-        ("user,track,plays\n", "nobody played anything"),
+        ("user,track,plays\n", "it contains no plays"),
         ("user,track,plays\nann,x,often\n", "line 2: often plays; write a whole number"),
         ("[1]", "no listens of ListenBrainz"),
         ('{"track_metadata": []}', "no listens of ListenBrainz"),

@@ -140,7 +140,7 @@ def test_networks_of_different_models(
 ) -> None:
     monkeypatch.setattr("text_model.VECTORS", [[1, 0, 0], [0, 1, 0], [1, 1, 0]])
     other = make_text_model(tmp_path / "other")
-    assert "2 numbers for a sound, 3 for words" in error_message(other)
+    assert "audio vectors of length 2, text vectors of 3" in error_message(other)
 
 
 def test_without_tokenizers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,10 +143,10 @@ def _analyzer(address: str | None, names: Sequence[str], again: bool) -> Iterato
 
 def _show(name: str, analysis: TrackAnalysis, picture: Path | None, as_json: bool) -> None:
     """Draw an analysis if the user wants a picture, then print it."""
-    if picture and analysis.heard:
+    if picture and analysis.features:
         from fingerprinter.plotting import draw_analysis, save
 
-        save(draw_analysis(analysis, analysis.heard), picture)
+        save(draw_analysis(analysis, analysis.features), picture)
     if analysis.problem:
         print_message(f"{name}: read only in part: {analysis.problem}")
     if as_json:

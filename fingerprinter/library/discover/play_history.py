@@ -75,7 +75,7 @@ def read_history(path: Path) -> History:
     for user, played, plays in _json_rows(path, text) if is_json else _csv_rows(path, text):
         history.setdefault(user, Counter())[played] += plays
     if not history:
-        raise UsageError(f"{path}: nobody played anything in it; give {_FORMATS}")
+        raise UsageError(f"{path}: it contains no plays; give {_FORMATS}")
     return history
 
 

@@ -264,7 +264,7 @@ class TextSearch:
         self._has_sound = np.isin(ids, scorer.ids)
         self._rows = np.searchsorted(scorer.ids, ids[self._has_sound])
 
-    def ask(self, query: str, n: int) -> TextSearchResult:
+    def search(self, query: str, n: int) -> TextSearchResult:
         """Find the tracks whose name or sound matches a query.
 
         Parameters
@@ -368,7 +368,7 @@ def build_text_search(
     matrix = vectors.vector_matrix(connection, text_model.digest)
     if not len(matrix):
         raise ModelError(
-            f"{text_model.folder}: this text-audio model has heard no track;"
+            f"{text_model.folder}: no track has an embedding of this text-audio model;"
             " run `fingerprinter index` with it on the music"
         )
     return TextSearch(names, TextAudioScorer(text_model, matrix, model.tags, names))

@@ -101,4 +101,4 @@ def _sample_frames(source: AudioSource) -> Floats:
     try:
         return frames.magnitude()
     except ValueError:
-        raise AudioError(f"{name}: too short to be taken apart") from None
+        raise AudioError(f"{name}: too short to be separated") from None

@@ -1,4 +1,4 @@
-"""Analyses asked of a library: kept ones where there are, made and kept where there are none."""
+"""Music analyses of a library: read from the database, or computed and stored."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Logits = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A word that listeners would use, and how probably."""
+    """A tag and the probability that it applies."""
 
     name: str
     probability: float
@@ -40,11 +40,24 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class TrackAnalysis:
-    """All that `analyze` says of a recording.
+    """The music analysis and the tags of a recording.
 
-    track: None for a file that is none; name: the file, as it was called
-    problem: what of it could not be decoded; None when it is whole
-    heard: the curves behind it where it was listened to just now
+    Attributes
+    ----------
+    name
+        The file, as the caller named it.
+    track
+        The track of the library; None for other files.
+    duration_s
+        Duration in seconds.
+    music
+        Tempo, beats, key, sections and loudness.
+    tags
+        The most probable tags, most probable first.
+    problem
+        What could not be decoded; None if the recording is intact.
+    features
+        The curves behind the analysis; None if it was read from the database.
     """
 
     name: str
@@ -53,12 +66,22 @@ class TrackAnalysis:
     music: MusicAnalysis
     tags: tuple[Tag, ...]
     problem: str | None = None
-    heard: MusicFeatures | None = None
+    features: MusicFeatures | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AnalyzeReport:
-    """What one run over a library did, in tracks and seconds."""
+    """Counts of one run over a library.
+
+    Attributes
+    ----------
+    analyzed, skipped, failed
+        Numbers of tracks.
+    audio_s, elapsed_s
+        Duration of the analyzed audio and of the run in seconds.
+    problems
+        Files that could not be decoded, or only in part.
+    """
 
     analyzed: int
     skipped: int
@@ -69,15 +92,36 @@ class AnalyzeReport:
 
 
 def analyze_file(source: AudioSource, model: EmbeddingModel) -> TrackAnalysis:
-    """Listens to a recording of no library; raises `AudioError` and `ModelError`."""
-    heard = analyze_music(source)
-    tags = named_tags(_tag_logits(source, model), model.tags)
+    """Analyze audio that is not in a library.
+
+    Parameters
+    ----------
+    source
+        Any audio.
+    model
+        Embedding model, which computes the tags.
+
+    Raises
+    ------
+    AudioError
+        If the audio cannot be decoded.
+    ModelError
+        If the weights of a model are damaged.
+    """
+    features = analyze_music(source)
     return TrackAnalysis(
-        source_name(source), None, heard.duration_s, heard.analysis, tags, heard.problem, heard
+        name=source_name(source),
+        track=None,
+        duration_s=features.duration_s,
+        music=features.analysis,
+        tags=named_tags(_tag_logits(source, model), model.tags),
+        problem=features.problem,
+        features=features,
     )
 
 
 def _tag_logits(source: AudioSource, model: EmbeddingModel) -> Logits:
+    """Decode audio and return its tag logits."""
     sampler = model.sampler()
     with open_audio(source, model.sr) as audio:
         for block in audio.blocks():
@@ -86,7 +130,20 @@ def _tag_logits(source: AudioSource, model: EmbeddingModel) -> Logits:
 
 
 def named_tags(logits: Logits, names: tuple[str, ...]) -> tuple[Tag, ...]:
-    """The most probable tags, most probable first; none for a track without any."""
+    """Return the most probable tags, most probable first.
+
+    Parameters
+    ----------
+    logits
+        (t,) float32, tag logits; empty for a model without tags.
+    names
+        Names of the tags.
+
+    Examples
+    --------
+    >>> [tag.name for tag in named_tags(np.array([0.0, 2.0], np.float32), ("rock", "jazz"))]
+    ['jazz', 'rock']
+    """
     probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
     best = np.argsort(-probabilities, kind="stable")[:_TAGS]
     return tuple(Tag(names[number], round(float(probabilities[number]), 3)) for number in best)
@@ -95,32 +152,50 @@ def named_tags(logits: Logits, names: tuple[str, ...]) -> tuple[Tag, ...]:
 def analyze_track(
     database: Database, track: Track, model: EmbeddingModel, *, again: bool
 ) -> TrackAnalysis:
-    """What is kept of a track, or is heard now and kept; raises `AudioError` and `ModelError`.
+    """Return the stored analysis of a track, or analyze it and store the result.
 
-    again: listen to it whatever is kept
+    Parameters
+    ----------
+    database
+        The library. Nothing is stored if it is read-only.
+    track
+        A track of it.
+    model
+        Embedding model, which computes the tags.
+    again
+        Analyze the track even if an analysis is stored.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing or cannot be decoded.
+    ModelError
+        If the weights of a model are damaged.
     """
     with database.connect() as connection:
-        kept = None if again else analyses.get(connection, track.id, analysis_id())
-        stored = vectors.get(connection, track.id, model.digest)
-    heard = None if kept else _heard_now(database, track)
-    music = kept or (heard and heard.analysis)
-    assert music
-    logits = stored.tags if stored else _tag_logits(_file_of(track), model)
-    tags = named_tags(logits, model.tags)
-    name = track.path or f"track {track.id}"
-    return TrackAnalysis(name, track, track.duration_s, music, tags, track.problem, heard)
-
-
-def _heard_now(database: Database, track: Track) -> MusicFeatures:
-    """Listens to a track, and keeps the analysis where the library may be written to."""
-    heard = analyze_music(_file_of(track))
-    if not database.read_only:
-        with database.begin() as connection:
-            analyses.put(connection, track.id, analysis_id(), heard.analysis)
-    return heard
+        music = None if again else analyses.get(connection, track.id, analysis_id())
+        embedding = vectors.get(connection, track.id, model.digest)
+    features = None
+    if music is None:
+        features = analyze_music(_file_of(track))
+        music = features.analysis
+        if not database.read_only:
+            with database.begin() as connection:
+                analyses.put(connection, track.id, analysis_id(), music)
+    logits = embedding.tags if embedding else _tag_logits(_file_of(track), model)
+    return TrackAnalysis(
+        name=track.path or f"track {track.id}",
+        track=track,
+        duration_s=track.duration_s,
+        music=music,
+        tags=named_tags(logits, model.tags),
+        problem=track.problem,
+        features=features,
+    )
 
 
 def _file_of(track: Track) -> str:
+    """Return the path of a track; raises `AudioError` if the file is missing."""
     if track.path is None or not Path(track.path).is_file():
         raise AudioError(
             f"track {track.id}: its file is gone; run `fingerprinter index` on its folder"

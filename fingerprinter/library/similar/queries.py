@@ -24,12 +24,12 @@ Floats = npt.NDArray[np.float32]
 QuerySource = TrackRef | AudioSource
 
 
-def as_list(asked: QuerySource | Sequence[QuerySource]) -> Sequence[QuerySource]:
+def as_list(query: QuerySource | Sequence[QuerySource]) -> Sequence[QuerySource]:
     """Return one source or several as a list.
 
     Parameters
     ----------
-    asked
+    query
         A track, its id or path, any audio; or a list or tuple of these. A tuple that starts with
         an array is one source, ``(samples, sr)``.
 
@@ -38,12 +38,12 @@ def as_list(asked: QuerySource | Sequence[QuerySource]) -> Sequence[QuerySource]
     UsageError
         If the list is empty.
     """
-    is_sound = isinstance(asked, tuple) and bool(asked) and isinstance(asked[0], np.ndarray)
-    if not isinstance(asked, list | tuple) or is_sound:
-        return [asked]  # type: ignore[list-item]
-    if not asked:
-        raise UsageError("nothing is asked for; name a track")
-    return asked
+    is_sound = isinstance(query, tuple) and bool(query) and isinstance(query[0], np.ndarray)
+    if not isinstance(query, list | tuple) or is_sound:
+        return [query]  # type: ignore[list-item]
+    if not query:
+        raise UsageError("the query is empty; name a track")
+    return query
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class QueryBuilder:
     def __init__(self, connection: Connection, model: EmbeddingModel) -> None:
         self._connection, self._model = connection, model
 
-    def questions(self, asked: Sequence[QuerySource], part: Part | None) -> list[Query]:
+    def build(self, sources: Sequence[QuerySource], part: Part | None) -> list[Query]:
         """Build one query from each source.
 
         A track of the library is answered from its stored embeddings. Its file is decoded only
@@ -111,7 +111,7 @@ class QueryBuilder:
 
         Parameters
         ----------
-        asked
+        sources
             Tracks of the library or other audio.
         part
             Time range of each source; None for the whole.
@@ -125,7 +125,7 @@ class QueryBuilder:
         UsageError
             If the time range starts after the end of a track.
         """
-        return [self._query(source, part) for source in asked]
+        return [self._query(source, part) for source in sources]
 
     def _query(self, source: QuerySource, part: Part | None) -> Query:
         """Build a query from a track of the library, else from audio."""
