@@ -17,7 +17,7 @@ from fingerprinter.errors import UsageError
 from fingerprinter.evaluation import SimilarityPlan, evaluate_similarity
 from fingerprinter.evaluation.halves import spans
 from fingerprinter.evaluation.metrics import Mean
-from fingerprinter.evaluation.neighbours import first, hubness, label_share, right_ranks
+from fingerprinter.evaluation.neighbours import hubness, label_share, nearest, right_ranks
 from fingerprinter.evaluation.similarity import cosines
 from fingerprinter.library import Library, open_library
 from tests.synthetic import SR, play
@@ -54,7 +54,7 @@ def test_hubness_is_the_skew_of_how_often_each_turns_up() -> None:
     similarities = rng.random((60, 60), np.float32) + np.linspace(0, 1, 60, dtype=np.float32) ** 4
     itself = np.eye(60, dtype=bool)
     times = np.zeros(60, int)
-    for row in first(similarities, itself, 5):
+    for row in nearest(similarities, itself, 5):
         times[row] += 1
     found = hubness(similarities, itself, 5)
     assert found.skew == pytest.approx(stats.skew(times))
@@ -140,7 +140,7 @@ def test_ctrl_c_keeps_what_was_heard(library: Library) -> None:
 
 def test_two_tracks_are_the_least(library: Library) -> None:
     one = str(next(library.tracks()).path)
-    with pytest.raises(UsageError, match="1 tracks could be heard; two are needed"):
+    with pytest.raises(UsageError, match="1 tracks could be embedded; two are needed"):
         evaluate_similarity(library, SimilarityPlan(sources=[one]))
 
 
