@@ -4,9 +4,10 @@
 
 Needs the project's environment with `[train]`. CORPUS is a folder of music, in folders by album or
 game. `corpus.json` names the folders that are held out; in an unknown corpus, a third of the
-artists is held out, drawn by the seed. DIR keeps the features of each track, so that a run can be continued
-after it was stopped. At the end DIR holds `likeness.onnx` with its cards, and `report.json`.
-`--choose` compares recipes on the other artists, each left out in turn, and trains nothing.
+artists is held out, drawn by the seed. DIR keeps the features of each track, so that a run can be
+continued after it was stopped. At the end DIR holds `likeness.onnx` with its cards, and
+`report.json`. `--choose` compares recipes on the other artists, each left out in turn, and trains
+nothing.
 """
 
 from __future__ import annotations

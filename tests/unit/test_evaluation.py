@@ -1,12 +1,14 @@
-"""What the evaluation does to clips is what it says, and what it counts is right."""
+"""Degradations do to clips what they say, and matches are judged and counted rightly."""
 
 from __future__ import annotations
 
+import doctest
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from fingerprinter.audio import read_samples, write_wav
 from fingerprinter.cli.commands import evaluate
+from fingerprinter.cli.common import evaluation as shared
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation import (
@@ -27,8 +30,11 @@ from fingerprinter.evaluation import (
     IdentifyReport,
     Progress,
     Sounds,
+    conditions,
     evaluate_identify,
     folder_sound,
+    halves,
+    metrics,
     read_groups,
     select,
 )
@@ -91,6 +97,12 @@ def band_power(samples: Samples, low_hz: float, high_hz: float) -> float:
 
 def decibels(ratio: float) -> float:
     return float(10 * np.log10(ratio))
+
+
+@pytest.mark.parametrize("module", [conditions, halves, metrics, shared])
+def test_examples_in_the_docstrings(module: ModuleType) -> None:
+    failed, tried = doctest.testmod(module)
+    assert tried and not failed
 
 
 # --- levels

@@ -1,4 +1,4 @@
-"""The model's training: small runs on real excerpts, and what the exported network must equal."""
+"""Training of the similarity model: small runs on real excerpts, and the exported network."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def run(music: Path, out: Path, *more: str) -> str:
     return ended.stdout
 
 
-def test_it_trains_exports_and_goes_on_where_it_was(music: Path, tmp_path: Path) -> None:
+def test_training_exports_a_model_and_reuses_features(music: Path, tmp_path: Path) -> None:
     run(music, tmp_path)
     first = (tmp_path / "likeness.onnx").read_bytes()
     features = sorted((tmp_path / "features").iterdir())
@@ -95,7 +95,7 @@ def noise(window: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.random.default_rng(0).standard_normal((1, window)).astype(np.float32)
 
 
-def test_what_is_heard_is_a_matter_of_track_and_seed(training: Any, music: Path) -> None:
+def test_a_changed_version_depends_on_track_and_seed_only(training: Any, music: Path) -> None:
     track = training.corpus.read_corpus(music, 1)[0]
     samples = training.features.read_samples(track.path)
     one, same, other = (
@@ -178,7 +178,7 @@ def made_up(training: Any, n: int = 60) -> Any:
     return rows
 
 
-def test_projection_leaves_out_what_differs_within_a_track(training: Any) -> None:
+def test_the_projection_ignores_differences_within_a_track(training: Any) -> None:
     music = made_up(training)
     recipe = training.projection.Recipe(dim=2, everything=0.0, ridge=0.001)
     projection = training.projection.learn(music, recipe)
@@ -189,7 +189,7 @@ def test_projection_leaves_out_what_differs_within_a_track(training: Any) -> Non
     np.testing.assert_allclose(tracks.mean(axis=0), 0, atol=1e-4)
 
 
-def test_judge_counts_the_halves_that_are_found(training: Any) -> None:
+def test_the_judge_counts_halves_that_find_each_other(training: Any) -> None:
     music = made_up(training)
     recipe = training.projection.Recipe(dim=2, everything=0.0, ridge=0.001)
     projection = training.projection.learn(music, recipe)
@@ -201,7 +201,7 @@ def test_judge_counts_the_halves_that_are_found(training: Any) -> None:
     assert chance < 0.1 and mfcc < 0.5 and ours > 0.5
 
 
-def test_recipes_are_chosen_on_lists_without_what_was_trained_on(
+def test_recipes_are_compared_on_tracks_they_were_not_trained_on(
     training: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lists = []
