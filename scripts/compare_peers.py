@@ -26,7 +26,14 @@ from typing import Protocol
 
 from fingerprinter.audio import write_wav
 from fingerprinter.cli.commands.evaluate_identify import print_conditions
-from fingerprinter.evaluation import CONDITIONS, QUICK, Plan, Report, evaluate_identify, select
+from fingerprinter.evaluation import (
+    CONDITIONS,
+    QUICK,
+    IdentifyPlan,
+    IdentifyReport,
+    evaluate_identify,
+    select,
+)
 from fingerprinter.evaluation.clips import Clip
 from fingerprinter.evaluation.excerpt import SR
 from fingerprinter.evaluation.identify import draw_clips
@@ -141,8 +148,8 @@ def run(command: Sequence[str], **environment: str) -> str:
 
 
 def evaluate_peer(
-    peer: Peer, plan: Plan, library: Library, clips: Sequence[Clip], folder: Path
-) -> Report:
+    peer: Peer, plan: IdentifyPlan, library: Library, clips: Sequence[Clip], folder: Path
+) -> IdentifyReport:
     """Stores the library's files under their track ids, asks for all clips, and judges."""
     tracks = {track.id: track for track in library.tracks()}
     peer.store(link_references(list(tracks.values()), folder))
@@ -158,7 +165,7 @@ def evaluate_peer(
         for clip, file in zip(clips, files, strict=True)
     ]
     provenance = Provenance.of(library, list(tracks.values()))
-    return Report(plan.seed, plan.clips, 0.0, provenance, False, tuple(trials))
+    return IdentifyReport(plan.seed, plan.clips, 0.0, provenance, False, tuple(trials))
 
 
 def link_references(tracks: Sequence[Track], folder: Path) -> list[Path]:
@@ -196,7 +203,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     conditions = select(options.conditions, CONDITIONS) if options.conditions else QUICK
-    plan = Plan(conditions, options.clips, options.seed, outside=options.outside)
+    plan = IdentifyPlan(conditions, options.clips, options.seed, outside=options.outside)
     with open_library(options.library, create=False, read_only=True) as library:
         print("fingerprinter", flush=True)
         print_conditions(evaluate_identify(library, plan).conditions)

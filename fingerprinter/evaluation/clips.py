@@ -1,4 +1,4 @@
-"""Clips drawn from recordings and degraded, each by a random generator of its own."""
+"""Clips that are drawn from recordings and degraded, each by a random generator of its own."""
 
 from __future__ import annotations
 
@@ -23,8 +23,14 @@ _SPARE_S = 0.3  # what a change of tempo may lose at the end: windows of its ove
 class Recording:
     """A file to draw passages from.
 
-    track_id: its track in the library; ``None`` for outside music
-    duration_s: ``None`` where it is not known yet
+    Attributes
+    ----------
+    path
+        The file.
+    track_id
+        Its track in the library; ``None`` for outside music.
+    duration_s
+        Its length; ``None`` if it is not known yet.
     """
 
     path: str
@@ -34,7 +40,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A part of a recording as it is in the file: ``samples`` (n,) from ``start_s`` on."""
+    """A part of a recording as it is in the file: ``samples`` (n,) float32 from ``start_s`` on."""
 
     recording: Recording
     start_s: float
@@ -45,7 +51,16 @@ class Passage:
 class Clip:
     """A degraded clip and the truth about it.
 
-    passages: what sounds in it, all from its very start
+    Attributes
+    ----------
+    condition, number
+        The condition, and which of its clips this is.
+    passages
+        What sounds in it. All passages begin where the clip begins.
+    warp
+        Tempo and pitch relative to the recordings.
+    samples
+        (n,) float32, mono, 16 kHz.
     """
 
     condition: Condition
@@ -62,10 +77,29 @@ def draw_clip(
     sounds: Sounds,
     seed: int,
 ) -> Clip | None:
-    """The clip that seed, condition and number stand for, whatever other clips are drawn.
+    """Draws the clip that belongs to a seed, a condition and a number.
 
-    Every recording is as likely as any other, and every start in it. What is near-silent
-    (`is_audible`), too short or cannot be read is drawn again; ``None`` if there is nothing else.
+    The clip does not depend on what else is drawn. Every recording is equally likely, and so is
+    every start in it. A passage that is near-silent (`is_audible`), too short or unreadable is
+    drawn again.
+
+    Parameters
+    ----------
+    condition
+        What is done to the clip, and its length.
+    number
+        Which of the condition's clips.
+    recordings
+        What to draw from.
+    sounds
+        Where noise comes from.
+    seed
+        Of the whole evaluation.
+
+    Returns
+    -------
+    Clip or None
+        ``None`` if no recording has a usable passage.
     """
     rng = np.random.default_rng([seed, zlib.crc32(condition.name.encode()), number])
     warp = condition.draw_warp(rng)
@@ -84,7 +118,7 @@ def _part(passage: Passage, warp: Warp, clip_s: float) -> Samples:
 def _draw_passages(
     condition: Condition, warp: Warp, recordings: Sequence[Recording], rng: np.random.Generator
 ) -> tuple[Passage, ...] | None:
-    """As many passages as sound at once, each of another recording."""
+    """Draws as many passages as sound at once, each of another recording."""
     length_s = condition.clip_s * warp.tempo + (_SPARE_S if condition.change else 0.0)
     passages: list[Passage] = []
     for _ in range(condition.recordings):
@@ -124,6 +158,6 @@ def _passage(recording: Recording, length_s: float, rng: np.random.Generator) ->
 
 
 def _duration_s(path: str) -> float:
-    """What the file says of its length; a file that does not say counts as empty."""
+    """The length that the file states; a file that states none counts as empty."""
     with open_audio(path) as audio:
         return audio.duration_s or 0.0

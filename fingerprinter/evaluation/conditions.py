@@ -1,9 +1,9 @@
 """The conditions of an evaluation, each known by its name.
 
-A name says what was done and how long the clip is: ``room+5dB-2s`` is a room with ambience
-at a signal-to-noise ratio of +5 dB, 2 s; ``speed-0.80+5dB-10s`` a changed speed with the same;
-``pitch-4-5s`` four semitones down; ``mix-15s`` two recordings at once; ``outside-...`` music
-that the library does not hold.
+A name says what is done to a clip and how long it is. ``room+5dB-2s`` is a room with ambience at a
+signal-to-noise ratio of +5 dB and 2 s long. ``speed-0.80+5dB-10s`` is a changed speed with the same
+ambience. ``pitch-4-5s`` is four semitones down, ``mix-15s`` two recordings at once, and
+``outside-...`` music that the library does not hold.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SEMITONE = 2 ** (1 / 12)
 _SPEEDS = (0.80, 0.88, 0.96, 1.04, 1.12, 1.25)
 _TEMPOS = (0.75, 0.85, 0.95, 1.05, 1.18, 1.33)
 _SEMITONES = (-4, -2, -1, 1, 2, 4)
-# A drawn factor lies within 1 % of the named one, so that no grid of factors is favoured.
+# A drawn factor lies within 1 % of the named one, so that no grid of search factors is favoured.
 _SPREAD = 0.01
 _QUICK = {
     *("clean-1s", "clean-5s", "ambience+0dB-2s", "ambience+0dB-5s", "ambience-5dB-5s"),
@@ -44,14 +44,14 @@ _QUICK = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A range of factors for what is changed: the speed, the tempo alone, or the pitch alone."""
+    """A range of factors by which the speed, the tempo alone, or the pitch alone is changed."""
 
     kind: str
     low: float
     high: float
 
     def draw(self, rng: np.random.Generator) -> Warp:
-        """One factor of the range, as a tempo and a pitch."""
+        """Draws a factor of the range, as a tempo and a pitch."""
         factor = float(rng.uniform(self.low, self.high))
         tempo = 1.0 if self.kind == "pitch" else factor
         return Warp(tempo, 1.0 if self.kind == "tempo" else factor)
@@ -61,8 +61,20 @@ class Change:
 class Condition:
     """What is done to a clip.
 
-    recordings: how many sound at once; every one of them is wanted
-    outside: made of music that the library does not hold
+    Attributes
+    ----------
+    name
+        See the module.
+    clip_s
+        Length of the clip.
+    degradations
+        Applied one after the other.
+    change
+        Of speed, tempo or pitch; ``None`` for none.
+    recordings
+        How many sound at once. All of them must be identified.
+    outside
+        Whether the music is not in the library, so that every answer is wrong.
     """
 
     name: str
@@ -73,11 +85,11 @@ class Condition:
     outside: bool = False
 
     def draw_warp(self, rng: np.random.Generator) -> Warp:
-        """The clip's tempo and pitch."""
+        """Draws the tempo and pitch of a clip."""
         return self.change.draw(rng) if self.change else UNCHANGED
 
     def degrade(self, samples: Samples, sounds: Sounds, rng: np.random.Generator) -> Samples:
-        """One degradation after the other."""
+        """Applies the degradations one after the other."""
         for degradation in self.degradations:
             samples = degradation(samples, sounds, rng)
         return samples
@@ -153,7 +165,7 @@ def _changed() -> list[Condition]:
 
 
 def _near(kind: str, factor: float, factors: Sequence[float]) -> Change:
-    """Factors within 1 % of the named one that do not leave the range of them all."""
+    """Factors within 1 % of the named one, inside the range of all factors."""
     low = max(factor * (1 - _SPREAD), min(factors))
     return Change(kind, low, min(factor * (1 + _SPREAD), max(factors)))
 
@@ -172,10 +184,15 @@ QUICK: tuple[Condition, ...] = tuple(each for each in CONDITIONS if each.name in
 
 
 def select(names: Sequence[str], among: Sequence[Condition] = CONDITIONS) -> list[Condition]:
-    """The conditions of the given names, or of names that begin so, in the table's order.
+    """Selects conditions by their names or by how the names begin, in the order of the table.
 
-    Raises `UsageError` for a name that none of them begins with.
+    Raises
+    ------
+    UsageError
+        If no condition begins with one of the names.
 
+    Examples
+    --------
     >>> [condition.name for condition in select(["gsm", "clean-1"])]
     ['clean-1s', 'clean-10s', 'gsm-10s']
     """

@@ -9,14 +9,22 @@ import numpy.typing as npt
 
 from fingerprinter.audio import open_audio
 
-SR = 16_000  # Hz; of everything in this package
+SR = 16_000  # Hz; the rate of all samples in this package, unless a module says otherwise
 Samples = npt.NDArray[np.float32]
 
 
 def read_excerpt(path: str | os.PathLike[str], start_s: float, n: int) -> Samples:
-    """``n`` samples of a file from ``start_s`` on, or as many as there are, at least one.
+    """Reads ``n`` samples of a file from ``start_s`` on, or as many as there are, at least one.
 
-    Raises `AudioError` where it cannot be read or ends before.
+    Returns
+    -------
+    (m,) float32, m <= n
+        Mono, at 16 kHz.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read or ends before ``start_s``.
     """
     with open_audio(path, SR, start_s=start_s) as audio:
         return next(audio.blocks(n / SR))

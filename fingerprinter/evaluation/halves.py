@@ -1,4 +1,4 @@
-"""The two halves of tracks, as each of some models hears them."""
+"""Embeddings of the two halves of tracks, by several models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.audio import open_audio
-from fingerprinter.embedding import EmbeddingModel, WindowSampler, facets
+from fingerprinter.embedding import EmbeddingModel, facets
 from fingerprinter.errors import AudioError
 from fingerprinter.evaluation.excerpt import SR
 from fingerprinter.types import Track
@@ -17,15 +17,20 @@ from fingerprinter.types import Track
 Rows = npt.NDArray[np.float32]
 
 MFCC = "MFCC statistics"
-LEAST_S = 20.0  # of a shorter track a half is hardly music
-_SPAN_S = 120.0  # of each half is heard, in its middle: enough windows, and bounded
+SHORTEST_S = 20.0  # of a shorter track a half is hardly music
+_SPAN_S = 120.0  # in the middle of each half is embedded: enough windows, and bounded time
 
 
 @dataclass(frozen=True, slots=True)
-class Halves:
-    """Tracks and what was heard in them.
+class HalfEmbeddings:
+    """Tracks, and the vectors of their halves.
 
-    first, second: by the name of what hears, (n, d) float32, a row a track
+    Attributes
+    ----------
+    tracks
+        n tracks.
+    first, second
+        (n, d) float32 vectors of the first and second halves, by the name of the model.
     """
 
     tracks: tuple[Track, ...]
@@ -37,7 +42,7 @@ class Halves:
 
 
 def spans(duration_s: float) -> tuple[tuple[float, float], tuple[float, float]]:
-    """(start, length) in seconds of what is heard of the two halves of a track.
+    """Start and length, in seconds, of what is embedded of the two halves of a track.
 
     >>> spans(60), spans(400)
     (((0.0, 30.0), (30.0, 30.0)), ((40.0, 120.0), (240.0, 120.0)))
@@ -51,19 +56,34 @@ def spans(duration_s: float) -> tuple[tuple[float, float], tuple[float, float]]:
 def embed_halves(
     tracks: Sequence[Track],
     models: Mapping[str, EmbeddingModel],
-    on_heard: Callable[[int], None],
-) -> tuple[Halves, bool]:
-    """The halves of the tracks that can be read, and whether Ctrl-C ended it early."""
-    heard: list[tuple[Track, list[dict[str, Rows]]]] = []
+    on_done: Callable[[int], None],
+) -> tuple[HalfEmbeddings, bool]:
+    """Embeds the halves of all tracks that can be read.
+
+    Parameters
+    ----------
+    tracks
+        Each with a file.
+    models
+        By name.
+    on_done
+        Called with the number of tracks that are done.
+
+    Returns
+    -------
+    tuple[HalfEmbeddings, bool]
+        The vectors, and whether Ctrl-C ended it early.
+    """
+    done: list[tuple[Track, list[dict[str, Rows]]]] = []
     interrupted = False
     try:
         for number, pair in enumerate(_pairs(tracks, models), 1):
-            heard += [pair] if pair else []
-            on_heard(number)
+            done += [pair] if pair else []
+            on_done(number)
     except KeyboardInterrupt:
         interrupted = True
-    first, second = (_stacked([pair[side] for _, pair in heard]) for side in (0, 1))
-    return Halves(tuple(track for track, _ in heard), first, second), interrupted
+    first, second = (_stacked([pair[side] for _, pair in done]) for side in (0, 1))
+    return HalfEmbeddings(tuple(track for track, _ in done), first, second), interrupted
 
 
 def _pairs(
@@ -71,29 +91,29 @@ def _pairs(
 ) -> Iterator[tuple[Track, list[dict[str, Rows]]] | None]:
     for track in tracks:
         try:
-            yield track, [_hear(str(track.path), *span, models) for span in spans(track.duration_s)]
+            yield (
+                track,
+                [_embed(str(track.path), *span, models) for span in spans(track.duration_s)],
+            )
         except AudioError:
             yield None
 
 
-def _hear(
+def _embed(
     path: str, start_s: float, length_s: float, models: Mapping[str, EmbeddingModel]
 ) -> dict[str, Rows]:
-    """What each model hears in a stretch of a file, and its MFCC statistics."""
+    """The vector of each model for a part of a file, and its MFCC statistics."""
     samplers = {name: model.sampler() for name, model in models.items()}
-    _listen(path, start_s, round(length_s * SR), list(samplers.values()))
-    rows = {name: models[name].embed(each.windows()).vector for name, each in samplers.items()}
-    return rows | {MFCC: facets(next(iter(samplers.values())).windows()).timbre}
-
-
-def _listen(path: str, start_s: float, n: int, samplers: Sequence[WindowSampler]) -> None:
+    left = round(length_s * SR)
     with open_audio(path, SR, start_s=start_s) as audio:
         for block in audio.blocks():
-            for sampler in samplers:
-                sampler.push(block[:n])
-            n -= len(block)
-            if n <= 0:
+            for sampler in samplers.values():
+                sampler.push(block[:left])
+            left -= len(block)
+            if left <= 0:
                 break
+    rows = {name: models[name].embed(each.windows()).vector for name, each in samplers.items()}
+    return rows | {MFCC: facets(next(iter(samplers.values())).windows()).timbre}
 
 
 def _stacked(rows: Sequence[dict[str, Rows]]) -> dict[str, Rows]:

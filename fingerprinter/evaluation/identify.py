@@ -1,7 +1,7 @@
-"""How well a library names clips of its own recordings, and leaves other music unnamed.
+"""How many degraded clips of a library's own recordings are identified, and how often others are.
 
-Everything is drawn from a seed; a run can be stopped at any time and keeps what it has.
-Identification is timed in this process, on clips that are decoded already.
+Everything is drawn from a seed. A run can be stopped at any time and keeps what it has. The
+identification is timed in this process, on clips that are decoded already.
 """
 
 from __future__ import annotations
@@ -23,21 +23,34 @@ from fingerprinter.evaluation.music import (
     track_groups,
 )
 from fingerprinter.evaluation.provenance import Provenance
-from fingerprinter.evaluation.report import Report, Trial
+from fingerprinter.evaluation.report import IdentifyReport, Trial
 from fingerprinter.evaluation.run import OnProgress, Progress
 from fingerprinter.library import MIN_CONFIDENCE, Library
 from fingerprinter.types import Match
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class IdentifyPlan:
     """What to evaluate.
 
-    clips: of each condition; fewer where the music does not give as many
-    sources: files and folders to draw from; none: all tracks of the library
-    outside: files and folders of music that the library does not hold; without any, the
-    conditions of outside music are left out
-    groups: files that hold the same recording, beside those whose waveform is the same
+    Attributes
+    ----------
+    conditions
+        What is done to the clips. Conditions of outside music are left out if there is none.
+    clips
+        Number for each condition; fewer if the music does not give as many.
+    seed
+        The same seed draws the same clips.
+    sounds
+        Where noise comes from.
+    sources
+        Files and folders to draw from; all tracks of the library if empty.
+    outside
+        Files and folders of music that the library does not hold.
+    groups
+        Files that hold the same recording, in addition to those with the same waveform.
+    min_confidence
+        The least confidence that counts as an answer.
     """
 
     conditions: Sequence[Condition]
@@ -51,17 +64,32 @@ class Plan:
 
 
 def evaluate_identify(
-    library: Library, plan: Plan, on_progress: OnProgress = lambda _: None
-) -> Report:
-    """Draws clips of all conditions in turns, identifies and judges them.
+    library: Library, plan: IdentifyPlan, on_progress: OnProgress = lambda _: None
+) -> IdentifyReport:
+    """Draws clips of all conditions, identifies them and judges the matches.
 
     Ctrl-C ends the run early; the report then holds the clips that were done and says so.
-    Raises `UsageError` where there is nothing to draw from.
+
+    Raises
+    ------
+    UsageError
+        If there is no music to draw from.
     """
     tracks = list(library.tracks())
     music = Music(inside_music(tracks, plan.sources), outside_music(plan.outside))
-    trials, interrupted = _trials(library, plan, music, on_progress)
-    return Report(
+    conditions = [each for each in plan.conditions if music.pool(each)]
+    judge = Judge(track_groups(library, plan.groups))
+    trials: list[Trial] = []
+    interrupted = False
+    try:
+        for clip in draw_clips(plan, conditions, music):
+            if not trials:  # the first identification of a process also loads the index
+                _identify(library, clip, plan.min_confidence)
+            trials.append(_run_trial(library, clip, judge, plan.min_confidence))
+            on_progress(Progress(len(trials), plan.clips * len(conditions)))
+    except KeyboardInterrupt:
+        interrupted = True
+    return IdentifyReport(
         seed=plan.seed,
         clips_per_condition=plan.clips,
         min_confidence=plan.min_confidence,
@@ -71,24 +99,8 @@ def evaluate_identify(
     )
 
 
-def _trials(
-    library: Library, plan: Plan, music: Music, on_progress: OnProgress
-) -> tuple[list[Trial], bool]:
-    """The trials, and whether Ctrl-C ended them early."""
-    examiner = _Examiner(library, Judge(track_groups(library, plan.groups)), plan.min_confidence)
-    conditions = [each for each in plan.conditions if music.pool(each)]
-    trials: list[Trial] = []
-    try:
-        for clip in draw_clips(plan, conditions, music):
-            trials.append(examiner.examine(clip))
-            on_progress(Progress(len(trials), plan.clips * len(conditions)))
-    except KeyboardInterrupt:
-        return trials, True
-    return trials, False
-
-
-def draw_clips(plan: Plan, conditions: Sequence[Condition], music: Music) -> Iterator[Clip]:
-    """The first clip of every condition, then the second: a run cut short has some of each."""
+def draw_clips(plan: IdentifyPlan, conditions: Sequence[Condition], music: Music) -> Iterator[Clip]:
+    """Draws one clip of every condition in turn: a run that is cut short has some of each."""
     exhausted: set[str] = set()
     for number in range(plan.clips):
         for condition in conditions:
@@ -101,27 +113,18 @@ def draw_clips(plan: Plan, conditions: Sequence[Condition], music: Music) -> Ite
                 yield clip
 
 
-class _Examiner:
-    """Asks the library and has the answers judged."""
+def _run_trial(library: Library, clip: Clip, judge: Judge, min_confidence: float) -> Trial:
+    """Identifies a clip, takes the time, and has the matches judged."""
+    started = time.perf_counter()
+    matches = _identify(library, clip, min_confidence)
+    elapsed_s = time.perf_counter() - started
+    drawn = tuple((passage.recording.path, passage.start_s) for passage in clip.passages)
+    answers = tuple(judge.judge(clip, match) for match in matches)
+    return Trial(clip.condition, clip.number, drawn, answers, elapsed_s)
 
-    def __init__(self, library: Library, judge: Judge, min_confidence: float) -> None:
-        self._library, self._judge, self._min_confidence = library, judge, min_confidence
-        self._is_warm = False
 
-    def examine(self, clip: Clip) -> Trial:
-        if not self._is_warm:  # the first question of a process also loads the index
-            self._ask(clip)
-            self._is_warm = True
-        started = time.perf_counter()
-        matches = self._ask(clip)
-        elapsed_s = time.perf_counter() - started
-        drawn = tuple((passage.recording.path, passage.start_s) for passage in clip.passages)
-        answers = tuple(self._judge.judge(clip, match) for match in matches)
-        return Trial(clip.condition, clip.number, drawn, answers, elapsed_s)
-
-    def _ask(self, clip: Clip) -> list[Match]:
-        return self._library.identify(
-            (clip.samples, SR),
-            min_confidence=self._min_confidence,
-            all_matches=clip.condition.recordings > 1,
-        )
+def _identify(library: Library, clip: Clip, min_confidence: float) -> list[Match]:
+    several = clip.condition.recordings > 1
+    return library.identify(
+        (clip.samples, SR), min_confidence=min_confidence, all_matches=several
+    )

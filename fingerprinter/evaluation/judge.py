@@ -1,4 +1,4 @@
-"""Which answers are right: the recording, the place in it, tempo and pitch."""
+"""Decides which matches are right: the recording, the place in it, tempo and pitch."""
 
 from __future__ import annotations
 
@@ -18,13 +18,21 @@ SAME_SOUND = 0.95  # normalised cross-correlation of two stretches of the same w
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedAnswer:
-    """A match, judged.
+class JudgedMatch:
+    """A match, compared with the truth.
 
-    passage: number of the clip's passage that it names; ``None`` for a false answer
-    placed: it says where the passage lies, within 50 ms
-    repeated: it names another place where the same waveform sounds
-    in_tune: tempo and pitch within 0.5 %
+    Attributes
+    ----------
+    track_id, confidence, offset_s
+        As in the match.
+    passage
+        Number of the clip's passage that it names; ``None`` if it names none, a false positive.
+    placed
+        Whether its offset is right within 50 ms.
+    repeated
+        Whether it names another place where the same waveform sounds.
+    in_tune
+        Whether tempo and pitch are right within 0.5 %.
     """
 
     track_id: int
@@ -37,28 +45,32 @@ class JudgedAnswer:
 
 
 class Judge:
-    """Knows which tracks hold the same recording.
+    """Judges matches; knows which tracks hold the same recording.
 
-    groups: ids of tracks that do, beside those whose waveforms say so themselves
+    Parameters
+    ----------
+    groups
+        Ids of tracks that hold one recording. Tracks with the same waveform are recognised
+        without being named here.
     """
 
     def __init__(self, groups: Sequence[frozenset[int]] = ()) -> None:
         self._groups = groups
 
-    def judge(self, clip: Clip, match: Match) -> JudgedAnswer:
-        """The match against every passage of the clip; the first that it names counts."""
+    def judge(self, clip: Clip, match: Match) -> JudgedMatch:
+        """Compares a match with every passage of the clip; the first that it names counts."""
         answers = [
             self._against(number, passage, clip, match)
             for number, passage in enumerate(clip.passages)
         ]
         return next((answer for answer in answers if answer.passage is not None), answers[0])
 
-    def _against(self, number: int, passage: Passage, clip: Clip, match: Match) -> JudgedAnswer:
+    def _against(self, number: int, passage: Passage, clip: Clip, match: Match) -> JudgedMatch:
         placed = _is_placed(passage, match)
         repeated = not placed and _repeats(passage, match)
         named = repeated or self._is_same(passage.recording.track_id, match.track.id)
         in_tune = _is_near(match.tempo, clip.warp.tempo) and _is_near(match.pitch, clip.warp.pitch)
-        return JudgedAnswer(
+        return JudgedMatch(
             track_id=match.track.id,
             confidence=match.confidence,
             offset_s=match.offset_s,
@@ -82,22 +94,32 @@ def _is_near(answered: float, true: float) -> bool:
 
 
 def _repeats(passage: Passage, match: Match) -> bool:
-    """Whether the passage sounds where the match says, be it another file or another place."""
+    """Whether the passage sounds where the match says, even if the file or the place differs."""
     if match.track.path is None:
         return False
     start_s = max(0.0, match.offset_s - OFFSET_TOLERANCE_S)
     n = len(passage.samples) + round(2 * OFFSET_TOLERANCE_S * SR)
     try:
-        heard = read_excerpt(match.track.path, start_s, n)
+        stretch = read_excerpt(match.track.path, start_s, n)
     except AudioError:
         return False
-    return likeness(passage.samples, heard) >= SAME_SOUND
+    return likeness(passage.samples, stretch) >= SAME_SOUND
 
 
 def likeness(samples: Samples, stretch: Samples) -> float:
-    """Greatest normalised cross-correlation of samples (n,) with any n of a stretch (m,), m >= n.
+    """The greatest normalised cross-correlation of a passage with any part of a longer stretch.
 
-    -1..1; a shorter stretch is taken as followed by silence.
+    Parameters
+    ----------
+    samples
+        (n,) the passage.
+    stretch
+        (m,) where it is looked for; if m < n, silence is added.
+
+    Returns
+    -------
+    float
+        -1..1, and 1 if the stretch contains the passage at any level.
     """
     n = len(samples)
     padded = np.pad(stretch.astype(np.float64), (0, max(0, n - len(stretch))))

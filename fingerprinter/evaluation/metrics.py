@@ -1,4 +1,4 @@
-"""Counts of trials as rates, and measures of queries as means, with intervals."""
+"""Shares of trials and means of measures, with 95 % intervals."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ _Z = 1.959964  # two-sided 95 % of the normal distribution
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``count`` out of ``total``."""
+    """A count out of a total."""
 
     count: int
     total: int
 
     @classmethod
     def of(cls, outcomes: Iterable[bool]) -> Rate:
-        """How many of the outcomes are true."""
+        """Counts the outcomes that are true."""
         outcomes = list(outcomes)
         return cls(sum(outcomes), len(outcomes))
 
     @property
     def share(self) -> float | None:
-        """0..1; ``None`` of nothing."""
+        """The share, 0..1; ``None`` if the total is 0."""
         return self.count / self.total if self.total else None
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the true share lies with a probability of 95 % (Wilson 1927).
+        """The 95 % confidence interval of the share (Wilson 1927).
 
         >>> [round(end, 3) for end in Rate(99, 100).interval]
         [0.946, 0.998]
@@ -48,7 +48,14 @@ class Rate:
 class Mean:
     """The mean of a measure that is 0..1 for each query.
 
-    share: the mean, ``None`` of nothing; error: its standard error
+    Attributes
+    ----------
+    share
+        The mean; ``None`` without any query.
+    total
+        Number of queries.
+    error
+        Standard error of the mean.
     """
 
     share: float | None
@@ -57,7 +64,7 @@ class Mean:
 
     @classmethod
     def of(cls, values: npt.NDArray[np.float64]) -> Mean:
-        """Of a value for each query, (n,)."""
+        """The mean of a value for each query, (n,) float64."""
         n = len(values)
         if n == 0:
             return cls(None, 0, 0.0)
@@ -65,7 +72,7 @@ class Mean:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the true mean lies with a probability of 95 %, by the normal distribution.
+        """The 95 % confidence interval of the mean, by the normal distribution.
 
         >>> Mean(0.5, 100, 0.05).interval
         (0.402, 0.598)

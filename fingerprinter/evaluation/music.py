@@ -1,4 +1,4 @@
-"""The recordings that clips are drawn from, and which of them are the same."""
+"""The recordings that clips are drawn from, and which tracks hold the same recording."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True, slots=True)
 class Music:
-    """What to draw from: recordings of the library, and music that it does not hold."""
+    """What clips are drawn from: recordings of the library, and music that it does not hold."""
 
     inside: Sequence[Recording]
     outside: Sequence[Recording]
@@ -30,10 +30,21 @@ class Music:
 
 
 def inside_music(tracks: Iterable[Track], sources: Sequence[PathLike]) -> list[Recording]:
-    """The tracks below the sources (all, where none is given) whose files are there.
+    """The tracks whose files exist, in the order of their content ids.
 
-    In the order of their content, so that a seed means the same wherever the files lie.
-    Raises `UsageError` where there are none.
+    That order does not depend on where the files lie, so a seed means the same on every machine.
+
+    Parameters
+    ----------
+    tracks
+        Of a library.
+    sources
+        Only tracks in these files and folders; all tracks if empty.
+
+    Raises
+    ------
+    UsageError
+        If there are none.
     """
     roots = [_absolute(source) for source in sources]
     present = [
@@ -48,7 +59,7 @@ def inside_music(tracks: Iterable[Track], sources: Sequence[PathLike]) -> list[R
 
 
 def outside_music(folders: Sequence[PathLike]) -> list[Recording]:
-    """The files of some folders; raises `UsageError` where there are folders but no files."""
+    """The audio files in some folders; raises `UsageError` if folders are given but hold none."""
     found = [Recording(str(path), None) for path in find_audio(folders)]
     if folders and not found:
         names = ", ".join(str(folder) for folder in folders)
@@ -57,7 +68,10 @@ def outside_music(folders: Sequence[PathLike]) -> list[Recording]:
 
 
 def read_groups(path: PathLike) -> list[list[str]]:
-    """Files that hold the same recording: a group a line, paths separated by tabs."""
+    """Reads which files hold the same recording: a group a line, paths separated by tabs.
+
+    Raises `UsageError` if the file cannot be read.
+    """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -69,7 +83,7 @@ def read_groups(path: PathLike) -> list[list[str]]:
 
 
 def track_groups(library: Library, groups: Sequence[Sequence[PathLike]]) -> list[frozenset[int]]:
-    """The ids of each group's tracks; files that the library does not hold are left out."""
+    """The track ids of each group; files that the library does not hold are left out."""
     return [frozenset(_known_ids(library, group)) for group in groups]
 
 

@@ -1,4 +1,4 @@
-"""What lists of neighbours are worth: measures of a matrix of similarities."""
+"""Measures of lists of neighbours, computed from a matrix of similarities."""
 
 from __future__ import annotations
 
@@ -17,11 +17,23 @@ Ranks = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Hubness:
-    """How evenly tracks turn up in the first ``k`` of others (Radovanovic et al. 2010).
+    """How evenly tracks appear among the ``k`` nearest neighbours of others.
 
-    skew: of how often each turns up; 0: evenly, above 1: some are everywhere
-    largest: how often the most common one does, ``k`` is the mean
-    orphans: those that never do; coverage: those that do
+    Attributes
+    ----------
+    k
+        Length of the lists; also the mean number of appearances.
+    skew
+        Skewness of the number of appearances: 0 if even, above 1 if some tracks are in most lists.
+    largest
+        Appearances of the most common track.
+    orphans
+        Tracks that appear in no list.
+
+    References
+    ----------
+    M. Radovanovic, A. Nanopoulos and M. Ivanovic, "Hubs in space: popular nearest neighbors in
+    high-dimensional data", JMLR 11, 2010.
     """
 
     k: int
@@ -31,16 +43,22 @@ class Hubness:
 
     @property
     def coverage(self) -> Rate:
-        """The tracks that some list names."""
+        """Tracks that appear in some list."""
         return Rate(self.orphans.total - self.orphans.count, self.orphans.total)
 
 
 def right_ranks(similarities: Matrix, right: Mask) -> Ranks:
-    """The place of the best right answer to each query, from 1 on.
+    """The rank of the best right answer to each query, from 1 on.
 
-    similarities, right: (queries, answers); each query has a right answer
-    Where a wrong answer is as similar as the right one, it comes first: likeness that
-    does not tell them apart is no merit.
+    A wrong answer that is as similar as the right one comes before it, because a measure that does
+    not tell them apart must not profit.
+
+    Parameters
+    ----------
+    similarities
+        (queries, answers) float32.
+    right
+        (queries, answers) bool. Each query has a right answer.
     """
     best = np.where(right, similarities, -np.inf).max(axis=1, keepdims=True)
     before: Ranks = ((similarities >= best) & ~right).sum(axis=1).astype(np.float64)
@@ -48,30 +66,43 @@ def right_ranks(similarities: Matrix, right: Mask) -> Ranks:
 
 
 def label_share(similarities: Matrix, labels: Sequence[str | None], left_out: Mask, k: int) -> Mean:
-    """The share of the first ``k`` that have the query's label.
+    """The share of the ``k`` nearest neighbours that have the label of the query.
 
-    similarities, left_out: (n, n); labels: (n,), None: not known, and then no query
-    Queries count that have an answer of their label; with fewer than ``k``, all of them
-    first is 1.
+    Parameters
+    ----------
+    similarities
+        (n, n) float32.
+    labels
+        (n,) labels; a track with ``None`` is no query.
+    left_out
+        (n, n) bool, answers that do not count.
+    k
+        Length of the lists.
+
+    Returns
+    -------
+    Mean
+        Over the queries for which an answer with their label exists. If there are fewer than ``k``
+        of these, finding all of them counts as 1.
     """
     known = np.array([label is not None for label in labels], bool)
     names = np.array([label or "" for label in labels], object)
     same = (names[:, np.newaxis] == names) & known & ~left_out
     asked = known & same.any(axis=1)
-    listed = first(similarities, left_out, k)
+    listed = nearest(similarities, left_out, k)
     found = np.take_along_axis(same, listed, axis=1).sum(axis=1)
     return Mean.of(found[asked] / np.minimum(k, same[asked].sum(axis=1)))
 
 
-def first(similarities: Matrix, left_out: Mask, k: int) -> npt.NDArray[np.int64]:
-    """The first ``k`` answers to each query, (queries, k or fewer)."""
+def nearest(similarities: Matrix, left_out: Mask, k: int) -> npt.NDArray[np.int64]:
+    """The ``k`` nearest answers to each query, (queries, k or fewer) int64."""
     return np.argsort(np.where(left_out, np.inf, -similarities), axis=1, kind="stable")[:, :k]
 
 
 def hubness(similarities: Matrix, left_out: Mask, k: int) -> Hubness:
-    """Of the first ``k`` answers; similarities, left_out: (n, n)."""
+    """Hubness of the ``k`` nearest neighbours; similarities, left_out: (n, n)."""
     n = len(similarities)
-    listed = first(similarities, left_out, k)
+    listed = nearest(similarities, left_out, k)
     counts = ~np.take_along_axis(left_out, listed, axis=1)  # where fewer than k are left
     times = np.bincount(listed[counts], minlength=n)
     centred = times - times.mean()

@@ -1,4 +1,4 @@
-"""Where a figure comes from: version, commit, machine, music."""
+"""What a figure holds for: version, commit, parameters, machine and music."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHECKOUT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What the times were measured on; ``cores`` that this process may use."""
+    """The processor, and the number of cores that this process may use."""
 
     cpu: str
     cores: int
@@ -30,10 +30,23 @@ class Machine:
 class Provenance:
     """What a figure holds for.
 
-    policy_id: of the search policy that decided the answers
-    corpus: digest of all content ids, 16 hex digits: the same music, the same digest
-    version: ``None`` where the package runs without being installed
-    commit: of the checkout, with ``-dirty`` after a change; ``None`` outside one
+
+    Attributes
+    ----------
+    params_id
+        Of the library; ``None`` if it is empty.
+    policy_id
+        Of the search policy that decided the answers.
+    corpus
+        Digest of all content ids, 16 hex digits. The same music has the same digest.
+    tracks
+        In the library.
+    version
+        Of the package; ``None`` if it runs without being installed.
+    commit
+        Of the checkout, with ``-dirty`` after a change; ``None`` outside a checkout.
+    machine
+        On which times were measured.
     """
 
     params_id: str | None
@@ -46,7 +59,7 @@ class Provenance:
 
     @classmethod
     def of(cls, library: Library, tracks: Sequence[Track]) -> Provenance:
-        """Of this program on this machine with all tracks of a library."""
+        """The provenance of figures that this process measures on a library."""
         return cls(
             params_id=library.stats().params_id,
             corpus=_corpus_digest(tracks),
@@ -80,7 +93,7 @@ def _commit() -> str | None:
 
 
 def _cpu_model() -> str:
-    """The processor as it names itself."""
+    """The name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

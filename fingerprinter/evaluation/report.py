@@ -1,4 +1,4 @@
-"""What an evaluation found, and the same as JSON."""
+"""The result of an evaluation of identification, and its JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fingerprinter.evaluation.conditions import Condition
-from fingerprinter.evaluation.judge import JudgedAnswer
+from fingerprinter.evaluation.judge import JudgedMatch
 from fingerprinter.evaluation.metrics import Rate
 from fingerprinter.evaluation.provenance import Provenance
 
@@ -19,20 +19,28 @@ _BINS = (0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0)  # of confidence
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One clip and what was answered.
+    """One clip and the matches that were reported for it.
 
-    drawn: (path, start in seconds) of each passage in the clip
-    elapsed_s: of the identification alone, decoding not included
+    Attributes
+    ----------
+    condition, number
+        Of the clip.
+    drawn
+        (path, start in seconds) of each passage in the clip.
+    answers
+        The matches, judged.
+    elapsed_s
+        Time of the identification, without decoding.
     """
 
     condition: Condition
     number: int
     drawn: tuple[tuple[str, float], ...]
-    answers: tuple[JudgedAnswer, ...]
+    answers: tuple[JudgedMatch, ...]
     elapsed_s: float
 
-    def _named(self, which: Iterable[JudgedAnswer]) -> bool:
-        """Whether the answers name every passage."""
+    def _named(self, which: Iterable[JudgedMatch]) -> bool:
+        """Whether the answers name every passage of the clip."""
         named = {answer.passage for answer in which}
         return not self.condition.outside and named >= set(range(len(self.drawn)))
 
@@ -43,32 +51,44 @@ class Trial:
 
     @property
     def is_placed(self) -> bool:
-        """... with the place in it, within 50 ms."""
+        """Every recording is named with its place, within 50 ms."""
         return self._named(answer for answer in self.answers if answer.placed)
 
     @property
     def is_repeat(self) -> bool:
-        """... or with another place of the same waveform, for one of them at least."""
+        """Every recording is named, at least one of them at another place of the same waveform."""
         sounding = [answer for answer in self.answers if answer.placed or answer.repeated]
         return self._named(sounding) and not self.is_placed
 
     @property
     def is_in_tune(self) -> bool:
-        """... with tempo and pitch within 0.5 %."""
+        """Every recording is named with tempo and pitch within 0.5 %."""
         return self._named(answer for answer in self.answers if answer.in_tune)
 
     @property
     def is_false(self) -> bool:
-        """Some recording is named that is not in the clip."""
+        """A recording is named that is not in the clip: a false positive."""
         return any(answer.passage is None for answer in self.answers)
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionResult:
-    """One row of the table; of outside music only ``clips``, ``false_answers`` and times count.
+    """One row of the table. Of outside music only clips, false answers and times count.
 
-    placed: hits with the offset within 50 ms; repeats: hits at an equally good place
-    in_tune: hits with tempo and pitch within 0.5 %
+    Attributes
+    ----------
+    hits
+        Clips of which every recording is named.
+    placed
+        Hits with the offset within 50 ms.
+    repeats
+        Hits at another place of the same waveform.
+    in_tune
+        Hits with tempo and pitch within 0.5 %.
+    false_answers
+        Clips with a match that is wrong.
+    median_s, p95_s
+        Times of the identification.
     """
 
     condition: Condition
@@ -111,10 +131,23 @@ class ReliabilityBin:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """All of an evaluation.
+class IdentifyReport:
+    """The result of an evaluation.
 
-    clips_per_condition: as asked for; interrupted: the run was stopped before it had them all
+    Attributes
+    ----------
+    seed
+        The same seed draws the same clips.
+    clips_per_condition
+        As asked for; there may be fewer.
+    min_confidence
+        Matches below it were not reported.
+    provenance
+        What the figures hold for.
+    interrupted
+        Whether the run was stopped before it had all clips.
+    trials
+        One for each clip.
     """
 
     seed: int
@@ -126,7 +159,7 @@ class Report:
 
     @property
     def conditions(self) -> list[ConditionResult]:
-        """A row for each condition with a clip, in the order of the first clips."""
+        """A row for each condition that has a clip, in the order of the first clips."""
         conditions = dict.fromkeys(trial.condition for trial in self.trials)
         return [
             _row(condition, [trial for trial in self.trials if trial.condition == condition])
@@ -135,18 +168,18 @@ class Report:
 
     @property
     def mean_recall(self) -> float | None:
-        """The mean share of hits over the conditions with music of the library."""
+        """The mean share of hits over the conditions with music of the library (recall)."""
         shares = [row.hits.share for row in self.conditions if not row.condition.outside]
         return float(np.mean([share for share in shares if share is not None])) if shares else None
 
     @property
     def outside_answered(self) -> Rate:
-        """How many clips of outside music got an answer."""
+        """Clips of outside music that got an answer: false positives."""
         return Rate.of(trial.is_false for trial in self.trials if trial.condition.outside)
 
     @property
     def reliability(self) -> list[ReliabilityBin]:
-        """How many answers were right, by the confidence they claimed; bins with answers only."""
+        """How many answers were right, by their confidence; bins without answers are left out."""
         answers = [answer for trial in self.trials for answer in trial.answers]
         spans = [(low, high, _between(answers, low, high)) for low, high in pairwise(_BINS)]
         return [
@@ -197,14 +230,14 @@ def _row(condition: Condition, trials: Sequence[Trial]) -> ConditionResult:
     )
 
 
-def _between(answers: Sequence[JudgedAnswer], low: float, high: float) -> list[JudgedAnswer]:
-    """Those of a bin; the last bin holds its upper end."""
+def _between(answers: Sequence[JudgedMatch], low: float, high: float) -> list[JudgedMatch]:
+    """The answers of a bin. The last bin includes its upper end."""
     return [a for a in answers if low <= a.confidence < high or a.confidence == high == _BINS[-1]]
 
 
-def _mean_confidence(answers: Sequence[JudgedAnswer]) -> float:
+def _mean_confidence(answers: Sequence[JudgedMatch]) -> float:
     return float(np.mean([answer.confidence for answer in answers]))
 
 
-def _right(answers: Sequence[JudgedAnswer]) -> Rate:
+def _right(answers: Sequence[JudgedMatch]) -> Rate:
     return Rate.of(answer.passage is not None for answer in answers)

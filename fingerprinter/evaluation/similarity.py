@@ -1,8 +1,8 @@
-"""How well a library tells what sounds like what, beside simpler ways to tell it.
+"""How well a library tells similar tracks, compared with simpler ways to tell similarity.
 
-The two halves of a track are heard apart: is the other half found again among those of all
-tracks? Whole tracks are asked for their neighbours: are they of the same artist, album, genre,
-and does every track get its turn? All ways are asked the same, in one run.
+The two halves of each track are embedded separately. Is the other half the nearest among the halves
+of all tracks? For whole tracks: do the nearest neighbours share artist, album and genre, and does
+every track appear in some list? All ways are compared on the same tracks in one run.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ import numpy as np
 from fingerprinter.embedding import EmbeddingModel, VectorIndex, load_model
 from fingerprinter.embedding.model import MUSICNN_WEIGHTS
 from fingerprinter.errors import UsageError
-from fingerprinter.evaluation.halves import LEAST_S, MFCC, Halves, Rows, embed_halves
+from fingerprinter.evaluation.halves import (
+    MFCC,
+    SHORTEST_S,
+    HalfEmbeddings,
+    Rows,
+    embed_halves,
+)
 from fingerprinter.evaluation.metrics import Mean, Rate
 from fingerprinter.evaluation.music import PathLike, inside_music, track_groups
 from fingerprinter.evaluation.neighbours import (
@@ -35,7 +41,7 @@ from fingerprinter.types import Track
 
 HUB_K = 10
 _MUSICNN, _DEFAULT = "musicnn", "default model"
-_DEVIATION = 1e-6  # a dimension that varies less says nothing
+_DEVIATION = 1e-6  # a dimension that varies less carries no information
 
 Compare = Callable[[Rows, Rows], Matrix]
 
@@ -44,9 +50,18 @@ Compare = Callable[[Rows, Rows], Matrix]
 class SimilarityPlan:
     """What to evaluate.
 
-    tracks: drawn at most; sources: files and folders to draw from; none: the whole library
-    groups: files that hold the same recording
-    k: how many neighbours are looked at for artist, album and genre
+    Attributes
+    ----------
+    tracks
+        How many are drawn at most.
+    seed
+        The same seed draws the same tracks.
+    k
+        How many neighbours count for artist, album and genre.
+    sources
+        Files and folders to draw from; all tracks if empty.
+    groups
+        Files that hold the same recording.
     """
 
     tracks: int = 200
@@ -58,24 +73,34 @@ class SimilarityPlan:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A way to tell likeness.
+    """A way to tell similarity.
 
-    heard: the name under which `Halves` has its vectors
-    compare: (queries, tracks) -> similarities
+    Attributes
+    ----------
+    name
+        In the table.
+    model
+        The name under which `HalfEmbeddings` holds its vectors.
+    compare
+        (queries, tracks) -> similarities.
     """
 
     name: str
-    heard: str
+    model: str
     compare: Compare
 
 
 def evaluate_similarity(
     library: Library, plan: SimilarityPlan, on_progress: OnProgress = lambda _: None
 ) -> SimilarityReport:
-    """Draws tracks, hears their halves, and asks every system.
+    """Draws tracks, embeds their halves, and compares every way to tell similarity.
 
-    Ctrl-C ends the hearing early; the report then holds the tracks that were heard and says so.
-    Raises `UsageError` where there are not two tracks to draw.
+    Ctrl-C ends the embedding early; the report then holds the tracks that were done and says so.
+
+    Raises
+    ------
+    UsageError
+        If fewer than two tracks can be embedded.
     """
     everything = list(library.tracks())
     drawn = _drawn(everything, plan)
@@ -84,7 +109,9 @@ def evaluate_similarity(
         drawn, _distinct(models), lambda done: on_progress(Progress(done, len(drawn)))
     )
     if len(halves) < 2:
-        raise UsageError(f"{len(halves)} tracks could be heard; two are needed to compare")
+        raise UsageError(
+            f"{len(halves)} tracks could be embedded; two are needed, index more music"
+        )
     same = _same_recording(halves.tracks, track_groups(library, plan.groups))
     return SimilarityReport(
         seed=plan.seed,
@@ -102,18 +129,18 @@ def evaluate_similarity(
 def _drawn(tracks: Sequence[Track], plan: SimilarityPlan) -> list[Track]:
     by_id = {track.id: track for track in tracks}
     present = [by_id[each.track_id] for each in inside_music(tracks, plan.sources) if each.track_id]
-    long_enough = [track for track in present if track.duration_s >= LEAST_S]
+    long_enough = [track for track in present if track.duration_s >= SHORTEST_S]
     order = np.random.default_rng(plan.seed).permutation(len(long_enough))
     return [long_enough[number] for number in order[: plan.tracks]]
 
 
 def _distinct(models: Mapping[str, EmbeddingModel]) -> dict[str, EmbeddingModel]:
-    """Each model once, by its digest."""
+    """Every model once, by its digest."""
     return {model.digest: model for model in models.values()}
 
 
 def _same_recording(tracks: Sequence[Track], groups: Sequence[frozenset[int]]) -> Mask:
-    """Which of the tracks hold one recording, (n, n); each does with itself."""
+    """Which pairs of tracks hold one recording, (n, n) bool; every track does with itself."""
     same = np.eye(len(tracks), dtype=bool)
     for group in groups:
         inside = np.array([track.id in group for track in tracks])
@@ -122,7 +149,7 @@ def _same_recording(tracks: Sequence[Track], groups: Sequence[frozenset[int]]) -
 
 
 def _systems(models: Mapping[str, EmbeddingModel], seed: int) -> Iterator[System]:
-    """The ways that are compared, the simplest first."""
+    """The ways to tell similarity that are compared, the simplest first."""
     default, musicnn = models[_DEFAULT].digest, models[_MUSICNN].digest
     yield System("chance", default, _by_chance(np.random.default_rng(seed)))
     yield System(MFCC, MFCC, cosines)
@@ -139,7 +166,7 @@ def _by_chance(rng: np.random.Generator) -> Compare:
 
 
 def cosines(queries: Rows, tracks: Rows) -> Matrix:
-    """Cosines of vectors whose dimensions have the tracks' mean 0 and deviation 1."""
+    """Cosines of vectors, standardised by mean and deviation of the tracks, (queries, tracks)."""
     mean, deviation = tracks.mean(axis=0), np.maximum(tracks.std(axis=0), _DEVIATION)
     a, b = ((rows - mean) / deviation for rows in (queries, tracks))
     lengths = [np.linalg.norm(rows, axis=1, keepdims=True) for rows in (a, b)]
@@ -147,7 +174,7 @@ def cosines(queries: Rows, tracks: Rows) -> Matrix:
 
 
 def _by_index(*, hubs: bool) -> Compare:
-    """As the library does it; hubs: leave them as they are."""
+    """The library's own way; hubs: without its correction of hubs."""
 
     def compare(queries: Rows, tracks: Rows) -> Matrix:
         index = VectorIndex.build(np.arange(len(tracks)), tracks, hubs=hubs)
@@ -160,8 +187,8 @@ def _by_index(*, hubs: bool) -> Compare:
     return compare
 
 
-def _result(system: System, halves: Halves, same: Mask, k: int) -> SystemResult:
-    first, second = halves.first[system.heard], halves.second[system.heard]
+def _result(system: System, halves: HalfEmbeddings, same: Mask, k: int) -> SystemResult:
+    first, second = halves.first[system.model], halves.second[system.model]
     ranks = [right_ranks(system.compare(a, b), same) for a, b in ((first, second), (second, first))]
     whole = (first + second) / np.float32(2)
     alike = system.compare(whole, whole)
@@ -171,7 +198,7 @@ def _result(system: System, halves: Halves, same: Mask, k: int) -> SystemResult:
 def _judged(
     name: str, ranks: Ranks, alike: Matrix, tracks: Sequence[Track], same: Mask, k: int
 ) -> SystemResult:
-    """ranks: of the other halves; alike: of the whole tracks."""
+    """Computes the measures from ranks of the other halves and similarities of whole tracks."""
     artists = [_label(track.artist) for track in tracks]
     albums = [_album(track) for track in tracks]
     genres = [_label(track.genre) for track in tracks]
@@ -194,11 +221,11 @@ def _label(text: str | None) -> str | None:
 
 
 def _album(track: Track) -> str | None:
-    """The album, else the folder: what was bought together sounds alike for other reasons too."""
+    """The album, else the folder: tracks of one folder sound similar for other reasons, too."""
     return _label(track.album) or (str(Path(track.path).parent) if track.path else None)
 
 
 def _equal(labels: Sequence[str | None]) -> Mask:
-    """Which have one label, (n, n)."""
+    """Which pairs have the same label, (n, n) bool."""
     names = np.array([label or "" for label in labels], object)
     return (names[:, np.newaxis] == names) & (names != "")

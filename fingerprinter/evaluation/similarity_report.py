@@ -1,4 +1,4 @@
-"""What an evaluation of similarity found, and the same as JSON."""
+"""The result of an evaluation of similarity, and its JSON."""
 
 from __future__ import annotations
 
@@ -14,12 +14,22 @@ from fingerprinter.evaluation.report import rate_json
 
 @dataclass(frozen=True, slots=True)
 class SystemResult:
-    """One row of the table.
+    """What was measured of one way to tell similarity.
 
-    other_half_first, reciprocal_rank: of the other half of the same track
-    artist, album, genre: their share of the first neighbours of a whole track
-    artist_elsewhere: the same with the neighbours of the same album left out
-    genre_of_others: with those of the same artist or album left out
+    Attributes
+    ----------
+    other_half_first
+        Halves of tracks whose nearest neighbour is the other half of the same track.
+    reciprocal_rank
+        Mean reciprocal rank of the other half.
+    artist, album, genre
+        Share of the nearest neighbours of a whole track with the same label.
+    artist_elsewhere
+        The same for artists, without neighbours of the same album.
+    genre_of_others
+        The same for genres, without neighbours of the same artist or album.
+    hubness
+        How evenly tracks appear in the lists of others.
     """
 
     name: str
@@ -52,10 +62,24 @@ class SystemResult:
 
 @dataclass(frozen=True, slots=True)
 class SimilarityReport:
-    """All of an evaluation.
+    """The result of an evaluation.
 
-    drawn: tracks that were heard; k: neighbours looked at for artist, album and genre
-    models: digests; interrupted: the run was stopped before all were heard
+    Attributes
+    ----------
+    seed
+        The same seed draws the same tracks.
+    drawn
+        Tracks that were embedded.
+    k
+        Length of the lists for artist, album and genre.
+    models
+        Digests by name.
+    provenance
+        What the figures hold for.
+    interrupted
+        Whether the run was stopped before all tracks were embedded.
+    systems
+        A row for each way to tell similarity.
     """
 
     seed: int

@@ -1,4 +1,4 @@
-"""What may happen to music without its becoming other music: seeded, some of it each time."""
+"""Changes that leave music the same piece: drawn by a seed, some of them each time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DRIVE = (2.0, 6.0)
 
 
 def changed(samples: Samples, rng: np.random.Generator) -> Samples:
-    """The samples after a drawn chain of changes; of another length where the tempo changed."""
+    """Applies a random chain of changes; the length differs if the tempo is changed."""
     for chance, change in _CHAIN:
         if rng.random() < chance:
             samples = change(samples, rng)
@@ -50,7 +50,7 @@ def _equalised(samples: Samples, rng: np.random.Generator) -> Samples:
 
 
 def _dulled(samples: Samples, rng: np.random.Generator) -> Samples:
-    """Without its treble, as a low bit rate leaves it."""
+    """Removes the treble, as a low bit rate does."""
     cut = rng.uniform(*_CUT_HZ)
     return _filtered(samples, 1 / np.sqrt(1 + (_frequencies(samples) / cut) ** 16))
 
@@ -72,7 +72,7 @@ def _as_mp3(samples: Samples, rng: np.random.Generator) -> Samples:
 
 
 def _compressed(samples: Samples, rng: np.random.Generator) -> Samples:
-    """Without its peaks, as loud mastering leaves it."""
+    """Limits the peaks, as loud mastering does."""
     peak = np.abs(samples).max(initial=1e-9)
     return np.tanh(samples / peak * np.float32(rng.uniform(*_DRIVE))) * peak
 

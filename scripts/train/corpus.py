@@ -1,4 +1,4 @@
-"""The music that is trained on and measured with: tracks, artists, who is held out."""
+"""The music for training and testing: tracks, artists, and which artists are held out."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 
 from fingerprinter.audio import find_audio, read_tags
 
-# Which folders of the development corpus are never trained on, who made the music of folders whose
-# files do not say it, and which files hold one recording.
+# Folders of the development corpus that are never trained on, artists of folders whose files have
+# no tags, and files that hold the same recording.
 FACTS: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 HELD_OUT_SHARE = 1 / 3  # of the artists of any other corpus
 
@@ -46,7 +46,7 @@ def read_corpus(root: Path, seed: int) -> list[Track]:
 
 
 def artist_of(path: Path) -> str:
-    """Who made a track: its tag, else what is known of its folder, else the folder itself."""
+    """The artist of a track: its tag, else what is known of its folder, else the folder itself."""
     folder = path.parent.name
     text = read_tags(path).artist or FACTS["artists"].get(folder, folder)
     return "".join(letter for letter in text.casefold() if letter.isalnum())
@@ -60,7 +60,7 @@ def recording(name: str) -> str:
 
 
 def held_out_artists(files: list[Path], artists: list[str], seed: int) -> set[str]:
-    """Who is never trained on: everybody in the folders that are named, else drawn artists."""
+    """Artists that are never trained on: those of the named folders, else some drawn at random."""
     named = set(FACTS["held_out"])
     found = {a for path, a in zip(files, artists, strict=True) if path.parent.name in named}
     if found:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from hearing import FRONT_END
+from features import FRONT_END
 from projection import Projection
 from trunk import PATCH, STATISTICS, TAGS, Graph, Trunk, extended, vector_info
 

@@ -1,4 +1,4 @@
-"""How well the halves of a track and the tracks of an artist are found, beside simpler ways."""
+"""How well the halves of a track and the tracks of an artist are found, and by simpler ways."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from corpus import Track
-from hearing import WINDOW, Heard
+from features import WINDOW, TrackFeatures
 from projection import Music, Projection
 
 from fingerprinter.embedding import VectorIndex
@@ -25,31 +25,34 @@ SR = 16_000  # Hz
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A way to tell likeness: whole-window vectors, and what is made of them.
+    """A way to tell similarity.
 
-    vectors: (n, d) of the windows of a track; index: compare as the library does, else z-scored
+    vectors: (n, d) of the windows of a track
+    index: compare as the library does; else by cosines of standardised vectors
     """
 
     name: str
-    vectors: Any  # (Heard) -> Floats
+    vectors: Any  # (TrackFeatures) -> Floats
     index: bool
 
 
 def systems(projection: Projection) -> list[System]:
     rng = np.random.default_rng(0)
     return [
-        System("chance", lambda heard: rng.standard_normal((len(heard.starts), 64)), index=False),
-        System("MFCC statistics", lambda heard: heard.mfcc, index=False),
-        System("musicnn, z-scored", lambda heard: heard.mean_pool, index=False),
-        System("musicnn, index", lambda heard: heard.mean_pool, index=True),
-        System("ours, z-scored", lambda heard: projection(heard.statistics), index=False),
-        System("ours, index", lambda heard: projection(heard.statistics), index=True),
+        System(
+            "chance", lambda features: rng.standard_normal((len(features.starts), 64)), index=False
+        ),
+        System("MFCC statistics", lambda features: features.mfcc, index=False),
+        System("musicnn, z-scored", lambda features: features.mean_pool, index=False),
+        System("musicnn, index", lambda features: features.mean_pool, index=True),
+        System("ours, z-scored", lambda features: projection(features.statistics), index=False),
+        System("ours, index", lambda features: projection(features.statistics), index=True),
     ]
 
 
 def long_enough(music: Music, least_s: float) -> Music:
-    """The tracks of which the halves can be told apart."""
-    return [(track, heard) for track, heard in music if heard.length >= least_s * SR]
+    """The tracks that are long enough to have halves."""
+    return [(track, features) for track, features in music if features.length >= least_s * SR]
 
 
 def judge(music: Music, asked: Mask, system: System) -> dict[str, Any]:
@@ -74,14 +77,14 @@ def judge(music: Music, asked: Mask, system: System) -> dict[str, Any]:
 
 def halves(music: Music, system: System) -> tuple[Floats, Floats]:
     """Means of the windows that lie within the first and the second half, (n, d) each."""
-    pairs = [half_means(heard, system.vectors(heard)) for _, heard in music]
+    pairs = [half_means(features, system.vectors(features)) for _, features in music]
     first, second = (np.array([pair[i] for pair in pairs], np.float32) for i in (0, 1))
     return first, second
 
 
-def half_means(heard: Heard, vectors: Floats) -> tuple[Floats, Floats]:
-    middle = heard.length / 2
-    early, late = heard.starts + WINDOW <= middle, heard.starts >= middle
+def half_means(features: TrackFeatures, vectors: Floats) -> tuple[Floats, Floats]:
+    middle = features.length / 2
+    early, late = features.starts + WINDOW <= middle, features.starts >= middle
     return vectors[early].mean(axis=0), vectors[late].mean(axis=0)
 
 
@@ -92,7 +95,7 @@ def same_recordings(tracks: Sequence[Track]) -> Mask:
 
 
 def similarities(vectors: Floats, index: bool) -> Doubles:
-    """Of each with each, (n, n)."""
+    """The similarities of all pairs, (n, n)."""
     if not index:
         standard = (vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + 1e-6)
         units = standard / np.linalg.norm(standard, axis=1, keepdims=True)
@@ -106,7 +109,7 @@ def similarities(vectors: Floats, index: bool) -> Doubles:
 
 
 def half_ranks(alike: Doubles, same: Mask) -> npt.NDArray[np.int64]:
-    """At which place a right half is found, (2, n): asked with the first halves, the second."""
+    """The rank of the other half, (2, n): for queries by the first halves, and by the second."""
     np.fill_diagonal(alike, -np.inf)
     right = np.tile(same, (2, 2))
     order = np.argsort(-alike, axis=1, kind="stable")
@@ -131,7 +134,7 @@ def figures(
 
 
 def share(alike: Mask, counts: Mask) -> Doubles:
-    """Part of the first five that are alike, of those that count; of tracks with any alike.
+    """The share of the first five neighbours with the label, for tracks where one exists.
 
     alike, counts: (n, all), in the order of the neighbours; the track itself comes last
     """
@@ -143,7 +146,7 @@ def share(alike: Mask, counts: Mask) -> Doubles:
 
 
 def interval(values: Doubles) -> list[float]:
-    """The mean and where it lies with 95 %, by resampling the tracks (Efron 1979)."""
+    """The mean and its 95 % interval, by bootstrap over the tracks (Efron 1979)."""
     if len(values) == 0:
         return []
     drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLINGS, len(values)))
@@ -152,7 +155,7 @@ def interval(values: Doubles) -> list[float]:
 
 
 def skew(neighbours: npt.NDArray[np.int64]) -> float:
-    """Of how often each track is among the first ten: large where there are hubs."""
+    """The skewness of how often each track is among the first ten: large if there are hubs."""
     counts = np.bincount(neighbours.ravel(), minlength=len(neighbours)).astype(float)
     apart = counts - counts.mean()
     return float((apart**3).mean() / max(counts.std(), 1e-9) ** 3)

@@ -1,9 +1,8 @@
-"""From the trunk's statistics to 128 numbers: learned from which windows are of one track.
+"""The projection from the trunk's statistics to 128 numbers, learned from tracks and their parts.
 
-A linear discriminant (Fisher 1936; Rao 1948), regularised: it keeps the directions in which
-tracks differ from each other more than the parts and the changed versions of one track do. It is
-the closed form of what contrastive training looks for with a linear head, and with some hundred
-tracks the better of the two (docs/embedding.md).
+A regularised linear discriminant (Fisher 1936; Rao 1948). It keeps the directions in which tracks
+differ from each other more than the parts and the changed versions of one track do. It is the
+closed form of contrastive training with a linear head, and works better with some hundred tracks.
 """
 
 from __future__ import annotations
@@ -14,22 +13,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from corpus import Track
-from hearing import Heard
+from features import TrackFeatures
 from scipy.linalg import eigh
 
 Doubles = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.float32]
-Music = Sequence[tuple[Track, Heard]]
+Music = Sequence[tuple[Track, TrackFeatures]]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What is chosen on artists that were left out in turn.
+    """Hyperparameters, chosen by leaving out artists in turn.
 
-    part: windows of which a part of a track is the mean
-    same_artist: weight of what differs between tracks of one artist, among what must not matter
-    everything: share of the spread of all tracks in what is divided by; 1 is plain whitening
-    ridge: added along every direction, as a share of the mean spread
+    part: number of windows whose mean is a part of a track
+    same_artist: weight of the differences between tracks of one artist in the within-class scatter
+    everything: share of the total scatter in the denominator; 1 is plain whitening
+    ridge: added along every direction, as a share of the mean scatter
     emphasis: exponent of a direction's discriminance in its scale
     """
 
@@ -56,7 +55,7 @@ class Projection:
 
 
 def learn(music: Music, recipe: Recipe) -> Projection:
-    """The projection that fits some tracks."""
+    """Fits the projection to tracks."""
     mean, deviation = scale(music)
     middles, apart = spreads(music, mean, deviation, recipe)
     between = np.cov(middles.T)
@@ -71,22 +70,22 @@ def learn(music: Music, recipe: Recipe) -> Projection:
 
 def scale(music: Music) -> tuple[Doubles, Doubles]:
     """Mean and deviation of the statistics over all windows, (width,) each."""
-    windows = np.concatenate([heard.statistics for _, heard in music]).astype(np.float64)
+    windows = np.concatenate([features.statistics for _, features in music]).astype(np.float64)
     return windows.mean(axis=0), windows.std(axis=0) + 1e-6
 
 
 def spreads(
     music: Music, mean: Doubles, deviation: Doubles, recipe: Recipe
 ) -> tuple[Doubles, Doubles]:
-    """Middles of the tracks (n, width), and rows (m, width) of what must not matter.
+    """Means of the tracks (n, width), and rows (m, width) of the within-class scatter.
 
-    The latter are the ways of parts and changed versions from the middle of their track, and of
-    tracks from the middle of their artist, each track and artist counted alike.
+    The rows are deviations of parts and changed versions from the mean of their track, and of
+    tracks from the mean of their artist. Every track and every artist has the same weight.
     """
     middles, rows = [], []
-    for _, heard in music:
-        parts = parts_of((heard.statistics - mean) / deviation, recipe.part)
-        versions = versions_of((heard.changed - mean) / deviation, heard.version)
+    for _, features in music:
+        parts = parts_of((features.statistics - mean) / deviation, recipe.part)
+        versions = versions_of((features.changed - mean) / deviation, features.version)
         middles.append(parts.mean(axis=0))
         rows += [(each - middles[-1]) / np.sqrt(len(each)) for each in (parts, versions)]
     middle = np.array(middles)
@@ -112,13 +111,13 @@ def by_artist(middles: Doubles, artists: npt.NDArray[np.str_]) -> list[Doubles]:
 
 
 def unit_trace(matrix: Doubles) -> Doubles:
-    """Scaled to a mean spread of one."""
+    """Scales to a mean variance of one."""
     return matrix / np.trace(matrix) * len(matrix)
 
 
 def standardised(matrix: Doubles, music: Music) -> Projection:
-    """Zero mean, and mean variance 1 over the directions: of tracks of average music."""
-    tracks = np.array([heard.statistics.mean(axis=0) for _, heard in music]) @ matrix
+    """Scales to zero mean, and mean variance 1 over the directions, for these tracks."""
+    tracks = np.array([features.statistics.mean(axis=0) for _, features in music]) @ matrix
     size = tracks.std()
     return Projection(
         (matrix / size).astype(np.float32), (-tracks.mean(axis=0) / size).astype(np.float32)

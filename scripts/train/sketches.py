@@ -40,7 +40,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 class Noise:
-    """Stretches of noise of any length."""
+    """Noise of any length, from passages."""
 
     def __init__(self, folders: Sequence[str]) -> None:
         self._sounds = [
@@ -61,7 +61,7 @@ class Noise:
 
 
 def degraded(samples: Samples, noise: Noise, rng: np.random.Generator) -> Samples:
-    """Half of the time in a room, nearly always with noise."""
+    """Adds a room to half of the passages, and noise to nearly all."""
     in_a_room = rng.random() < 0.5
     if in_a_room:
         samples = reverberated(samples, rng)
@@ -74,7 +74,7 @@ def degraded(samples: Samples, noise: Noise, rng: np.random.Generator) -> Sample
 def stretches(
     files: Sequence[Path], rng: np.random.Generator, count: int
 ) -> Iterator[tuple[Samples, Samples]]:
-    """The same stretch twice, the second a little early or late."""
+    """The same passage twice, the second shifted a little in time."""
     length, early = round(STRETCH_S * DEFAULT.sr), round(EARLY_S * DEFAULT.sr)
     seconds = np.array([duration_s(path) for path in files])
     chances = np.sqrt(seconds * (seconds > STRETCH_S + 1))  # between each track and each second
@@ -99,7 +99,7 @@ def duration_s(path: Path) -> float:
 
 
 def windows_of(samples: Samples, starts: npt.NDArray[np.int64]) -> Samples:
-    """(n, WINDOW, bands) of contrast, without their means."""
+    """Contrast without its mean, (n, WINDOW, bands)."""
     log_mag = log_spectrogram(samples.astype(np.float32), DEFAULT)
     above = contrast(log_mag, 0, len(log_mag))
     drawn = np.stack([above[start : start + WINDOW] for start in starts])
@@ -107,7 +107,7 @@ def windows_of(samples: Samples, starts: npt.NDArray[np.int64]) -> Samples:
 
 
 def correlated(x: Samples, y: Samples) -> tuple[Doubles, Doubles]:
-    """The projections of x and of y that agree best, (d, BITS) each (Hotelling 1936).
+    """The projections of x and y with the greatest correlation, (d, BITS) each (Hotelling 1936).
 
     Those of y are weighed by what each says of x: they are compared as they are, and x by signs.
     """

@@ -1,12 +1,13 @@
-"""Trains the model of what sounds alike, measures it on artists it never heard, and exports it.
+"""Trains the similarity model, measures it on held-out artists, and exports it.
 
     python scripts/train/train.py CORPUS -o DIR [--seed 1] [--jobs 2] [--least-s 60] [--choose]
 
 Needs the project's environment with `[train]`. CORPUS is a folder of music, in folders by album or
-game; which of them are held out is in `corpus.json` (of an unknown corpus: a third of the artists,
-drawn by the seed). DIR keeps what was heard of each track, so that a run that was stopped goes on
-where it was; at the end it holds `likeness.onnx` with its cards, and `report.json`. `--choose`
-compares recipes on the artists that may be trained on, each left out in turn, and trains nothing.
+game. `corpus.json` names the folders that are held out; in an unknown corpus, a third of the
+artists is held out, drawn by the seed. DIR keeps the features of each track, so that a run can be
+continued after it was stopped. At the end DIR holds `likeness.onnx` with its cards, and
+`report.json`. `--choose` compares recipes on the other artists, each left out in turn, and trains
+nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from corpus import read_corpus
 from export import export
-from hearing import VERSIONS, hear_all
+from features import VERSIONS, extract_all
 from judge import System, judge, long_enough, systems
 from projection import Music, Recipe, learn
 from trunk import Trunk
@@ -29,7 +30,7 @@ from trunk import Trunk
 SOURCE = "music of Debian packages, mostly games"
 FOLDS = 4
 
-# What was compared before the recipe was settled (docs/embedding.md).
+# Recipes that `--choose` compares (docs/embedding.md).
 ALTERNATIVES: tuple[dict[str, Any], ...] = (
     {},
     {"everything": 1.0, "same_artist": 0.0},
@@ -46,16 +47,16 @@ ALTERNATIVES: tuple[dict[str, Any], ...] = (
 )
 
 
-def hear_corpus(arguments: argparse.Namespace) -> Music:
+def extract_corpus(arguments: argparse.Namespace) -> Music:
     tracks = read_corpus(arguments.corpus, arguments.seed)
     if not tracks:
         raise SystemExit(f"{arguments.corpus}: no audio file in it; name a folder of music")
     music = []
-    heard = hear_all(tracks, arguments.out / "heard", arguments.seed, arguments.jobs)
-    for number, pair in enumerate(heard, 1):
+    features = extract_all(tracks, arguments.out / "features", arguments.seed, arguments.jobs)
+    for number, pair in enumerate(features, 1):
         music.append(pair)
         if number % 20 == 0:
-            print(f"heard {number} of {len(tracks)}", flush=True)
+            print(f"features of {number} of {len(tracks)} tracks", flush=True)
     return music
 
 
@@ -138,7 +139,7 @@ def describe(music: Music) -> dict[str, Any]:
     return {
         "tracks": len(music),
         "artists": len({track.artist for track, _ in music}),
-        "hours": round(sum(float(heard.length) for _, heard in music) / 16_000 / 3600, 1),
+        "hours": round(sum(float(features.length) for _, features in music) / 16_000 / 3600, 1),
         "versions": VERSIONS,
         "source": SOURCE,
     }
@@ -147,15 +148,15 @@ def describe(music: Music) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("corpus", type=Path, help="folder of music")
-    parser.add_argument("-o", "--out", type=Path, required=True, help="folder for all that is made")
+    parser.add_argument("-o", "--out", type=Path, required=True, help="folder for all results")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=2, help="processes that listen")
+    parser.add_argument("--jobs", type=int, default=2, help="processes that extract features")
     parser.add_argument(
-        "--least-s", type=float, default=60.0, help="length of tracks to measure by"
+        "--least-s", type=float, default=60.0, help="shortest track to measure on, in seconds"
     )
     parser.add_argument("--choose", action="store_true", help="compare recipes instead")
     arguments = parser.parse_args()
-    music = hear_corpus(arguments)
+    music = extract_corpus(arguments)
     if arguments.choose:
         for line in choose(music, arguments.least_s):
             print(json.dumps(line), flush=True)

@@ -1,4 +1,4 @@
-"""musicnn as far as it is kept, and the statistics over time of what it hears, as one ONNX graph.
+"""The kept part of musicnn and statistics of its features over time, as one ONNX graph.
 
 The same graph gives the numbers that are trained on and, with the projection behind it, is the
 exported model: there is no second implementation that could differ.
@@ -50,7 +50,7 @@ class Graph:
         return self.add("ReduceMean", value, axes=[axis], keepdims=keepdims)
 
     def deviation(self, value: str, axis: int) -> str:
-        """Square root of the mean square of the distance from the mean."""
+        """The standard deviation over time."""
         centred = self.add("Sub", value, self.mean(value, axis, keepdims=1))
         return self.add("Sqrt", self.mean(self.add("Mul", centred, centred), axis))
 
@@ -66,7 +66,7 @@ class Graph:
 
 
 def with_statistics(musicnn: onnx.ModelProto) -> onnx.ModelProto:
-    """musicnn with a further output: what its features and the log-mel itself do over time.
+    """musicnn with one more output: statistics of its features and of the log-mel over time.
 
     Of the 256 features (time-frequency filters and three layers above them): mean, logarithm of
     the deviation. Of the 96 mels: mean, deviation, mean step from frame to frame.
@@ -86,7 +86,7 @@ def with_statistics(musicnn: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def features_of(musicnn: onnx.ModelProto) -> str:
-    """What the network pools over time, (n, features, time): the input of both its pools."""
+    """The input of both pools of the network, (n, features, time)."""
     (pool,) = (node for node in musicnn.graph.node if node.op_type == "ReduceMax")
     return str(pool.input[0])
 
@@ -104,7 +104,7 @@ def vector_info(name: str, width: int) -> onnx.ValueInfoProto:
 def extended(
     model: onnx.ModelProto, graph: Graph, outputs: list[onnx.ValueInfoProto]
 ) -> onnx.ModelProto:
-    """A model with added nodes and other outputs, without what no output needs any more."""
+    """A model with added nodes and other outputs, without nodes that no output needs."""
     old = model.graph
     nodes = needed([*old.node, *graph.nodes], {output.name for output in outputs})
     used = {name for node in nodes for name in node.input}
@@ -138,7 +138,7 @@ class Trunk:
     def load(cls) -> Trunk:
         return cls(with_statistics(onnx.load(MUSICNN_WEIGHTS)))
 
-    def hear(self, patches: Floats) -> dict[str, Floats]:
+    def run(self, patches: Floats) -> dict[str, Floats]:
         """The outputs by name, (n, width) each, of log-mel patches (n, 187, 96)."""
         names = [output.name for output in self.model.graph.output]
         return dict(zip(names, self._session.run(names, {LOG_MEL: patches}), strict=True))

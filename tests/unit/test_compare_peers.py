@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fingerprinter.core.fingerprint.warp import UNCHANGED
-from fingerprinter.evaluation import Plan, select
+from fingerprinter.evaluation import IdentifyPlan, select
 from fingerprinter.evaluation.clips import Clip, Passage, Recording
 from fingerprinter.evaluation.metrics import Rate
 from fingerprinter.library import open_library
@@ -80,7 +80,7 @@ def test_answers_are_judged_as_our_own(peers: Any, tmp_path: Path) -> None:
         (track,) = library.tracks()
         passage = Passage(Recording(str(SONG), track.id), 3.0, samples)
         clips = [Clip(condition, number, (passage,), UNCHANGED, samples) for number in range(2)]
-        report = peers.evaluate_peer(Program(), Plan([condition]), library, clips, tmp_path)
+        report = peers.evaluate_peer(Program(), IdentifyPlan([condition]), library, clips, tmp_path)
     (row,) = report.conditions
     assert stored[0].resolve() == SONG
     assert (row.hits, row.placed, row.false_answers) == (Rate(1, 2), Rate(1, 2), Rate(0, 2))

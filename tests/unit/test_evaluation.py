@@ -1,12 +1,14 @@
-"""What the evaluation does to clips is what it says, and what it counts is right."""
+"""Degradations do to clips what they say, and matches are judged and counted rightly."""
 
 from __future__ import annotations
 
+import doctest
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -18,18 +20,22 @@ from typer.testing import CliRunner, Result
 
 from fingerprinter.audio import read_samples, write_wav
 from fingerprinter.cli.commands import evaluate
+from fingerprinter.cli.common import evaluation as shared
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation import (
     CONDITIONS,
     QUICK,
-    Plan,
+    IdentifyPlan,
+    IdentifyReport,
     Progress,
-    Report,
     Sounds,
+    conditions,
     evaluate_identify,
     folder_sound,
+    halves,
+    metrics,
     read_groups,
     select,
 )
@@ -56,7 +62,7 @@ from fingerprinter.evaluation.degrade.noise import (
 )
 from fingerprinter.evaluation.degrade.room import room_response
 from fingerprinter.evaluation.excerpt import SR, Samples, read_excerpt
-from fingerprinter.evaluation.judge import Judge, JudgedAnswer, likeness
+from fingerprinter.evaluation.judge import Judge, JudgedMatch, likeness
 from fingerprinter.evaluation.metrics import Rate
 from fingerprinter.evaluation.provenance import Machine, Provenance
 from fingerprinter.evaluation.report import Trial
@@ -92,6 +98,12 @@ def band_power(samples: Samples, low_hz: float, high_hz: float) -> float:
 
 def decibels(ratio: float) -> float:
     return float(10 * np.log10(ratio))
+
+
+@pytest.mark.parametrize("module", [conditions, halves, metrics, shared])
+def test_examples_in_the_docstrings(module: ModuleType) -> None:
+    failed, tried = doctest.testmod(module)
+    assert tried and not failed
 
 
 # --- levels
@@ -542,14 +554,14 @@ def test_outside_music_that_the_library_does_hold_is_no_false_answer(
 
 # --- the report
 
-RIGHT = JudgedAnswer(7, 0.9995, 0.5, 0, placed=True, in_tune=True)
+RIGHT = JudgedMatch(7, 0.9995, 0.5, 0, placed=True, in_tune=True)
 ASTRAY = replace(RIGHT, confidence=0.97, offset_s=9.0, placed=False, in_tune=False)
 REPEAT = replace(RIGHT, placed=False, repeated=True)
-WRONG = JudgedAnswer(8, 0.96, 0.0, None)
+WRONG = JudgedMatch(8, 0.96, 0.0, None)
 PROVENANCE = Provenance("p", "c", 3, "0.1.0", None, Machine("cpu", 2))
 
 
-def report(*answers_of: tuple[str, tuple[JudgedAnswer, ...]]) -> Report:
+def report(*answers_of: tuple[str, tuple[JudgedMatch, ...]]) -> IdentifyReport:
     trials = tuple(
         Trial(
             condition(name),
@@ -560,7 +572,7 @@ def report(*answers_of: tuple[str, tuple[JudgedAnswer, ...]]) -> Report:
         )
         for number, (name, answers) in enumerate(answers_of)
     )
-    return Report(1, 4, 0.9, PROVENANCE, False, trials)
+    return IdentifyReport(1, 4, 0.9, PROVENANCE, False, trials)
 
 
 def test_row_counts_hits_places_repeats_and_false_answers() -> None:
@@ -640,16 +652,18 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
 
 
 @pytest.fixture(scope="module")
-def plan() -> Plan:
-    return Plan(select(["clean-5s", "mp3", "outside-clean-5s"]), clips=2, seed=1, outside=OUTSIDE)
+def plan() -> IdentifyPlan:
+    return IdentifyPlan(
+        select(["clean-5s", "mp3", "outside-clean-5s"]), clips=2, seed=1, outside=OUTSIDE
+    )
 
 
 @pytest.fixture(scope="module")
-def evaluation(library: Library, plan: Plan) -> Report:
+def evaluation(library: Library, plan: IdentifyPlan) -> IdentifyReport:
     return evaluate_identify(library, plan)
 
 
-def test_run_finds_what_is_there_and_times_it(evaluation: Report) -> None:
+def test_run_finds_what_is_there_and_times_it(evaluation: IdentifyReport) -> None:
     assert [row.condition.name for row in evaluation.conditions] == [
         "clean-5s",
         "mp3-32k-5s",
@@ -663,13 +677,17 @@ def test_run_finds_what_is_there_and_times_it(evaluation: Report) -> None:
     assert not evaluation.interrupted
 
 
-def test_run_is_repeatable(library: Library, plan: Plan, evaluation: Report) -> None:
+def test_run_is_repeatable(
+    library: Library, plan: IdentifyPlan, evaluation: IdentifyReport
+) -> None:
     again = evaluate_identify(library, replace(plan, conditions=select(["mp3"])))
     drawn = [trial.drawn for trial in evaluation.trials if trial.condition.name == "mp3-32k-5s"]
     assert [trial.drawn for trial in again.trials] == drawn
 
 
-def test_json_says_where_the_figures_come_from(evaluation: Report, library: Library) -> None:
+def test_json_says_where_the_figures_come_from(
+    evaluation: IdentifyReport, library: Library
+) -> None:
     found = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
     assert found["seed"] == 1
     assert found["params_id"] == library.stats().params_id
@@ -685,7 +703,7 @@ def test_json_says_where_the_figures_come_from(evaluation: Report, library: Libr
     }
 
 
-def test_interrupted_run_keeps_what_it_has(library: Library, plan: Plan) -> None:
+def test_interrupted_run_keeps_what_it_has(library: Library, plan: IdentifyPlan) -> None:
     def interrupt(progress: Progress) -> None:
         assert progress.total == 6
         if progress.done == 4:
@@ -697,21 +715,21 @@ def test_interrupted_run_keeps_what_it_has(library: Library, plan: Plan) -> None
     assert [row.clips for row in found.conditions] == [2, 1, 1]  # drawn in turns
 
 
-def test_clips_come_from_the_named_sources(library: Library, plan: Plan) -> None:
+def test_clips_come_from_the_named_sources(library: Library, plan: IdentifyPlan) -> None:
     only = MUSIC / INSIDE[1]
     found = evaluate_identify(library, replace(plan, sources=[only], outside=()))
     assert {path for trial in found.trials for path, _ in trial.drawn} == {str(only)}
     assert {trial.condition.outside for trial in found.trials} == {False}
 
 
-def test_run_without_music_is_refused(library: Library, plan: Plan, tmp_path: Path) -> None:
+def test_run_without_music_is_refused(library: Library, plan: IdentifyPlan, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no file of a track is there"):
         evaluate_identify(library, replace(plan, sources=[tmp_path]))
     with pytest.raises(UsageError, match="no audio file in it"):
         evaluate_identify(library, replace(plan, outside=[tmp_path]))
 
 
-def test_groups_are_read_and_count(library: Library, plan: Plan, tmp_path: Path) -> None:
+def test_groups_are_read_and_count(library: Library, plan: IdentifyPlan, tmp_path: Path) -> None:
     file = tmp_path / "groups.tsv"
     outside = str(OUTSIDE[0])
     file.write_text(f"{MUSIC / INSIDE[0]}\t{MUSIC / INSIDE[1]}\t{outside}\n\n", encoding="utf-8")

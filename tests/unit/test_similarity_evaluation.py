@@ -1,4 +1,4 @@
-"""The measures of neighbours by hand-made matrices, and a whole run on music made from seeds."""
+"""The measures of neighbours on hand-made matrices, and a whole run on synthetic music."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fingerprinter.errors import UsageError
 from fingerprinter.evaluation import SimilarityPlan, evaluate_similarity
 from fingerprinter.evaluation.halves import spans
 from fingerprinter.evaluation.metrics import Mean
-from fingerprinter.evaluation.neighbours import first, hubness, label_share, right_ranks
+from fingerprinter.evaluation.neighbours import hubness, label_share, nearest, right_ranks
 from fingerprinter.evaluation.similarity import cosines
 from fingerprinter.library import Library, open_library
 from tests.synthetic import SR, play
@@ -30,12 +30,12 @@ ALIKE = np.array(
 )
 
 
-def test_ranks_count_what_is_before_the_right_answer() -> None:
+def test_the_rank_counts_wrong_answers_before_the_right_one() -> None:
     right = np.array([[0, 0, 1, 0], [1, 0, 0, 1], [0, 0, 1, 0], [0, 0, 0, 1]], bool)
     assert right_ranks(ALIKE, right).tolist() == [3, 2, 1, 1]
 
 
-def test_what_is_equally_alike_is_not_right() -> None:
+def test_a_tie_does_not_count_as_right() -> None:
     similarities = np.zeros((1, 5), np.float32)
     assert right_ranks(similarities, np.array([[0, 0, 1, 0, 0]], bool)).tolist() == [5]
 
@@ -49,12 +49,12 @@ def test_shares_count_queries_that_have_an_answer() -> None:
     assert label_share(ALIKE, labels, elsewhere, 1).total == 2
 
 
-def test_hubness_is_the_skew_of_how_often_each_turns_up() -> None:
+def test_hubness_is_the_skewness_of_appearances() -> None:
     rng = np.random.default_rng(0)
     similarities = rng.random((60, 60), np.float32) + np.linspace(0, 1, 60, dtype=np.float32) ** 4
     itself = np.eye(60, dtype=bool)
     times = np.zeros(60, int)
-    for row in first(similarities, itself, 5):
+    for row in nearest(similarities, itself, 5):
         times[row] += 1
     found = hubness(similarities, itself, 5)
     assert found.skew == pytest.approx(stats.skew(times))
@@ -63,7 +63,7 @@ def test_hubness_is_the_skew_of_how_often_each_turns_up() -> None:
     assert found.coverage.count + found.orphans.count == 60
 
 
-def test_no_list_names_the_query_even_where_all_are_asked_for() -> None:
+def test_a_track_is_never_its_own_neighbour() -> None:
     assert hubness(ALIKE, NOTHING, 10).largest == 3
 
 
@@ -129,7 +129,7 @@ def test_the_same_recording_counts_as_found(library: Library, tmp_path: Path) ->
     assert {each.other_half_first.share for each in report.systems} == {1.0}
 
 
-def test_ctrl_c_keeps_what_was_heard(library: Library) -> None:
+def test_ctrl_c_keeps_the_tracks_that_were_embedded(library: Library) -> None:
     def stop(now: object) -> None:
         if getattr(now, "done", 0) == 3:
             raise KeyboardInterrupt
@@ -138,9 +138,9 @@ def test_ctrl_c_keeps_what_was_heard(library: Library) -> None:
     assert (report.drawn, report.interrupted) == (3, True)
 
 
-def test_two_tracks_are_the_least(library: Library) -> None:
+def test_at_least_two_tracks_are_needed(library: Library) -> None:
     one = str(next(library.tracks()).path)
-    with pytest.raises(UsageError, match="1 tracks could be heard; two are needed"):
+    with pytest.raises(UsageError, match="1 tracks could be embedded; two are needed"):
         evaluate_similarity(library, SimilarityPlan(sources=[one]))
 
 

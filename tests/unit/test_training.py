@@ -1,4 +1,4 @@
-"""The model's training: small runs on real excerpts, and what the exported network must equal."""
+"""Training of the similarity model: small runs on real excerpts, and the exported network."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def training(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The modules of the script, which is no package."""
     monkeypatch.syspath_prepend(str(TRAIN))
     import corpus
-    import hearing
+    import features
     import judge
     import projection
     import train
     import trunk
 
-    modules = (corpus, hearing, judge, projection, train, trunk)
+    modules = (corpus, features, judge, projection, train, trunk)
     return SimpleNamespace(**{module.__name__: module for module in modules})
 
 
@@ -68,15 +68,15 @@ def run(music: Path, out: Path, *more: str) -> str:
     return ended.stdout
 
 
-def test_it_trains_exports_and_goes_on_where_it_was(music: Path, tmp_path: Path) -> None:
+def test_training_exports_a_model_and_reuses_features(music: Path, tmp_path: Path) -> None:
     run(music, tmp_path)
     first = (tmp_path / "likeness.onnx").read_bytes()
-    heard = sorted((tmp_path / "heard").iterdir())
-    times = [path.stat().st_mtime_ns for path in heard]
-    assert len(heard) == 6
+    features = sorted((tmp_path / "features").iterdir())
+    times = [path.stat().st_mtime_ns for path in features]
+    assert len(features) == 6
     run(music, tmp_path)
     assert (tmp_path / "likeness.onnx").read_bytes() == first
-    assert [path.stat().st_mtime_ns for path in heard] == times
+    assert [path.stat().st_mtime_ns for path in features] == times
     model = load_model(tmp_path / "likeness.onnx")
     assert (model.dim, len(model.tags)) == (128, 50)
     assert np.isfinite(model.embed(noise(model.sampling.window)).vector).all()
@@ -95,22 +95,22 @@ def noise(window: int) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.random.default_rng(0).standard_normal((1, window)).astype(np.float32)
 
 
-def test_what_is_heard_is_a_matter_of_track_and_seed(training: Any, music: Path) -> None:
+def test_a_changed_version_depends_on_track_and_seed_only(training: Any, music: Path) -> None:
     track = training.corpus.read_corpus(music, 1)[0]
-    samples = training.hearing.read_samples(track.path)
+    samples = training.features.read_samples(track.path)
     one, same, other = (
-        training.hearing.version(samples, training.hearing.generator(track, seed))
+        training.features.version(samples, training.features.generator(track, seed))
         for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one, same)
-    assert one.shape[1] == other.shape[1] == training.hearing.WINDOW
+    assert one.shape[1] == other.shape[1] == training.features.WINDOW
     assert one.shape != other.shape or not np.array_equal(one, other)
 
 
 def test_front_end_of_the_training_is_that_of_the_model(training: Any) -> None:
-    model, trunk = load_model(), training.hearing.trunk()
+    model, trunk = load_model(), training.features.trunk()
     windows = np.concatenate([noise(model.sampling.window), 0.1 * noise(model.sampling.window)])
-    patches = training.hearing.log_mels(windows)
+    patches = training.features.log_mels(windows)
     network = onnxruntime.InferenceSession(DEFAULT_WEIGHTS)
     (vectors,) = network.run(["embedding"], {"log_mel": patches})
     np.testing.assert_allclose(model.embed_each(windows).vectors, vectors, atol=1e-5)
@@ -119,13 +119,13 @@ def test_front_end_of_the_training_is_that_of_the_model(training: Any) -> None:
     projection = training.projection.Projection(
         weights["embedding_constant_0"], weights["embedding_constant_1"]
     )
-    said = projection(trunk.hear(patches)["statistics"])
-    np.testing.assert_allclose(said, vectors, atol=1e-4)
+    outputs = projection(trunk.run(patches)["statistics"])
+    np.testing.assert_allclose(outputs, vectors, atol=1e-4)
 
 
 def test_statistics_are_those_of_numpy(training: Any) -> None:
     patches = np.random.default_rng(0).gamma(0.3, size=(2, 187, 96)).astype(np.float32)
-    statistics = training.hearing.trunk().hear(patches)["statistics"]
+    statistics = training.features.trunk().run(patches)["statistics"]
     assert statistics.shape == (2, 800)
     motion = np.abs(np.diff(patches, axis=1)).mean(axis=1)
     expected = np.concatenate([patches.mean(axis=1), patches.std(axis=1), motion], axis=1)
@@ -148,9 +148,9 @@ def test_folds_keep_together_what_shares_an_artist_or_a_folder(training: Any) ->
     assert groups[3] == groups[4] == groups[5] != groups[0]
 
 
-def heard(training: Any, statistics: Any, length: int) -> Any:
-    n, window = len(statistics), training.hearing.WINDOW
-    return training.hearing.Heard(
+def features(training: Any, statistics: Any, length: int) -> Any:
+    n, window = len(statistics), training.features.WINDOW
+    return training.features.TrackFeatures(
         starts=np.arange(n) * window,
         length=np.array(length * window),
         statistics=statistics,
@@ -174,11 +174,11 @@ def made_up(training: Any, n: int = 60) -> Any:
         track = training.corpus.Track(
             Path(), f"{number}", f"{number}", f"{number}", f"{number}", True
         )
-        rows.append((track, heard(training, windows.astype(np.float32), 16)))
+        rows.append((track, features(training, windows.astype(np.float32), 16)))
     return rows
 
 
-def test_projection_leaves_out_what_differs_within_a_track(training: Any) -> None:
+def test_the_projection_ignores_differences_within_a_track(training: Any) -> None:
     music = made_up(training)
     recipe = training.projection.Recipe(dim=2, everything=0.0, ridge=0.001)
     projection = training.projection.learn(music, recipe)
@@ -189,7 +189,7 @@ def test_projection_leaves_out_what_differs_within_a_track(training: Any) -> Non
     np.testing.assert_allclose(tracks.mean(axis=0), 0, atol=1e-4)
 
 
-def test_judge_counts_the_halves_that_are_found(training: Any) -> None:
+def test_the_judge_counts_halves_that_find_each_other(training: Any) -> None:
     music = made_up(training)
     recipe = training.projection.Recipe(dim=2, everything=0.0, ridge=0.001)
     projection = training.projection.learn(music, recipe)
@@ -201,7 +201,7 @@ def test_judge_counts_the_halves_that_are_found(training: Any) -> None:
     assert chance < 0.1 and mfcc < 0.5 and ours > 0.5
 
 
-def test_recipes_are_chosen_on_lists_without_what_was_trained_on(
+def test_recipes_are_compared_on_tracks_they_were_not_trained_on(
     training: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lists = []
@@ -213,8 +213,8 @@ def test_recipes_are_chosen_on_lists_without_what_was_trained_on(
     monkeypatch.setattr(training.train, "judge", judge)
     monkeypatch.setattr(training.train, "ALTERNATIVES", ({"dim": 2},))
     music = [
-        (replace(track, held_out=False, artist=str(int(track.name) // 3)), heard)
-        for track, heard in made_up(training)
+        (replace(track, held_out=False, artist=str(int(track.name) // 3)), features)
+        for track, features in made_up(training)
     ]
     (figures,) = training.train.choose(music, least_s=0)
     assert 0 < figures["other_half_first"] <= 1

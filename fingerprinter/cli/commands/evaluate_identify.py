@@ -26,7 +26,7 @@ from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.library import MIN_CONFIDENCE, open_library
 
 if TYPE_CHECKING:
-    from fingerprinter.evaluation import Condition, ConditionResult, Report, Sounds
+    from fingerprinter.evaluation import Condition, ConditionResult, IdentifyReport, Sounds
 
 
 def identify(
@@ -66,9 +66,9 @@ def identify(
 
     Example: fingerprinter evaluate identify --quick --outside ~/Other/Music
     """
-    from fingerprinter.evaluation import Plan, evaluate_identify, read_groups
+    from fingerprinter.evaluation import IdentifyPlan, evaluate_identify, read_groups
 
-    plan = Plan(
+    plan = IdentifyPlan(
         conditions=_selected(conditions, quick),
         clips=clips,
         seed=seed,
@@ -101,7 +101,7 @@ def _sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> S
     return Sounds(**{name: folder_sound(paths) for name, paths in named.items() if paths})
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: IdentifyReport) -> None:
     print_conditions(report.conditions)
     _print_reliability(report)
     _print_summary(report)
@@ -129,7 +129,7 @@ def _condition_cells(row: ConditionResult) -> list[str]:
     ]
 
 
-def _print_reliability(report: Report) -> None:
+def _print_reliability(report: IdentifyReport) -> None:
     if not report.reliability:
         return
     emit("\n")
@@ -147,7 +147,7 @@ def _print_reliability(report: Report) -> None:
     print_table([Column(title, "right", folds=False) for title in titles], rows)
 
 
-def _print_summary(report: Report) -> None:
+def _print_summary(report: IdentifyReport) -> None:
     recall, outside = report.mean_recall, report.outside_answered
     if recall is not None:
         emit(f"\nmean of the conditions: {100 * recall:.1f} % hits\n")

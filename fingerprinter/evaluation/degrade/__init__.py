@@ -1,6 +1,7 @@
-"""What happens to music on its way to a microphone: pure functions of samples and a seeded rng.
+"""Degradations: what happens to music on its way to a microphone.
 
-Samples are (n,) float32, mono, 16 kHz, of full scale 1.
+Pure functions of samples and a seeded generator. Samples are (n,) float32, mono, 16 kHz, of full
+scale 1.
 """
 
 from fingerprinter.evaluation.degrade.channel import gsm, mp3, telephone

@@ -14,13 +14,16 @@ from fingerprinter.evaluation.degrade.levels import add_noise
 from fingerprinter.evaluation.excerpt import SR, Samples
 
 _LINE_HZ = (300.0, 3400.0)
-_CLIPPED = (0.005, 0.03)  # share of the samples that a too loud line cuts off
+_CLIPPED = (0.005, 0.03)  # share of the samples that are clipped
 _LINE_SNR_DB = (15.0, 25.0)
 _GSM_SR = 8_000
 
 
 def telephone(samples: Samples, rng: np.random.Generator) -> Samples:
-    """300 to 3400 Hz, 0.5 to 3 % of the samples clipped, noise of the line 15 to 25 dB below."""
+    """A telephone line: 300 to 3400 Hz, some samples clipped, and noise.
+
+    0.5 to 3 % of the samples are clipped. The signal-to-noise ratio is 15 to 25 dB.
+    """
     line = _band_passed(samples)
     ceiling = np.quantile(np.abs(line), 1 - rng.uniform(*_CLIPPED))
     noise = _band_passed(rng.standard_normal(len(samples)).astype(np.float32))
@@ -38,9 +41,8 @@ def _band_passed(samples: Samples) -> Samples:
 def gsm(samples: Samples) -> Samples:
     """A call between mobile phones: 8 kHz, AMR at 12.2 kbit/s.
 
-    That mode of AMR is GSM's Enhanced Full Rate (3GPP TS 26.071). It stands for the
-    older Full Rate codec (GSM 06.10) too, for which PyAV's wheels have no encoder; as a
-    model of the voice it is the harder one on music.
+    That mode of AMR is GSM's Enhanced Full Rate (3GPP TS 26.071). It also stands for the older Full
+    Rate codec (GSM 06.10), for which PyAV's wheels have no encoder.
     """
     narrow = soxr.resample(samples, SR, _GSM_SR)
     return _coded(narrow, _GSM_SR, "libopencore_amrnb", "amr", 12_200)[: len(samples)]
@@ -52,9 +54,9 @@ def mp3(samples: Samples) -> Samples:
 
 
 def _coded(samples: Samples, sr: int, codec: str, container: str, bit_rate: int) -> Samples:
-    """Encoded and decoded again, at 16 kHz; the codec's delay is taken off by its container.
+    """Encodes and decodes; the container removes the codec's delay.
 
-    Raises `UsageError` where FFmpeg was built without the encoder.
+    Raises `UsageError` if FFmpeg was built without the encoder.
     """
     if codec not in av.codecs_available:
         raise UsageError(
@@ -70,7 +72,7 @@ def _coded(samples: Samples, sr: int, codec: str, container: str, bit_rate: int)
 
 
 def _frame(samples: Samples, sr: int) -> av.AudioFrame:
-    """Below full scale, which integer encoders would clip."""
+    """A frame below full scale, because integer encoders would clip."""
     peak = float(np.abs(samples).max(initial=0.0))
     level = samples * np.float32(0.9 / peak) if peak else samples
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(level)[None], "flt", "mono")

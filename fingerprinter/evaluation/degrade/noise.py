@@ -1,4 +1,4 @@
-"""What sounds beside the music: ambience and voices, from a user's files or synthetic."""
+"""Noise that sounds with the music: ambience and voices, from a user's files or synthetic."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from fingerprinter.evaluation.excerpt import SR, Samples, read_excerpt
 
 Doubles = npt.NDArray[np.floating[Any]]
 Sound = Callable[[int, np.random.Generator], Samples]
-"""Any number of samples of some sound, another stretch each time."""
+"""Gives any number of samples of a kind of sound, another passage each time."""
 
-_TRIES = 32  # stretches that may be silent or unreadable before a folder counts as silent
-_QUIETEST_RMS = 10 ** (-60 / 20)  # below -60 dB of full scale a stretch is silence
+_TRIES = 32  # passages that may be silent or unreadable before a folder counts as silent
+_QUIETEST_RMS = 10 ** (-60 / 20)  # below -60 dB of full scale a passage is silent
 _VOICES = 6  # of a babble: more become noise, fewer leave pauses
 _CROWD_BANDS_HZ = ((150, 400), (400, 800), (800, 1600), (1600, 3200), (3200, 6400))
 _CROWD_FALL = 0.5  # from band to band: 6 dB an octave, as in speech
@@ -30,7 +30,7 @@ _FORMANT_WIDTH_HZ = 90.0
 
 
 def synthetic_ambience(n: int, rng: np.random.Generator) -> Samples:
-    """White, pink or brown noise, or the murmur of a crowd, swelling by some decibels."""
+    """White, pink or brown noise, or the murmur of a crowd, whose level varies by some decibels."""
     kind = rng.integers(4)
     noise = _crowd(n, rng) if kind == 3 else coloured_noise(n, float(kind), rng)
     return (noise * _fluctuation(n, 0.5, 4.0, rng)).astype(np.float32)
@@ -48,7 +48,7 @@ def _filtered(samples: Doubles, gains: Doubles) -> Doubles:
 
 
 def _fluctuation(n: int, rate_hz: float, depth_db: float, rng: np.random.Generator) -> Doubles:
-    """Factors whose decibels wander: a normal value at each step of the rate, lines between."""
+    """Factors whose decibels vary: normal values at a rate, joined by straight lines."""
     steps = int(n / SR * rate_hz) + 2
     decibels = depth_db * rng.standard_normal(steps)
     return 10 ** (np.interp(np.arange(n) * rate_hz / SR, np.arange(steps), decibels) / 20)
@@ -66,7 +66,7 @@ def _crowd(n: int, rng: np.random.Generator) -> Doubles:
 
 
 def synthetic_voice(n: int, rng: np.random.Generator) -> Samples:
-    """Syllables of one voice: glottal pulses or breath through drawn formants, with pauses."""
+    """Syllables of one voice: glottal pulses or breath through random formants, with pauses."""
     voice, at, pitch_hz = np.zeros(n + SR), 0, rng.uniform(90.0, 220.0)
     while at < n:
         length = int(rng.uniform(0.12, 0.35) * SR)
@@ -92,10 +92,15 @@ def _resonance(frequencies: Doubles, centre_hz: float, width_hz: float) -> Doubl
 
 
 def folder_sound(folders: Sequence[str | os.PathLike[str]]) -> Sound:
-    """Stretches of the files in folders; a file shorter than needed is repeated.
+    """A sound that consists of passages of the files in folders.
 
-    Silent stretches and files that cannot be read are passed over. Raises
-    `UsageError` where there is no audio file, or none with sound in it.
+    A file that is shorter than needed is repeated. Silent passages and files that cannot be read
+    are skipped.
+
+    Raises
+    ------
+    UsageError
+        If there is no audio file. The sound itself raises it if no passage is audible.
     """
     files = list(find_audio(folders))
     names = ", ".join(os.fspath(folder) for folder in folders)
@@ -104,9 +109,9 @@ def folder_sound(folders: Sequence[str | os.PathLike[str]]) -> Sound:
 
     def sound(n: int, rng: np.random.Generator) -> Samples:
         for _ in range(_TRIES):
-            stretch = _stretch(files[int(rng.integers(len(files)))], n, rng)
-            if stretch is not None and rms(stretch) >= _QUIETEST_RMS:
-                return stretch
+            passage = _draw_passage(files[int(rng.integers(len(files)))], n, rng)
+            if passage is not None and rms(passage) >= _QUIETEST_RMS:
+                return passage
         raise UsageError(
             f"{names}: {_TRIES} stretches drawn and none with sound; take the quiet out"
         )
@@ -114,7 +119,7 @@ def folder_sound(folders: Sequence[str | os.PathLike[str]]) -> Sound:
     return sound
 
 
-def _stretch(path: Path, n: int, rng: np.random.Generator) -> Samples | None:
+def _draw_passage(path: Path, n: int, rng: np.random.Generator) -> Samples | None:
     try:
         with open_audio(path) as audio:
             spare_s = max(0.0, (audio.duration_s or 0.0) - n / SR)
@@ -134,7 +139,7 @@ def babble(n: int, voice: Sound, rng: np.random.Generator) -> Samples:
 
 @dataclass(frozen=True, slots=True)
 class Sounds:
-    """Where noise comes from; synthetic where the user has no files."""
+    """Where noise comes from; synthetic if the user has no files."""
 
     ambience: Sound = synthetic_ambience
     voice: Sound = synthetic_voice

@@ -1,4 +1,8 @@
-"""Rooms: early reflections of image sources (Allen & Berkley 1979), then diffuse decay."""
+"""Rooms: early reflections by image sources [1]_, then a diffuse decay.
+
+.. [1] J. B. Allen and D. A. Berkley, "Image method for efficiently simulating small-room
+   acoustics", JASA 65, 1979.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +18,19 @@ Doubles = npt.NDArray[np.floating[Any]]
 _SOUND_M_S = 343.0
 _RT60_S = (0.3, 0.9)
 _SIZES_M = ((3.0, 10.0), (3.0, 8.0), (2.4, 4.0))  # length, width, height
-_WALL_M = 0.4  # neither source nor microphone stands nearer to a wall
-_ORDER = 3  # rooms' repetitions on each side: 14 m, all that arrives within _EARLY_S
-_EARLY_S = 0.04  # after that reflections are too dense to be told apart
+_WALL_M = 0.4  # least distance of source and microphone from a wall
+_ORDER = 3  # repetitions of the room on each side: 14 m, all that arrives within _EARLY_S
+_EARLY_S = 0.04  # later reflections are too dense to be told apart
 _RATIO_DB = (-6.0, 3.0)  # direct to reverberant energy
-# Furniture and air take the high frequencies first: decay time as a part of RT60, by octave.
+# Furniture and air absorb high frequencies more: decay time relative to RT60, by octave.
 _DECAY_HZ = (0.0, 500.0, 1000.0, 2000.0, 4000.0, 8001.0)
 _DECAY = (1.1, 1.0, 0.9, 0.75, 0.5)
 
 
 def reverberated(samples: Samples, rng: np.random.Generator) -> Samples:
-    """The samples as heard in a drawn room, as many as they were; the direct sound comes at once.
+    """The samples as they sound in a random room; length and start are kept.
 
-    RT60 is 0.3 to 0.9 s, the direct sound 6 dB below to 3 dB above all reflections together.
+    RT60 is 0.3 to 0.9 s. The direct sound lies 6 dB below to 3 dB above all reflections together.
     """
     response = room_response(rng.uniform(*_RT60_S), rng.uniform(*_RATIO_DB), rng)
     size = 1 << (len(samples) + len(response) - 1).bit_length()
@@ -35,9 +39,21 @@ def reverberated(samples: Samples, rng: np.random.Generator) -> Samples:
 
 
 def room_response(rt60_s: float, ratio_db: float, rng: np.random.Generator) -> Doubles:
-    """Impulse response of a drawn room, (n,): the direct sound at 0, of energy 1 with the rest.
+    """The impulse response of a random room.
 
-    rt60_s: time in which 1 kHz decays by 60 dB; ratio_db: direct to reverberant energy
+    Parameters
+    ----------
+    rt60_s
+        Time in which 1 kHz decays by 60 dB.
+    ratio_db
+        Direct to reverberant energy.
+    rng
+        Decides size of the room and places in it.
+
+    Returns
+    -------
+    (n,) float64
+        At 16 kHz. The direct sound is the first sample; the energy of all is 1.
     """
     early = _reflections(rt60_s, rng)
     tail = _diffuse(rt60_s, rng)
@@ -49,7 +65,7 @@ def room_response(rt60_s: float, ratio_db: float, rng: np.random.Generator) -> D
 
 
 def _reflections(rt60_s: float, rng: np.random.Generator) -> Doubles:
-    """Sound off the walls of a box, without the direct sound, (n,) for the first 40 ms."""
+    """Reflections by the walls of a box in the first 40 ms, (n,), without the direct sound."""
     size = np.array([rng.uniform(*span) for span in _SIZES_M])
     source, microphone = (rng.uniform(_WALL_M, size - _WALL_M) for _ in range(2))
     images, bounces = _images(size, source)
@@ -65,7 +81,7 @@ def _reflections(rt60_s: float, rng: np.random.Generator) -> Doubles:
 
 
 def _images(size: Doubles, source: Doubles) -> tuple[Doubles, Doubles]:
-    """Mirrored sources: positions (n, 3) and how many walls each has met (n,)."""
+    """Image sources: positions (n, 3), and how many walls reflected each (n,)."""
     axes = [np.arange(-_ORDER, _ORDER + 1)] * 3 + [np.arange(2)] * 3
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 6)
     repeat, mirror = grid[:, :3], grid[:, 3:]
@@ -74,7 +90,7 @@ def _images(size: Doubles, source: Doubles) -> tuple[Doubles, Doubles]:
 
 
 def _wall_reflection(size: Doubles, rt60_s: float) -> float:
-    """The pressure that a wall gives back, from RT60 by Eyring's formula (1930)."""
+    """The share of the pressure that a wall reflects, from RT60 by Eyring's formula (1930)."""
     volume = float(np.prod(size))
     surface = 2 * float(size[0] * size[1] + size[1] * size[2] + size[0] * size[2])
     return float(np.exp(-0.161 * volume / (2 * surface * rt60_s)))

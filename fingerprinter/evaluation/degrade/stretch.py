@@ -14,8 +14,8 @@ from fingerprinter.evaluation.excerpt import SR, Samples
 def stretched(samples: Samples, warp: Warp) -> Samples:
     """The samples played at a tempo and a pitch; about ``len(samples) / warp.tempo`` of them.
 
-    Resampling alone changes tempo and pitch alike, as a record player does; what is
-    then left to the tempo is done without a change of pitch.
+    Resampling changes tempo and pitch alike, as a record player does. The rest of the change of
+    tempo is made without a change of pitch.
     """
     pitched = samples if warp.pitch == 1.0 else _resampled(samples, warp.pitch)
     tempo = warp.tempo / warp.pitch
@@ -39,7 +39,7 @@ def _with_tempo(samples: Samples, tempo: float) -> Samples:
 
 
 def _pulled(graph: Graph) -> list[Samples]:
-    """All that a graph still gives."""
+    """All frames that a filter graph still gives."""
     pieces: list[Samples] = []
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What the trunk hears in each track, as it is and changed: computed once, kept in files."""
+"""Features of the trunk for each track and its changed versions: computed once, kept in files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 FRONT_END = LogMel()
 SAMPLING = Sampling(FRONT_END.samples_for(PATCH[0]))
 WINDOW = SAMPLING.window  # samples
-LEAST_S = 20.0  # of a track
+SHORTEST_S = 20.0  # of a track
 DENSE = 48  # windows of a track at most, side by side or evenly spread
 VERSIONS = 4  # changed versions of a track
 SPREAD = 12  # windows of a changed version
@@ -37,14 +37,14 @@ BATCH = 16  # patches at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class TrackFeatures:
     """A track's windows.
 
     starts: (n,) samples; length: samples of the track
-    statistics, tags, mean_pool: (n, width), what the trunk says of each window
+    statistics, tags, mean_pool: (n, width), outputs of the trunk for each window
     mfcc: (n, 40), mean and mean square of 20 coefficients
     changed: (m, width), statistics of the windows of the changed versions
-    version: (m,), which of them each is of
+    version: (m,), the number of the version that each is of
     """
 
     starts: Ints
@@ -57,10 +57,10 @@ class Heard:
     version: Ints
 
 
-def hear_all(
+def extract_all(
     tracks: Sequence[Track], folder: Path, seed: int, jobs: int
-) -> Iterator[tuple[Track, Heard]]:
-    """Every track that is long enough, in their order; what the folder holds is not heard again."""
+) -> Iterator[tuple[Track, TrackFeatures]]:
+    """Extracts every track that is long enough; what the folder holds already is read."""
     folder.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(jobs) as pool:
         kept = pool.map(partial(keep, folder=folder, seed=seed), tracks, chunksize=1)
@@ -70,7 +70,7 @@ def hear_all(
 
 
 def keep(track: Track, folder: Path, seed: int) -> Path | None:
-    """The file with what was heard, made if it is not there; None of short or broken audio."""
+    """The file with the features, made if it is missing; None for short or broken audio."""
     path = folder / f"{track.name.replace('/', '__')}.{seed}.npz"
     if not path.exists():
         try:
@@ -78,27 +78,27 @@ def keep(track: Track, folder: Path, seed: int) -> Path | None:
         except AudioError as error:
             print(error)
             return None
-        if len(samples) < LEAST_S * FRONT_END.sr:
+        if len(samples) < SHORTEST_S * FRONT_END.sr:
             return None
-        write(path, hear(samples, not track.held_out, generator(track, seed)))
+        write(path, extract(samples, not track.held_out, generator(track, seed)))
     return path
 
 
 def generator(track: Track, seed: int) -> np.random.Generator:
-    """The same for a track wherever the corpus lies and whatever else is in it."""
+    """A generator that depends on seed and track only, not on the rest of the corpus."""
     return np.random.default_rng([seed, zlib.crc32(track.name.encode())])
 
 
-def write(path: Path, heard: Heard) -> None:
+def write(path: Path, features: TrackFeatures) -> None:
     aside = path.with_suffix(f".{os.getpid()}.tmp")
     with aside.open("wb") as file:
-        np.savez(file, **asdict(heard))
+        np.savez(file, **asdict(features))
     aside.replace(path)
 
 
-def read(path: Path) -> Heard:
+def read(path: Path) -> TrackFeatures:
     with np.load(path) as arrays:
-        return Heard(**{field.name: arrays[field.name] for field in fields(Heard)})
+        return TrackFeatures(**{field.name: arrays[field.name] for field in fields(TrackFeatures)})
 
 
 _trunk: list[Trunk] = []  # of this process
@@ -110,21 +110,21 @@ def trunk() -> Trunk:
     return _trunk[0]
 
 
-def hear(samples: Floats, also_changed: bool, rng: np.random.Generator) -> Heard:
+def extract(samples: Floats, also_changed: bool, rng: np.random.Generator) -> TrackFeatures:
     starts = audible(samples, dense_starts(len(samples)))
     patches = log_mels(windows_at(samples, starts))
-    said = run(patches)
+    outputs = run(patches)
     versions = [
         run(log_mels(version(samples, rng)))[STATISTICS]
         for _ in range(VERSIONS if also_changed else 0)
     ]
-    width = said[STATISTICS].shape[1]
-    return Heard(
+    width = outputs[STATISTICS].shape[1]
+    return TrackFeatures(
         starts=starts,
         length=np.array(len(samples)),
-        statistics=said[STATISTICS],
-        tags=said[TAGS],
-        mean_pool=said[MEAN_POOL],
+        statistics=outputs[STATISTICS],
+        tags=outputs[TAGS],
+        mean_pool=outputs[MEAN_POOL],
         mfcc=moments(mfcc(patches)),
         changed=np.concatenate([np.empty((0, width), np.float32), *versions]),
         version=np.repeat(np.arange(len(versions)), [len(each) for each in versions]),
@@ -132,7 +132,7 @@ def hear(samples: Floats, also_changed: bool, rng: np.random.Generator) -> Heard
 
 
 def dense_starts(length: int) -> Ints:
-    """Side by side where they are few, else evenly spread."""
+    """Starts of windows: side by side if they are few, else evenly spread."""
     count = length // WINDOW
     if count <= DENSE:
         return np.arange(count) * WINDOW
@@ -144,19 +144,19 @@ def windows_at(samples: Floats, starts: Ints, size: int = WINDOW) -> Floats:
 
 
 def audible(samples: Floats, starts: Ints, size: int = WINDOW) -> Ints:
-    """Without what is silence beside the loudest, as `WindowSampler` leaves it out."""
+    """The starts without silence relative to the loudest, as `WindowSampler` leaves it out."""
     power = np.square(windows_at(samples, starts, size)).mean(axis=1)
     return starts[power >= power.max() * 10 ** (SAMPLING.silence_db / 10)]
 
 
 def log_mels(windows: Floats) -> Floats:
-    """(n, 187, 96): exactly what `EmbeddingModel` makes of windows."""
+    """The patches that `EmbeddingModel` makes of windows, (n, 187, 96)."""
     loud = at_level(windows, SAMPLING.level_db)
     return np.stack([log_mel(window, FRONT_END) for window in loud])
 
 
 def version(samples: Floats, rng: np.random.Generator) -> Floats:
-    """Windows of a changed version of the track: pieces of it, changed as one recording."""
+    """Windows of a changed version of the track: its pieces, changed as one recording."""
     last = len(samples) - PIECE
     spread = np.linspace(0, last, SPREAD) + rng.uniform(-WINDOW / 2, WINDOW / 2, SPREAD)
     starts = audible(samples, np.clip(spread, 0, last).astype(np.int64), PIECE)
@@ -167,7 +167,7 @@ def version(samples: Floats, rng: np.random.Generator) -> Floats:
 
 
 def run(patches: Floats) -> dict[str, Floats]:
-    parts = [trunk().hear(patches[i : i + BATCH]) for i in range(0, len(patches), BATCH)]
+    parts = [trunk().run(patches[i : i + BATCH]) for i in range(0, len(patches), BATCH)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
