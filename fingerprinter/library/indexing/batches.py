@@ -8,8 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from fingerprinter.errors import AudioError
+from fingerprinter.library.base.file_items import F, R
 from fingerprinter.library.base.progress import OnProgress, Progress
-from fingerprinter.library.indexing.workers import F, R
 from fingerprinter.types import Problem
 
 Batch = list[tuple[F, R]]

@@ -17,7 +17,8 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic
 
 from fingerprinter.errors import AudioError, ClusterError
-from fingerprinter.library.indexing.workers import AHEAD, F, Job, R, Worker, submit_ahead
+from fingerprinter.library.base.file_items import F, R
+from fingerprinter.library.indexing.workers import AHEAD, Job, Worker, submit_ahead
 
 if TYPE_CHECKING:
     from distributed import Client, Future

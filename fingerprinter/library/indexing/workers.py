@@ -24,23 +24,14 @@ from typing import IO, Generic, Protocol, TypeVar
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.embedding import FolderTextAudioModel, load_model
 from fingerprinter.errors import AudioError
+from fingerprinter.library.base.file_items import F, R
 from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
 
 # The workers share the cores already, so that threads of theirs would only wait for each other.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
-F = TypeVar("F", bound="HasPath")
 
 AHEAD = 4  # files per worker that may be processed before their turn
-
-
-class HasPath(Protocol):
-    """An item whose audio is in a file."""
-
-    @property
-    def path(self) -> Path:
-        """The file."""
 
 
 class Job(Protocol[R_co]):
