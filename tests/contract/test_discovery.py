@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shelf import Shelved, shelve
+from fake_library import FakeTrack, add_fake_tracks
 
 from fingerprinter import open_library
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
@@ -37,18 +37,18 @@ def address(library_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 # Vectors along a quarter circle, and one far from it.
 ARC = [
-    Shelved("north", "A", vector=(0, 9)),
-    Shelved("north by east", "B", vector=(3, 8)),
-    Shelved("northeast", "B", vector=(6, 6)),
-    Shelved("east by north", "b", vector=(8, 3)),
-    Shelved("east", "C", vector=(9, 0)),
-    Shelved("far off", "D", vector=(0, 0, 9)),
+    FakeTrack("north", "A", vector=(0, 9)),
+    FakeTrack("north by east", "B", vector=(3, 8)),
+    FakeTrack("northeast", "B", vector=(6, 6)),
+    FakeTrack("east by north", "b", vector=(8, 3)),
+    FakeTrack("east", "C", vector=(9, 0)),
+    FakeTrack("far off", "D", vector=(0, 0, 9)),
 ]
 
 
 @pytest.fixture
 def arc(address: str) -> Iterator[Library]:
-    shelve(address, ARC)
+    add_fake_tracks(address, ARC)
     with open_library(address) as library:
         yield library
 
@@ -98,20 +98,22 @@ def test_a_path_needs_a_library_with_embeddings(address: str) -> None:
         library.path(*ids)
 
 
-SHOP = [
-    Shelved("Rock", "Pebbles", tags={"sad": 4}),
-    Shelved("Thunder", "Sigur Rós", "Heavy Weather", tags={"rock": 9, "metal": 9}),
-    Shelved("Lullaby", "Sigur Rós", genre="Ambient", tags={"Mellow": 9, "ambient": 8, "chill": 8}),
-    Shelved("Ballad", "Somebody", tags={"rock": 8, "metal": -4}),
-    Shelved("Party", "Somebody", tags={"dance": 9, "House": 9}),
-    Shelved("Rocking Chair", "Somebody"),
-    Shelved("03_SteelDrum", "Nobody"),
+FAKE_TRACKS = [
+    FakeTrack("Rock", "Pebbles", tags={"sad": 4}),
+    FakeTrack("Thunder", "Sigur Rós", "Heavy Weather", tags={"rock": 9, "metal": 9}),
+    FakeTrack(
+        "Lullaby", "Sigur Rós", genre="Ambient", tags={"Mellow": 9, "ambient": 8, "chill": 8}
+    ),
+    FakeTrack("Ballad", "Somebody", tags={"rock": 8, "metal": -4}),
+    FakeTrack("Party", "Somebody", tags={"dance": 9, "House": 9}),
+    FakeTrack("Rocking Chair", "Somebody"),
+    FakeTrack("03_SteelDrum", "Nobody"),
 ]
 
 
 @pytest.fixture
-def shop(address: str) -> Iterator[Library]:
-    shelve(address, SHOP)
+def fake_library(address: str) -> Iterator[Library]:
+    add_fake_tracks(address, FAKE_TRACKS)
     with open_library(address) as library:
         yield library
 
@@ -132,8 +134,8 @@ def shop(address: str) -> Iterator[Library]:
         ("steeldrum", ["03_SteelDrum"]),
     ],
 )
-def test_tracks_are_found_by_words(shop: Library, words: str, first: list[str]) -> None:
-    found = shop.search(words).results
+def test_tracks_are_found_by_words(fake_library: Library, words: str, first: list[str]) -> None:
+    found = fake_library.search(words).results
     assert titles(found)[: len(first)] == first
     assert sorted((each.similarity for each in found), reverse=True) == [
         each.similarity for each in found
@@ -141,20 +143,20 @@ def test_tracks_are_found_by_words(shop: Library, words: str, first: list[str]) 
     assert all(0 < each.similarity <= 1 for each in found)
 
 
-def test_a_search_notes_corrected_and_unknown_words(shop: Library) -> None:
-    found = shop.search("lullabi quuxly", 1)
+def test_a_search_notes_corrected_and_unknown_words(fake_library: Library) -> None:
+    found = fake_library.search("lullabi quuxly", 1)
     assert found.notes == (
         "lullabi: taken for lullaby",
         "quuxly: no tag of the model and no name of the library",
     )
     assert titles(found.results) == ["Lullaby"]
-    assert not shop.search("quuxly").results
+    assert not fake_library.search("quuxly").results
     with pytest.raises(UsageError, match="no word to search for"):
-        shop.search(" ... ")
+        fake_library.search(" ... ")
 
 
-def test_tracks_without_an_embedding_are_found_by_name(address: str, shop: Library) -> None:
-    assert not shop.search("newcomer").results
+def test_tracks_without_an_embedding_are_found_by_name(address: str, fake_library: Library) -> None:
+    assert not fake_library.search("newcomer").results
     add_without_embedding(address, "Newcomer")
     with open_library(address) as again:
         assert titles(again.search("newcomer rock", 1).results) == ["Rock"]
@@ -198,7 +200,9 @@ def test_one_listener_gets_tracks_similar_to_the_own_plays(arc: Library, tmp_pat
 def test_plays_of_many_listeners_recommend_to_one(address: str, tmp_path: Path) -> None:
     """Two groups of listeners each play their own half of the tracks, independent of the sound."""
     rng = np.random.default_rng(1)
-    shelve(address, [Shelved(str(n), vector=rng.standard_normal(9).tolist()) for n in range(24)])
+    add_fake_tracks(
+        address, [FakeTrack(str(n), vector=rng.standard_normal(9).tolist()) for n in range(24)]
+    )
     rows = [
         f"{user},/music/{n}.flac,{rng.integers(1, 9)}"
         for user in range(120)
@@ -214,12 +218,12 @@ def test_plays_of_many_listeners_recommend_to_one(address: str, tmp_path: Path) 
     assert "0" not in titles(found.results)
 
 
-def three_groups() -> list[Shelved]:
+def three_groups() -> list[FakeTrack]:
     """Return three groups of eight tracks with similar vectors and tags."""
     rng = np.random.default_rng(0)
     kinds = (("metal", "rock"), ("jazz", "blues"), ("ambient", "chill"))
     return [
-        Shelved(
+        FakeTrack(
             f"{strong} {n}",
             vector=(np.eye(9)[kind] * 20 + rng.standard_normal(9)).tolist(),
             tags={strong: 8 + rng.random(), weak: 5 + rng.random()},
@@ -230,7 +234,7 @@ def three_groups() -> list[Shelved]:
 
 
 def test_clusters_are_named_by_their_tags(address: str) -> None:
-    shelve(address, three_groups())
+    add_fake_tracks(address, three_groups())
     with open_library(address) as library:
         found = library.clusters()
         assert sorted(cluster.tags[0] for cluster in found) == ["ambient", "jazz", "metal"]
@@ -248,15 +252,15 @@ def test_clusters_are_named_by_their_tags(address: str) -> None:
 
 def test_no_cluster_is_named_after_a_decade(address: str) -> None:
     tags = {"80s": 9.0, "jazz": 7.0}
-    old = [Shelved(f"old {n}", vector=(20, n), tags=tags) for n in range(8)]
-    new = [Shelved(f"new {n}", vector=(0, 0, 20, n)) for n in range(8)]
-    shelve(address, [*old, *new])
+    old = [FakeTrack(f"old {n}", vector=(20, n), tags=tags) for n in range(8)]
+    new = [FakeTrack(f"new {n}", vector=(0, 0, 20, n)) for n in range(8)]
+    add_fake_tracks(address, [*old, *new])
     with open_library(address) as library:
         assert {cluster.name for cluster in library.clusters(2)} >= {"jazz"}
 
 
 def test_the_map_places_every_track(address: str) -> None:
-    ids = shelve(address, three_groups())
+    ids = add_fake_tracks(address, three_groups())
     with open_library(address) as library:
         found = library.map(3)
     assert found.ids.tolist() == ids
@@ -281,10 +285,10 @@ def analysis(tempo_bpm: float, tonic: str) -> MusicAnalysis:
 
 # Two tracks between start and end that are equally near to both.
 BETWEEN = [
-    Shelved("start", vector=(9, 0, 0, 1)),
-    Shelved("left", vector=(6, 6, 1, 0)),
-    Shelved("right", vector=(6, 6, -1, 0)),
-    Shelved("end", vector=(0, 9, 0, 1)),
+    FakeTrack("start", vector=(9, 0, 0, 1)),
+    FakeTrack("left", vector=(6, 6, 1, 0)),
+    FakeTrack("right", vector=(6, 6, -1, 0)),
+    FakeTrack("end", vector=(0, 9, 0, 1)),
 ]
 
 
@@ -298,7 +302,7 @@ def store_analyses(address: str, ids: list[int], found: dict[str, MusicAnalysis]
 
 def test_a_path_prefers_matching_tempo_and_key(address: str) -> None:
     """Tempo and key choose between equally similar tracks; the similarity is that of the sound."""
-    ids = shelve(address, BETWEEN)
+    ids = add_fake_tracks(address, BETWEEN)
     for fitting, other in (("left", "right"), ("right", "left")):
         fit, unfit = analysis(120, "C"), analysis(170, "F#")
         store_analyses(address, ids, {"start": fit, fitting: fit, other: unfit, "end": fit})
@@ -313,7 +317,7 @@ def test_a_path_prefers_matching_tempo_and_key(address: str) -> None:
 
 @pytest.mark.parametrize("fitting", ["left", "right"])
 def test_a_path_does_not_prefer_tracks_without_an_analysis(address: str, fitting: str) -> None:
-    ids = shelve(address, BETWEEN)
+    ids = add_fake_tracks(address, BETWEEN)
     store_analyses(
         address,
         ids,

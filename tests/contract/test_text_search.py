@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from shelf import Shelved, shelve
+from fake_library import FakeTrack, add_fake_tracks
 from text_model import HIGH_HZ, LOW_HZ, SR, make_text_model
 
 from fingerprinter import open_library
@@ -30,20 +30,20 @@ def titles(found: Sequence[Neighbour]) -> list[str | None]:
 
 
 # Tracks, and their low and high components in the space of the model.
-SHELF = [
-    (Shelved("Cellar", "Nobody"), (9, 1)),
-    (Shelved("Stairs", "Deep Blue"), (5, 5)),
-    (Shelved("Attic", "Nobody"), (1, 9)),
-    (Shelved("Roof", "Deep Blue"), (0, 9)),
+FAKE_TRACKS = [
+    (FakeTrack("Cellar", "Nobody"), (9, 1)),
+    (FakeTrack("Stairs", "Deep Blue"), (5, 5)),
+    (FakeTrack("Attic", "Nobody"), (1, 9)),
+    (FakeTrack("Roof", "Deep Blue"), (0, 9)),
 ]
 
 
 @pytest.fixture
-def shelf(library_url: str, model: Path) -> str:
-    ids = shelve(library_url, [track for track, _ in SHELF])
+def fake_library(library_url: str, model: Path) -> str:
+    ids = add_fake_tracks(library_url, [track for track, _ in FAKE_TRACKS])
     digest = FolderTextAudioModel(model).digest
     with Database.open(library_url) as database, database.begin() as connection:
-        for track_id, (_, sound) in zip(ids, SHELF, strict=True):
+        for track_id, (_, sound) in zip(ids, FAKE_TRACKS, strict=True):
             unit = np.array(sound, np.float32) / np.linalg.norm(sound)
             vectors.put(connection, track_id, digest, unit, np.empty(0, np.float32))
         library_metadata.bump_revision(connection)
@@ -63,23 +63,23 @@ def shelf(library_url: str, model: Path) -> str:
     ],
 )
 def test_tracks_are_ranked_by_the_text_audio_model(
-    shelf: str, model: Path, words: str, expected: list[str]
+    fake_library: str, model: Path, words: str, expected: list[str]
 ) -> None:
-    with open_library(shelf, text_model=model) as library:
+    with open_library(fake_library, text_model=model) as library:
         found = library.search(words)
     assert titles(found.results)[: len(expected)] == expected
     assert not found.notes
 
 
-def test_tags_are_used_without_a_text_audio_model(shelf: str) -> None:
-    with open_library(shelf) as library:
+def test_tags_are_used_without_a_text_audio_model(fake_library: str) -> None:
+    with open_library(fake_library) as library:
         assert library.search("low").notes == (
             "low: no tag of the model and no name of the library",
         )
 
 
 def test_a_model_without_stored_vectors_is_an_error(library_url: str, model: Path) -> None:
-    shelve(library_url, [track for track, _ in SHELF])
+    add_fake_tracks(library_url, [track for track, _ in FAKE_TRACKS])
     with (
         open_library(library_url, text_model=model) as library,
         pytest.raises(ModelError, match="no track has an embedding of this text-audio model"),

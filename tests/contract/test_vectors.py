@@ -53,7 +53,7 @@ def test_an_embedding_is_replaced(store: Store) -> None:
 def test_matrices_hold_one_model_sorted_by_id(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vectors, "_ROWS", 10)
+    monkeypatch.setattr(vectors, "ROWS_PER_READ", 10)
     with store.write() as connection:
         ids = [add(connection, f"c{n}") for n in range(25)]
         for track_id in reversed(ids):
@@ -86,22 +86,19 @@ def test_a_vector_of_another_length_is_corruption(store: Store) -> None:
             vectors.put(connection, track_id, "model", vector(1), NO_TAGS)
         cut = update(embedding).where(embedding.c.track_id == two).values(vector=b"1234")
         connection.execute(cut)
-    with store.read() as connection, pytest.raises(CorruptionError, match=f"track {two}: .*4 byte"):
+    message = f"track {two}: its embedding has 4 bytes, others 28; remove the track and index it"
+    with store.read() as connection, pytest.raises(CorruptionError, match=message):
         vectors.vector_matrix(connection, "model")
 
 
-def test_missing_and_dropped_models(store: Store) -> None:
+def test_tracks_without_an_embedding_of_a_model_are_missing(store: Store) -> None:
     with store.write() as connection:
         both, old, none = (add(connection, f"c{n}") for n in range(3))
         for track_id, model in ((both, "old"), (both, "new"), (old, "old")):
             vectors.put(connection, track_id, model, vector(1), NO_TAGS)
     with store.read() as connection:
         assert vectors.missing(connection, "new") == [old, none]
-    with store.write() as connection:
-        assert vectors.drop_other_models(connection, "new") == 2
-    with store.read() as connection:
-        assert vectors.missing(connection, "old") == [both, old, none]
-        assert vectors.missing(connection, "new") == [old, none]
+        assert vectors.missing(connection, "old") == [none]
 
 
 def test_a_removed_track_has_no_vector(store: Store) -> None:

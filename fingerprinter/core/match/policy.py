@@ -206,6 +206,23 @@ class OverlapPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class DuplicateQueryPolicy:
+    """Which landmarks of a recording find its copies; see `duplicate_queries`."""
+
+    window_s: float = 5.0
+    windows: int = 8  # of a probe ...
+    landmarks: int = 128  # ... and its landmarks
+    # At another speed fewer landmarks survive, and each window votes for itself.
+    warped_windows: int = 4
+    warped_landmarks: int = 192
+    warped_max_bin: int = 200  # a higher bin does not survive half a per cent of speed
+    min_votes: int = 4  # of 22,573 pairs of tracks by chance none had more than 3
+    min_further_votes: int = 3  # that each further offset of a proposed track needs
+    max_offsets: int = 12  # of one track that are proposed
+    min_gap_frames: int = 4  # nearer offsets are one
+
+
+@dataclass(frozen=True, slots=True)
 class SearchPolicy:
     """Everything that decides which recordings are found in a clip.
 
@@ -219,8 +236,8 @@ class SearchPolicy:
         The steps of the search, in their order.
     tracking, track_list
         How every recording of a long clip is found and followed.
-    overlap
-        When two tracks are copies, of which only the better one is listed.
+    duplicates, overlap
+        Which tracks may be copies, and when they are. Of copies only the best one is listed.
     escalation
         Kinds of changes that are tried one after another, in (stages, warps).
     tempos
@@ -236,6 +253,7 @@ class SearchPolicy:
     score: ScorePolicy = ScorePolicy()
     tracking: TrackingPolicy = TrackingPolicy()
     track_list: TrackListPolicy = TrackListPolicy()
+    duplicates: DuplicateQueryPolicy = DuplicateQueryPolicy()
     overlap: OverlapPolicy = OverlapPolicy()
     escalation: tuple[tuple[Warp, ...], ...] = ESCALATION
     tempos: tuple[float, ...] = TEMPOS

@@ -124,8 +124,11 @@ class Identifier:
             matches = self.full_search(clip)
             if not self._is_decisive(clip, matches):
                 matches = max(matches, self._escalate(clip), key=_margin)
-        certain = [match for match in matches if match.confidence >= min_confidence]
-        return [self.fit_tempo(clip, match) for match in certain]
+        return [
+            match if match.share > self._policy.query.fits else self.fit_tempo(clip, match)
+            for match in matches
+            if match.confidence >= min_confidence
+        ]
 
     def quick_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Look up few landmarks, which decides most clips.
@@ -349,21 +352,18 @@ class Identifier:
         return self._weigh(clip, candidate, alignment, match.null_score)
 
     def fit_tempo(self, clip: ClipFeatures, match: ScoredMatch) -> ScoredMatch:
-        """Return a match at the tempo that fits best, if only a part of the clip fits.
+        """Return a match at the tempo that fits best, where only a part of the clip fits.
 
         Landmarks are short. Those of a few seconds agree at a tempo that is far off, and the rest
         of the clip runs away from its recording.
         """
-        query = self._policy.query
-        if match.share > query.fits:
-            return match
         track, tempos = self._tracks[match.track_id], self._policy.tempos
         warp, offset = matching.refit_tempo(
             clip.peaks, track, match.warp, match.offset, tempos, self._policy.alignment
         )
         refitted = self._refine(clip, self._weigh_under(clip, match, warp, offset))
         (other,) = self._with_likeness(clip, [refitted])
-        return other if other.score > match.score + query.tempo_gain else match
+        return other if other.score > match.score + self._policy.query.tempo_gain else match
 
     def _is_decisive(
         self, clip: ClipFeatures, matches: Sequence[ScoredMatch], *, escalated: bool = False

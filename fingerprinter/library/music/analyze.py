@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.audio import AudioSource, open_audio
+from fingerprinter.audio.loudness import LoudnessMeter
 from fingerprinter.core.mir import form
 from fingerprinter.core.mir.chroma import HOP_S, Chroma, ChromaMeter
-from fingerprinter.core.mir.loudness import LoudnessMeter
 from fingerprinter.core.mir.rhythm import FPS, NO_BEATS, Beats, find_beats, tempo_of
 from fingerprinter.core.mir.tonality import find_key
 from fingerprinter.embedding.beats import (
@@ -31,7 +31,7 @@ from fingerprinter.types import MusicAnalysis, Section
 
 Floats = npt.NDArray[np.float32]
 
-_VERSION: Final = 2  # must be raised with every change of the values that are computed
+_VERSION: Final = 3  # must be raised with every change of the values that are computed
 LONGEST_S: Final = 3600.0  # beats, key and sections use the first hour, which takes 60 MB
 
 # Recordings with weaker or fewer beats have no tempo. The strength is the mean activation.

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinter.audio import AudioSource, WavWriter, open_audio
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.mir.separation import (
     SR,
-    Floats,
     FrameSample,
     Masks,
     component_masks,
@@ -88,7 +88,7 @@ def _masks(source: AudioSource, components: int | None) -> tuple[Masks, list[str
     templates = learn_templates(_sample_frames(source), components, rng)
     width = len(str(components))
     names = [f"component-{number:0{width}}" for number in range(1, components + 1)]
-    return component_masks(templates, rng), names
+    return component_masks(templates), names
 
 
 def _sample_frames(source: AudioSource) -> Floats:

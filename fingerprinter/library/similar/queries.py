@@ -12,10 +12,9 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
-from fingerprinter.embedding import FACETS_ID, EmbeddingModel
+from fingerprinter.embedding import FACETS_ID, EmbeddingModel, embed_track
 from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.library.base.refs import TrackRef, resolve_track
-from fingerprinter.library.indexing.extract import embed_track
 from fingerprinter.store.tables import facets, sections, vectors
 from fingerprinter.store.tables.sections import Sections
 from fingerprinter.types import Track

@@ -15,7 +15,7 @@ from fingerprinter.store.tables.files import AnyPath
 from fingerprinter.store.tables.schema import file, tombstone, track
 from fingerprinter.types import Tags, Track
 
-_ROWS = 1000  # per statement: few enough parameters for SQLite, little memory
+ROWS_PER_READ = 1000  # per statement: few enough parameters for SQLite, little memory
 
 _first_path = (
     select(file.c.path)
@@ -80,8 +80,8 @@ def get_many(connection: Connection, track_ids: Iterable[int]) -> dict[int, Trac
     """Tracks by id; ids that name no track are left out."""
     wanted = sorted({int(track_id) for track_id in track_ids if _can_be_id(track_id)})
     found: dict[int, Track] = {}
-    for start in range(0, len(wanted), _ROWS):
-        some = _tracks.where(track.c.id.in_(wanted[start : start + _ROWS]))
+    for start in range(0, len(wanted), ROWS_PER_READ):
+        some = _tracks.where(track.c.id.in_(wanted[start : start + ROWS_PER_READ]))
         found.update((row.id, _track(row)) for row in connection.execute(some))
     return found
 
@@ -103,7 +103,7 @@ def iterate(connection: Connection) -> Iterator[Track]:
     """Every track in the order of ids, read in portions."""
     last = 0
     while rows := connection.execute(
-        _tracks.where(track.c.id > last).order_by(track.c.id).limit(_ROWS)
+        _tracks.where(track.c.id > last).order_by(track.c.id).limit(ROWS_PER_READ)
     ).all():
         yield from map(_track, rows)
         last = rows[-1].id
