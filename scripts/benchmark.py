@@ -238,7 +238,7 @@ def measure_vectors(maker: VectorMaker, n: int) -> Report:
         assert index is not None
         answers = [timed(partial(index.search, query, K)) for query in queries]
         new = maker.make(ADDED)
-        _, add_s = timed(lambda: index.follow(np.arange(n + ADDED), lambda _: new))
+        _, add_s = timed(lambda: index.update(np.arange(n + ADDED), lambda _: new))
     hits = sum(
         len(np.intersect1d(ids, right))
         for ((ids, _), _), right in zip(answers, expected, strict=True)
