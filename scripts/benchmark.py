@@ -110,7 +110,8 @@ def ask(options: argparse.Namespace) -> Report:
         unknown = draw_clips(outside_music(options.outside), "outside-clean-10s", options)
         kinds = {"known": (known, False), "all": (known, True), "unknown": (unknown, False)}
         report: Report = {name: latency(library, *kind) for name, kind in kinds.items()}
-        report["memory"] = memory_mb()
+        peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        report["peak_memory_mb"] = peak_kb / 1024
     if Path(options.library).is_file():
         for name, (clips, every) in kinds.items():
             times = [cold_latency(options.library, clip, every) for clip in clips[:COLD_CLIPS]]
@@ -159,14 +160,6 @@ def cold_latency(path: str, clip: Clip, every: bool) -> float:
 def spread_of(values: Sequence[float]) -> dict[str, float]:
     p50, p95 = np.percentile(values, [50, 95])
     return {"p50": float(p50), "p95": float(p95)}
-
-
-def memory_mb() -> dict[str, float]:
-    """Peak of this process, and how much of its memory is pages of mapped files."""
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    status = dict(line.split(":", 1) for line in lines)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"peak": peak, "mapped": int(status["RssFile"].split()[0]) / 1024}
 
 
 # --- likeness

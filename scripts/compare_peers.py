@@ -22,7 +22,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from fingerprinter.audio import write_wav
 from fingerprinter.cli.commands.evaluate_identify import print_conditions
@@ -92,16 +91,6 @@ def parse_olaf(output: str) -> dict[str, Answer]:
     return answers
 
 
-class Peer(Protocol):
-    """Another program."""
-
-    def store(self, references: Sequence[Path]) -> None:
-        """Fills a new database."""
-
-    def query(self, clips: Sequence[Path]) -> dict[str, Answer]:
-        """Answers by the names of the clips."""
-
-
 class Audfprint:
     """https://github.com/dpwe/audfprint"""
 
@@ -135,6 +124,9 @@ class Olaf:
 
     def _run(self, action: str, files: Sequence[Path]) -> str:
         return run([self._program, action, *map(str, files)], HOME=str(self._home))
+
+
+Peer = Audfprint | Olaf
 
 
 def run(command: Sequence[str], **environment: str) -> str:

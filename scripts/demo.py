@@ -1,4 +1,4 @@
-"""Shows the main job on real music: index, identify a noisy clip, similar tracks.
+"""Shows the main tasks on real music: index, identify a noisy clip, find similar tracks.
 
 python3 scripts/demo.py                 on the ten short tracks that come with the project
 python3 scripts/demo.py MUSIC_FOLDER    on your own music, in your own library, which stays
@@ -25,13 +25,13 @@ def say(text: str) -> None:
 
 
 class Program:
-    """The installed command, run as a newcomer would."""
+    """The installed command, run as a new user would run it."""
 
     def __init__(self, db: Path | None) -> None:
         self._start = [str(BIN / "fingerprinter"), *(["--db", str(db)] if db else [])]
 
     def show(self, *arguments: str) -> None:
-        """Prints a command and lets it print its answer."""
+        """Prints a command and runs it."""
         typed = " ".join(["fingerprinter", *self._start[1:], *map(quoted, arguments)])
         print(f"\n  $ {typed}", flush=True)
         status = subprocess.run([*self._start, *arguments], check=False).returncode
@@ -39,7 +39,7 @@ class Program:
             sys.exit(status)
 
     def ask(self, *arguments: str) -> list[dict[str, Any]]:
-        """The JSON lines that a command answers with."""
+        """Runs a command and returns the JSON lines that it prints."""
         command = [*self._start, *arguments, "--json"]
         done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
         return [json.loads(line) for line in done.stdout.splitlines()]
@@ -72,7 +72,7 @@ def make_noisy_clip(track: dict[str, Any], folder: Path) -> tuple[Path, float]:
 
 
 def make_unknown_clip(folder: Path) -> Path:
-    """Eight seconds of a little tune that nobody has recorded."""
+    """Eight seconds of a generated tune that is in no library."""
     import numpy as np
 
     from fingerprinter.audio import write_wav
@@ -87,7 +87,7 @@ def make_unknown_clip(folder: Path) -> Path:
 
 
 def demonstrate(music: Path, program: Program, folder: Path) -> None:
-    say(f"1. Index: listen to every track in {music} once and keep what it is known by.")
+    say(f"1. Index: analyze every track in {music} once and keep its fingerprint.")
     program.show("index", str(music))
     program.show("stats")
 

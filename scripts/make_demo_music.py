@@ -1,4 +1,4 @@
-"""Makes the files of `tests/music` again from the Debian packages that `manifest.json` names.
+"""Rebuilds the files of `tests/music` from the Debian packages that `manifest.json` names.
 
     python scripts/make_demo_music.py [--packages DIR]
 
@@ -37,7 +37,7 @@ their authors' licences, each as the copyright file of its Debian package states
 original has no title or album, the name of its file or of its game stands here.
 
 """
-FADE_S = 0.05  # long enough that the cut makes no click, short beside a fingerprint's 2 s
+FADE_S = 0.05  # long enough to avoid a click, short compared with the 2 s of a fingerprint
 
 Entry = dict[str, Any]
 Samples = npt.NDArray[np.float32]  # (n, channels), full scale 1.0

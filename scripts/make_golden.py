@@ -1,4 +1,4 @@
-"""Makes the golden files of `tests/golden` again: what one recording in the box is analysed to.
+"""Rebuilds the golden files of `tests/golden`: peaks and landmarks of one test recording.
 
     python scripts/make_golden.py
 

@@ -1,11 +1,11 @@
-"""Keeps a small library of this version's formats in `tests/golden`, to be opened for ever.
+"""Writes a small library in the formats of this version to `tests/golden`.
 
     python scripts/make_golden_library.py
 
-Run it once for each release that changes the schema or the format of exports, before the release;
-files that are there already are never written again: what was released cannot be changed.
-The library has three tracks of the box, one of them removed, in two segments, with embeddings
-and analyses; `library-SCHEMA.json` has what a test has to find.
+Run it once before each release that changes the schema or the format of exports. Existing files
+are never overwritten, because a released format cannot change. The library has three of the test
+tracks, one of them removed, in two segments, with embeddings and analyses. `library-SCHEMA.json`
+states what a test must find in it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REMOVED = "stephen_m_cameron-lucky_13.ogg"
 
 
 def make(path: Path, exported: Path) -> dict[str, object]:
-    """Fills a library and exports it; what is to be found in it."""
+    """Fills a library and exports it; returns what later versions must find in it."""
     with mock.patch.object(indexer, "merge_segments"), open_library(path) as library:
         library.index([TESTS / "music" / name for name in (KEPT[0], REMOVED)])
         library.index([TESTS / "music" / KEPT[1]])
@@ -42,7 +42,7 @@ def make(path: Path, exported: Path) -> dict[str, object]:
         _rename_files(path)
         library.export_to(exported)
         with closing(sqlite3.connect(path)) as connection:
-            connection.execute("VACUUM")  # the real paths are nobody's business
+            connection.execute("VACUUM")  # removes the real paths from the file
         return _facts(library)
 
 

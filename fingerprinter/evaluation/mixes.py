@@ -68,16 +68,6 @@ class PlayedTrack:
     offset_s: float
     warp: Warp
 
-    @property
-    def middle_start_s(self) -> float:
-        """The middle of the fade in, where the recording becomes the louder one."""
-        return self.start_s + self.fade_in_s / 2
-
-    @property
-    def middle_end_s(self) -> float:
-        """The middle of the fade out."""
-        return self.end_s - self.fade_out_s / 2
-
 
 @dataclass(frozen=True, slots=True)
 class Mix:

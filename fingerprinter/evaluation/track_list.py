@@ -68,8 +68,10 @@ class MixResult:
     wrong
         Entries that name a track that does not play at that time.
     boundary_errors_s
-        Start and end of each track found minus the true ones, in seconds. The truth is the middle
-        of a crossfade.
+        Start and end of each track found minus the true ones, in seconds. A track begins with its
+        fade in and ends with its fade out.
+    middle_errors_s
+        The same, where a track begins and ends in the middle of its fades.
     tempo
         Entries whose tempo is within 0.5 %.
     placed
@@ -81,13 +83,19 @@ class MixResult:
     found: Rate
     wrong: Rate
     boundary_errors_s: tuple[float, ...]
+    middle_errors_s: tuple[float, ...]
     tempo: Rate
     placed: Rate
 
     @property
     def boundaries(self) -> Rate:
         """Boundaries that lie within 3 s of the true ones."""
-        return Rate.of(abs(error) <= BOUNDARY_TOLERANCE_S for error in self.boundary_errors_s)
+        return _within_tolerance(self.boundary_errors_s)
+
+    @property
+    def middle_boundaries(self) -> Rate:
+        """Boundaries that lie within 3 s of the middles of the fades."""
+        return _within_tolerance(self.middle_errors_s)
 
     @property
     def median_boundary_error_s(self) -> float | None:
@@ -98,7 +106,7 @@ class MixResult:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         median_s = self.median_boundary_error_s
-        rates = ("found", "wrong", "boundaries", "tempo", "placed")
+        rates = ("found", "wrong", "boundaries", "middle_boundaries", "tempo", "placed")
         return {
             "duration_s": round(self.duration_s, 3),
             "elapsed_s": round(self.elapsed_s, 3),
@@ -133,6 +141,7 @@ class TrackListReport:
             found=added("found"),
             wrong=added("wrong"),
             boundary_errors_s=tuple(e for mix in self.mixes for e in mix.boundary_errors_s),
+            middle_errors_s=tuple(e for mix in self.mixes for e in mix.middle_errors_s),
             tempo=added("tempo"),
             placed=added("placed"),
         )
@@ -206,7 +215,8 @@ def judge_track_list(
         elapsed_s=elapsed_s,
         found=Rate(len(found), len(known)),
         wrong=Rate.of(not any(_names(match, each, groups) for each in known) for match in matches),
-        boundary_errors_s=tuple(error for pair in found for error in _boundary_errors(*pair)),
+        boundary_errors_s=tuple(error for pair in found for error in _boundary_errors(*pair, 0.0)),
+        middle_errors_s=tuple(error for pair in found for error in _boundary_errors(*pair, 0.5)),
         tempo=Rate.of(
             abs(match.tempo / each.warp.tempo - 1) <= TEMPO_TOLERANCE for each, match in pairs
         ),
@@ -221,11 +231,22 @@ def _names(match: Match, played: PlayedTrack, groups: Sequence[frozenset[int]]) 
     return is_same and min(match.clip_end_s, played.end_s) > max(match.clip_start_s, played.start_s)
 
 
-def _boundary_errors(played: PlayedTrack, named: Sequence[Match]) -> tuple[float, float]:
-    """By how much the first entry begins, and the last one ends, too late."""
+def _within_tolerance(errors_s: Sequence[float]) -> Rate:
+    return Rate.of(abs(error) <= BOUNDARY_TOLERANCE_S for error in errors_s)
+
+
+def _boundary_errors(
+    played: PlayedTrack, named: Sequence[Match], faded: float
+) -> tuple[float, float]:
+    """By how much the first entry begins, and the last one ends, too late.
+
+    faded: the share of a fade that must be over where a track begins, and to come where it ends
+    """
     first_s = min(match.clip_start_s for match in named)
     last_s = max(match.clip_end_s for match in named)
-    return first_s - played.middle_start_s, last_s - played.middle_end_s
+    start_s = played.start_s + faded * played.fade_in_s
+    end_s = played.end_s - faded * played.fade_out_s
+    return first_s - start_s, last_s - end_s
 
 
 def _place_error(played: PlayedTrack, match: Match) -> float:

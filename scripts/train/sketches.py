@@ -1,12 +1,12 @@
-"""Learns the projections that sketches are made by; see `fingerprinter.core.fingerprint.sketch`.
+"""Learns the projections of sketches; see `fingerprinter.core.fingerprint.sketch`.
 
     python scripts/train/sketches.py MUSIC... --noise FOLDER... [--clips 12000] [--seed 12] -o FILE
 
-Draws stretches of the music and degrades each: synthetic rooms, noise at -7 to 9 dB (also slower
-and faster than it was recorded), both, and up to 9 ms early or late, since a clip begins anywhere
-within a frame. Canonical correlation in closed form: the projections of clean and of degraded
-windows that agree best, each independent of the others. Five minutes, no GPU; the same seed, files
-and libraries give the same numbers to rounding.
+Draws passages of the music and degrades each by a synthetic room, by noise at -7 to 9 dB (also
+slower and faster than recorded), or both, and shifts it by up to 9 ms, because a clip begins
+anywhere within a frame. Canonical correlation analysis in closed form then gives the projections of
+clean and of degraded windows with the greatest correlation. It takes five minutes without a GPU.
+The same seed, files and libraries give the same numbers up to rounding.
 """
 
 from __future__ import annotations

@@ -49,8 +49,9 @@ def track_list(
     """Measure how well `identify --all` lists the tracks of long mixes.
 
     Mixes the library's own tracks with crossfades and changed tempos and speeds, identifies them,
-    and compares the list with the truth: tracks found, wrong entries, boundaries within 3 s of the
-    middle of a crossfade. Ctrl-C ends it early; the mixes that are done count.
+    and compares the list with the truth: tracks found, wrong entries, and boundaries within 3 s of
+    the ends of the crossfades and of their middles. Ctrl-C ends it early; the mixes that are done
+    count.
 
     Example: fingerprinter evaluate track-list --mixes 2 --outside ~/Other/Music
     """
@@ -78,8 +79,11 @@ def track_list(
 
 def _print_report(report: TrackListReport) -> None:
     rows = [_cells(f"{number}", each) for number, each in enumerate(report.mixes, 1)]
-    titles = ("length", "tracks found", "wrong", "boundaries in 3 s", "median", "tempo", "place")
-    print_table(table_columns("mix", (*titles, "time")), [*rows, _cells("all", report.total)])
+    titles = ("length", "tracks found", "wrong", "boundaries in 3 s", "median", "of middles")
+    print_table(
+        table_columns("mix", (*titles, "tempo", "place", "time")),
+        [*rows, _cells("all", report.total)],
+    )
     print_origin(report.run.seed, report.run.provenance)
 
 
@@ -92,6 +96,7 @@ def _cells(name: str, result: MixResult) -> list[str]:
         _of(result.wrong),
         percent(result.boundaries.share),
         "" if median_s is None else f"{median_s:.1f} s",
+        percent(result.middle_boundaries.share),
         percent(result.tempo.share),
         percent(result.placed.share),
         f"{result.elapsed_s:.1f} s",
