@@ -60,7 +60,7 @@ def prose(help_text: str) -> str:
 
 
 def shown(argument: Any) -> str:
-    return argument.metavar or argument.name.upper()
+    return str(argument.metavar or argument.name.upper())
 
 
 def spelled(option: Any) -> str:

@@ -1,4 +1,4 @@
-"""Read the tags of a file, whatever their format."""
+"""Read the tags of a file of any format."""
 
 from __future__ import annotations
 

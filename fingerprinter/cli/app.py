@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module, metadata
 from typing import Annotated, Any, cast
 
@@ -75,18 +77,30 @@ class _LazyCommands(TyperGroup):
         command.name = cmd_name
         return command
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _printable_usage_errors():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
-        except _CommandLineError as error:  # printed later, with the usage of the command
-            vars(error)["message"] = printable(vars(error)["message"])
-            raise
+            with _printable_usage_errors():
+                return super().invoke(ctx)
         except FingerprinterError as error:
             print_message(f"error: {error}")
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt as interrupt:
             print_message(f"interrupted{interrupt}")
             raise typer.Exit(_INTERRUPTED_STATUS) from None
+
+
+@contextmanager
+def _printable_usage_errors() -> Iterator[None]:
+    """Escape unsafe characters in errors that Typer prints later, with the usage of the command."""
+    try:
+        yield
+    except _CommandLineError as error:
+        vars(error)["message"] = printable(vars(error)["message"])
+        raise
 
 
 app = typer.Typer(cls=_LazyCommands, no_args_is_help=True, **PLAIN)

@@ -2,10 +2,12 @@
 
 from fingerprinter.evaluation.conditions import CONDITIONS, QUICK, Condition, select
 from fingerprinter.evaluation.degrade import Sounds, folder_sound
-from fingerprinter.evaluation.identify import Plan, Progress, evaluate_identify
+from fingerprinter.evaluation.identify import Plan, evaluate_identify
 from fingerprinter.evaluation.metrics import Mean, Rate
 from fingerprinter.evaluation.music import read_groups
+from fingerprinter.evaluation.provenance import Provenance
 from fingerprinter.evaluation.report import ConditionResult, Report
+from fingerprinter.evaluation.run import Progress
 from fingerprinter.evaluation.similarity import SimilarityPlan, evaluate_similarity
 from fingerprinter.evaluation.similarity_report import SimilarityReport, SystemResult
 
@@ -17,6 +19,7 @@ __all__ = [
     "Mean",
     "Plan",
     "Progress",
+    "Provenance",
     "Rate",
     "Report",
     "SimilarityPlan",

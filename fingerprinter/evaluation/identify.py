@@ -7,7 +7,7 @@ Identification is timed in this process, on clips that are decoded already.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from fingerprinter.evaluation.clips import Clip, draw_clip
@@ -24,19 +24,9 @@ from fingerprinter.evaluation.music import (
 )
 from fingerprinter.evaluation.provenance import Provenance
 from fingerprinter.evaluation.report import Report, Trial
+from fingerprinter.evaluation.run import OnProgress, Progress
 from fingerprinter.library import MIN_CONFIDENCE, Library
 from fingerprinter.types import Match
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is, in clips."""
-
-    done: int
-    total: int
-
-
-OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, slots=True)

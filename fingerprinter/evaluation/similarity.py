@@ -17,7 +17,6 @@ from fingerprinter.embedding import EmbeddingModel, VectorIndex, load_model
 from fingerprinter.embedding.model import MUSICNN_WEIGHTS
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation.halves import LEAST_S, MFCC, Halves, Rows, embed_halves
-from fingerprinter.evaluation.identify import OnProgress, Progress
 from fingerprinter.evaluation.metrics import Mean, Rate
 from fingerprinter.evaluation.music import PathLike, inside_music, track_groups
 from fingerprinter.evaluation.neighbours import (
@@ -29,6 +28,7 @@ from fingerprinter.evaluation.neighbours import (
     right_ranks,
 )
 from fingerprinter.evaluation.provenance import Provenance
+from fingerprinter.evaluation.run import OnProgress, Progress
 from fingerprinter.evaluation.similarity_report import SimilarityReport, SystemResult
 from fingerprinter.library import Library
 from fingerprinter.types import Track

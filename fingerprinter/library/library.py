@@ -19,11 +19,13 @@ from fingerprinter.config import Settings
 from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library.base.defaults import MIN_CONFIDENCE, MIN_DUPLICATE_CONFIDENCE
+from fingerprinter.library.base.progress import OnProgress
 from fingerprinter.library.base.refs import TrackRef, resolve_track
 from fingerprinter.library.base.snapshots import SnapshotCache
 from fingerprinter.library.base.stored_peaks import load_peaks
 from fingerprinter.library.identify.recognizer import Recognition, Recognizer
 from fingerprinter.library.identify.sketch_index import SketchIndex
+from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.maintain import statistics
 from fingerprinter.library.maintain.statistics import DiskUse, LibraryStats
 from fingerprinter.library.similar.filters import NO_FILTER, TrackFilter
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
     from fingerprinter.library.discover.text_search import TextSearch, TextSearchResult
     from fingerprinter.library.duplicates.search import OnSearchProgress
     from fingerprinter.library.identify.explanation import Explanation
-    from fingerprinter.library.indexing.indexer import OnProgress
     from fingerprinter.library.maintain.transfer import ImportReport, OnTransferProgress
     from fingerprinter.library.maintain.verify import OnVerifyProgress, VerifyReport
     from fingerprinter.library.music.stored_analyses import AnalyzeReport, TrackAnalysis
@@ -74,10 +75,17 @@ class Library:
     UsageError
         If the library was filled under another profile than ``profile``.
 
+    Attributes
+    ----------
+    batch_limits : BatchLimits
+        When `index` and `analyze_all` commit their results.
+
     Notes
     -----
     In the examples ``library`` holds four short pieces of music from the folder ``music``.
     """
+
+    batch_limits = BatchLimits()
 
     def __init__(self, database: Database, config: Settings, profile: str | None = None) -> None:
         self._database, self._config = database, config
@@ -165,7 +173,15 @@ class Library:
         if text_model:
             text_model.check()
         workers = self._worker_count(jobs)
-        indexer = Indexer(self._database, self._params, digest, text_model, workers, scheduler)
+        indexer = Indexer(
+            self._database,
+            self._params,
+            digest,
+            text_model,
+            workers,
+            scheduler,
+            self.batch_limits,
+        )
         return indexer.run(paths, prune=prune, on_progress=on_progress)
 
     def tracks(self) -> Iterator[Track]:
@@ -813,7 +829,8 @@ class Library:
         """
         from fingerprinter.library.music.stored_analyses import LibraryAnalyzer
 
-        return LibraryAnalyzer(self._database, self._worker_count(jobs)).run(on_progress)
+        workers = self._worker_count(jobs)
+        return LibraryAnalyzer(self._database, workers, self.batch_limits).run(on_progress)
 
     # --- maintenance --------------------------------------------------------------------
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.evaluation.degrade import add_noise, mp3, reverberated, stretched
@@ -57,7 +59,7 @@ def _frequencies(samples: Samples) -> Samples:
     return np.fft.rfftfreq(len(samples), 1 / SR).astype(np.float32)
 
 
-def _filtered(samples: Samples, gains: Samples) -> Samples:
+def _filtered(samples: Samples, gains: npt.NDArray[np.floating[Any]]) -> Samples:
     return np.fft.irfft(np.fft.rfft(samples) * gains, len(samples)).astype(np.float32)
 
 

@@ -60,7 +60,7 @@ def judge(music: Music, asked: Mask, system: System) -> dict[str, Any]:
     first, second = halves(music, system)
     same = same_recordings([track for track, _ in music])
     ranks = half_ranks(similarities(np.concatenate([first, second]), system.index), same)
-    alike = similarities((first + second) / 2, system.index)
+    alike = similarities((first + second) / np.float32(2), system.index)
     alike[same] = -np.inf
     order = np.argsort(-alike, axis=1, kind="stable")
     return {

@@ -160,6 +160,12 @@ def test_pages_that_the_code_names_exist() -> None:
             assert (ROOT / name).exists(), f"{path.relative_to(ROOT)}: {name}"
 
 
+@each_reader_page
+def test_scripts_that_a_page_names_exist(page: Path) -> None:
+    for name in re.findall(r"\bscripts/[\w/]+\.py", page.read_text(encoding="utf-8")):
+        assert (ROOT / name).exists(), name
+
+
 def test_json_keys_are_documented() -> None:
     text = (DOCS / "reference" / "json.md").read_text(encoding="utf-8")
     values = [types.Track, types.Match, types.Reasons, types.Evidence, types.IndexReport]

@@ -1,4 +1,4 @@
-"""Input of every kind that is no whole, readable piece of music."""
+"""Damaged, missing, unusual and oddly named input files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory, piece: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory, piece: Any) -> Path:
-    """What is unusual, and music all the same."""
+    """Unusual rates, channels and tags, and music all the same."""
     folder = tmp_path_factory.mktemp("odd")
     soundfile.write(folder / "8 kHz.wav", piece[::2], 8_000)
     soundfile.write(folder / "192 kHz.wav", np.repeat(piece, 12), 192_000)
@@ -88,7 +88,7 @@ def spoil_tag(path: Path) -> None:
 
 
 def obey_permissions() -> None:
-    """Takes from root, for the program it is about to run, the right to read everything."""
+    """Take the right to read every file from the process, in case root runs the tests."""
     drop_from_bounding_set, dac_override, dac_read_search = 24, 1, 2  # prctl(2), capabilities(7)
     for capability in (dac_override, dac_read_search):
         ctypes.CDLL(None).prctl(drop_from_bounding_set, capability, 0, 0, 0)
@@ -115,10 +115,10 @@ def test_bad_files_are_named_and_the_others_indexed(program: Program, bad: Path)
     assert cut["problem"].startswith("decoded 6.")
 
 
-def test_bad_clips_are_named_and_the_others_answered(sqlite_box: Program, bad: Path) -> None:
+def test_bad_clips_are_named_and_the_others_answered(sqlite_demo: Program, bad: Path) -> None:
     names = ["silence.wav", *UNREADABLE, "cut.wav", "blink.wav"]
     paths = [bad / name for name in names]
-    run = sqlite_box("identify", "--json", "missing.flac", bad, *paths, status=1)
+    run = sqlite_demo("identify", "--json", "missing.flac", bad, *paths, status=1)
     silent, cut, blink = run.records
     assert (silent["clip"], silent["matches"]) == (str(paths[0]), [])
     assert cut["matches"][0]["track"]["title"] == "Ezer Év"
@@ -141,11 +141,11 @@ def test_a_file_that_may_not_be_read_is_named(program: Program, bad: Path, tmp_p
 
 
 def test_unusual_audio_is_music_all_the_same(
-    program: Program, sqlite_box: Program, odd: Path
+    program: Program, sqlite_demo: Program, odd: Path
 ) -> None:
     paths = sorted(odd.iterdir())
     assert program("index", "--json", odd).record["indexed"] == len(paths)
-    found = sqlite_box("identify", "--json", *paths).records
+    found = sqlite_demo("identify", "--json", *paths).records
     assert [record["matches"][0]["track"]["title"] for record in found] == ["Ezer Év"] * len(paths)
 
 
@@ -193,6 +193,10 @@ def test_no_command_prints_unsafe_characters_of_names_and_tags(
     run("plot", song, "-o", folder / "picture.png", "--from", evil, status=2)
     run("show", evil, status=3)
     run(evil, status=2)
+    run(f"--{evil}", status=2)
+    run("list", f"--{evil}", status=2)
+    run("similar", "1", "-n", evil, status=2)
+    run("identify", song, "--device", evil, status=2)
     run("remove", "1")
 
 

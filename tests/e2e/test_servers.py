@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machines import Machine
+from postgres_servers import LocalServer
 from program import Program
 
 PIECE = Path(__file__).resolve().parents[1] / "music" / "kenta_cho-stg1.opus"
 
 
 @pytest.fixture
-def shardable(spread_server: Any, tmp_path: Path) -> Iterator[Program]:
+def shardable(sharded_server: Any, tmp_path: Path) -> Iterator[Program]:
     """A library of one piece, on the first of three servers."""
-    spread_server.execute("CREATE DATABASE shardable")
-    program = Program(spread_server.url("shardable"), tmp_path)
+    sharded_server.execute("CREATE DATABASE shardable")
+    program = Program(sharded_server.url("shardable"), tmp_path)
     program("index", "--no-embeddings", "--jobs", "1", PIECE)
     yield program
-    spread_server.disconnect("shardable")
-    spread_server.execute("DROP DATABASE shardable")
+    sharded_server.disconnect("shardable")
+    sharded_server.execute("DROP DATABASE shardable")
 
 
 def held(program: Program) -> dict[str, Any]:
@@ -36,10 +36,10 @@ def named(program: Program) -> list[Any]:
 
 
 def test_a_sharded_library_answers_alike_and_names_a_stopped_server(
-    shardable: Program, three_machines: list[Machine]
+    shardable: Program, three_servers: list[LocalServer]
 ) -> None:
     before, plain = named(shardable), held(shardable)
-    urls = [machine.url("shard") for machine in three_machines]
+    urls = [server.url("shard") for server in three_servers]
     shares = shardable("db", "shard", "--json", *urls).records
     assert [share["server"] for share in shares] == [url.split("@")[1] for url in urls]
     assert sum(share["bytes"] for share in shares) == plain["landmark_bytes"]
@@ -47,9 +47,9 @@ def test_a_sharded_library_answers_alike_and_names_a_stopped_server(
     assert named(shardable) == before
     assert held(shardable) == plain
 
-    three_machines[1].stop()
+    three_servers[1].stop()
     refusal = shardable("identify", PIECE, status=4).err
-    three_machines[1].start()
+    three_servers[1].start()
     assert f"error: {shardable.url}".replace("postgres:@", "postgres@") in refusal
     assert f"the postings on {urls[1].split('@')[1]}: Connection refused; is the server" in refusal
 

@@ -19,7 +19,7 @@ from fingerprinter.store.tables import constellations, library_metadata, tracks
 from fingerprinter.types import Tags
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
-MANY = 4 * transfer._BATCH
+MANY = 4 * transfer.BATCH_TRACKS
 KEPT = "interrupted: imported tracks are saved; run the same command again to continue"
 
 
@@ -50,7 +50,7 @@ def test_an_import_that_was_cut_short_goes_on(
 ) -> None:
     program, terminal = Program(database_url, tmp_path), Terminal()
     with program.start("import", exported, stderr=terminal.theirs) as process:
-        terminal.wait_for_tracks(transfer._BATCH)
+        terminal.wait_for_tracks(transfer.BATCH_TRACKS)
         process.send_signal(signum)
         assert process.wait() == (130 if signum == signal.SIGINT else -signum)
     shown = terminal.read_to_end()
@@ -58,8 +58,8 @@ def test_an_import_that_was_cut_short_goes_on(
     assert shown.splitlines()[-1].endswith(KEPT) == (signum == signal.SIGINT)
 
     kept = len(contents(program))
-    assert transfer._BATCH <= kept < MANY
-    assert kept % transfer._BATCH == 0  # whole portions
+    assert transfer.BATCH_TRACKS <= kept < MANY
+    assert kept % transfer.BATCH_TRACKS == 0  # whole portions
     assert program("verify", "--json").record["findings"] == 0
     record = program("import", "--json", exported).record
     assert (record["added"] + record["unchanged"], record["merged"]) == (MANY, 0)

@@ -26,7 +26,7 @@ from fingerprinter.cli.common.output import Column, print_json, print_table
 from fingerprinter.cli.common.playlist import write_playlist
 from fingerprinter.cli.common.records import match_record, report_record, track_record
 from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError, UsageError
-from fingerprinter.library.indexing.indexer import Progress
+from fingerprinter.library.base.progress import Progress
 from fingerprinter.types import IndexReport, Match, Problem, Track
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,4 +1,4 @@
-"""Tempo and key from one track to the next."""
+"""Distances of tempo and key between tracks."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from fingerprinter.library import Library, SchemaStatus, open_library, schema_st
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Manage the library's database: schema and servers.",
+    help="Manage the library's database: schema and servers.\n\nExample: fingerprinter db current",
     **PLAIN,
 )
 

@@ -1,16 +1,23 @@
-"""The command `evaluate similarity`: how well similar tracks are found in the user's own music."""
+"""`evaluate similarity`: whether tracks that belong together are found together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fingerprinter.cli.common.evaluation import percent, show_report
+from fingerprinter.cli.common.evaluation import (
+    Groups,
+    OutputFile,
+    Seed,
+    Sources,
+    percent,
+    show_report,
+    table_columns,
+)
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import Column, print_line, print_table
+from fingerprinter.cli.common.output import emit, print_table
 from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.library import open_library
 
@@ -20,39 +27,20 @@ if TYPE_CHECKING:
 
 def similarity(
     ctx: typer.Context,
-    tracks: Annotated[
-        int, typer.Option(min=2, metavar="N", help="Number of tracks to draw.")
-    ] = 200,
-    seed: Annotated[
-        int,
-        typer.Option(min=0, metavar="N", help="Random seed; the same seed draws the same tracks."),
-    ] = 0,
-    k: Annotated[
-        int, typer.Option("-k", min=1, metavar="K", help="Number of nearest tracks to look at.")
-    ] = 5,
-    source: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--from", metavar="PATH", help="Draw tracks only from these files and folders."
-        ),
-    ] = None,
-    groups: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A list of files that hold the same recording: one group a line, separated by "
-            "tabs.",
-        ),
-    ] = None,
+    tracks: Annotated[int, typer.Option(min=2, metavar="N", help="Tracks to draw.")] = 200,
+    seed: Seed = 0,
+    k: Annotated[int, typer.Option("-k", min=1, help="Neighbours to look at.")] = 5,
+    source: Sources = None,
+    groups: Groups = None,
     as_json: AsJson = False,
+    output: OutputFile = None,
 ) -> None:
-    """Measure how well tracks that belong together are found.
+    """Measure whether tracks that belong together are found together.
 
-    Embeds both halves of each track, and ranks all other halves by similarity to one of them:
-    the other half of the same track should come first. Also counts how many of the nearest
-    tracks share artist, album or genre, and whether every track is found by some other one. The
-    library's method is compared with chance, MFCC statistics and the network musicnn. Ctrl-C
-    ends it early, with a report on the tracks that were done.
+    Embeds the two halves of each track separately. Is the other half found among the halves of all
+    tracks? Do the nearest neighbours of a track share its artist, album and genre, and does every
+    track appear in some list? Compares the library with chance, MFCC statistics and the network
+    musicnn alone. Ctrl-C ends it early; the tracks that are done count.
 
     Example: fingerprinter evaluate similarity --tracks 100
     """
@@ -70,40 +58,29 @@ def similarity(
         shown_progress("embedding tracks", counted("tracks")) as on_progress,
     ):
         report = evaluate_similarity(library, plan, on_progress)
-    done = f"the {report.drawn} tracks that were done"
-    show_report(report, _print_report, done, as_json=as_json)
+    done = f"the {report.drawn} tracks that were embedded"
+    show_report(report, _print_report, done, as_json=as_json, output=output)
 
 
 def _print_report(report: SimilarityReport) -> None:
-    _print_other_half(report.systems)
-    _print_neighbours(report)
+    _print_found(report.systems)
+    _print_shares(report)
     _print_hubs(report.systems)
     _print_summary(report)
 
 
-def _columns(titles: Sequence[str]) -> list[Column]:
-    return [
-        Column("system", folds=False),
-        *(Column(title, "right", folds=False) for title in titles),
+def _print_found(systems: Sequence[SystemResult]) -> None:
+    rows = [
+        [each.name, *_cells(each.other_half_first), *_cells(each.reciprocal_rank)]
+        for each in systems
     ]
-
-
-def _print_other_half(systems: Sequence[SystemResult]) -> None:
-    """Print how well each system finds the other half of a track."""
-    rows = []
-    for each in systems:
-        first, rank = each.other_half_first, each.reciprocal_rank
-        cells = (percent(first.share), _interval(first), percent(rank.share), _interval(rank))
-        rows.append([each.name, *cells])
     titles = ("other half first", "95 % interval", "reciprocal rank", "95 % interval")
-    print_table(_columns(titles), rows)
+    print_table(table_columns("system", titles), rows)
 
 
-def _print_neighbours(report: SimilarityReport) -> None:
-    """Print how many of the nearest tracks share artist, album or genre with the query."""
-    print_line()
-    print_line(f"shares of the {report.k} nearest tracks in %, with 95 % intervals:")
-    titles = ("same artist", "on other albums", "same album", "same genre", "by other artists")
+def _print_shares(report: SimilarityReport) -> None:
+    emit(f"\nof the first {report.k} neighbours, %, with 95 % intervals:\n")
+    titles = ("artist", "of other albums", "album", "genre", "by other artists")
     rows = [
         [
             each.name,
@@ -115,23 +92,14 @@ def _print_neighbours(report: SimilarityReport) -> None:
         ]
         for each in report.systems
     ]
-    print_table(_columns(titles), rows)
+    print_table(table_columns("system", titles), rows)
     first = report.systems[0]
-    counted_by = (
-        first.artist,
-        first.artist_elsewhere,
-        first.album,
-        first.genre,
-        first.genre_of_others,
-    )
-    totals = ", ".join(str(each.total) for each in counted_by)
-    print_line(f"queries that have such a track in the library: {totals}")
+    asked = (first.artist, first.artist_elsewhere, first.album, first.genre, first.genre_of_others)
+    emit(f"queries that have such a neighbour: {', '.join(str(each.total) for each in asked)}\n")
 
 
 def _print_hubs(systems: Sequence[SystemResult]) -> None:
-    """Print how evenly tracks appear among the nearest ones of others."""
-    print_line()
-    print_line(f"how often tracks are among the {systems[0].hubness.k} nearest ones of others:")
+    emit(f"\nhow often tracks turn up in the first {systems[0].hubness.k} of others:\n")
     rows = [
         [
             each.name,
@@ -142,25 +110,27 @@ def _print_hubs(systems: Sequence[SystemResult]) -> None:
         ]
         for each in systems
     ]
-    print_table(_columns(("skew", "largest hub", "orphans", "coverage")), rows)
+    print_table(table_columns("system", ("skew", "largest hub", "orphans", "coverage")), rows)
 
 
 def _print_summary(report: SimilarityReport) -> None:
-    """Print what the figures were measured on."""
     origin = report.provenance
     models = ", ".join(f"{name} {digest}" for name, digest in report.models.items())
-    print_line()
-    print_line(
-        f"seed {report.seed}, {report.drawn} of {origin.tracks} tracks, music {origin.corpus},"
+    emit(
+        f"\nseed {report.seed}, {report.drawn} of {origin.tracks} tracks, music {origin.corpus},"
         f" {models}, {origin.commit or origin.version},"
-        f" {origin.machine.cpu} ({origin.machine.cores} cores)"
+        f" {origin.machine.cpu} ({origin.machine.cores} cores)\n"
     )
 
 
+def _cells(measure: Rate | Mean) -> tuple[str, str]:
+    return percent(measure.share), _span(measure)
+
+
 def _with_interval(mean: Mean) -> str:
-    return "" if mean.share is None else f"{100 * mean.share:.0f} ({_interval(mean)})"
+    return "" if mean.share is None else f"{100 * mean.share:.0f} ({_span(mean)})"
 
 
-def _interval(measure: Rate | Mean) -> str:
+def _span(measure: Rate | Mean) -> str:
     low, high = measure.interval
     return f"{100 * low:.0f} - {100 * high:.0f}"

@@ -98,7 +98,9 @@ def identify(
     inputs = _clip_inputs(clips or [], mic, device)
     results: list[ClipResult] = []
     with open_library(ctx.obj, create=False, read_only=True) as library:
-        recognize = partial(library.recognize, min_confidence=min_confidence, all_matches=all_matches)
+        recognize = partial(
+            library.recognize, min_confidence=min_confidence, all_matches=all_matches
+        )
         for result in _identify_each(inputs, recognize):
             results.append(result)
             if as_json:

@@ -50,7 +50,7 @@ class Column:
 
 
 def prepare_streams() -> None:
-    """Make the standard streams safe to write to, whatever state the caller left them in."""
+    """Make the standard streams safe to write to, even if the caller has closed them."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, _null_stream())
@@ -68,6 +68,14 @@ def _null_stream() -> io.TextIOWrapper:
 def print_line(line: str = "") -> None:
     """Print one line of text to stdout, with every unsafe character escaped."""
     _write(printable(line) + "\n")
+
+
+def emit(text: str) -> None:
+    """Print text of any number of lines to stdout, with every unsafe character but breaks escaped.
+
+    For text without foreign names, in which a line break is always meant; else use `print_line`.
+    """
+    _write("\n".join(map(printable, text.split("\n"))))
 
 
 def print_message(message: object) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:  # `identify` shows progress too, and must not load the code for indexing
-    from fingerprinter.library.indexing.indexer import Progress
+    from fingerprinter.library.base.progress import Progress
 
 
 class _Countable(Protocol):
@@ -62,7 +62,7 @@ def shown_progress(first: str, describe: Callable[[C], str]) -> Iterator[Callabl
 def counted(things: str) -> Callable[[_Countable], str]:
     """Return a function that describes progress as a count of some things.
 
-    >>> from fingerprinter.library.indexing.indexer import Progress
+    >>> from fingerprinter.library.base.progress import Progress
     >>> counted("tracks")(Progress(done=12, total=351, audio_s=2700, elapsed_s=6))
     '12/351 tracks'
     """
@@ -72,7 +72,7 @@ def counted(things: str) -> Callable[[_Countable], str]:
 def index_progress(now: Progress) -> str:
     """Describe progress as a count of tracks, hours of audio and the speed.
 
-    >>> from fingerprinter.library.indexing.indexer import Progress
+    >>> from fingerprinter.library.base.progress import Progress
     >>> index_progress(Progress(done=12, total=351, audio_s=2700, elapsed_s=6))
     '12/351 tracks, 0.8 h, 450 x real time'
     """

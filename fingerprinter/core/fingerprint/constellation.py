@@ -15,7 +15,7 @@ from fingerprinter.types import Peaks
 _BIN_BITS = 12  # quarter bins, below the quarter frame in a packed value: bins up to 1023
 # Salience in half nepers from -4.5 to 3, a range that holds 90 % of all stored peaks. Three bits
 # instead of four lose a third of its benefit, and finer steps add nothing.
-_SALIENCE_BITS, _LEAST_SALIENCE, _SALIENCE_STEP = 4, -4.5, 0.5
+_SALIENCE_BITS, _MIN_SALIENCE, _SALIENCE_STEP = 4, -4.5, 0.5
 # Marks the format with salience. The format without it starts with a checksum, which equals these
 # four bytes with a probability of 1 in 4 billion.
 _MAGIC_WITH_SALIENCE = b"fpp2"
@@ -45,7 +45,7 @@ def pack_peaks(peaks: Peaks) -> bytes:
     # The vertex of a peak in frame 0 may lie half a frame before the start.
     frames = np.rint((peaks.frames + 0.5) * PARTS).astype(np.int64)
     bins = np.rint(peaks.bins * PARTS).astype(np.int64)
-    steps = np.rint((peaks.salience - _LEAST_SALIENCE) / _SALIENCE_STEP).astype(np.int64)
+    steps = np.rint((peaks.salience - _MIN_SALIENCE) / _SALIENCE_STEP).astype(np.int64)
     steps = steps.clip(0, (1 << _SALIENCE_BITS) - 1)
     values = np.sort((((frames << _BIN_BITS) + bins) << _SALIENCE_BITS) + steps)
     return _MAGIC_WITH_SALIENCE + encode_blocks(values, np.array([len(values)]))[0]
@@ -69,7 +69,7 @@ def unpack_peaks(data: bytes) -> Peaks:
     values = Blocks([block] if block else []).values()
     salience = np.full(len(values), np.nan)
     if has_salience:
-        salience = (values & ((1 << _SALIENCE_BITS) - 1)) * _SALIENCE_STEP + _LEAST_SALIENCE
+        salience = (values & ((1 << _SALIENCE_BITS) - 1)) * _SALIENCE_STEP + _MIN_SALIENCE
         values >>= _SALIENCE_BITS
     frames, bins = values >> _BIN_BITS, values & ((1 << _BIN_BITS) - 1)
     return Peaks(

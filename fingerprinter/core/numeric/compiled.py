@@ -47,3 +47,9 @@ def load() -> None:
         _log.info("no compiled kernels, NumPy does their work: %s", error)
         return
     _kernels = loaded
+
+
+def unload() -> None:
+    """Go back to NumPy, as in a new process, to compare both ways."""
+    global _kernels, _rfft, _tried
+    _kernels, _rfft, _tried = None, np.fft.rfft, False

@@ -1,17 +1,18 @@
-"""Synthetic recordings with the landmark statistics of real ones, to fill large libraries.
+"""Synthetic tracks with the landmark statistics of real ones, and libraries that grow by them.
 
-A *filler* is made of the stored peaks of real tracks of one group (a folder: an album, the
-music of a game): passages of ten seconds, drawn from several tracks and put end to end, played
-backwards, at another tempo and another pitch. Backwards, because nothing else is safe: a clip
-that is itself changed in pitch may differ from a filler by its tempo alone, and that would be
-found. So no clip of a real track lies in a filler but by chance; yet tones, beats and repeats are
-those of music, and so are the hashes.
+A *filler* is made of the stored peaks of real tracks of one folder (an album, the music of a game):
+passages of ten seconds, drawn from several tracks, put end to end, and played backwards at another
+tempo and pitch. So a clip of a real track lies in a filler by chance only; yet tones, beats and
+repeats are those of music, and so are the hashes. Playing backwards is necessary: a clip that is
+changed in pitch itself may differ from a filler by its tempo alone, and that would be found.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import itertools
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,22 +26,26 @@ from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.base.stored_peaks import decode_peaks
 from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedTrack
+from fingerprinter.library.indexing.ingest import FoundFile, Item, ingest
 from fingerprinter.store.engine.database import Database
-from fingerprinter.store.tables import constellations, sketches, tracks
+from fingerprinter.store.index.lookup import PostingIndex
+from fingerprinter.store.maintain.merging import merge_segments
+from fingerprinter.store.tables import constellations, library_metadata, sketches, tracks
 from fingerprinter.types import Peaks, Tags, Track
 
 PASSAGE_S = 10.0
 PARTS = 3  # tracks that a filler is made of, at most
-REPEATS = 0.1  # of the passages sounded before; with it, tracks repeat their hashes as real ones do
-TEMPO = 0.15  # at most so much faster or slower, as a logarithm
+REPEATS = 0.1  # share of passages that repeat an earlier one, as hashes repeat in real tracks
+TEMPO = 0.15  # the greatest change of tempo, as a logarithm
 # Pitches move by whole semitones. Music is tuned to one scale: moved by anything else, its notes
-# fall between the bins where those of all other music are, and a clip meets half of the postings.
+# would fall between the bins of all other music, and a clip would meet half of the postings.
 SEMITONES = 2
+BATCH_S = 15_000.0  # seconds of audio in a batch, as in `index`
 
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """A real track and what is stored of it; ``group`` is the folder of its file."""
+    """A real track and what is stored of it."""
 
     track: Track
     constellation: bytes
@@ -49,12 +54,12 @@ class Original:
 
     @property
     def group(self) -> str:
-        """Tracks of one folder are of one kind."""
+        """The folder of its file: tracks of one folder are of one kind."""
         return str(Path(self.track.path or "").parent)
 
     @property
     def analysis(self) -> ExtractedTrack:
-        """As `index` had it from the file."""
+        """What `index` extracted from the file."""
         tags = {name: getattr(self.track, name) for name in Tags.__slots__}
         sound = AudioFeatures(
             self.track.duration_s,
@@ -97,7 +102,7 @@ class Fillers:
         return self._model(np.random.default_rng([self._seed, number])).group
 
     def analysis(self, number: int) -> ExtractedTrack:
-        """A filler as if a file had been analysed."""
+        """A filler, as if it had been extracted from a file."""
         peaks = self.peaks(number)
         duration_s = (float(peaks.frames[-1]) + 1) * DEFAULT.hop_s
         tags = Tags(title=f"Filler {number}", album=f"Seed {self._seed}")
@@ -106,12 +111,15 @@ class Fillers:
         return ExtractedTrack(self.content_id(number), tags, sound)
 
     def _sketches(self, number: int, count: int) -> Codes:
-        """Passages of real ones with some of the projections reversed: as like each other as they
-        are, and like no real recording."""
+        """Passages of real sketches with some projections reversed.
+
+        They are as similar to each other as real ones, and similar to no real recording.
+        """
         rng = np.random.default_rng([self._seed, number, 1])
         group = self._groups[self.group(number)]
-        passages, length = [], round(PASSAGE_S / DEFAULT.hop_s) // HOP
-        while sum(map(len, passages)) < count:
+        passages: list[Codes] = []
+        length = round(PASSAGE_S / DEFAULT.hop_s) // HOP
+        while sum(len(each) for each in passages) < count:
             codes = group[rng.integers(len(group))].sketches
             start = int(rng.integers(max(1, len(codes) - length)))
             passages.append(codes[start : start + length])
@@ -126,7 +134,7 @@ class Fillers:
         others = self._groups[model.group]
         parts = [model, *(others[i] for i in rng.permutation(len(others))[: PARTS - 1])]
         count = max(1, round(model.track.duration_s / PASSAGE_S))
-        return _heard(_backwards(_end_to_end(_passages(parts, count, rng))), _draw_warp(rng))
+        return _change(_backwards(_end_to_end(_passages(parts, count, rng))), _draw_warp(rng))
 
     def _model(self, rng: np.random.Generator) -> Original:
         """The track whose length a filler has; the first that its generator draws."""
@@ -139,13 +147,13 @@ def _draw_warp(rng: np.random.Generator) -> Warp:
 
 
 def _passages(parts: Sequence[Original], count: int, rng: np.random.Generator) -> list[Peaks]:
-    """Drawn passages of the parts, each from frame 0 on; some of them again and again."""
+    """Drawn passages of the parts, each from frame 0 on; some of them repeat an earlier one."""
     passages: list[Peaks] = []
     for _ in range(count):
         if passages and rng.random() < REPEATS:
             passages.append(passages[rng.integers(len(passages))])
         else:
-            passages.append(_passage(parts[rng.integers(len(parts))].peaks, rng))
+            passages.append(_passage(parts[int(rng.integers(len(parts)))].peaks, rng))
     return passages
 
 
@@ -169,8 +177,87 @@ def _backwards(peaks: Peaks) -> Peaks:
     return replace(flipped, frames=peaks.frames[-1] - flipped.frames)
 
 
-def _heard(peaks: Peaks, warp: Warp) -> Peaks:
+def _change(peaks: Peaks, warp: Warp) -> Peaks:
     """The peaks at another tempo and pitch, as far as they are in the band."""
     moved = unwarp(peaks, warp)
     inside = (moved.bins >= DEFAULT.min_bin) & (moved.bins <= DEFAULT.max_bin)
     return moved.take(inside)
+
+
+# --- libraries that grow
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What adding one batch cost, and how much the library holds after it.
+
+    insert_s: processor seconds for making landmarks, writing rows and blocks, and the commit
+    merge_s: processor seconds for merging segments
+    """
+
+    tracks: int
+    landmarks: int
+    added_landmarks: int
+    insert_s: float
+    merge_s: float
+
+
+class Growth:
+    """A library that grows: first by the original tracks, then by fillers.
+
+    Tracks are added as `index` adds what its workers extract: in the same batches, segments and
+    merges. What is there already is kept, so an interrupted run can be continued.
+    """
+
+    def __init__(self, database: Database, originals: Sequence[Original], seed: int) -> None:
+        self._database, self._originals = database, originals
+        self._fillers = Fillers(originals, seed)
+        with database.begin() as connection:
+            library_metadata.claim(connection, library_metadata.PARAMS_ID, DEFAULT.id)
+        with database.connect() as connection:
+            self._known = set(tracks.content_ids(connection))
+            self._landmarks = PostingIndex(connection, DEFAULT).landmark_count
+
+    def until(self, count: int) -> Iterator[Batch]:
+        """Adds tracks, a batch at a time, until there are `count`."""
+        missing = itertools.islice(self._missing(), max(0, count - len(self._known)))
+        for items in _batches(missing):
+            yield self._add(items)
+        self._database.reclaim()
+
+    def _missing(self) -> Iterator[Item]:
+        known = frozenset(self._known)
+        for original in self._originals:
+            if original.track.content_id not in known:
+                path = Path(original.track.path or "/original")
+                yield FoundFile(path, 0, 0), original.analysis
+        for number in itertools.count():
+            if self._fillers.content_id(number) not in known:
+                yield FoundFile(Path(f"/filler/{number}"), 0, 0), self._fillers.analysis(number)
+
+    def _add(self, items: Sequence[Item]) -> Batch:
+        times = [time.process_time()]
+        with self._database.begin() as connection:
+            ingest(connection, DEFAULT, None, items)
+        times.append(time.process_time())
+        merge_segments(self._database, DEFAULT)
+        times.append(time.process_time())
+        self._known.update(analysis.content_id for _, analysis in items)
+        before = self._landmarks
+        with self._database.connect() as connection:
+            self._landmarks = PostingIndex(connection, DEFAULT).landmark_count
+        added = self._landmarks - before
+        return Batch(len(self._known), self._landmarks, added, *np.diff(times).tolist())
+
+
+def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    audio_s = 0.0
+    for item in items:
+        batch.append(item)
+        audio_s += item[1].features.duration_s if item[1].features else 0.0
+        if audio_s >= BATCH_S:
+            yield batch
+            batch, audio_s = [], 0.0
+    if batch:
+        yield batch

@@ -1,0 +1,156 @@
+"""`evaluate identify`: how many degraded clips of the library's own music are identified."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fingerprinter.cli.common.evaluation import (
+    Groups,
+    OutputFile,
+    Outside,
+    Seed,
+    Sources,
+    interval,
+    percent,
+    print_origin,
+    show_report,
+    table_columns,
+)
+from fingerprinter.cli.common.options import AsJson, MinConfidence
+from fingerprinter.cli.common.output import Column, emit, print_table
+from fingerprinter.cli.common.progress import counted, shown_progress
+from fingerprinter.library import MIN_CONFIDENCE, open_library
+
+if TYPE_CHECKING:
+    from fingerprinter.evaluation import Condition, ConditionResult, Report, Sounds
+
+
+def identify(
+    ctx: typer.Context,
+    conditions: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="CONDITION",
+            help="Names, or how they begin: clean, ambience+0dB, speed-0.80-10s. Default: all.",
+            show_default=False,
+        ),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Sixteen conditions instead of all.")
+    ] = False,
+    clips: Annotated[int, typer.Option(min=1, metavar="N", help="Clips of each condition.")] = 50,
+    seed: Seed = 0,
+    source: Sources = None,
+    outside: Outside = None,
+    ambience: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="Recordings of noise. Default: synthetic noise."),
+    ] = None,
+    speech: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="Recordings of voices. Default: synthetic voices."),
+    ] = None,
+    groups: Groups = None,
+    min_confidence: MinConfidence = MIN_CONFIDENCE,
+    as_json: AsJson = False,
+    output: OutputFile = None,
+) -> None:
+    """Measure how many clips of the library's own music are identified.
+
+    Draws clips from the files, adds noise, rooms, telephone lines, other tempos and pitches, and
+    identifies them. Ctrl-C ends it early; the clips that are done count.
+
+    Example: fingerprinter evaluate identify --quick --outside ~/Other/Music
+    """
+    from fingerprinter.evaluation import Plan, evaluate_identify, read_groups
+
+    plan = Plan(
+        conditions=_selected(conditions, quick),
+        clips=clips,
+        seed=seed,
+        sounds=_sounds(ambience, speech),
+        sources=source or (),
+        outside=outside or (),
+        groups=read_groups(groups) if groups else (),
+        min_confidence=min_confidence,
+    )
+    with (
+        open_library(ctx.obj, create=False, read_only=True) as library,
+        shown_progress("drawing clips", counted("clips")) as on_progress,
+    ):
+        report = evaluate_identify(library, plan, on_progress)
+    done = f"the {len(report.trials)} clips that were done"
+    show_report(report, _print_report, done, as_json=as_json, output=output)
+
+
+def _selected(names: Sequence[str] | None, quick: bool) -> Sequence[Condition]:
+    from fingerprinter.evaluation import CONDITIONS, QUICK, select
+
+    among = QUICK if quick else CONDITIONS
+    return select(names, among) if names else among
+
+
+def _sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> Sounds:
+    from fingerprinter.evaluation import Sounds, folder_sound
+
+    named = {"ambience": ambience, "voice": speech}
+    return Sounds(**{name: folder_sound(paths) for name, paths in named.items() if paths})
+
+
+def _print_report(report: Report) -> None:
+    print_conditions(report.conditions)
+    _print_reliability(report)
+    _print_summary(report)
+
+
+def print_conditions(rows: Sequence[ConditionResult]) -> None:
+    """Prints a row for each condition."""
+    titles = ("clips", "hits", "95 % interval", "placed", "repeats", "in tune", "false")
+    columns = table_columns("condition", (*titles, "median", "p95"))
+    print_table(columns, map(_condition_cells, rows))
+
+
+def _condition_cells(row: ConditionResult) -> list[str]:
+    rate = row.false_answers if row.condition.outside else row.hits
+    counts = (row.placed, row.repeats, row.in_tune)
+    return [
+        row.condition.name,
+        str(row.clips),
+        "" if row.condition.outside else percent(row.hits.share),
+        interval(rate),
+        *("" if row.condition.outside else str(each.count) for each in counts),
+        str(row.false_answers.count),
+        f"{1000 * row.median_s:.0f} ms",
+        f"{1000 * row.p95_s:.0f} ms",
+    ]
+
+
+def _print_reliability(report: Report) -> None:
+    if not report.reliability:
+        return
+    emit("\n")
+    titles = ("confidence", "answers", "mean", "right", "95 % interval")
+    rows = [
+        [
+            f"{each.low:g} - {each.high:g}",
+            str(each.right.total),
+            f"{each.mean_confidence:.4f}",
+            percent(each.right.share),
+            interval(each.right),
+        ]
+        for each in report.reliability
+    ]
+    print_table([Column(title, "right", folds=False) for title in titles], rows)
+
+
+def _print_summary(report: Report) -> None:
+    recall, outside = report.mean_recall, report.outside_answered
+    if recall is not None:
+        emit(f"\nmean of the conditions: {100 * recall:.1f} % hits\n")
+    if outside.total:
+        emit(f"outside music answered: {outside.count} of {outside.total} clips\n")
+    print_origin(report.seed, report.provenance)

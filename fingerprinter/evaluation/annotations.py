@@ -1,0 +1,125 @@
+"""Reference annotations of tempo, beats, key and sections, from a CSV file or a folder.
+
+A folder holds, for a track in the file ``NAME.flac``, any of ``NAME.tempo`` (beats a minute),
+``NAME.key`` (``A minor``), ``NAME.beats`` (a time in seconds a line) and ``NAME.sections`` (start,
+end and label a line). A CSV file has a column ``file`` and any of the columns ``tempo``, ``key``,
+``beats`` and ``sections``; the last two name files of the same form, relative to the CSV file.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinter.core.mir.keys import parse_key
+from fingerprinter.errors import UsageError
+from fingerprinter.types import Section
+
+_KINDS = ("tempo", "key", "beats", "sections")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What is true of a piece; ``None`` where it is not annotated.
+
+    Attributes
+    ----------
+    tempo_bpm
+        In beats a minute.
+    beats_s
+        (n,) float64, in seconds.
+    key
+        As ``A minor``.
+    sections
+        In their order.
+    """
+
+    tempo_bpm: float | None = None
+    beats_s: npt.NDArray[np.float64] | None = None
+    key: str | None = None
+    sections: Sequence[Section] | None = None
+
+
+def read_annotations(path: Path) -> dict[str, Annotation]:
+    """Reads annotations by the name of the audio file without its suffix.
+
+    Raises
+    ------
+    UsageError
+        If there are none, or one of them cannot be understood.
+    """
+    try:
+        found = _read_folder(path) if path.is_dir() else _read_csv(path)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or path}: {error.strerror}; name a CSV file or a folder"
+        ) from error
+    if not found:
+        raise UsageError(f"{path}: no annotation in it; name a CSV file or a folder of NAME.beats")
+    return found
+
+
+def _read_folder(folder: Path) -> dict[str, Annotation]:
+    names = {each.stem for kind in _KINDS for each in folder.glob(f"*.{kind}")}
+    files = {
+        name: {kind: file for kind in _KINDS if (file := folder / f"{name}.{kind}").is_file()}
+        for name in sorted(names)
+    }
+    return {
+        name: _annotation(
+            kinds["tempo"].read_text(encoding="utf-8") if "tempo" in kinds else "",
+            kinds["key"].read_text(encoding="utf-8") if "key" in kinds else "",
+            kinds.get("beats"),
+            kinds.get("sections"),
+            folder / name,
+        )
+        for name, kinds in files.items()
+    }
+
+
+def _read_csv(path: Path) -> dict[str, Annotation]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if rows and "file" not in rows[0]:
+        raise UsageError(f"{path}: no column `file`; its first line has to name the columns")
+    return {
+        Path(row["file"]).stem: _annotation(
+            row.get("tempo") or "",
+            row.get("key") or "",
+            path.parent / row["beats"] if row.get("beats") else None,
+            path.parent / row["sections"] if row.get("sections") else None,
+            path,
+        )
+        for row in rows
+    }
+
+
+def _annotation(
+    tempo: str, key: str, beats: Path | None, sections: Path | None, where: Path
+) -> Annotation:
+    try:
+        return Annotation(
+            tempo_bpm=float(tempo) if tempo.strip() else None,
+            key=parse_key(key) if key.strip() else None,
+            beats_s=np.array([float(line.split()[0]) for line in _lines(beats)]) if beats else None,
+            sections=[_section(line) for line in _lines(sections)] if sections else None,
+        )
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}; correct the annotation") from error
+
+
+def _lines(file: Path) -> list[str]:
+    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _section(line: str) -> Section:
+    """A section as a line says it: start and end in seconds, and a label."""
+    parts = line.split(maxsplit=2)
+    if len(parts) < 3:
+        raise ValueError(f"{line.strip()}: no section; write its start, end and label")
+    return Section(float(parts[0]), float(parts[1]), parts[2].strip())
