@@ -1,4 +1,4 @@
-"""Why clips of synthetic music are recognised: what is shown lies where it was cut."""
+"""Explanations of matches: excerpts of synthetic clips lie where they were cut."""
 
 from __future__ import annotations
 
@@ -64,13 +64,13 @@ def test_shared_landmarks_lie_on_each_other(library: Library) -> None:
     shown = library.explain((cut(7.0, 6), SR))
     agreement = agreement_in(shown)
     clip, reference = shown.excerpt.kept, agreement.reference
-    for mine, theirs in (
+    for of_clip, of_reference in (
         (agreement.clip_pairs.anchors, agreement.reference_pairs.anchors),
         (agreement.clip_pairs.targets, agreement.reference_pairs.targets),
     ):
-        assert len(mine) == len(theirs) > 200
-        assert np.abs(clip.frames[mine] - reference.frames[theirs]).max() <= 2.5
-        assert np.abs(clip.bins[mine] - reference.bins[theirs]).max() <= 1.0
+        assert len(of_clip) == len(of_reference) > 200
+        assert np.abs(clip.frames[of_clip] - reference.frames[of_reference]).max() <= 2.5
+        assert np.abs(clip.bins[of_clip] - reference.bins[of_reference]).max() <= 1.0
 
 
 def test_noise_hides_some_of_the_recordings_peaks(library: Library) -> None:
@@ -121,7 +121,7 @@ def test_of_a_long_clip_what_matched_is_shown(library: Library, tmp_path: Path) 
     assert agreement_in(shown).offset_s == pytest.approx(match.clip_start_s - 50, abs=0.1)
 
 
-def test_what_is_not_recognised_is_shown_alone(library: Library) -> None:
+def test_an_unknown_clip_is_shown_alone(library: Library) -> None:
     shown = library.explain((play(77, 40), SR))
     assert (shown.searched, shown.agreement) == (True, None)
     assert shown.excerpt.duration_s == 30.0
@@ -133,7 +133,9 @@ def test_a_track_alone_keeps_the_peaks_that_the_library_keeps(
     shown = library.explain(track, match=False)
     assert (shown.searched, shown.agreement, shown.track) == (False, None, track)
     stored = library._stored_peaks(track)
-    inside = stored.take(stored.frames < 28 / DEFAULT.hop_s)  # the end knows not what follows
+    inside = stored.take(
+        stored.frames < 28 / DEFAULT.hop_s
+    )  # peaks near the end depend on what follows
     kept = shown.excerpt.kept.take(shown.excerpt.kept.frames < 28 / DEFAULT.hop_s)
     np.testing.assert_array_equal(kept.frames, inside.frames)
     np.testing.assert_array_equal(kept.bins, inside.bins)
@@ -158,7 +160,7 @@ def test_no_library_is_needed_for_a_recording_alone(track: Track) -> None:
 @pytest.mark.parametrize(
     ("start_s", "end_s"), [(5.0, 5.0), (9.0, 3.0), (-1.0, 5.0), (0.0, 120.5), (float("nan"), None)]
 )
-def test_what_is_no_part_is_refused(
+def test_an_invalid_part_is_refused(
     library: Library, track: Track, start_s: float, end_s: float | None
 ) -> None:
     with pytest.raises(UsageError, match=r"no part of a recording|at most 120 s"):
@@ -166,14 +168,14 @@ def test_what_is_no_part_is_refused(
 
 
 @pytest.mark.parametrize(("start_s", "problem"), [(41.0, "no sample at"), (39.95, "a spectrum")])
-def test_a_part_behind_the_end_is_named(
+def test_a_part_after_the_end_is_refused(
     library: Library, track: Track, start_s: float, problem: str
 ) -> None:
     with pytest.raises(AudioError, match=rf"1\.flac: .*{problem}"):
         library.explain(track, start_s, match=False)
 
 
-def test_a_track_without_a_file_is_named(library: Library, track: Track) -> None:
+def test_a_track_without_a_file_is_refused(library: Library, track: Track) -> None:
     with pytest.raises(AudioError, match=f"^track {track.id}: the library knows no file of it"):
         library.explain(replace(track, path=None))
     with pytest.raises(AudioError, match=r"gone\.flac: no such file"):

@@ -1,4 +1,4 @@
-"""Clips of synthetic music, whole and changed, in a library made by real worker processes."""
+"""Identification of synthetic clips, unchanged and warped, in an indexed library."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_clip_may_begin_before_its_track(library: Library) -> None:
 
 
 @pytest.mark.parametrize("speed", [0.92, 1.04, 1.1])
-def test_a_change_of_speed_is_found_and_told(library: Library, speed: float) -> None:
+def test_a_change_of_speed_is_found_and_measured(library: Library, speed: float) -> None:
     changed = soxr.resample(play(1, PIECE_S), SR * speed, SR)
     match = only(library.identify((cut(changed, 4 / speed, 8), SR), min_confidence=CERTAIN), 1)
     assert match.tempo == pytest.approx(speed, rel=0.015)
@@ -101,7 +101,7 @@ def test_a_change_of_speed_is_found_and_told(library: Library, speed: float) -> 
 
 
 @pytest.mark.parametrize("tempo", [0.9, 1.12])
-def test_a_change_of_tempo_is_found_and_told(library: Library, tempo: float) -> None:
+def test_a_change_of_tempo_is_found_and_measured(library: Library, tempo: float) -> None:
     changed = play(4, PIECE_S, tempo=tempo)
     match = only(library.identify((cut(changed, 4 / tempo, 8), SR), min_confidence=CERTAIN), 4)
     assert match.tempo == pytest.approx(tempo, rel=0.02)
@@ -110,7 +110,7 @@ def test_a_change_of_tempo_is_found_and_told(library: Library, tempo: float) -> 
 
 
 @pytest.mark.parametrize("semitones", [-2, 1])
-def test_a_change_of_pitch_is_found_and_told(library: Library, semitones: int) -> None:
+def test_a_change_of_pitch_is_found_and_measured(library: Library, semitones: int) -> None:
     pitch = 2 ** (semitones / 12)
     changed = play(0, PIECE_S, pitch=pitch)
     match = only(library.identify((cut(changed, 4, 8), SR), min_confidence=CERTAIN), 0)
@@ -120,7 +120,7 @@ def test_a_change_of_pitch_is_found_and_told(library: Library, semitones: int) -
 
 
 @pytest.mark.parametrize("seed", range(100, 106))
-def test_other_music_has_no_answer(library: Library, seed: int) -> None:
+def test_other_music_has_no_match(library: Library, seed: int) -> None:
     assert library.identify((play(seed, 5), SR)) == []
 
 
@@ -129,13 +129,13 @@ def test_other_music_has_no_answer(library: Library, seed: int) -> None:
     [np.zeros(5 * SR, np.float32), noise(5), sine(5), cut(play(0, PIECE_S), 5, 0.2), noise(0.05)],
     ids=["silence", "white noise", "a sine", "a fifth of a second", "less than a frame"],
 )
-def test_what_says_too_little_has_no_answer(library: Library, samples: Floats) -> None:
+def test_silence_noise_and_too_short_clips_have_no_match(library: Library, samples: Floats) -> None:
     answer = library.recognize((samples, SR))
     assert answer.matches == []
     assert answer.duration_s == pytest.approx(len(samples) / SR)
 
 
-def test_a_stretch_without_a_single_peak_is_passed_over(library: Library) -> None:
+def test_windows_without_peaks_are_skipped(library: Library) -> None:
     silence_s = 2 * DEFAULT_QUERY.window_hop_s
     clip = np.concatenate([np.zeros(round(silence_s * SR), np.float32), play(4, PIECE_S)])
     match = only(library.identify((clip, SR)), 4)
@@ -203,7 +203,7 @@ def test_a_mix_is_a_track_list_with_borders_and_tempos(library: Library) -> None
     assert third.offset_s == pytest.approx(-start_s, abs=0.1)
 
 
-def test_two_at_once_are_both_in_the_list(library: Library) -> None:
+def test_two_recordings_at_once_are_both_listed(library: Library) -> None:
     clip = (play(0, PIECE_S) + play(3, PIECE_S)) / 2
     matches = library.identify((clip, SR), all_matches=True)
     assert {Path(match.track.path or "").stem for match in matches} == {"0", "3"}
@@ -211,7 +211,7 @@ def test_two_at_once_are_both_in_the_list(library: Library) -> None:
         assert (match.clip_start_s, match.clip_end_s) == pytest.approx((0, PIECE_S), abs=1)
 
 
-def test_of_a_long_clip_no_more_is_read_than_the_first_answer_needs(library: Library) -> None:
+def test_of_a_long_clip_no_more_is_read_than_the_first_match_needs(library: Library) -> None:
     """The length is what the file promises then."""
     clip = np.concatenate([play(4, PIECE_S), *[play(seed, PIECE_S) for seed in range(100, 105)]])
     answer = library.recognize((clip, SR))

@@ -1,4 +1,4 @@
-"""Sketches in both databases, and short clips that are named by them."""
+"""Sketches in both databases, and short clips that are identified by them."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def add(connection: Connection, content_id: str) -> int:
     return tracks.add_track(connection, content_id, Tags(), 1.0, added_at=now)
 
 
-def test_sketches_come_back_under_their_version(store: Store) -> None:
+def test_sketches_are_read_under_their_version(store: Store) -> None:
     with store.write() as connection:
         one, two, none = (add(connection, f"c{n}") for n in range(3))
         assert sketches.put(connection, one, "v1", CODES)
-        assert not sketches.put(connection, one, "v1", CODES[::-1])  # known before
+        assert not sketches.put(connection, one, "v1", CODES[::-1])  # stored already
         assert sketches.put(connection, two, "v1", CODES[:0])
     with store.read() as connection:
         found = sketches.get_all(connection, "v1", 2)
@@ -52,7 +52,7 @@ def test_sketches_come_back_under_their_version(store: Store) -> None:
         assert sketches.size(connection) == CODES.nbytes
 
 
-def test_another_version_replaces_the_one_before(store: Store) -> None:
+def test_another_version_replaces_the_stored_one(store: Store) -> None:
     with store.write() as connection:
         track_id = add(connection, "c")
         sketches.put(connection, track_id, "v1", CODES)
@@ -62,7 +62,7 @@ def test_another_version_replaces_the_one_before(store: Store) -> None:
         assert sketches.size(connection) == 0
 
 
-def test_bytes_that_are_no_sketches_are_named(store: Store) -> None:
+def test_damaged_sketches_are_reported(store: Store) -> None:
     with store.write() as connection:
         track_id = add(connection, "c")
         sketches.put(connection, track_id, "v", CODES)
@@ -90,7 +90,7 @@ def noisy_second(seed: int, start_s: float) -> np.ndarray[tuple[int], np.dtype[n
     return mixed
 
 
-def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_lack(
+def test_sketches_raise_the_score_of_a_short_clip_and_index_adds_missing_ones(
     library_url: str, music: Path
 ) -> None:
     with open_library(library_url) as library:
@@ -108,7 +108,9 @@ def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_l
         library._sketches = None
         without = library.identify(clip, min_confidence=0.0)
         assert not without or without[0].score < with_them.score - 3
-        whole = library.identify((play(2, 20)[5 * SR : 7 * SR], SR))  # not held against likeness
+        whole = library.identify(
+            (play(2, 20)[5 * SR : 7 * SR], SR)
+        )  # its null score is the one without likeness
         assert [Path(str(match.track.path)).name for match in whole] == ["2.flac"]
         report = library.index([music], embeddings=False)
         assert (report.indexed, report.updated, report.skipped) == (0, 4, 0)
@@ -118,7 +120,9 @@ def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_l
 
 
 @pytest.mark.parametrize("warp", [Warp(1.18, 1.0), Warp(0.88, 0.88), Warp(1.0, 1.12)])
-def test_sketches_say_more_of_a_changed_clip(library_url: str, music: Path, warp: Warp) -> None:
+def test_sketches_raise_the_score_of_a_changed_clip(
+    library_url: str, music: Path, warp: Warp
+) -> None:
     changed = stretched(play(3, 20)[4 * SR : 12 * SR], warp)[: 5 * SR]
     noise = np.random.default_rng(5).standard_normal(len(changed)).astype(np.float32)
     clip = changed + noise * np.float32(np.sqrt(np.mean(changed**2))), SR
@@ -136,7 +140,7 @@ def test_sketches_say_more_of_a_changed_clip(library_url: str, music: Path, warp
 
 
 @pytest.mark.parametrize("profile, words", [("default", 6), ("compact", 2)])
-def test_a_profile_says_how_large_a_sketch_is(
+def test_a_profile_sets_the_size_of_sketches(
     library_url: str, music: Path, profile: str, words: int
 ) -> None:
     with open_library(library_url, profile=profile) as library:
@@ -147,7 +151,7 @@ def test_a_profile_says_how_large_a_sketch_is(
         assert Path(str(found.track.path)).name == "1.flac"
 
 
-def test_a_library_of_too_many_sketches_does_without(library_url: str, music: Path) -> None:
+def test_a_library_with_too_many_sketches_works_without_them(library_url: str, music: Path) -> None:
     with open_library(library_url) as library:
         library.index([music], embeddings=False)
         with library._database.connect() as connection:
@@ -156,7 +160,7 @@ def test_a_library_of_too_many_sketches_does_without(library_url: str, music: Pa
         assert library.identify((play(2, 20)[5 * SR : 7 * SR], SR))
 
 
-def test_a_removed_track_is_not_answered_and_a_new_one_is_at_once(
+def test_a_removed_track_is_not_found_and_a_new_one_is_at_once(
     library_url: str, music: Path
 ) -> None:
     with open_library(library_url) as library:
@@ -170,7 +174,7 @@ def test_a_removed_track_is_not_answered_and_a_new_one_is_at_once(
         assert Path(str(found.track.path)).name == "2.flac"
 
 
-def test_a_sketchbook_without_a_track_says_nothing_of_it() -> None:
+def test_a_track_without_sketches_has_no_likeness() -> None:
     log_mag = log_spectrogram(play(0, 5), DEFAULT)
     above = contrast(log_mag, 0, len(log_mag))
     empty = SketchIndex.empty()

@@ -48,19 +48,21 @@ def between(peaks: Peaks, first: float, end: float) -> Peaks:
 
 
 @given(places, places)
-def test_peaks_coincide_within_a_frame_and_a_bin(mine: list[Place], theirs: list[Place]) -> None:
-    clip, reference = peaks_at(mine), peaks_at(theirs)
-    heard, found = coinciding(clip, reference)
+def test_peaks_coincide_within_a_frame_and_a_bin(
+    of_clip: list[Place], of_reference: list[Place]
+) -> None:
+    clip, reference = peaks_at(of_clip), peaks_at(of_reference)
+    clip_mask, reference_mask = coinciding(clip, reference)
 
     def on_one_of(others: Peaks, frame: float, bin_: float) -> bool:
         return bool(((abs(others.frames - frame) <= 1) & (abs(others.bins - bin_) <= 1)).any())
 
-    for peaks, marked, others in ((clip, heard, reference), (reference, found, clip)):
+    for peaks, mask, others in ((clip, clip_mask, reference), (reference, reference_mask, clip)):
         expected = [
             on_one_of(others, frame, bin_)
             for frame, bin_ in zip(peaks.frames, peaks.bins, strict=True)
         ]
-        assert marked.tolist() == expected
+        assert mask.tolist() == expected
 
 
 @given(places, st.integers(1, 6), st.sampled_from([0.0, 0.25, 0.5]))
@@ -69,10 +71,10 @@ def test_every_landmark_is_drawn_between_its_peaks(
 ) -> None:
     peaks = peaks_at(places)
     drawn = DrawnLandmarks.of(peaks, SMALL, fan_out, phase)
-    made = make_landmarks(peaks, SMALL, fan_out, phase)
-    # two peaks may lie in one cell; then one landmark has several pictures
+    plain = make_landmarks(peaks, SMALL, fan_out, phase)
+    # two peaks may round to one place; then several pairs of peaks make one landmark
     assert set(zip(drawn.hashes.tolist(), drawn.frames.tolist(), strict=True)) == set(
-        zip(made.hashes.tolist(), made.frames.tolist(), strict=True)
+        zip(plain.hashes.tolist(), plain.frames.tolist(), strict=True)
     )
     assert (drawn.hashes[1:] >= drawn.hashes[:-1]).all()
     apart = peaks.frames[drawn.targets] - peaks.frames[drawn.anchors]
@@ -82,19 +84,20 @@ def test_every_landmark_is_drawn_between_its_peaks(
 @pytest.mark.parametrize("start", [0, 130, 400.5])
 def test_a_clip_of_a_recording_shares_its_landmarks(start: float) -> None:
     recording = some_peaks(1, 900, 900)
-    beside = between(recording, start, start + 310)
-    clip = later(beside, -start)
-    mine, theirs = shared_landmarks(clip, beside, start, DEFAULT, QUERY)
-    stored = make_landmarks(beside, DEFAULT, DEFAULT.fan_out)
-    assert len(mine) == len(theirs) >= 0.9 * len(stored)
+    passage = between(recording, start, start + 310)
+    clip = later(passage, -start)
+    shared, stored_pairs = shared_landmarks(clip, passage, start, DEFAULT, QUERY)
+    stored = make_landmarks(passage, DEFAULT, DEFAULT.fan_out)
+    assert len(shared) == len(stored_pairs) >= 0.9 * len(stored)
     # all but those of two peaks that lie almost at one place
-    assert np.mean((mine.anchors == theirs.anchors) & (mine.targets == theirs.targets)) > 0.99
+    same = shared.anchors == stored_pairs.anchors
+    assert np.mean(same & (shared.targets == stored_pairs.targets)) > 0.99
 
 
 def test_other_music_shares_next_to_nothing() -> None:
     clip, recording = some_peaks(1, 300, 310), some_peaks(2, 300, 310)
-    mine, theirs = shared_landmarks(clip, recording, 0.0, DEFAULT, QUERY)
-    assert len(mine) == len(theirs) < 5
+    shared, stored_pairs = shared_landmarks(clip, recording, 0.0, DEFAULT, QUERY)
+    assert len(shared) == len(stored_pairs) < 5
 
 
 def votes_for(clip: Peaks, recording: Peaks, offset: float) -> OffsetVotes:
@@ -106,14 +109,14 @@ def test_votes_are_the_equal_landmarks_of_each_place() -> None:
     clip = later(between(recording, 100, 400), -100)
     found = votes_for(clip, recording, 100.0)
     stored = make_landmarks(recording, DEFAULT, DEFAULT.fan_out)
-    asked = {
+    clip_marks = {
         (hash_, frame)
         for marks in shifted_landmarks(clip, DEFAULT, QUERY, QUERY.fan_out)
         for hash_, frame in zip(marks.hashes.tolist(), marks.frames.tolist(), strict=True)
     }
     counted: dict[int, int] = {}
     for hash_, frame in zip(stored.hashes.tolist(), stored.frames.tolist(), strict=True):
-        for other, when in asked:
+        for other, when in clip_marks:
             if other == hash_:
                 counted[frame - when] = counted.get(frame - when, 0) + 1
     # a clip that begins between two frames votes for both
@@ -141,7 +144,7 @@ def test_repeats_raise_what_chance_may_give() -> None:
 
 
 @pytest.mark.parametrize("empty", ["clip", "recording", "both"])
-def test_nothing_agrees_with_nothing(empty: str) -> None:
+def test_empty_peaks_agree_with_nothing(empty: str) -> None:
     nothing, something = peaks_at([]), some_peaks(8, 50, 60)
     clip = something if empty == "recording" else nothing
     recording = something if empty == "clip" else nothing
@@ -149,4 +152,4 @@ def test_nothing_agrees_with_nothing(empty: str) -> None:
     assert (len(votes.offsets), votes.best) == (0, 0)
     assert 0 < votes.chance <= votes.luckiest
     assert len(shared_landmarks(clip, recording, 3.0, DEFAULT, QUERY)[0]) == 0
-    assert not any(marked.any() for marked in coinciding(clip, recording))
+    assert not any(mask.any() for mask in coinciding(clip, recording))

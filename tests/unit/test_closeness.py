@@ -1,4 +1,4 @@
-"""How closely peaks lie: it finds the place to an eighth of a frame, and says no to other music."""
+"""Closeness of a clip and a recording: exact offsets, and low scores for other music."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def test_a_passage_is_found_within_an_eighth_of_a_frame(
 
 
 @given(st.integers(0, 50))
-def test_other_music_scores_below_nothing(seed: int) -> None:
+def test_other_music_scores_below_zero(seed: int) -> None:
     track = recording(seed)
     assert closeness(passage(recording(seed + 1000), 100, 60), track, 300.0).score < 0
 
 
-def test_every_peak_that_is_missing_lowers_the_score() -> None:
+def test_every_missing_peak_lowers_the_score() -> None:
     track = recording(3)
     clip = passage(track, 200, 100)
     scores = [
@@ -53,7 +53,7 @@ def test_every_peak_that_is_missing_lowers_the_score() -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-def test_lesser_peaks_speak_for_a_passage_less_than_greater_ones() -> None:
+def test_peaks_of_lower_grades_add_less_evidence() -> None:
     track = recording(5)
     clip = passage(track, 200, 100)
     half = np.where(np.arange(len(clip)) % 2, np.int8(1), np.int8(0))
@@ -67,25 +67,27 @@ def test_lesser_peaks_speak_for_a_passage_less_than_greater_ones() -> None:
     assert graded.share == pytest.approx(without.share, abs=0.02)  # the place may be another eighth
 
 
-def test_salience_speaks_for_a_passage_or_against_it() -> None:
+def test_salience_is_evidence_for_or_against_a_passage() -> None:
     track = recording(6)
     clip = passage(track, 200, 100)
-    said = closeness(clip, track, 200.0)
-    fainter = replace(clip, salience=clip.salience - np.float32(1.7))  # all of it: more noise
-    assert closeness(fainter, track, 200.0).score == pytest.approx(said.score)
+    known = closeness(clip, track, 200.0)
+    fainter = replace(
+        clip, salience=clip.salience - np.float32(1.7)
+    )  # noise lowers all saliences alike
+    assert closeness(fainter, track, 200.0).score == pytest.approx(known.score)
     other = replace(clip, salience=clip.salience[::-1])
     unknown = replace(track, salience=np.full(len(track), np.float32(np.nan)))
-    unsaid = closeness(clip, unknown, 200.0)
-    assert closeness(other, track, 200.0).score < unsaid.score - 3 < said.score - 6
-    assert unsaid.offset == said.offset
+    without = closeness(clip, unknown, 200.0)
+    assert closeness(other, track, 200.0).score < without.score - 3 < known.score - 6
+    assert without.offset == known.offset
 
 
-def test_nothing_is_heard_in_an_empty_clip() -> None:
+def test_an_empty_clip_scores_zero() -> None:
     nothing = passage(recording(1), 0, 0)
     assert closeness(nothing, recording(2), 7.0) == closeness(nothing, recording(1), 7.0)
     assert closeness(nothing, recording(2), 7.0).score == 0.0
 
 
-def test_a_place_behind_the_recording_is_no_match() -> None:
+def test_an_offset_after_the_recording_scores_zero() -> None:
     track = recording(4)
     assert closeness(passage(track, 0, 60), track, 5000.0).score == 0.0

@@ -55,7 +55,7 @@ def rows(found: Overlap) -> list[tuple[float, float, float]]:
     ]
 
 
-def test_a_copy_is_the_whole() -> None:
+def test_a_copy_overlaps_as_a_whole() -> None:
     found = laid(piece(1), piece(1), 0)
     assert rows(found) == [pytest.approx((0, PIECE_S, 0), abs=0.6)]
     assert (found.query_share, found.reference_share) == pytest.approx((1, 1), abs=0.02)
@@ -73,7 +73,7 @@ def test_a_part_lies_where_it_was_cut_to_a_fraction_of_a_frame(start_s: float) -
     assert found.confidence > 0.98
 
 
-def test_a_cut_is_two_passages() -> None:
+def test_a_cut_makes_two_passages() -> None:
     edited = np.concatenate([piece(3, 0, 15), piece(3, 25)])
     found = laid(edited, piece(3), 0, 10)
     assert rows(found) == [
@@ -83,7 +83,7 @@ def test_a_cut_is_two_passages() -> None:
     assert (found.query_share, found.reference_share) == pytest.approx((1, 0.75), abs=0.05)
 
 
-def test_what_repeats_itself_counts_once() -> None:
+def test_repeated_music_counts_once() -> None:
     loop = piece(4, 0, 12)
     found = laid(loop, np.tile(loop, 3), 0, 12, 24, -12)
     assert len(found.passages) == 1
@@ -94,7 +94,7 @@ def test_what_repeats_itself_counts_once() -> None:
 
 
 @pytest.mark.parametrize("speed", [0.96, 0.993, 1.008, 1.03])
-def test_a_changed_speed_is_told_exactly(speed: float) -> None:
+def test_a_changed_speed_is_measured_exactly(speed: float) -> None:
     faster = play(6, PIECE_S, speed, speed)[round(3 * SR / speed) :]
     found = laid(faster, piece(6), 3, speed=speed * 1.004)
     (passage,) = found.passages
@@ -104,7 +104,7 @@ def test_a_changed_speed_is_told_exactly(speed: float) -> None:
     assert found.confidence > 0.95
 
 
-def test_no_change_of_speed_is_none() -> None:
+def test_an_unchanged_speed_stays_exactly_1() -> None:
     line = fit_line(low_peaks(peaks_of(piece(7))), Reference(peaks_of(piece(7))), Line(2.0, 1.004))
     assert line.speed == 1.0
     assert line.offset == pytest.approx(0.0, abs=0.01)

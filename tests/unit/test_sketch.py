@@ -43,7 +43,7 @@ def codes_of(samples: Floats) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     return make_sketches(contrast_of(samples), projections(6))
 
 
-def test_contrast_is_what_stands_above_its_surroundings() -> None:
+def test_contrast_marks_levels_above_their_surroundings() -> None:
     rng = np.random.default_rng(0)
     log_mag = rng.normal(-5, 0.1, (80, DEFAULT.max_bin + 1)).astype(np.float32)
     log_mag[40, 300:310] = -1.0
@@ -51,7 +51,9 @@ def test_contrast_is_what_stands_above_its_surroundings() -> None:
     assert above.shape == (80, BANDS)
     assert above.min() == 0
     assert np.unravel_index(above.argmax(), above.shape)[0] == 40
-    np.testing.assert_allclose(contrast(log_mag + 3, 0, 80), above, atol=1e-4)  # of any gain
+    np.testing.assert_allclose(
+        contrast(log_mag + 3, 0, 80), above, atol=1e-4
+    )  # the gain does not matter
 
 
 @pytest.mark.parametrize("cuts", [[16_000], [1, 700, 50_000], [160_000]])
@@ -89,7 +91,7 @@ def test_silence_has_no_sketch() -> None:
 
 
 @pytest.mark.parametrize("start_s", [0.0, 3.21, 17.77])
-def test_a_noisy_second_is_most_like_its_own_place(start_s: float) -> None:
+def test_a_noisy_clip_is_most_like_its_own_place(start_s: float) -> None:
     music = [play(seed, 20) for seed in range(6)]
     known = Sketches([codes_of(samples) for samples in music])
     first = round(start_s * DEFAULT.sr)
@@ -106,7 +108,7 @@ def test_a_noisy_second_is_most_like_its_own_place(start_s: float) -> None:
     assert other < again - 1
 
 
-def test_a_clip_may_begin_before_its_recording_and_end_behind_it() -> None:
+def test_a_clip_may_begin_before_its_recording_and_end_after_it() -> None:
     music = play(5, 12)
     known = Sketches([codes_of(play(1, 12)), codes_of(music), codes_of(play(2, 12))])
     silence = np.zeros(DEFAULT.sr, np.float32)
@@ -150,7 +152,7 @@ def test_a_changed_clip_is_like_its_place_under_its_change_alone(warp: Warp) -> 
     assert right > max(others) + 4
 
 
-def test_windows_beyond_a_recording_say_nothing() -> None:
+def test_windows_outside_a_recording_add_no_evidence() -> None:
     music = [play(seed, 8) for seed in range(3)]
     known = Sketches([codes_of(samples) for samples in music])
     above = contrast_of(music[1])

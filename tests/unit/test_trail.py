@@ -21,7 +21,7 @@ CLIP = clip_of(90, Heard(RECORDING, 20, 80))
 SPAN = 40 * PER_S, 40 * PER_S + STEP_FRAMES
 
 
-def test_a_recording_that_plays_is_there_beyond_chance() -> None:
+def test_a_recording_that_plays_is_present_beyond_chance() -> None:
     step = measure_step(CLIP, RECORDING, TRUE, SPAN, 1.0)
     assert step.presence == pytest.approx(0.8, abs=0.08)
     assert (step.nats > 0).all()
@@ -29,14 +29,14 @@ def test_a_recording_that_plays_is_there_beyond_chance() -> None:
 
 
 @pytest.mark.parametrize("recording", [sky(2, 60), sky(3, 60, per_s=60)])
-def test_another_one_is_not(recording: object) -> None:
+def test_another_recording_is_not_present(recording: object) -> None:
     step = measure_step(CLIP, recording, TRUE, SPAN, 1.0)  # type: ignore[arg-type]
     assert step.presence < 0.05
     assert step.nats.sum() < -5
 
 
 @pytest.mark.parametrize("late", [-2.5, -1.0, 0.75, 3.0])
-def test_a_line_that_is_off_is_put_right(late: float) -> None:
+def test_a_time_map_that_is_off_is_corrected(late: float) -> None:
     off = TimeMap(TRUE.offset + late, 1.0, 1.0)
     step = measure_step(CLIP, RECORDING, off, SPAN, 3.0)
     assert step.time_map.offset == pytest.approx(TRUE.offset, abs=0.1)
@@ -50,19 +50,19 @@ def test_tempo_and_pitch_are_undone() -> None:
     assert measure_step(clip, RECORDING, time_map, (0, STEP_FRAMES), 1.0).presence > 0.95
 
 
-def test_beyond_the_recording_nothing_speaks_for_or_against() -> None:
+def test_there_is_no_evidence_after_the_end_of_the_recording() -> None:
     step = measure_step(CLIP, RECORDING, TRUE, (85 * PER_S, 85 * PER_S + STEP_FRAMES), 1.0)
     assert (step.presence, step.hits, float(np.abs(step.nats).max())) == (0, 0, 0)
 
 
-def test_nothing_heard_speaks_against() -> None:
+def test_silence_is_evidence_against_a_recording() -> None:
     silence = CLIP.take(np.zeros(len(CLIP), np.bool_))
     step = measure_step(silence, RECORDING, TRUE, SPAN, 1.0)
     assert step.presence == 0
     assert step.nats.sum() < 0
 
 
-def test_what_it_explains_are_its_own_peaks() -> None:
+def test_explained_peaks_are_those_of_the_recording() -> None:
     own = clip_of(90, Heard(RECORDING, 20, 80), noise_per_s=0)
     mask = explained_peaks(CLIP, RECORDING, TRUE, SPAN)
     inside = (CLIP.frames >= SPAN[0]) & (CLIP.frames < SPAN[1])
@@ -72,7 +72,7 @@ def test_what_it_explains_are_its_own_peaks() -> None:
     assert not mask[~inside][np.abs(CLIP.frames[~inside] - SPAN[0]) > 2].sum() > 3
 
 
-def test_the_whole_line_goes_through_all_correspondences() -> None:
+def test_a_time_map_is_fitted_through_all_correspondences() -> None:
     correspondences = [Correspondence(f, 7.0 + 1.03 * f, 90) for f in np.arange(64.0, 5000, 128)]
     time_map = fit_time_map(correspondences, TimeMap(0.0, 1.0, 0.9))
     assert (time_map.offset, time_map.tempo, time_map.pitch) == pytest.approx(
@@ -80,7 +80,7 @@ def test_the_whole_line_goes_through_all_correspondences() -> None:
     )
 
 
-def test_the_line_follows_a_drift() -> None:
+def test_a_local_time_map_follows_a_drift() -> None:
     frames = np.arange(64.0, 8000, 128)
     correspondences = [Correspondence(f, f + 1e-6 * f**2, 90) for f in frames]
     after = frames[-1] + 128
@@ -89,10 +89,10 @@ def test_the_line_follows_a_drift() -> None:
     assert time_map.tempo == pytest.approx(1 + 2e-6 * after, abs=4e-3)
 
 
-def test_without_correspondences_the_line_is_the_one_that_was_found() -> None:
+def test_without_correspondences_the_first_time_map_stays() -> None:
     assert fit_time_map([], TRUE) == fit_time_map([], TRUE, 5.0) == TRUE
 
 
-def test_one_correspondence_moves_the_line_and_keeps_its_tempo() -> None:
+def test_one_correspondence_moves_the_offset_and_keeps_the_tempo() -> None:
     time_map = fit_time_map([Correspondence(1000.0, 1000 + TRUE.offset + 2, 80)], TRUE, 1200.0)
     assert (time_map.offset, time_map.tempo) == (TRUE.offset + 2, 1.0)

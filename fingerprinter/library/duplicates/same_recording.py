@@ -19,6 +19,7 @@ from fingerprinter.core.match.duplicate_queries import (
     probe_landmarks,
 )
 from fingerprinter.core.match.overlap import Reference, overlap
+from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.library.base.defaults import MIN_DUPLICATE_CONFIDENCE
 from fingerprinter.library.base.stored_peaks import load_peaks_if_intact
 from fingerprinter.library.duplicates.search import MIN_SHARE
@@ -36,10 +37,17 @@ class CopyDetector:
         The snapshot.
     params : LandmarkParams
         The parameters of the library.
+    policy : SearchPolicy
+        The values that decide which tracks are copies.
     """
 
-    def __init__(self, connection: Connection, params: LandmarkParams) -> None:
-        self._connection, self._params = connection, params
+    def __init__(
+        self,
+        connection: Connection,
+        params: LandmarkParams,
+        policy: SearchPolicy = DEFAULT_POLICY,
+    ) -> None:
+        self._connection, self._params, self._policy = connection, params, policy
         self._peaks: dict[int, Peaks] = {}
 
     def are_copies(self, a: int, b: int) -> bool:
@@ -59,7 +67,8 @@ class CopyDetector:
         best = max(candidates, key=lambda each: each.votes, default=None)
         if best is None:
             return False
-        found = overlap(query, Reference(reference), SPEEDS[best.probe], best.offsets)
+        policy, speed = self._policy.overlap, SPEEDS[best.probe]
+        found = overlap(query, Reference(reference, policy), speed, best.offsets, policy)
         return found.query_share >= MIN_SHARE and found.confidence >= MIN_DUPLICATE_CONFIDENCE
 
     def _load(self, track_id: int) -> Peaks:
@@ -71,7 +80,8 @@ class CopyDetector:
         """Find the offsets at which the query may lie in the reference, at each of `SPEEDS`."""
         if not (len(query) and len(reference)):
             return []
-        lookup = DuplicateQuery(probe_landmarks(query, self._params))
+        policy = self._policy.duplicates
+        lookup = DuplicateQuery(probe_landmarks(query, self._params, policy), policy)
         landmarks = make_landmarks(reference, self._params, self._params.fan_out)
         numbers, frames = _postings(lookup.hashes, landmarks)
         return list(lookup.proposals(numbers, np.zeros(len(numbers), np.int64), frames))

@@ -117,7 +117,7 @@ class Recognizer:
         for chunk in chunks:
             found += track_list.push(chunk)
         found += track_list.close()
-        copies = CopyDetector(self.connection, self.params)
+        copies = CopyDetector(self.connection, self.params, self.policy)
         return merge_copies(found, copies.are_copies, self.policy.track_list)
 
     def _in_seconds(self, track: Track, match: ScoredMatch, duration_s: float) -> Match:
