@@ -39,6 +39,7 @@ def cosine(a: Floats, b: Floats) -> float:
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
+@pytest.mark.slow  # librosa compiles its functions at the first call
 def test_mfcc_are_those_of_librosa() -> None:
     mels = log_mel(play(0, 3.0), LogMel())
     expected = librosa.feature.mfcc(S=mels.T, n_mfcc=20).T
