@@ -68,6 +68,7 @@ def run(music: Path, out: Path, *more: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.slow
 def test_it_trains_exports_and_goes_on_where_it_was(music: Path, tmp_path: Path) -> None:
     run(music, tmp_path)
     first = (tmp_path / "likeness.onnx").read_bytes()
