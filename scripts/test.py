@@ -1,7 +1,7 @@
 """Checks the whole project: lint, format, types, layers, tests. Sets itself up on the first run.
 
 python3 scripts/test.py                    everything but the stress tests
-python3 scripts/test.py --quick            the checks and the fast tests, in less than a minute
+python3 scripts/test.py --quick            the checks and the fast tests, in about a minute
 python3 scripts/test.py --stress           everything, the tests that take minutes included
 python3 scripts/test.py -k audio -x        further arguments go to pytest
 
@@ -26,8 +26,9 @@ CHECKS = {
     "lint-imports": [str(BIN / "lint-imports"), "--no-logo"],
 }
 MAX_PROCESSES = 8  # each starts a PostgreSQL server of its own
-# Only the fast tests of single functions, and of the database those over SQLite.
-QUICK = ["--quick", "tests/unit", "tests/contract"]
+# Single functions, and the tables and postings of an SQLite library.
+_TABLES = "address analyses constellations files library_metadata postings sections tracks vectors"
+QUICK = ["--quick", "tests/unit", *(f"tests/contract/test_{n}.py" for n in _TABLES.split())]
 
 
 def main() -> None:

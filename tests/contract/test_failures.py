@@ -38,7 +38,7 @@ def refusal(url: str, **options: bool) -> str:
     return str(caught.value)
 
 
-# --- SQLite: places -------------------------------------------------------------------
+# --- SQLite: paths --------------------------------------------------------------------
 
 
 def test_no_library_there(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def as_ordinary_user(function: Callable[[], object]) -> str:
 
 
 def lock(path: Path) -> None:
-    """Forbids to write a library, what lies beside it and its folder."""
+    """Makes a library, the files next to it and its folder read-only."""
     for file in path.parent.iterdir():
         file.chmod(0o444)
     path.parent.chmod(0o555)
@@ -157,7 +157,7 @@ def test_a_reader_without_rights_follows_a_live_writer(locked_library: Path) -> 
         assert as_ordinary_user(lambda: count(locked_library)) == "2"
 
 
-def test_a_log_beside_a_read_only_library_is_not_passed_over(locked_library: Path) -> None:
+def test_the_log_of_a_read_only_library_is_not_ignored(locked_library: Path) -> None:
     unlock(locked_library)
     locked_library.with_name("music.db-wal").write_bytes(bytes(32))
     lock(locked_library)

@@ -78,7 +78,9 @@ PATHS = ["/m/a", "/m/a/1", "/m/a/b/2", "/m/a b/3", "/m/a0", "/m/ab", "/m/a\udcff
         ([], []),
     ],
 )
-def test_stamps_below_some_places(store: Store, places: list[str], below: list[str]) -> None:
+def test_stamps_of_files_below_some_folders(
+    store: Store, places: list[str], below: list[str]
+) -> None:
     with store.write() as connection:
         track_id = add(connection, "c1")
         for path in PATHS:

@@ -1,4 +1,4 @@
-"""The posting index against a plain dictionary, through merges, removals, damage and rollback."""
+"""The posting index agrees with a plain dictionary: merges, removals, damage and rollback."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def dialect(request: pytest.FixtureRequest) -> str:
 
 
 def track(track_id: int, n: int = 400, length: int = 900) -> Added:
-    """A track whose landmarks share their hashes with others, its first and last frame included."""
+    """A track that shares hashes with others and has landmarks at its first and last frame."""
     rng = np.random.default_rng(track_id)
     frames = np.append(rng.integers(0, length, n), [0, length - 1]).astype(np.int32)
     return track_id, length, Landmarks(rng.choice(VOCABULARY, n + 2), frames)
@@ -45,10 +45,10 @@ def tracks(ids: Iterable[int]) -> list[Added]:
     return [track(track_id) for track_id in ids]
 
 
-def entries(added: Iterable[Added], gone: Iterable[int] = ()) -> list[Entry]:
-    """What a dictionary would hold; a track that is gone stands as `GONE`."""
+def entries(added: Iterable[Added], deleted: Iterable[int] = ()) -> list[Entry]:
+    """The entries of a dictionary of all landmarks; deleted tracks become `DELETED_TRACK`."""
     return sorted(
-        (hash_, DELETED_TRACK if track_id in gone else track_id, frame)
+        (hash_, DELETED_TRACK if track_id in deleted else track_id, frame)
         for track_id, _, marks in added
         for hash_, frame in zip(marks.hashes.tolist(), marks.frames.tolist(), strict=True)
     )
@@ -59,7 +59,7 @@ def add(connection: Connection, *segments: Sequence[Added]) -> None:
         postings.add_segment(connection, DEFAULT, added)
 
 
-def bury(connection: Connection, ids: Iterable[int]) -> None:
+def delete_tracks(connection: Connection, ids: Iterable[int]) -> None:
     connection.execute(insert(schema.tombstone), [{"track_id": id_} for id_ in ids])
 
 
@@ -75,7 +75,7 @@ def lookup(
 
 
 def merge_all(connection: Connection) -> int:
-    """Merges until nothing is due; how often."""
+    """Merges until nothing is left to merge; returns how often."""
     times = 0
     while postings.merge_due(connection, DEFAULT):
         times += 1
@@ -102,7 +102,7 @@ def test_lookup_agrees_with_a_dictionary(store: Store) -> None:
 
 
 def test_the_rarest_hashes_come_first(store: Store) -> None:
-    """Of what is too much the most common hashes are left out, in small segments too."""
+    """If there are too many postings, the most common hashes are left out in all segments."""
     times = np.arange(1, len(VOCABULARY) + 1)
     marks = Landmarks(np.repeat(VOCABULARY, times), np.zeros(times.sum(), np.int32))
     with store.write() as connection:
@@ -123,7 +123,7 @@ def test_the_rarest_hashes_come_first(store: Store) -> None:
             assert abs(asked.sum() - most) <= len(VOCABULARY) or kept.all()
 
 
-def test_hashes_that_nobody_has_are_not_found(store: Store) -> None:
+def test_unknown_hashes_are_not_found(store: Store) -> None:
     with store.write() as connection:
         add(connection, tracks([1, 2, 3]))
     absent = np.setdiff1d(VOCABULARY + np.uint32(1), VOCABULARY)
@@ -142,7 +142,7 @@ def test_an_empty_library_finds_nothing(store: Store) -> None:
         assert postings.newest_segment(connection) == 0
 
 
-def test_a_track_without_landmarks_takes_part(store: Store) -> None:
+def test_a_track_without_landmarks_can_be_added(store: Store) -> None:
     silent = (3, 500, Landmarks(np.empty(0, np.uint32), np.empty(0, np.int32)))
     loud = track(4)
     with store.write() as connection:
@@ -151,7 +151,9 @@ def test_a_track_without_landmarks_takes_part(store: Store) -> None:
         assert lookup(connection) == entries([loud])
 
 
-def test_more_blocks_than_a_statement_takes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_are_read_in_several_statements(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lookups, "BLOCKS_PER_STATEMENT", 3)
     monkeypatch.setattr(lookups, "MAX_KEPT_LANDMARKS", 0)
     added = tracks(range(1, 20))
@@ -162,7 +164,7 @@ def test_more_blocks_than_a_statement_takes(store: Store, monkeypatch: pytest.Mo
         assert lookup(connection) == entries(added)
 
 
-def test_a_small_segment_is_kept_once_much_of_it_was_read(store: Store) -> None:
+def test_a_small_segment_is_kept_after_much_of_it_was_read(store: Store) -> None:
     added = tracks(range(1, 20))
     with store.write() as connection:
         add(connection, added)
@@ -176,7 +178,7 @@ def test_a_small_segment_is_kept_once_much_of_it_was_read(store: Store) -> None:
         assert lookup(connection) == []
 
 
-def test_places_are_found_at_the_borders_of_tracks(store: Store) -> None:
+def test_positions_at_the_borders_of_tracks_are_found(store: Store) -> None:
     with store.write() as connection:
         add(connection, [track(8, length=10), track(3, n=0, length=1)], [track(5, length=20)])
     with store.read() as connection:
@@ -186,21 +188,21 @@ def test_places_are_found_at_the_borders_of_tracks(store: Store) -> None:
     assert frames.tolist() == [-7, 0, 9, 0, 0, 19, 24]
 
 
-def test_removed_tracks_are_gone(store: Store) -> None:
+def test_removed_tracks_are_not_found(store: Store) -> None:
     added = tracks(range(1, 9))
     with store.write() as connection:
         add(connection, added[:4], added[4:])
-        bury(connection, [2, 7])
+        delete_tracks(connection, [2, 7])
     with store.read() as connection:
-        assert lookup(connection) == entries(added, gone=[2, 7])
+        assert lookup(connection) == entries(added, deleted=[2, 7])
         assert postings.stats(connection).dead_tracks == 2
 
 
 @pytest.mark.parametrize("at_a_time", [1 << 21, 500])
-def test_a_merge_neither_loses_nor_doubles(
+def test_a_merge_keeps_each_landmark_once(
     store: Store, at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one piece, and in many ranges of hashes, one segment being smaller than a range."""
+    """Merged at once, or in many ranges of hashes. One segment is smaller than a range."""
     monkeypatch.setattr(postings, "LANDMARKS_IN_MEMORY", at_a_time)
     batches = [tracks(range(1, 5)), tracks([40]), [track(50, n=3)], tracks(range(60, 64))]
     added = [each for batch in batches for each in batch]
@@ -216,7 +218,7 @@ def test_a_merge_neither_loses_nor_doubles(
 
 
 @pytest.mark.parametrize("at_a_time", [1 << 21, 500])
-def test_a_merge_drops_the_removed(
+def test_a_merge_drops_removed_tracks(
     store: Store, at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postings, "LANDMARKS_IN_MEMORY", at_a_time)
@@ -224,7 +226,7 @@ def test_a_merge_drops_the_removed(
     gone = [1, 6, 7, 12]  # the first, two side by side, the last
     with store.write() as connection:
         add(connection, *(added[start : start + 3] for start in range(0, 12, 3)))
-        bury(connection, [*gone, 99])
+        delete_tracks(connection, [*gone, 99])
         assert merge_all(connection) == 1
     living = [each for each in added if each[0] not in gone]
     with store.read() as connection:
@@ -234,10 +236,10 @@ def test_a_merge_drops_the_removed(
         assert left == [99]  # a segment that is not merged yet may hold it
 
 
-def test_a_merge_of_nothing_but_removed_tracks_leaves_nothing(store: Store) -> None:
+def test_a_merge_of_removed_tracks_only_leaves_no_segment(store: Store) -> None:
     with store.write() as connection:
         add(connection, *(tracks([id_]) for id_ in range(1, 5)))
-        bury(connection, range(1, 5))
+        delete_tracks(connection, range(1, 5))
         assert merge_all(connection) == 1
     with store.read() as connection:
         assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0, 0.0)
@@ -245,7 +247,7 @@ def test_a_merge_of_nothing_but_removed_tracks_leaves_nothing(store: Store) -> N
 
 
 def test_segments_grow_by_levels(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As after each batch of `index`: many small segments never stand side by side."""
+    """As after each batch of `index`: there are never many small segments."""
     monkeypatch.setattr(postings, "LEVEL_0_LANDMARKS", 1000)
     added = tracks(range(1, 26))
     with store.write() as connection:
@@ -259,10 +261,8 @@ def test_segments_grow_by_levels(store: Store, monkeypatch: pytest.MonkeyPatch) 
         assert lookup(connection) == entries(added)
 
 
-def test_a_merge_goes_up_as_many_levels_as_it_can(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A landmark is not written on each level that it passes."""
+def test_a_merge_skips_levels(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A landmark is not written once for each level."""
     monkeypatch.setattr(postings, "LEVEL_0_LANDMARKS", 1000)
     sizes = [8, 8, 4, 4, 2, 2, 2]  # three levels: two segments, and one that comes to be
     ends = np.cumsum(sizes)
@@ -275,10 +275,10 @@ def test_a_merge_goes_up_as_many_levels_as_it_can(
         assert lookup(connection) == entries(each for batch in batches for each in batch)
 
 
-def test_all_can_be_dropped_and_made_anew(store: Store) -> None:
+def test_all_can_be_deleted_and_written_again(store: Store) -> None:
     with store.write() as connection:
         add(connection, tracks([1, 2]), tracks([3]))
-        bury(connection, [2])
+        delete_tracks(connection, [2])
         before = postings.newest_segment(connection)
         postings.drop_all(connection)
         assert postings.stats(connection) == postings.PostingStats(0, 0, 0, 0, 0.0)
@@ -288,14 +288,14 @@ def test_all_can_be_dropped_and_made_anew(store: Store) -> None:
         assert postings.newest_segment(connection) > before  # an id never names another segment
 
 
-def test_what_is_rolled_back_was_never_there(store: Store) -> None:
+def test_a_rollback_leaves_nothing(store: Store) -> None:
     added = tracks(range(1, 5))
     with store.write() as connection:
         add(connection, *([each] for each in added))
         blocks = number_of(connection, "posting_block")
     with pytest.raises(RuntimeError, match="midway"), store.write() as connection:
         add(connection, tracks([10]))
-        bury(connection, [1])
+        delete_tracks(connection, [1])
         assert merge_all(connection) == 1
         raise RuntimeError("midway")
     with store.read() as connection:

@@ -1,4 +1,4 @@
-"""Space of merged segments in PostgreSQL: given back while others read and write."""
+"""The space of merged segments in PostgreSQL returns to the disk while others read and write."""
 
 from __future__ import annotations
 
@@ -60,20 +60,20 @@ def grow(database: Database, first: int = 0, segments: int = SEGMENTS) -> None:
 
 
 def landmarks(seed: int) -> Landmarks:
-    """Some hashes are far more common than others, so that blocks are of all sizes."""
+    """Some hashes are far more common than others, so blocks have all sizes."""
     rng = np.random.default_rng(seed)
     hashes = (rng.random(LANDMARKS) ** 3 * (1 << hash_bits(DEFAULT))).astype(np.uint32)
     return Landmarks(hashes, rng.integers(0, 50_000, LANDMARKS).astype(np.int32))
 
 
 def content(connection: Connection) -> Any:
-    """Digest of all blocks."""
+    """A digest of all blocks."""
     digest = "SELECT md5(string_agg(id || md5(data), '' ORDER BY id)) FROM posting_block"
     return connection.scalar(text(digest))
 
 
-def seen(database: Database) -> tuple[Any, float]:
-    """Content of all blocks, and how many times as large as their rows their table is."""
+def measure(database: Database) -> tuple[Any, float]:
+    """A digest of all blocks, and the size of their table relative to their rows."""
     with database.connect() as connection:
         sizes = "SELECT pg_table_size('posting_block'), count(*) FROM posting_block"
         size, rows = connection.execute(text(sizes)).one()
@@ -98,10 +98,10 @@ def test_after_merges_the_table_becomes_as_small_as_its_blocks(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grow(database)
-    before, times = seen(database)
+    before, times = measure(database)
     assert times > 1.8
     database.reclaim()
-    after, times = seen(database)
+    after, times = measure(database)
     assert after == before
     assert times < 1.35
     moved = moves(monkeypatch)
@@ -109,8 +109,8 @@ def test_after_merges_the_table_becomes_as_small_as_its_blocks(
     assert moved == []
 
 
-def test_whatever_lies_where(database: Database) -> None:
-    """Where what was written first lies behind, it is moved too; at the worst all is."""
+def test_blocks_in_any_order_are_moved(database: Database) -> None:
+    """The oldest blocks are moved too if they lie at the end of the table."""
     with database.begin() as connection:
         rows = "SELECT (4000 - n) % 4000, repeat(md5(CAST(n AS text)), n % 150)"
         connection.execute(
@@ -121,10 +121,10 @@ def test_whatever_lies_where(database: Database) -> None:
             )
         )
         connection.execute(text("DELETE FROM posting_block WHERE id % 3 > 0 AND id < 3900"))
-    before, times = seen(database)
+    before, times = measure(database)
     assert times > 2.5
     database.reclaim()
-    after, times = seen(database)
+    after, times = measure(database)
     assert after == before
     assert times < 1.4
 
@@ -147,7 +147,7 @@ def test_a_reader_keeps_its_snapshot_and_is_not_waited_for(
         if begins == "before the merges":
             read()
         grow(database, 4, SEGMENTS - 4)
-        before, times = seen(database)
+        before, times = measure(database)
         if begins == "after them":
             read()
         moved = moves(monkeypatch, lambda: None if snapshots else read())
@@ -155,16 +155,18 @@ def test_a_reader_keeps_its_snapshot_and_is_not_waited_for(
         assert len(moved) == (0 if begins == "before the merges" else 1)
         for connection, was in snapshots:
             assert content(connection) == was
-        between, times_between = seen(database)
+        between, times_between = measure(database)
         assert between == before
         assert times_between < 1.02 * times
     database.reclaim()
-    after, times = seen(database)
+    after, times = measure(database)
     assert after == before
     assert times < 1.35
 
 
-def test_somebody_indexes_meanwhile(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_may_index_meanwhile(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     grow(database)
     monkeypatch.setattr(reclaiming, "READER_WAITS_S", (0.0, 0.1, 0.1, 0.1))
     with Database.open(database.address.url.render_as_string(False)) as other:
@@ -173,9 +175,9 @@ def test_somebody_indexes_meanwhile(database: Database, monkeypatch: pytest.Monk
             while not indexing.done():
                 database.reclaim()
             indexing.result()
-        found, _ = seen(database)
+        found, _ = measure(database)
         other.reclaim()
-    after, times = seen(database)
+    after, times = measure(database)
     assert after == found
     assert times < 1.35
     with database.connect() as connection:
@@ -202,12 +204,12 @@ with Database.open(sys.argv[1]) as database:
 
 def test_a_kill_while_blocks_move_leaves_all_of_them(database: Database) -> None:
     grow(database)
-    before, _ = seen(database)
+    before, _ = measure(database)
     url = database.address.url.render_as_string(hide_password=False)
     assert run(KILLED, url) == [(-signal.SIGKILL, b"")]
-    assert seen(database)[0] == before
+    assert measure(database)[0] == before
     database.reclaim()
-    after, times = seen(database)
+    after, times = measure(database)
     assert after == before
     assert times < 1.35
 
@@ -215,15 +217,15 @@ def test_a_kill_while_blocks_move_leaves_all_of_them(database: Database) -> None
 def test_a_tail_that_vacuum_may_not_cut_is_not_worth_more_moves(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where others hold locks on the table for longer than VACUUM tries."""
+    """This happens where others hold locks on the table for longer than VACUUM tries."""
     grow(database)
     for value in ("off", "on"):
         with database.begin() as connection:
             connection.execute(text(f"ALTER TABLE posting_block SET (vacuum_truncate = {value})"))
         moved = moves(monkeypatch)
-        before, _ = seen(database)
+        before, _ = measure(database)
         database.reclaim()
-        after, times = seen(database)
+        after, times = measure(database)
         assert after == before
         assert (len(moved) <= 2) == (value == "off")
     assert times < 1.35

@@ -21,8 +21,8 @@ AWAY_S = 0.7
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestartableServer]:
-    with restartable_server(tmp_path_factory.mktemp("restarted")) as server:
+def server() -> Iterator[RestartableServer]:
+    with restartable_server() as server:
         yield server
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import PostgresServer
 from postgres_servers import LocalServer
 from sqlalchemy import Connection, event, text
-from test_postings import Entry, add, bury, entries, lookup, merge_all, tracks
+from test_postings import Entry, add, delete_tracks, entries, lookup, merge_all, tracks
 
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import LibraryError, UsageError
@@ -29,7 +29,7 @@ ADDED = tracks(range(1, 9))
 
 @pytest.fixture
 def library(sharded_server: PostgresServer) -> Iterator[Database]:
-    """A library that is spread over three servers, with some tracks."""
+    """A library with some tracks, whose postings lie on three servers."""
     with Database.open(sharded_server.url(sharded_server.empty_library())) as database:
         with database.begin() as connection:
             add(connection, ADDED[:3], ADDED[3:6], ADDED[6:])
@@ -38,7 +38,7 @@ def library(sharded_server: PostgresServer) -> Iterator[Database]:
 
 @pytest.fixture
 def plain(sharded_server: PostgresServer) -> Iterator[Database]:
-    """A library that is not spread yet, with some tracks, on the first of the servers."""
+    """A library with some tracks on the first of the servers, not sharded yet."""
     sharded_server.execute("CREATE DATABASE plain")
     with Database.open(sharded_server.url("plain"), create=True) as database:
         with database.begin() as connection:
@@ -58,7 +58,7 @@ def found(database: Database) -> list[Entry]:
 
 
 def schemas(server: LocalServer) -> list[str]:
-    """The schemas of libraries in a server's database of shares."""
+    """The schemas of libraries in the database of shards on a server."""
     with closing(psycopg2.connect(server.url("shard"))) as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'fingerprinter %'")
@@ -66,8 +66,8 @@ def schemas(server: LocalServer) -> list[str]:
 
 
 @contextmanager
-def away(server: LocalServer, mode: str = "fast") -> Iterator[None]:
-    """While the block runs, the server is stopped."""
+def stopped(server: LocalServer, mode: str = "fast") -> Iterator[None]:
+    """Stops a server while the block runs."""
     server.stop(mode)
     try:
         yield
@@ -78,7 +78,9 @@ def away(server: LocalServer, mode: str = "fast") -> Iterator[None]:
 # --- moves ----------------------------------------------------------------------------
 
 
-def test_out_to_three_on_to_two_and_back(plain: Database, three_servers: list[LocalServer]) -> None:
+def test_postings_move_to_three_servers_to_two_and_back(
+    plain: Database, three_servers: list[LocalServer]
+) -> None:
     before = [schemas(server) for server in three_servers]
     for servers in (three_servers, three_servers[1:], []):
         assert shard_postings(plain, urls(servers)) == []
@@ -93,7 +95,7 @@ def test_out_to_three_on_to_two_and_back(plain: Database, three_servers: list[Lo
     assert [schemas(server) for server in three_servers] == before
 
 
-def test_what_comes_back_is_as_it_was(plain: Database, three_servers: list[LocalServer]) -> None:
+def test_postings_come_back_unchanged(plain: Database, three_servers: list[LocalServer]) -> None:
     shape = text(
         "SELECT attname, atttypid::regtype::text, attnotnull, attstorage::text,"
         " indexrelid::regclass::text FROM pg_attribute"
@@ -121,7 +123,7 @@ def test_a_move_that_fails_changes_nothing(
     assert found(plain) == entries(ADDED)
 
 
-def test_only_postgresql_is_spread(plain: Database) -> None:
+def test_only_postgresql_can_be_sharded(plain: Database) -> None:
     with pytest.raises(UsageError, match=r"music.db: not a PostgreSQL server; write postgresql://"):
         shard_postings(plain, ["music.db"])
     with (
@@ -165,14 +167,14 @@ def test_each_server_gets_the_ids_and_sends_what_it_has(library: Database) -> No
     assert all(rows)
 
 
-def test_shares_are_counted_where_they_lie(library: Database) -> None:
+def test_each_server_counts_its_own_blocks(library: Database) -> None:
     with library.connect() as connection:
         counted = shards.list_shards(connection)
         blocks, size = connection.execute(
             text("SELECT count(*), sum(length(data)) FROM posting_block")
         ).one()
-        assert sum(share.blocks for share in counted) == blocks
-        assert sum(share.bytes for share in counted) == postings.stats(connection).bytes == size
+        assert sum(shard.blocks for shard in counted) == blocks
+        assert sum(shard.bytes for shard in counted) == postings.stats(connection).bytes == size
         part = connection.execute(shards._PARTS).first()
         assert part is not None
         plan = explained(connection, f"SELECT sum(length(data)) FROM {part.part}")
@@ -253,14 +255,12 @@ def test_blocks_that_a_crash_left_do_no_harm(library: Database) -> None:
 # --- servers that go away -------------------------------------------------------------
 
 
-def test_a_server_that_is_away_is_named(
-    library: Database, three_servers: list[LocalServer]
-) -> None:
+def test_a_stopped_server_is_named(library: Database, three_servers: list[LocalServer]) -> None:
     server = three_servers[2]
     place = f"the postings on localhost:{server.port}/shard: Connection refused"
     message = re.escape(f"{place}; is the server running, and are host and port right?")
     assert found(library) == entries(ADDED)
-    with away(server):
+    with stopped(server):
         for _ in range(2):
             with pytest.raises(LibraryError, match=message) as caught:
                 found(library)
@@ -278,7 +278,7 @@ def test_a_server_that_was_restarted_is_not_noticed(
     library: Database, three_servers: list[LocalServer], mode: str
 ) -> None:
     assert found(library) == entries(ADDED)
-    with away(three_servers[2], mode):
+    with stopped(three_servers[2], mode):
         pass
     assert found(library) == entries(ADDED)
 
@@ -293,13 +293,13 @@ def test_a_server_that_goes_within_a_question(
         library.connect() as connection,
     ):
         lookup(connection)
-        with away(server):
+        with stopped(server):
             lookup(connection)
     assert "\n" not in str(caught.value)
     assert found(library) == entries(ADDED)
 
 
-def test_a_server_that_goes_before_the_commit(
+def test_a_server_that_stops_before_the_commit(
     library: Database, three_servers: list[LocalServer]
 ) -> None:
     """The other servers may have committed: what they have is of no segment."""
@@ -309,7 +309,7 @@ def test_a_server_that_goes_before_the_commit(
         library.begin() as connection,
     ):
         add(connection, more)
-        bury(connection, [1, 2])
+        delete_tracks(connection, [1, 2])
         assert merge_all(connection) == 1
         three_servers[2].stop()
     three_servers[2].start()

@@ -133,8 +133,7 @@ def test_interrupted_and_killed_runs_end_in_the_same_library(
 def test_a_server_that_is_restarted_is_waited_for(
     tmp_path: Path, many: Path, undisturbed: list[Any]
 ) -> None:
-    (tmp_path / "server").mkdir()
-    with restartable_server(tmp_path / "server") as server:
+    with restartable_server() as server:
         program = Program(server.url, tmp_path)
         with indexing(program, many) as (process, terminal):
             server.stop("shut down")
