@@ -64,7 +64,7 @@ def set_schema(program: Program, revision: str) -> None:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
 
 
-def test_list_and_show_say_what_is_known(sqlite_box: Program, inside: list[Entry]) -> None:
+def test_list_and_show_print_all_fields(sqlite_box: Program, inside: list[Entry]) -> None:
     tracks = sqlite_box("list", "--json").records
     assert [track["title"] for track in tracks] == [entry["title"] for entry in inside]
     assert all(list(track) == TRACK_KEYS for track in tracks)
@@ -85,14 +85,14 @@ def test_list_and_show_say_what_is_known(sqlite_box: Program, inside: list[Entry
     assert (fields["length"], fields["year"], fields["file"]) == ("0:34", "2004", tracks[4]["path"])
 
 
-def test_removed_tracks_are_forgotten(copied_box: Program, inside: list[Entry], clips: Any) -> None:
+def test_removed_tracks_are_gone(copied_box: Program, inside: list[Entry], clips: Any) -> None:
     before = copied_box("list", "--json").records
     refused = copied_box("remove", "1", "99", status=3)
     assert refused.complaints == [
         "error: no track 99 in this library; `fingerprinter list` shows those there are"
     ]
-    gone = copied_box("remove", "--json", "1", of("theme1"), of("wingame")).records
-    assert gone == before[:2]
+    removed = copied_box("remove", "--json", "1", of("theme1"), of("wingame")).records
+    assert removed == before[:2]
     assert copied_box("list", "--json").records == before[2:]
     lost, kept = copied_box(
         "identify", "--json", clips.clean(inside[0]), clips.clean(inside[2])
@@ -102,7 +102,7 @@ def test_removed_tracks_are_forgotten(copied_box: Program, inside: list[Entry], 
     assert copied_box("remove", "3").out == "removed 3: Kenta Cho - stg1\n"
 
 
-def test_stats_say_how_much_it_is(sqlite_box: Program, inside: list[Entry]) -> None:
+def test_stats_print_counts_and_sizes(sqlite_box: Program, inside: list[Entry]) -> None:
     stats = sqlite_box("stats", "--json").record
     assert {key: type(value) for key, value in stats.items()} == STATS
     assert stats["address"] == sqlite_box.url
@@ -117,19 +117,19 @@ def test_stats_say_how_much_it_is(sqlite_box: Program, inside: list[Entry]) -> N
     assert f"{stats['landmarks']:,} ({stats['landmark_bytes'] / 1e6:.1f} MB)" in table
 
 
-def test_reindex_makes_anew_what_is_derived(
+def test_reindex_rebuilds_landmarks_and_the_vector_index(
     copied_box: Program, inside: list[Entry], clips: Any
 ) -> None:
-    questions = [("identify", "--json", clips.clean(inside[5])), ("similar", "--json", "5")]
-    clip, similar = (copied_box(*question).record for question in questions)
+    queries = [("identify", "--json", clips.clean(inside[5])), ("similar", "--json", "5")]
+    clip, similar = (copied_box(*query).record for query in queries)
     manifest = next(copied_box.folder.glob("cache/*/manifest.json"))
     before = manifest.read_text()
     record = copied_box("reindex", "--json").record
     assert list(record) == ["tracks", "elapsed_s"]
     assert record["tracks"] == len(inside)
-    clip_anew, similar_anew = (copied_box(*question).record for question in questions)
-    assert clip_anew["matches"] == clip["matches"]
-    assert similar_anew == similar
+    clip_again, similar_again = (copied_box(*query).record for query in queries)
+    assert clip_again["matches"] == clip["matches"]
+    assert similar_again == similar
     assert manifest.read_text() != before
 
 
@@ -170,7 +170,7 @@ def test_similar_needs_embeddings(program: Program) -> None:
     assert "run `fingerprinter index` without --no-embeddings" in refused.err
 
 
-def test_the_schema_is_made_and_checked(program: Program) -> None:
+def test_the_schema_is_created_and_checked(program: Program) -> None:
     made = program("db", "upgrade", "--json").record
     assert made == {"address": program.url, "revision": SCHEMA_HEAD, "head": SCHEMA_HEAD}
     assert program("db", "upgrade").out == f"{program.url}: schema {SCHEMA_HEAD}, up to date\n"
