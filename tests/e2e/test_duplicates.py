@@ -35,7 +35,7 @@ def copies(copied_demo: Program, inside: list[Entry]) -> Program:
     return copied_demo
 
 
-def test_copies_are_groups_with_their_evidence(copies: Program, inside: list[Entry]) -> None:
+def test_groups_have_tracks_and_evidence(copies: Program, inside: list[Entry]) -> None:
     same, part = copies("duplicates", "--json").records
     assert [list(group) for group in (same, part)] == [["kind", "tracks", "evidence"]] * 2
     n = len(inside)
@@ -53,7 +53,7 @@ def test_copies_are_groups_with_their_evidence(copies: Program, inside: list[Ent
     assert row["overlap_s"] == pytest.approx(11, abs=1)
 
 
-def test_groups_are_a_table(copies: Program, inside: list[Entry]) -> None:
+def test_groups_are_printed_as_a_table(copies: Program, inside: list[Entry]) -> None:
     header, *lines = copies("duplicates").out.splitlines()
     assert header.split() == ["group", "kind", "id", "title", "artist", "length", "aligned", "file"]
     assert [line.split()[:3] for line in lines] == [
@@ -67,8 +67,13 @@ def test_groups_are_a_table(copies: Program, inside: list[Entry]) -> None:
     assert lines[0].endswith(inside[0]["file"])
 
 
+<<<<<<< HEAD
 def test_music_without_copies_has_no_group(demo_library: Program) -> None:
     run = demo_library("duplicates")
+=======
+def test_music_without_copies_has_no_groups(box: Program) -> None:
+    run = box("duplicates")
+>>>>>>> w-library
     assert (run.out, run.err) == ("", "")
 
 
@@ -78,7 +83,7 @@ def test_nothing_is_deleted(copies: Program) -> None:
     assert (copies("list", "--json").out, Path(copies.url).read_bytes()) == before
 
 
-def test_damaged_peaks_are_one_line_and_the_rest_is_done(copies: Program) -> None:
+def test_damaged_peaks_are_reported_in_one_line(copies: Program) -> None:
     with closing(sqlite3.connect(copies.url)) as connection, connection:
         connection.execute("UPDATE constellation SET data = x'00ff' WHERE track_id = 2")
     run = copies("duplicates", "--json", status=1)
@@ -110,6 +115,6 @@ def test_ctrl_c_ends_it_in_one_line(copied_demo: Program) -> None:
     assert "Traceback" not in shown
 
 
-def test_where_no_library_is_it_says_so(program: Program) -> None:
+def test_a_missing_library_is_reported(program: Program) -> None:
     (line,) = program("duplicates", status=4).complaints
     assert "no library there" in line

@@ -1,4 +1,4 @@
-"""`index`: what changes on the disk, interruptions, and company."""
+"""`index`: changed files, interrupted runs, and two runs at the same time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def listed(program: Program) -> list[tuple[int, str, str]]:
     return [(track["id"], track["content_id"], track["path"]) for track in tracks]
 
 
-def test_the_box_is_indexed_once(program: Program, manifest: list[dict[str, Any]]) -> None:
+def test_files_are_indexed_once(program: Program, manifest: list[dict[str, Any]]) -> None:
     record = program("index", "--json", MUSIC).record
     assert (record["indexed"], record["failed"], record["skipped"]) == (10, 0, 0)
     assert record["audio_s"] == pytest.approx(340, abs=0.5)
@@ -51,7 +51,7 @@ def test_the_box_is_indexed_once(program: Program, manifest: list[dict[str, Any]
     assert not tracks
 
 
-def test_moved_retagged_changed_and_lost_files(program: Program, tmp_path: Path) -> None:
+def test_moved_retagged_changed_and_deleted_files(program: Program, tmp_path: Path) -> None:
     music = tmp_path / "music"
     music.mkdir()
     moved, tagged, changed = (shutil.copy(path, music) for path in sorted(MUSIC.glob("*.opus"))[:3])
@@ -80,7 +80,7 @@ def test_moved_retagged_changed_and_lost_files(program: Program, tmp_path: Path)
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of many pieces, no two alike."""
+    """A folder of many different pieces."""
     folder = tmp_path_factory.mktemp("many")
     piece = play(1, 24.0)  # long enough that a signal finds the run in the middle
     for number in range(MANY):
@@ -89,9 +89,9 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
-    """What is listed after a run that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("undisturbed")
+def uninterrupted(many: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """The tracks after a run without interruption."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
     program = Program(str(folder / "library.db"), folder)
     counts(program, many)
     return listed(program)
@@ -99,7 +99,7 @@ def undisturbed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> list[An
 
 @contextmanager
 def indexing(program: Program, many: Path) -> Iterator[tuple[subprocess.Popen[bytes], Terminal]]:
-    """A run that is in the middle."""
+    """A run that has indexed some files but not all."""
     terminal = Terminal()
     arguments = ("index", "--no-embeddings", "--jobs", "1", many)
     with program.start(*arguments, stderr=terminal.theirs, start_new_session=True) as process:
@@ -108,7 +108,7 @@ def indexing(program: Program, many: Path) -> Iterator[tuple[subprocess.Popen[by
 
 
 def test_interrupted_and_killed_runs_end_in_the_same_library(
-    program: Program, many: Path, undisturbed: list[Any]
+    program: Program, many: Path, uninterrupted: list[Any]
 ) -> None:
     with indexing(program, many) as (process, terminal):
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
@@ -127,11 +127,11 @@ def test_interrupted_and_killed_runs_end_in_the_same_library(
     indexed, updated, skipped, failed = counts(program, many)
     assert (updated, failed) == (0, 0)
     assert indexed + skipped == MANY
-    assert listed(program) == undisturbed
+    assert listed(program) == uninterrupted
 
 
 def test_a_server_that_is_restarted_is_waited_for(
-    tmp_path: Path, many: Path, undisturbed: list[Any]
+    tmp_path: Path, many: Path, uninterrupted: list[Any]
 ) -> None:
     with restartable_server() as server:
         program = Program(server.url, tmp_path)
@@ -143,11 +143,11 @@ def test_a_server_that_is_restarted_is_waited_for(
         assert "Traceback" not in terminal.read_to_end()
         (complaint,) = refused.complaints
         assert complaint.endswith("; is the server running, and are host and port right?")
-        assert listed(program) == undisturbed
+        assert listed(program) == uninterrupted
 
 
 def test_two_runs_at_once_make_one_library(
-    program: Program, many: Path, undisturbed: list[Any]
+    program: Program, many: Path, uninterrupted: list[Any]
 ) -> None:
     arguments = ("index", "--no-embeddings", "--jobs", "1")
     paths = sorted(many.iterdir())
@@ -160,4 +160,4 @@ def test_two_runs_at_once_make_one_library(
         assert process.communicate()[1] == b""
         assert process.returncode == 0
     together = sorted(listed(program), key=lambda entry: entry[2])
-    assert [entry[1:] for entry in together] == [entry[1:] for entry in undisturbed]
+    assert [entry[1:] for entry in together] == [entry[1:] for entry in uninterrupted]

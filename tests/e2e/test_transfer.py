@@ -1,4 +1,4 @@
-"""`export` and `import`: a library carried to another one, also by an import that is cut short."""
+"""`export` and `import`: tracks go to another library, also when an import is interrupted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEPT = "interrupted: imported tracks are saved; run the same command again to co
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with many tracks, of the peaks of one piece."""
+    """A file with many tracks that have the peaks of one piece."""
     folder = tmp_path_factory.mktemp("exported")
     program = Program(str(folder / "library.db"), folder)
     peaks = limit_density(find_peaks([play(1, 8.0)], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
@@ -45,7 +45,7 @@ def contents(program: Program) -> list[str]:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGKILL])
-def test_an_import_that_was_cut_short_goes_on(
+def test_an_interrupted_import_continues(
     database_url: str, tmp_path: Path, exported: Path, signum: signal.Signals
 ) -> None:
     program, terminal = Program(database_url, tmp_path), Terminal()
@@ -59,7 +59,7 @@ def test_an_import_that_was_cut_short_goes_on(
 
     kept = len(contents(program))
     assert transfer.BATCH_TRACKS <= kept < MANY
-    assert kept % transfer.BATCH_TRACKS == 0  # whole portions
+    assert kept % transfer.BATCH_TRACKS == 0  # whole batches
     assert program("verify", "--json").record["findings"] == 0
     record = program("import", "--json", exported).record
     assert (record["added"] + record["unchanged"], record["merged"]) == (MANY, 0)
