@@ -64,13 +64,8 @@ def set_schema(program: Program, revision: str) -> None:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
 
 
-<<<<<<< HEAD
-def test_list_and_show_say_what_is_known(sqlite_demo: Program, inside: list[Entry]) -> None:
+def test_list_and_show_print_all_fields(sqlite_demo: Program, inside: list[Entry]) -> None:
     tracks = sqlite_demo("list", "--json").records
-=======
-def test_list_and_show_print_all_fields(sqlite_box: Program, inside: list[Entry]) -> None:
-    tracks = sqlite_box("list", "--json").records
->>>>>>> w-library
     assert [track["title"] for track in tracks] == [entry["title"] for entry in inside]
     assert all(list(track) == TRACK_KEYS for track in tracks)
     assert [track["id"] for track in tracks] == list(range(1, len(inside) + 1))
@@ -90,31 +85,16 @@ def test_list_and_show_print_all_fields(sqlite_box: Program, inside: list[Entry]
     assert (fields["length"], fields["year"], fields["file"]) == ("0:34", "2004", tracks[4]["path"])
 
 
-<<<<<<< HEAD
-def test_removed_tracks_are_forgotten(
-    copied_demo: Program, inside: list[Entry], clips: Any
-) -> None:
+def test_removed_tracks_are_gone(copied_demo: Program, inside: list[Entry], clips: Any) -> None:
     before = copied_demo("list", "--json").records
     refused = copied_demo("remove", "1", "99", status=3)
     assert refused.complaints == [
         "error: no track 99 in this library; `fingerprinter list` shows those there are"
     ]
-    gone = copied_demo("remove", "--json", "1", of("theme1"), of("wingame")).records
-    assert gone == before[:2]
+    removed = copied_demo("remove", "--json", "1", of("theme1"), of("wingame")).records
+    assert removed == before[:2]
     assert copied_demo("list", "--json").records == before[2:]
     lost, kept = copied_demo(
-=======
-def test_removed_tracks_are_gone(copied_box: Program, inside: list[Entry], clips: Any) -> None:
-    before = copied_box("list", "--json").records
-    refused = copied_box("remove", "1", "99", status=3)
-    assert refused.complaints == [
-        "error: no track 99 in this library; `fingerprinter list` shows those there are"
-    ]
-    removed = copied_box("remove", "--json", "1", of("theme1"), of("wingame")).records
-    assert removed == before[:2]
-    assert copied_box("list", "--json").records == before[2:]
-    lost, kept = copied_box(
->>>>>>> w-library
         "identify", "--json", clips.clean(inside[0]), clips.clean(inside[2])
     ).records
     assert lost["matches"] == []
@@ -122,13 +102,8 @@ def test_removed_tracks_are_gone(copied_box: Program, inside: list[Entry], clips
     assert copied_demo("remove", "3").out == "removed 3: Kenta Cho - stg1\n"
 
 
-<<<<<<< HEAD
-def test_stats_say_how_much_it_is(sqlite_demo: Program, inside: list[Entry]) -> None:
+def test_stats_print_counts_and_sizes(sqlite_demo: Program, inside: list[Entry]) -> None:
     stats = sqlite_demo("stats", "--json").record
-=======
-def test_stats_print_counts_and_sizes(sqlite_box: Program, inside: list[Entry]) -> None:
-    stats = sqlite_box("stats", "--json").record
->>>>>>> w-library
     assert {key: type(value) for key, value in stats.items()} == STATS
     assert stats["address"] == sqlite_demo.url
     assert stats["tracks"] == stats["files"] == stats["embeddings"] == len(inside)
@@ -142,34 +117,19 @@ def test_stats_print_counts_and_sizes(sqlite_box: Program, inside: list[Entry]) 
     assert f"{stats['landmarks']:,} ({stats['landmark_bytes'] / 1e6:.1f} MB)" in table
 
 
-<<<<<<< HEAD
-def test_reindex_makes_anew_what_is_derived(
+def test_reindex_rebuilds_landmarks_and_the_vector_index(
     copied_demo: Program, inside: list[Entry], clips: Any
 ) -> None:
-    questions = [("identify", "--json", clips.clean(inside[5])), ("similar", "--json", "5")]
-    clip, similar = (copied_demo(*question).record for question in questions)
-    manifest = next(copied_demo.folder.glob("cache/*/manifest.json"))
-=======
-def test_reindex_rebuilds_landmarks_and_the_vector_index(
-    copied_box: Program, inside: list[Entry], clips: Any
-) -> None:
     queries = [("identify", "--json", clips.clean(inside[5])), ("similar", "--json", "5")]
-    clip, similar = (copied_box(*query).record for query in queries)
-    manifest = next(copied_box.folder.glob("cache/*/manifest.json"))
->>>>>>> w-library
+    clip, similar = (copied_demo(*query).record for query in queries)
+    manifest = next(copied_demo.folder.glob("cache/*/manifest.json"))
     before = manifest.read_text()
     record = copied_demo("reindex", "--json").record
     assert list(record) == ["tracks", "elapsed_s"]
     assert record["tracks"] == len(inside)
-<<<<<<< HEAD
-    clip_anew, similar_anew = (copied_demo(*question).record for question in questions)
-    assert clip_anew["matches"] == clip["matches"]
-    assert similar_anew == similar
-=======
-    clip_again, similar_again = (copied_box(*query).record for query in queries)
+    clip_again, similar_again = (copied_demo(*query).record for query in queries)
     assert clip_again["matches"] == clip["matches"]
     assert similar_again == similar
->>>>>>> w-library
     assert manifest.read_text() != before
 
 

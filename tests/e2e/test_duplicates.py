@@ -67,13 +67,8 @@ def test_groups_are_printed_as_a_table(copies: Program, inside: list[Entry]) -> 
     assert lines[0].endswith(inside[0]["file"])
 
 
-<<<<<<< HEAD
-def test_music_without_copies_has_no_group(demo_library: Program) -> None:
+def test_music_without_copies_has_no_groups(demo_library: Program) -> None:
     run = demo_library("duplicates")
-=======
-def test_music_without_copies_has_no_groups(box: Program) -> None:
-    run = box("duplicates")
->>>>>>> w-library
     assert (run.out, run.err) == ("", "")
 
 

@@ -68,12 +68,8 @@ def run(music: Path, out: Path, *more: str) -> str:
     return ended.stdout
 
 
-<<<<<<< HEAD
-def test_training_exports_a_model_and_reuses_features(music: Path, tmp_path: Path) -> None:
-=======
 @pytest.mark.slow
-def test_it_trains_exports_and_goes_on_where_it_was(music: Path, tmp_path: Path) -> None:
->>>>>>> w-store
+def test_training_exports_a_model_and_reuses_features(music: Path, tmp_path: Path) -> None:
     run(music, tmp_path)
     first = (tmp_path / "likeness.onnx").read_bytes()
     features = sorted((tmp_path / "features").iterdir())
