@@ -1,5 +1,7 @@
-"""Names any recorded clip of your music collection, and finds what sounds like it.
+"""Audio fingerprinting and music search: identify recorded clips and find similar tracks.
 
+Examples
+--------
 >>> import fingerprinter
 >>> with fingerprinter.open_library("music.db") as library:      # doctest: +SKIP
 ...     library.index(["~/Music"])

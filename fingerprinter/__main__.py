@@ -1,4 +1,4 @@
-"""``python -m fingerprinter``."""
+"""Run the command line with ``python -m fingerprinter``."""
 
 from fingerprinter.cli import main
 

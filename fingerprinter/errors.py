@@ -1,19 +1,20 @@
-"""One tree of errors; a user's mistake ends in one line, a bug keeps its traceback.
+"""The errors of the package. A user's mistake ends in one line, a bug keeps its traceback.
 
 ::
 
     FingerprinterError
     ├── UsageError            exit 2   HTTP 400   the call makes no sense as it stands
     ├── AudioError            exit 1   HTTP 422   an input could not be read as audio
-    ├── UnknownTrackError     exit 3   HTTP 404   no such track in the library
+    ├── UnknownTrackError     exit 3   HTTP 404   the library has no such track
     └── LibraryError          exit 4   HTTP 503   the database cannot be used
-        ├── VersionError                          ... another version or other parameters made it
-        ├── CorruptionError                       ... its bytes are not what was written
-        ├── ConnectionLostError                   ... its server went away
-        ├── ModelError                            the embedding model or its index cannot be used
-        └── ClusterError                          the Dask cluster that was named cannot be used
+        ├── VersionError                          it was made by another version or other parameters
+        ├── CorruptionError                       stored bytes are not what was written
+        ├── ConnectionLostError                   the database server went away
+        ├── ModelError                            the embedding model or its index is unusable
+        └── ClusterError                          the Dask cluster is unusable
 
-Every message names the thing, what was found and the next step.
+Every message names the thing, says what was found and gives the next step:
+``clip.mp4: no audio stream (a video without sound?)``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,17 @@ from typing import ClassVar
 
 
 class FingerprinterError(Exception):
-    """Root of the tree."""
+    """The base class of all errors that a caller is expected to handle.
+
+    Attributes
+    ----------
+    exit_code : int
+        Exit status of a command that ends with this error.
+    http_status : int
+        Status of an HTTP answer that reports this error.
+    code : str
+        Short name of the kind of error, for programs.
+    """
 
     exit_code: ClassVar[int] = 1
     http_status: ClassVar[int] = 500
@@ -46,7 +57,7 @@ class AudioError(FingerprinterError):
 
 
 class UnknownTrackError(FingerprinterError):
-    """No such track in the library."""
+    """The library has no such track."""
 
     exit_code = 3
     http_status = 404
@@ -74,7 +85,7 @@ class CorruptionError(LibraryError):
 
 
 class ConnectionLostError(LibraryError):
-    """The database's server went away: the transaction in flight is undone, or is whole."""
+    """The database server went away. The transaction in flight is either whole or undone."""
 
     code = "connection_lost"
 

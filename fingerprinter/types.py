@@ -1,4 +1,4 @@
-"""Frozen values that cross rooms. No room's logic lives here."""
+"""Frozen values that every layer of the package shares. They hold data and no logic."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ import numpy.typing as npt
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a file says of itself; ``None`` where it says nothing."""
+    """The tags of an audio file. A tag that the file does not have is ``None``.
+
+    Attributes
+    ----------
+    mbid : str or None
+        MusicBrainz recording id.
+    """
 
     title: str | None = None
     artist: str | None = None
@@ -20,15 +26,21 @@ class Tags:
     track_number: int | None = None
     year: int | None = None
     genre: str | None = None
-    mbid: str | None = None  # MusicBrainz recording id
+    mbid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """One recording of the library, keyed by its content.
+    """One recording of the library, identified by its content.
 
-    ``path`` is one of the files that hold it (``None`` if it came without a
-    file); ``problem`` says what of the file could not be decoded.
+    Attributes
+    ----------
+    path : str or None
+        One of the files that hold the recording; ``None`` if it was imported without a file.
+    content_id : str
+        Digest of the decoded audio. Two files with the same audio are one track.
+    problem : str or None
+        The part of the file that could not be decoded; ``None`` if all of it could.
     """
 
     id: int
@@ -50,11 +62,17 @@ class Track:
 class Peaks:
     """Spectral peaks sorted by (frame, bin): the *constellation* of a recording.
 
-    frames: (n,) float32, in hops from the start of the audio
-    bins: (n,) float32, in FFT bins; both carry a fraction where the peak was interpolated
-    salience: (n,) float32, how far it stands out, in nepers; peaks are chosen by it
-    grade: (n,) int8, 0 for the greatest of the widest surroundings, 1, 2 ... of ever narrower
-        ones; default: all 0
+    Attributes
+    ----------
+    frames : (n,) float32
+        Time in hops from the start of the audio. Interpolated peaks have a fraction.
+    bins : (n,) float32
+        Frequency in FFT bins. Interpolated peaks have a fraction.
+    salience : (n,) float32
+        How far the peak stands out from its surroundings, in nepers. Peaks are chosen by it.
+    grade : (n,) int8
+        0 if the peak is the maximum of the widest box around it, 1, 2, ... for ever narrower
+        boxes. The default is 0 for all peaks.
     """
 
     frames: npt.NDArray[np.float32]
@@ -70,16 +88,20 @@ class Peaks:
         return len(self.frames)
 
     def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Peaks:
-        """The peaks that a mask or an index array names."""
+        """Select peaks by a boolean mask or an index array."""
         return Peaks(*(getattr(self, name)[which] for name in self.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
 class Landmarks:
-    """Pairs of peaks as hashes.
+    """Pairs of peaks, each as a hash and the time of its anchor.
 
-    hashes: (n,) uint32
-    frames: (n,) int32, the anchor's frame
+    Attributes
+    ----------
+    hashes : (n,) uint32
+        Anchor bin, bin difference and frame difference of each pair.
+    frames : (n,) int32
+        Frame of the anchor.
     """
 
     hashes: npt.NDArray[np.uint32]
@@ -91,9 +113,15 @@ class Landmarks:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The key of a recording, as "Eb" and "major".
+    """The key of a recording.
 
-    confidence: 0..1, how often a key as clear as this one is also that of the other half
+    Attributes
+    ----------
+    tonic : str
+        For example "Eb".
+    mode : "major" or "minor"
+    confidence : float
+        0..1, the probability that the other half of the recording has the same key.
     """
 
     tonic: str
@@ -102,13 +130,13 @@ class Key:
 
     @property
     def name(self) -> str:
-        """As it is stored and shown: "Eb major"."""
+        """The key as it is stored and shown: "Eb major"."""
         return f"{self.tonic} {self.mode}"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a recording's form; those of one label ("A", "B") sound alike."""
+    """One section of a recording. Sections with the same label ("A", "B") sound alike."""
 
     start_s: float
     end_s: float
@@ -117,11 +145,16 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """Levels by EBU R 128; ``None`` where there is silence only.
+    """Loudness by EBU R 128. Each value is ``None`` if there is only silence.
 
-    integrated_lufs: of the whole
-    range_lu: from the quiet to the loud passages
-    true_peak_dbtp: of the highest sample, those between the samples included
+    Attributes
+    ----------
+    integrated_lufs : float or None
+        Loudness of the whole recording.
+    range_lu : float or None
+        Distance between the quiet and the loud passages (loudness range).
+    true_peak_dbtp : float or None
+        Highest level, including peaks between the samples.
     """
 
     integrated_lufs: float | None
@@ -131,12 +164,20 @@ class Loudness:
 
 @dataclass(frozen=True, slots=True)
 class MusicAnalysis:
-    """What a musician would note of a recording.
+    """Tempo, beats, key, sections and loudness of a recording.
 
-    tempo_bpm, beats_s, key: ``None`` or empty where there are no beats, no tones; no tempo
-        either where the beats keep none
-    tempo_confidence: 0..1, the share of the beats that keep it
-    beats_s, sections: in the order of time
+    Attributes
+    ----------
+    tempo_bpm : float or None
+        ``None`` if there are no beats, or if the beats do not keep a tempo.
+    tempo_confidence : float or None
+        0..1, the share of the beats that keep the tempo.
+    beats_s : tuple of float
+        Times of the beats in seconds, ascending; empty if there are none.
+    key : Key or None
+        ``None`` if there are too few tones for one.
+    sections : tuple of Section
+        Ascending in time.
     """
 
     tempo_bpm: float | None
@@ -149,12 +190,18 @@ class MusicAnalysis:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One recording heard in a clip.
+    """One recording that was found in a clip.
 
-    confidence: 0..1, the probability that the match is right
-    offset_s: where the start of the clip lies in the track; may be negative
-    clip_start_s, clip_end_s: the part of the clip that the recording fills
-    tempo, pitch: clip relative to the recording, as factors (1.04: 4 % faster / higher)
+    Attributes
+    ----------
+    confidence : float
+        0..1, the probability that the match is right.
+    offset_s : float
+        Position of the start of the clip in the track; negative if the clip starts earlier.
+    clip_start_s, clip_end_s : float
+        The part of the clip in which the recording plays.
+    tempo, pitch : float
+        Clip relative to the recording, as factors (1.04 is 4 % faster or higher).
     """
 
     track: Track
@@ -169,10 +216,15 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """In what two recordings are alike: 0..1, the share of the library that is less alike in it.
+    """Explains a similarity per facet, as a percentile within the library.
 
-    None: not known, of a track that was indexed before this was kept
-    shared_tags: what is more marked in both than in most of the library, the most marked first
+    A percentile is 0..1, the share of the library that is less similar in this facet. It is
+    ``None`` for tracks that were indexed without the facet.
+
+    Attributes
+    ----------
+    shared_tags : tuple of str
+        Tags that are stronger in both recordings than in most of the library, strongest first.
     """
 
     timbre: float | None
@@ -184,11 +236,17 @@ class Reasons:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A recording and its likeness to the query: -1..1, 0 of two that have nothing in common.
+    """A recording and its similarity to the query.
 
-    similarity: cosine of the standardised embeddings, scaled against hubs; 1 of the same sound
-    copies: ids of further tracks that hold the same recording
-    why: in what it is alike, where that was asked for
+    Attributes
+    ----------
+    similarity : float
+        -1..1: cosine of the standardised embeddings, scaled against hubs. 1 is the same sound,
+        0 is nothing in common.
+    copies : tuple of int
+        Ids of other tracks that hold the same recording.
+    why : Reasons or None
+        Explanation of the similarity, if it was asked for.
     """
 
     track: Track
@@ -199,7 +257,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An input that could not be read, or only in part, and why; one line."""
+    """An input that could not be read, or only in part. The message is one line."""
 
     path: str
     message: str
@@ -207,7 +265,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What one run of `index` did, in files and seconds; ``removed`` counts tracks."""
+    """Result of one run of `index`: numbers of files, and seconds.
+
+    Attributes
+    ----------
+    removed : int
+        Number of tracks, not of files.
+    """
 
     indexed: int = 0
     updated: int = 0
@@ -221,17 +285,25 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A stretch over which two tracks hold the same recording.
+    """A passage over which two tracks hold the same recording.
 
-    a, b: track ids; b is the one with less music in it
-    offset_s: where the start of b lies in a, in seconds of a; negative where b begins
-        before a does. After a cut or an insertion it is where b's start would lie if
-        the stretch went on to it: second t of b is second ``offset_s + speed * t`` of a
-    overlap_s: length of the stretch, in seconds of a
-    confidence: 0..1, the probability that most of b is the same recording as in a, and no
-        other version of it; alike for all stretches of two tracks
-    start_s: where the stretch begins, in seconds of a
-    speed: of b as a factor (1.04: 4 % faster and higher)
+    Attributes
+    ----------
+    a, b : int
+        Track ids. b is the track with less music in it.
+    offset_s : float
+        Position of the start of b in a, in seconds of a; negative if b starts earlier. Second t
+        of b is second ``offset_s + speed * t`` of a. If something was cut or inserted before
+        the passage, this is where b would start if the passage were continued back to it.
+    overlap_s : float
+        Length of the passage, in seconds of a.
+    confidence : float
+        0..1, the probability that most of b is the same recording as in a, and not another
+        version of it. It is the same for all passages of two tracks.
+    start_s : float
+        Start of the passage, in seconds of a.
+    speed : float
+        Speed of b as a factor (1.04 is 4 % faster and higher).
     """
 
     a: int
@@ -247,9 +319,13 @@ class Evidence:
 class DuplicateGroup:
     """Tracks that hold the same recording.
 
-    kind: "same", most of each is in another one of the group; or "part": two tracks, most
-        of the second is in the first, which holds other sound as well
-    evidence: every track of the group is in at least one row; sorted by (a, b, start_s)
+    Attributes
+    ----------
+    kind : "same" or "part"
+        "same": most of each track is in another track of the group. "part": there are two
+        tracks, and most of the second is in the first, which holds other sound as well.
+    evidence : tuple of Evidence
+        Sorted by (a, b, start_s). Every track of the group is in at least one of them.
     """
 
     kind: Literal["same", "part"]
@@ -259,7 +335,7 @@ class DuplicateGroup:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateReport:
-    """What a search for duplicates found; ``problems`` names the tracks it had to leave out."""
+    """Result of a search for duplicates. ``problems`` names the tracks that were left out."""
 
     groups: tuple[DuplicateGroup, ...]
     problems: tuple[Problem, ...] = field(default=())

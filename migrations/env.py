@@ -1,4 +1,4 @@
-"""Runs migrations within the transaction of whoever asked (`fingerprinter.store.engine.migration`)."""
+"""Runs migrations within the transaction of the caller, `store.engine.migration`."""
 
 from __future__ import annotations
 

@@ -26,10 +26,10 @@ from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.base.stored_peaks import decode_peaks
 from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedTrack
-from fingerprinter.library.indexing.indexer import merge_segments
 from fingerprinter.library.indexing.ingest import FoundFile, Item, ingest
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index.lookup import PostingIndex
+from fingerprinter.store.maintain.merging import merge_segments
 from fingerprinter.store.tables import constellations, library_metadata, sketches, tracks
 from fingerprinter.types import Peaks, Tags, Track
 
@@ -255,7 +255,7 @@ def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
     audio_s = 0.0
     for item in items:
         batch.append(item)
-        audio_s += item[1].sound.duration_s if item[1].sound else 0.0
+        audio_s += item[1].features.duration_s if item[1].features else 0.0
         if audio_s >= BATCH_S:
             yield batch
             batch, audio_s = [], 0.0

@@ -51,7 +51,7 @@ def fillers_of(originals: Sequence[Original], seed: int) -> list[Recording]:
     return [
         recording(fillers.group(number), unpack_peaks(sound.constellation))
         for number in range(len(originals))
-        if (sound := fillers.analysis(number).sound)
+        if (sound := fillers.analysis(number).features)
     ]
 
 

@@ -323,7 +323,7 @@ def whole_questions() -> dict[str, Question]:
 
 def heard(library: Library, source: Any, every: bool) -> Json:
     """Returns what is heard in a clip."""
-    answer = library.listen(source, every=every)
+    answer = library.recognize(source, all_matches=every)
     matches = [
         {
             "track": name_of(library, match.track.id),

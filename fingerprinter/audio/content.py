@@ -1,4 +1,4 @@
-"""What a recording is known by: a digest of its compressed sound."""
+"""The content id of a recording: a digest of its compressed audio."""
 
 from __future__ import annotations
 
@@ -18,11 +18,26 @@ _DIGEST_BYTES = 16  # among 10^9 recordings two collide with a probability of 10
 
 
 def content_id(source: AudioSource) -> str:
-    """32 hex digits: BLAKE2b of codec, rate, channels and the compressed audio packets.
+    """Compute the content id of a source.
 
-    Name, tags and cover art do not change it; the sound does, and so does
-    another encoding of the same sound. Nothing is decoded.
-    Raises ``AudioError`` as ``open_audio`` does.
+    The id is the BLAKE2b digest of codec, sampling rate, number of channels and the compressed
+    packets. It does not depend on file name, tags and cover art. It changes with the audio, and
+    also if the same audio is encoded again. Nothing is decoded.
+
+    Parameters
+    ----------
+    source : AudioSource
+        A path, encoded bytes, a binary file object or pipe, or ``(samples, sr)``.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+
+    Raises
+    ------
+    AudioError
+        If the source cannot be read as audio.
     """
     digest = blake2b(digest_size=_DIGEST_BYTES)
     if isinstance(source, tuple):
@@ -30,22 +45,23 @@ def content_id(source: AudioSource) -> str:
         digest.update(f"{samples.dtype} {sr} {samples.shape}".encode())
         digest.update(np.ascontiguousarray(samples).data)
     else:
-        for piece in _compressed(source):
+        for piece in _compressed_audio(source):
             digest.update(piece)
     return digest.hexdigest()
 
 
-def _compressed(source: EncodedSource) -> Iterator[bytes]:
+def _compressed_audio(source: EncodedSource) -> Iterator[bytes]:
+    """Yield a description and the packets of each stream: one, or several in a chained Ogg file."""
     name = source_name(source)
     with ExitStack() as resources:
         for link in chain_links(resources.enter_context(as_file(source, name))):
             stream = resources.enter_context(EncodedStream(link, name, Damage()))
             yield f"{stream.description}\n".encode()
-            yield from _without_id3v1(stream, name)
+            yield from _packets_without_id3v1(stream, name)
 
 
-def _without_id3v1(stream: EncodedStream, name: str) -> Iterator[bytes]:
-    """The packets; FLAC's last one runs to the end of the file, whatever is appended there."""
+def _packets_without_id3v1(stream: EncodedStream, name: str) -> Iterator[bytes]:
+    """Yield the packets without an ID3v1 tag, which FLAC would count to its last packet."""
     last = b""
     for packet in stream.packets():
         yield last

@@ -1,4 +1,4 @@
-"""Which files a user means: files as given, folders searched for audio."""
+"""Find the audio files in a list of files and folders."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from pathlib import Path
 from fingerprinter.audio.source import printable
 from fingerprinter.types import Problem
 
-# What FFmpeg decodes and people keep music in. Playlists, MIDI and tracker modules hold no sound.
-_SOUND = """
+# Formats that FFmpeg decodes and in which people keep music. Playlists, MIDI and tracker modules
+# hold no audio.
+_AUDIO = """
     .aac .ac3 .aif .aifc .aiff .alac .amr .ape .au .caf .dff .dsf .dts .eac3 .flac .m4a .m4b .m4r
     .mka .mp1 .mp2 .mp3 .mpc .oga .ogg .opus .ra .rf64 .shn .snd .spx .tak .tta .w64 .wav .wave
     .weba .wma .wv
 """
-_SOUND_AND_PICTURE = """
+_VIDEO = """
     .3g2 .3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .rm .ts .vob .webm .wmv
 """
-AUDIO_SUFFIXES = frozenset(_SOUND.split() + _SOUND_AND_PICTURE.split())
+AUDIO_SUFFIXES = frozenset(_AUDIO.split() + _VIDEO.split())
+"""Suffixes of files that can hold audio, in lower case with their dot."""
 
 _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "no such file or folder",
@@ -28,44 +30,52 @@ _REASONS: dict[type[Exception], str] = {
 }
 
 
-def _ignore(_: Problem) -> None: ...
-
-
 def find_audio(
     paths: Iterable[str | os.PathLike[str]],
-    on_problem: Callable[[Problem], None] = _ignore,
+    on_problem: Callable[[Problem], None] = lambda _: None,
 ) -> Iterator[Path]:
-    """Files as given, whatever their suffix; folders recursively, sorted, by ``AUDIO_SUFFIXES``.
+    """Yield the audio files that a list of files and folders names.
 
-    ``~`` is the home folder. Inside a folder, what is hidden is left out and
-    linked folders are entered once. What is missing or may not be listed goes
-    to ``on_problem``; nothing is raised.
+    A file in the list is yielded with any suffix. A folder is searched with all folders below
+    it, sorted by name, for files with a suffix in ``AUDIO_SUFFIXES``. Hidden entries are skipped,
+    and a folder that several links lead to is entered once.
+
+    Parameters
+    ----------
+    paths : iterable of str or path
+        Files and folders; ``~`` is the home folder.
+    on_problem : callable
+        Receives a ``Problem`` for each path that is missing or cannot be listed. Nothing is raised.
+
+    Yields
+    ------
+    Path
+        The files, in the order of ``paths``.
     """
     for path in paths:
         try:
-            yield from _expand(Path(path).expanduser(), on_problem)
+            expanded = Path(path).expanduser()
+            if stat.S_ISDIR(expanded.stat().st_mode):
+                yield from _search(expanded, on_problem)
+            else:
+                yield expanded
         except (OSError, RuntimeError, ValueError) as error:  # no such user; a NUL in the name
             on_problem(_problem(os.fspath(path), error))
 
 
-def _expand(path: Path, on_problem: Callable[[Problem], None]) -> Iterator[Path]:
-    if stat.S_ISDIR(path.stat().st_mode):
-        yield from _search(path, on_problem)
-    else:
-        yield path
-
-
 def _search(root: Path, on_problem: Callable[[Problem], None]) -> Iterator[Path]:
-    """Depth first with a stack of its own: folders nest deeper than Python's calls may."""
+    """Search depth first, with a stack: folders can be nested deeper than calls in Python."""
     seen: set[tuple[int, int]] = set()
-    waiting = _entries(root, seen, on_problem)
-    while waiting:
-        entry = waiting.pop()
+    stack = _entries(root, seen, on_problem)
+    while stack:
+        entry = stack.pop()
         try:
             if entry.is_dir():
-                waiting += _entries(entry, seen, on_problem)
-            elif _has_audio_suffix(entry.name):
-                yield _regular(entry)
+                stack += _entries(entry, seen, on_problem)
+            elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:  # noqa: PTH122 (speed)
+                if not stat.S_ISREG(entry.stat().st_mode):  # reading a pipe might never end
+                    raise OSError(errno.EINVAL, "not a regular file")
+                yield Path(entry.path)
         except OSError as error:
             on_problem(_problem(entry.path, error))
 
@@ -75,29 +85,18 @@ def _entries(
     seen: set[tuple[int, int]],
     on_problem: Callable[[Problem], None],
 ) -> list[os.DirEntry[str]]:
-    """What a folder holds, last name first; nothing if it was entered before (a loop of links)."""
+    """List a folder, last name first; empty if it was listed before, as in a loop of links."""
     try:
         status = os.stat(folder)  # noqa: PTH116 (DirEntry has no Path.stat)
         if (status.st_dev, status.st_ino) in seen:
             return []
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as entries:
-            shown = [entry for entry in entries if not entry.name.startswith(".")]
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         on_problem(_problem(os.fspath(folder), error))
         return []
-    return sorted(shown, key=lambda entry: entry.name, reverse=True)
-
-
-def _has_audio_suffix(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in AUDIO_SUFFIXES  # noqa: PTH122 (50 times Path's speed)
-
-
-def _regular(entry: os.DirEntry[str]) -> Path:
-    """Its path. A device or pipe is refused: reading it might never end."""
-    if not stat.S_ISREG(entry.stat().st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")
-    return Path(entry.path)
+    return sorted(visible, key=lambda entry: entry.name, reverse=True)
 
 
 def _problem(path: str, error: Exception) -> Problem:

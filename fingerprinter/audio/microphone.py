@@ -1,4 +1,4 @@
-"""Sound from a microphone, by PortAudio (the package sounddevice)."""
+"""Record from a microphone through PortAudio (the package sounddevice)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import numpy as np
 from fingerprinter.audio.signal import Mono, downmix
 from fingerprinter.errors import AudioError, UsageError
 
-_STALL_S = 3.0  # devices give a block every 10 to 100 ms; one that was pulled out gives none
-_SILENCE = 2 / 32_768  # from lowest to highest sample: what muted devices still give
+STALL_S = 3.0
+"""A device that gives no block for so many seconds was unplugged; others give one in 0.1 s."""
+
+_SILENCE = 2 / 32_768  # range of the samples that a muted device still gives
 
 Blocks = SimpleQueue[Mono | None]  # None: the device has ended the stream
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """How far a recording is, in samples."""
+    """How far a recording is: samples so far, and samples in total."""
 
     done: int
     total: int
@@ -28,10 +30,17 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What a microphone gave.
+    """A recording from a microphone.
 
-    samples: (n,) float32; sr: the device's own rate
-    problem: why there is less than was wanted; None where there is all, or it was stopped
+    Parameters
+    ----------
+    samples : (n,) float32 array
+        The samples, mono, of full scale 1.
+    sr : int
+        Rate of the device in Hz.
+    problem : str or None
+        Why the recording is shorter than it should be; ``None`` if it is complete or if the user
+        stopped it.
     """
 
     samples: Mono
@@ -43,19 +52,40 @@ def record(
     duration_s: float,
     device: int | str | None = None,
     on_progress: Callable[[Recorded], None] = lambda _: None,
+    *,
+    stall_s: float = STALL_S,
 ) -> Recording:
-    """So many seconds from a microphone; Ctrl-C ends it early and keeps what there is.
+    """Record from a microphone; Ctrl-C ends the recording early and keeps what was recorded.
 
-    device: number or part of the name of an input, default the system's own
-    Raises `UsageError` where sounddevice or PortAudio is missing, `AudioError` where the
-    microphone is, gives nothing, or gives silence only.
+    Parameters
+    ----------
+    duration_s : float
+        How long to record, in seconds.
+    device : int or str, optional
+        Number of an input, or part of its name. Default: the system's default input.
+    on_progress : callable
+        Receives the progress after each block.
+    stall_s : float
+        Give up if the device gives no block for so many seconds.
+
+    Returns
+    -------
+    Recording
+
+    Raises
+    ------
+    UsageError
+        If sounddevice or PortAudio is not installed.
+    AudioError
+        If there is no such microphone, or if it gives nothing or only silence.
     """
-    sd = _sounddevice()
+    sd = _import_sounddevice()
     blocks: Blocks = SimpleQueue()
     try:
-        with _stream(sd, device, blocks) as stream:
+        with _open_stream(sd, device, blocks) as stream:
             sr = round(stream.samplerate)
-            parts, problem = _collected(blocks, round(duration_s * sr), on_progress)
+            total = round(duration_s * sr)
+            parts, problem = _collect(blocks, total, on_progress, stall_s)
     except sd.PortAudioError as error:
         raise AudioError(f"mic: {error.args[0]}; is another program using it?") from error
     if not parts:
@@ -66,13 +96,12 @@ def record(
     return Recording(samples, sr, problem)
 
 
-def _sounddevice() -> Any:
+def _import_sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:
         raise UsageError(
-            "sounddevice is not installed, and microphones are read with it;"
-            " `pip install sounddevice`"
+            "sounddevice is not installed, and a microphone needs it; `pip install sounddevice`"
         ) from error
     except OSError as error:
         raise UsageError(
@@ -82,63 +111,56 @@ def _sounddevice() -> Any:
     return sounddevice
 
 
-def _stream(sd: Any, device: int | str | None, blocks: Blocks) -> Any:
-    """An input stream whose blocks, made mono, go into the queue once it is entered."""
-    info = _input(sd, device)
+def _open_stream(sd: Any, device: int | str | None, blocks: Blocks) -> Any:
+    """Return an input stream that puts mono blocks into a queue once it is entered."""
+    try:
+        info = dict(sd.query_devices(device, "input"))
+    except (ValueError, sd.PortAudioError):
+        raise AudioError(f"mic: {_unknown_device(sd, device)}") from None
+    try:
+        sd.check_input_settings(device=info["index"], channels=1)
+        channels = 1
+    except sd.PortAudioError:  # the device gives its channels only together
+        channels = int(info["max_input_channels"])
 
-    def take(samples: Any, *_: object) -> None:
+    def on_block(samples: Any, *_: object) -> None:
         blocks.put(downmix(samples.T))
 
     return sd.InputStream(
         device=info["index"],
-        channels=_channels(sd, info),
-        callback=take,
+        channels=channels,
+        callback=on_block,
         finished_callback=lambda: blocks.put(None),
     )
 
 
-def _input(sd: Any, device: int | str | None) -> dict[str, Any]:
-    try:
-        return dict(sd.query_devices(device, "input"))
-    except (ValueError, sd.PortAudioError):
-        raise AudioError(f"mic: {_choice(sd, device)}") from None
-
-
-def _choice(sd: Any, device: int | str | None) -> str:
-    """What is wrong with a device, and which there are."""
+def _unknown_device(sd: Any, device: int | str | None) -> str:
+    """Say that a device does not exist, and list those that do."""
     inputs = [each for each in sd.query_devices() if each["max_input_channels"]]
     if not inputs:
         return "this machine has no audio input; plug a microphone in"
-    named = ", ".join(f"{each['index']} ({each['name']})" for each in inputs)
-    wanted = "no input is the default" if device is None else f"{device} is no input, or several"
-    return f"{wanted}; choose among {named}"
+    names = ", ".join(f"{each['index']} ({each['name']})" for each in inputs)
+    if device is None:
+        return f"there is no default input; choose one with --device: {names}"
+    return f"{device} matches no input, or several; choose one of {names}"
 
 
-def _channels(sd: Any, info: dict[str, Any]) -> int:
-    """One, or all where the device gives them only together."""
-    try:
-        sd.check_input_settings(device=info["index"], channels=1)
-    except sd.PortAudioError:
-        return int(info["max_input_channels"])
-    return 1
-
-
-def _collected(
-    blocks: Blocks, total: int, on_progress: Callable[[Recorded], None]
+def _collect(
+    blocks: Blocks, total: int, on_progress: Callable[[Recorded], None], stall_s: float
 ) -> tuple[list[Mono], str | None]:
-    """The blocks of so many samples, and why there are fewer."""
+    """Return blocks with ``total`` samples, or fewer together with the reason."""
     parts: list[Mono] = []
     done = 0
     try:
         while done < total:
-            block = blocks.get(timeout=_STALL_S)
+            block = blocks.get(timeout=stall_s)
             if block is None:
                 return parts, "the device stopped; was it unplugged?"
             parts.append(block[: total - done])
             done += len(parts[-1])
             on_progress(Recorded(done, total))
     except Empty:
-        return parts, f"the device gave no sound for {_STALL_S:g} s; is it still plugged in?"
+        return parts, f"the device gave no sound for {stall_s:g} s; is it still plugged in?"
     except KeyboardInterrupt:
         if not parts:
             raise

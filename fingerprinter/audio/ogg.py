@@ -1,8 +1,11 @@
-"""Chained Ogg: several streams one after the other in one file, as radio recorders write them.
+"""Chained Ogg files: several streams one after the other in one file.
 
-FFmpeg refuses a chain whose links differ in rate or channels and mistakes the
-length of every chain, so the links are decoded one by one.
-Page layout: RFC 3533, section 6.
+Programs that record radio write such files. FFmpeg refuses a chain whose links differ in rate or
+channels, and it reports a wrong length for every chain, so the links are decoded one by one.
+
+References
+----------
+.. [1] S. Pfeiffer, "The Ogg Encapsulation Format Version 0", RFC 3533, 2003, section 6.
 """
 
 from __future__ import annotations
@@ -14,56 +17,58 @@ from typing import TYPE_CHECKING, BinaryIO
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-_PAGE = b"OggS"
+_PAGE_MARK = b"OggS"
 _HEADER_BYTES = 27
 _MAX_PAGE_BYTES = 65_307
-_BEGIN_OF_STREAM = 2
+_BEGIN_OF_STREAM = 2  # flag in byte 5 of the header
+_SERIAL_NUMBER = slice(14, 18)  # bytes of the header
 
 
 def chain_links(file: BinaryIO) -> list[BinaryIO]:
-    """Each link of a chained Ogg file as a file of its own; ``[file]`` for everything else."""
-    starts = list(_link_starts(file)) if _ends_in_another_stream(file) else []
+    """Return each link of a chained Ogg file as a file; ``[file]`` for any other file."""
+    last = _last_page(file)
+    file.seek(0)
+    # A cheap hint at a chain: the last page belongs to another stream than the first one.
+    if not last or last[_SERIAL_NUMBER] == file.read(_HEADER_BYTES)[_SERIAL_NUMBER]:
+        return [file]
+    starts = list(_link_starts(file))
     if len(starts) < 2:
         return [file]
     ends = [*starts[1:], file.seek(0, io.SEEK_END)]
     return [
-        io.BufferedReader(_Window(file, start, end))
+        io.BufferedReader(_FileRange(file, start, end))
         for start, end in zip(starts, ends, strict=True)
     ]
 
 
 def ends_inside_page(file: BinaryIO) -> bool:
-    """Whether an Ogg file was cut off; it has no length to hold it against."""
+    """Tell whether an Ogg file was cut off inside a page; Ogg stores no length to compare with."""
     page = _last_page(file)
     n_segments = page[26] if len(page) >= _HEADER_BYTES else 0
     segments = page[_HEADER_BYTES : _HEADER_BYTES + n_segments]
     return bool(page) and len(page) < _HEADER_BYTES + n_segments + sum(segments)
 
 
-def _ends_in_another_stream(file: BinaryIO) -> bool:
-    """Whether the last page has another serial number than the first: a cheap hint at a chain."""
-    last = _last_page(file)
-    file.seek(0)
-    return last[14:18] != file.read(_HEADER_BYTES)[14:18] if last else False
-
-
 def _last_page(file: BinaryIO) -> bytes:
-    """From the last page's header to the end of the file; empty if the file is no Ogg."""
+    """Return the file from the header of its last page on; empty if it is no Ogg file."""
     file.seek(0)
-    if file.read(len(_PAGE)) != _PAGE:
+    if file.read(len(_PAGE_MARK)) != _PAGE_MARK:
         return b""
     file.seek(max(0, file.seek(0, io.SEEK_END) - _MAX_PAGE_BYTES))
     tail = file.read()
-    return tail[max(0, tail.rfind(_PAGE)) :]
+    return tail[max(0, tail.rfind(_PAGE_MARK)) :]
 
 
 def _link_starts(file: BinaryIO) -> Iterator[int]:
-    """Where a group of begin-of-stream pages starts; a video opens with several at once."""
+    """Yield where each link starts: at a begin-of-stream page that follows a page of another kind.
+
+    A video begins with several begin-of-stream pages, one for each of its streams.
+    """
     at, beginning = 0, False
     while True:
         file.seek(at)
         header = file.read(_HEADER_BYTES)
-        if len(header) < _HEADER_BYTES or not header.startswith(_PAGE):
+        if len(header) < _HEADER_BYTES or not header.startswith(_PAGE_MARK):
             return
         if header[5] & _BEGIN_OF_STREAM and not beginning:
             yield at
@@ -71,8 +76,8 @@ def _link_starts(file: BinaryIO) -> Iterator[int]:
         at += _HEADER_BYTES + header[26] + sum(file.read(header[26]))
 
 
-class _Window(io.RawIOBase):
-    """Bytes ``start`` to ``end`` of a file, as a file."""
+class _FileRange(io.RawIOBase):
+    """The bytes ``start`` to ``end`` of a file, as a file."""
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self._file, self._start, self._end = file, start, end

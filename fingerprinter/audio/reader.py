@@ -1,4 +1,4 @@
-"""Any source as mono blocks at one rate, in constant memory."""
+"""Read any source as mono blocks at one rate, in constant memory."""
 
 from __future__ import annotations
 
@@ -26,24 +26,42 @@ from fingerprinter.audio.source import AudioSource, as_file, printable, source_n
 from fingerprinter.audio.stream import Damage
 from fingerprinter.errors import AudioError, UsageError
 
-SR = 16_000  # Hz
-_SAMPLE_TYPES = "f2 f4 f8 i1 i2 i4 u1"  # 64-bit integers are hardly ever of full scale
-_MAX_CHANNELS = 64  # more rows than that are samples, not channels
+SR = 16_000
+"""Default sampling rate in Hz."""
 
-# Padding and rounded time stamps stay below this (promise.py), most lost packets do not:
-# an error that cost no more was about rubbish at the end, not about sound.
+_SAMPLE_TYPES = [
+    "f2",
+    "f4",
+    "f8",
+    "i1",
+    "i2",
+    "i4",
+    "u1",
+]  # no i8: it hardly ever uses its full scale
+_MAX_CHANNELS = 64  # an array with more rows has its axes swapped
+
+# After a decoding error, a file counts as damaged if more than this is missing. Padding and rounded
+# time stamps cost less; an error that costs no audio was about rubbish at the end of the file.
 _PADDING_S = 0.015
-# Without an error a file may fall short by 0.5 s and 0.2 % of its length and count as whole.
+# Without an error, 0.5 s plus 0.2 % of the length may be missing.
 _SLACK_S, _SLACK = 0.5, 0.002
 
 
 class AudioReader:
-    """Sound of one source, mono at ``sr`` Hz. A context manager, made by ``open_audio``.
+    """The audio of one source, mono at one rate; a context manager that ``open_audio`` makes.
 
-    name: the source in messages
-    duration_s: what the container promises, ``None`` if it does not say
-    decoded_s: how much the blocks have given so far
-    problem: after the last block, what of the source is missing or damaged; ``None`` when whole
+    Attributes
+    ----------
+    name : str
+        Name of the source in messages.
+    sr : int
+        Sampling rate of the blocks in Hz.
+    duration_s : float or None
+        Duration that the source declares, in seconds.
+    decoded_s : float
+        How much audio the blocks have given so far, in seconds.
+    problem : str or None
+        After the last block: what of the source is missing or damaged.
     """
 
     def __init__(
@@ -52,14 +70,14 @@ class AudioReader:
         sr: int,
         start_s: float,
         chunks: Iterator[Chunk],
-        promise: DeclaredDuration,
+        declared: DeclaredDuration,
         damage: Damage,
         resources: ExitStack,
     ) -> None:
-        self.name, self.sr, self.duration_s = name, sr, promise.duration_s
+        self.name, self.sr, self.duration_s = name, sr, declared.duration_s
         self.decoded_s = 0.0
         self.problem: str | None = None
-        self._start_s, self._chunks, self._promise = start_s, chunks, promise
+        self._start_s, self._chunks, self._declared = start_s, chunks, declared
         self._damage, self._resources = damage, resources
 
     def __enter__(self) -> AudioReader:
@@ -69,33 +87,47 @@ class AudioReader:
         self._resources.close()
 
     def blocks(self, block_s: float = 10.0) -> Iterator[Mono]:
-        """Blocks of ``block_s`` seconds, (n,) float32; the last may be shorter. Once only.
+        """Yield the audio in blocks; this works once for each reader.
 
-        Raises ``AudioError`` at the end if not one sample could be decoded.
+        Parameters
+        ----------
+        block_s : float
+            Length of a block in seconds.
+
+        Yields
+        ------
+        (n,) float32 array
+            Mono samples at ``sr`` Hz; only the last block may be shorter.
+
+        Raises
+        ------
+        AudioError
+            At the end, if not one sample could be decoded.
         """
         size = max(1, round(block_s * self.sr))
         for block in equal_blocks(resample(self._chunks, self.sr), size):
             self.decoded_s += len(block) / self.sr
             yield block
         if not self.decoded_s:
-            raise AudioError(f"{self.name}: {self._nothing()}")
+            start_s = self._start_s
+            what = f"no sample at or after {start_s:g} s" if start_s else "no sample in it"
+            reason = self._damage.error or "the stream is empty"
+            raise AudioError(f"{self.name}: {what} ({reason})")
         self.problem = self._damage_report()
 
-    def _nothing(self) -> str:
-        where = f"no sample at or after {self._start_s:g} s" if self._start_s else "no sample in it"
-        return f"{where} ({self._damage.error or 'the stream is empty'})"
-
     def _damage_report(self) -> str | None:
-        missing_s = self._missing_s()
+        """Say how much was decoded and what is damaged; ``None`` if the source is whole."""
+        missing_s = None
+        if self._declared.reliable and self.duration_s is not None:
+            missing_s = max(0.0, self.duration_s - self._start_s - self.decoded_s)
         if not self._is_damaged(missing_s):
             return None
-        of = "" if missing_s is None else f" of {self.decoded_s + missing_s:.1f}"
-        return f"decoded {self.decoded_s:.1f}{of} s ({self._cause()})"
-
-    def _missing_s(self) -> float | None:
-        if not self._promise.reliable or self.duration_s is None:
-            return None
-        return max(0.0, self.duration_s - self._start_s - self.decoded_s)
+        total = "" if missing_s is None else f" of {self.decoded_s + missing_s:.1f}"
+        cause = self._damage.error or "the rest is missing"
+        if self._damage.silenced:
+            n = self._damage.silenced
+            cause = f"not a number, infinite or absurd: {n} samples, replaced by silence"
+        return f"decoded {self.decoded_s:.1f}{total} s ({cause})"
 
     def _is_damaged(self, missing_s: float | None) -> bool:
         if self._damage.silenced:
@@ -104,11 +136,6 @@ class AudioReader:
             return self._damage.error is not None
         limit_s = _SLACK_S + _SLACK * (self.duration_s or 0.0)
         return missing_s > (_PADDING_S if self._damage.error else limit_s)
-
-    def _cause(self) -> str:
-        if self._damage.silenced:
-            return f"not a number, infinite or absurd: {self._damage.silenced} samples, taken as 0"
-        return self._damage.error or "the rest is missing"
 
 
 def open_audio(
@@ -119,32 +146,78 @@ def open_audio(
     name: str | None = None,
     on_channels: OnChannels | None = None,
 ) -> AudioReader:
-    """Opens a source for reading as mono at ``sr`` Hz from ``start_s`` on, to the sample.
+    """Open a source for reading as mono.
 
-    source: a path, encoded bytes, a binary file object or pipe, or ``(samples, sr)``
-        with samples (n,) or (channels, n), float or integer of full scale
-    name: what to call it in messages instead of its file name
-    on_channels: is shown what is decoded before it becomes mono, from the place on where the
-        decoder begins
-    Raises ``AudioError`` if it cannot be read as audio, with the reason in one line.
+    Parameters
+    ----------
+    source : AudioSource
+        A path, encoded bytes, a binary file object or pipe, or ``(samples, sr)`` with samples
+        (n,) or (channels, n), float or integer of full scale.
+    sr : int
+        Sampling rate of the result in Hz.
+    start_s : float
+        Where to start, in seconds; exact to the sample.
+    name : str, optional
+        Name of the source in messages. Default: its path.
+    on_channels : callable, optional
+        Receives the decoded channels, (channels, n) float32, and their rate before the downmix.
+        The first ones may lie a little before ``start_s``.
+
+    Returns
+    -------
+    AudioReader
+        A context manager.
+
+    Raises
+    ------
+    AudioError
+        If the source cannot be read as audio; the message is one line.
+    UsageError
+        If ``start_s`` is negative or no number.
+
+    Examples
+    --------
+    >>> with open_audio((np.zeros(32_000), 16_000)) as audio:
+    ...     [len(block) for block in audio.blocks(block_s=1.5)]
+    [24000, 8000]
     """
     if not (math.isfinite(start_s) and start_s >= 0):
-        raise UsageError(f"start_s is {start_s}; it counts seconds from the start, 0 or more")
+        raise UsageError(f"start_s is {start_s}; give seconds from the start, 0 or more")
     name = printable(name) if name else source_name(source)
     damage = Damage()
     with ExitStack() as resources:
         if isinstance(source, tuple):
-            chunks, promise = _from_samples(*source, name, start_s, damage, on_channels)
+            chunks, declared = _from_samples(*source, name, start_s, damage, on_channels)
         else:
             file = resources.enter_context(as_file(source, name))
-            chunks, promise = decode(file, name, start_s, damage, resources, on_channels)
-        return AudioReader(name, sr, start_s, chunks, promise, damage, resources.pop_all())
+            chunks, declared = decode(file, name, start_s, damage, resources, on_channels)
+        return AudioReader(name, sr, start_s, chunks, declared, damage, resources.pop_all())
 
 
 def read_samples(source: AudioSource, sr: int = SR) -> Mono:
-    """The whole source at once, (n,) float32 mono at ``sr`` Hz; for clips.
+    """Read a whole source at once, such as a clip.
 
-    Raises ``AudioError`` as ``open_audio`` does.
+    Parameters
+    ----------
+    source : AudioSource
+        What ``open_audio`` takes.
+    sr : int
+        Sampling rate of the result in Hz.
+
+    Returns
+    -------
+    (n,) float32 array
+        Mono samples.
+
+    Raises
+    ------
+    AudioError
+        If the source cannot be read as audio.
+
+    Examples
+    --------
+    >>> read_samples((np.array([[0, 16384], [16384, 16384]], np.int16), 16_000)).tolist()
+    [0.25, 0.5]
     """
     with open_audio(source, sr) as audio:
         return np.concatenate(list(audio.blocks()))
@@ -158,6 +231,7 @@ def _from_samples(
     damage: Damage,
     on_channels: OnChannels | None,
 ) -> tuple[Iterator[Chunk], DeclaredDuration]:
+    """Return an array as chunks, in the way in which ``decode`` returns a file."""
     samples = np.atleast_2d(samples)
     _check_samples(samples, sr, name)
     pieces = np.array_split(samples, range(CHUNK_SAMPLES, samples.shape[1], CHUNK_SAMPLES), axis=1)
@@ -166,13 +240,14 @@ def _from_samples(
 
 
 def _check_samples(samples: npt.NDArray[Any], sr: int, name: str) -> None:
+    """Raise ``AudioError`` unless an array can be audio."""
     if not samples.size:
         raise AudioError(f"{name}: empty, no sample in it")
     if samples.ndim > 2 or len(samples) > _MAX_CHANNELS:
         shape = samples.shape
         raise AudioError(f"{name}: shape {shape}, not (n,) or (channels, n); transpose it?")
-    if samples.dtype.str[1:] not in _SAMPLE_TYPES.split():
+    if samples.dtype.str[1:] not in _SAMPLE_TYPES:
         known = "float, int16, int32 or uint8"
         raise AudioError(f"{name}: samples of type {samples.dtype}; convert them to {known}")
     if not MIN_SR <= sr <= MAX_SR:
-        raise AudioError(f"{name}: {sr} Hz is no rate of sound; it counts samples a second")
+        raise AudioError(f"{name}: {sr} Hz is no sampling rate of audio; give samples per second")

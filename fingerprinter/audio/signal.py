@@ -1,4 +1,4 @@
-"""Decoded sound as mono float32: downmix, resampling, cutting. Arrays in, arrays out."""
+"""Turn decoded audio into mono float32 at one rate: downmix, resampling, cutting."""
 
 from __future__ import annotations
 
@@ -12,29 +12,56 @@ import numpy.typing as npt
 import soxr
 
 Mono = npt.NDArray[np.float32]
-OnChannels = Callable[[Mono, int], None]
-"""Is shown all channels, (channels, n) float32 of full scale 1, and their rate."""
+"""Mono samples, (n,) float32 of full scale 1."""
 
-# Rates of sound in Hz, far beyond every format on both sides. A damaged or hostile header that
-# says 1 Hz would turn a second's worth of bytes into hours.
+OnChannels = Callable[[npt.NDArray[np.float32], int], None]
+"""Receives all channels, (channels, n) float32 of full scale 1, and their rate in Hz."""
+
+# Rates in Hz, far outside of what audio formats use. A damaged or hostile header that says 1 Hz
+# would turn the bytes of one second into hours.
 MIN_SR, MAX_SR = 1_000, 10_000_000
 
-# Beyond any integer full scale lies no sound, only damage; its power would overflow float32.
-_LOUDEST = 2.0**31
+# A sample beyond the full scale of any integer type is damage. Its power would overflow float32.
+_MAX_SAMPLE = 2.0**31
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A run of mono samples, (n,) float32, at its own rate."""
+    """A run of mono samples at its own rate.
+
+    Parameters
+    ----------
+    samples : (n,) float32 array
+        The samples, of full scale 1.
+    sr : int
+        Their rate in Hz.
+    """
 
     samples: Mono
     sr: int
 
 
 def downmix(samples: npt.NDArray[Any]) -> Mono:
-    """Mean of the channels: (channels, n) of any sample type -> (n,) float32, full scale 1.
+    """Average the channels.
 
-    A dot product with weights: 40 times as fast as ``mean`` over interleaved stereo.
+    Parameters
+    ----------
+    samples : (channels, n) array
+        Float samples of full scale 1, or integers of the full scale of their type.
+
+    Returns
+    -------
+    (n,) float32 array
+        Mono samples of full scale 1.
+
+    Notes
+    -----
+    A dot product with weights is 40 times as fast as ``mean`` over interleaved stereo.
+
+    Examples
+    --------
+    >>> downmix(np.array([[0, 16384], [16384, 16384]], np.int16)).tolist()
+    [0.25, 0.5]
     """
     scale, middle = _full_scale(samples.dtype)
     weights = np.full(len(samples), 1 / (len(samples) * scale), np.float32)
@@ -43,8 +70,18 @@ def downmix(samples: npt.NDArray[Any]) -> Mono:
     return mono - np.float32(middle) if middle else mono
 
 
-def as_floats(samples: npt.NDArray[Any]) -> Mono:
-    """Samples (channels, n) of any type as float32 of full scale 1; what is no sound is 0."""
+def as_floats(samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Convert samples of any type to float32 of full scale 1; damaged samples become 0.
+
+    Parameters
+    ----------
+    samples : (channels, n) array
+        Float samples of full scale 1, or integers of the full scale of their type.
+
+    Returns
+    -------
+    (channels, n) float32 array
+    """
     scale, middle = _full_scale(samples.dtype)
     floats = samples.astype(np.float32) * np.float32(1 / scale) - np.float32(middle)
     silence_damage(floats)
@@ -52,25 +89,37 @@ def as_floats(samples: npt.NDArray[Any]) -> Mono:
 
 
 def _full_scale(dtype: np.dtype[Any]) -> tuple[float, float]:
-    """The step from silence to full scale, and silence itself in units of it."""
+    """Return the step from silence to full scale, and the value of silence in units of it."""
     if dtype.kind == "f":
         return 1.0, 0.0
     scale = 2.0 ** (8 * dtype.itemsize - 1)
     return scale, 1.0 if dtype.kind == "u" else 0.0
 
 
-def silence_damage(mono: Mono) -> int:
-    """Sets samples that are no sound (NaN, infinite, absurd) to 0 in place; how many."""
+def silence_damage(samples: npt.NDArray[np.float32]) -> int:
+    """Set NaN, infinite and absurdly large samples to 0, in place.
+
+    Returns
+    -------
+    int
+        The number of samples that were set to 0.
+
+    Examples
+    --------
+    >>> samples = np.array([0.5, np.nan, np.inf], np.float32)
+    >>> silence_damage(samples), samples.tolist()
+    (2, [0.5, 0.0, 0.0])
+    """
     with np.errstate(all="ignore"):
-        if np.abs(mono).max(initial=0.0) <= _LOUDEST:  # False for NaN too
+        if np.abs(samples).max(initial=0.0) <= _MAX_SAMPLE:  # False for NaN too
             return 0
-        damaged = ~(np.abs(mono) <= _LOUDEST)
-    mono[damaged] = 0.0
+        damaged = ~(np.abs(samples) <= _MAX_SAMPLE)
+    samples[damaged] = 0.0
     return int(np.count_nonzero(damaged))
 
 
 def drop(chunks: Iterable[Chunk], seconds: float) -> Iterator[Chunk]:
-    """The chunks without their first seconds, to the sample."""
+    """Yield the chunks without their first seconds, exact to the sample."""
     for chunk in chunks:
         n = min(len(chunk.samples), round(seconds * chunk.sr))
         seconds -= n / chunk.sr
@@ -79,21 +128,37 @@ def drop(chunks: Iterable[Chunk], seconds: float) -> Iterator[Chunk]:
 
 
 def resample(chunks: Iterable[Chunk], sr: int) -> Iterator[Mono]:
-    """The chunks at one rate. A change of their rate flushes and starts a new resampler."""
+    """Yield the samples of chunks at one rate.
+
+    Where the rate of the chunks changes, the resampler is flushed and a new one starts.
+
+    Parameters
+    ----------
+    chunks : iterable of Chunk
+        Samples of any rate.
+    sr : int
+        Rate of the result in Hz.
+
+    Yields
+    ------
+    (n,) float32 array
+    """
     for rate, run in groupby(chunks, key=lambda chunk: chunk.sr):
-        pieces = (chunk.samples for chunk in run)
-        yield from pieces if rate == sr else _resample_run(pieces, rate, sr)
-
-
-def _resample_run(pieces: Iterable[Mono], rate: int, sr: int) -> Iterator[Mono]:
-    resampler = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality="HQ")
-    for samples in pieces:
-        yield resampler.resample_chunk(samples)
-    yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+        if rate == sr:
+            yield from (chunk.samples for chunk in run)
+            continue
+        resampler = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality="HQ")
+        for chunk in run:
+            yield resampler.resample_chunk(chunk.samples)
+        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
 def equal_blocks(pieces: Iterable[Mono], size: int) -> Iterator[Mono]:
-    """The same samples in blocks of ``size``; only the last may be shorter."""
+    """Cut pieces of any length into blocks of ``size`` samples; only the last may be shorter.
+
+    >>> [len(block) for block in equal_blocks([np.zeros(5, np.float32)] * 2, 4)]
+    [4, 4, 2]
+    """
     block, filled = np.empty(size, np.float32), 0
     for piece in pieces:
         while len(piece):

@@ -1,4 +1,4 @@
-"""What can be read as audio: each as a seekable binary file with a printable name."""
+"""The kinds of audio source, each as a seekable binary file with a printable name."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ import numpy.typing as npt
 from fingerprinter.errors import AudioError, UsageError
 
 EncodedSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
+"""A path, encoded bytes, or a binary file object or pipe."""
+
 AudioSource: TypeAlias = EncodedSource | tuple[npt.NDArray[Any], int]
-"""A path, encoded bytes, a file object or pipe, or ``(samples, sr)`` with (n,) or (channels, n)."""
+"""An encoded source, or ``(samples, sr)`` with samples (n,) or (channels, n)."""
 
 _REASONS: dict[type[OSError], str] = {
     FileNotFoundError: "no such file",
@@ -28,7 +30,7 @@ _REASONS: dict[type[OSError], str] = {
 
 
 def source_name(source: AudioSource) -> str:
-    """What to call a source in messages: its path, ``<stdin>``, ``<bytes>`` or ``<samples>``."""
+    """Return the name of a source in messages: its path, ``<stdin>``, ``<bytes>`` and so on."""
     if isinstance(source, tuple):
         return "<samples>"
     if isinstance(source, bytes):
@@ -39,25 +41,57 @@ def source_name(source: AudioSource) -> str:
     return printable(label) if isinstance(label, str) else "<stream>"
 
 
-def printable(name: str) -> str:
-    r"""A name on one line that any UTF-8 terminal takes; the rest is escaped.
+def printable(text: str) -> str:
+    r"""Escape what could harm a terminal, so that a text is safe and on one line.
 
-    >>> printable("a\nb")
-    'a\\nb'
+    Names of files and tags come from strangers. Line breaks, control characters, changes of the
+    writing direction, invisible characters and bytes that are no Unicode become ``\x1b`` and the
+    like. Letters of all scripts stay.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        The text on one line.
+
+    Examples
+    --------
+    >>> printable("a\nb"), printable("\x1b[31mé\u202e")
+    ('a\\nb', '\\x1b[31mé\\u202e')
     """
     return "".join(
         c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape").decode("ascii")
-        for c in name
+        for c in text
     )
 
 
 @contextmanager
 def as_file(source: EncodedSource, name: str) -> Iterator[BinaryIO]:
-    """The encoded bytes of a source as a seekable binary file at position 0.
+    """Open an encoded source as a seekable binary file at position 0.
 
-    What cannot seek is copied to a temporary file first: an MP4 may hold its
-    index at the end. A caller's own file object stays open.
-    Raises ``AudioError`` if there is nothing to read, ``UsageError`` for a text file.
+    A pipe is first copied to a temporary file, because an MP4 may hold its index at the end.
+
+    Parameters
+    ----------
+    source : EncodedSource
+        A path, encoded bytes, or a binary file object, which stays open afterwards.
+    name : str
+        Name of the source in messages.
+
+    Yields
+    ------
+    binary file
+
+    Raises
+    ------
+    AudioError
+        If the source cannot be read or is empty.
+    UsageError
+        If it is a file object that was opened as text.
     """
     if isinstance(source, bytes):
         file: BinaryIO = io.BytesIO(source)
@@ -67,7 +101,10 @@ def as_file(source: EncodedSource, name: str) -> Iterator[BinaryIO]:
         file = source
     try:
         with _seekable(file, name) as seekable:
-            yield _not_empty(seekable, name)
+            if not seekable.read(1):
+                raise AudioError(f"{name}: empty, not a single byte; was it copied completely?")
+            seekable.seek(0)
+            yield seekable
     finally:
         if file is not source:
             file.close()
@@ -85,6 +122,7 @@ def _open_path(path: str | os.PathLike[str], name: str) -> BinaryIO:
 
 @contextmanager
 def _seekable(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """Yield the file itself if it can seek and is at its start, else a temporary copy of it."""
     if isinstance(file, io.TextIOBase):
         raise UsageError(f"{name}: opened as text; open it in binary mode, 'rb'")
     if file.seekable() and file.tell() == 0:
@@ -94,10 +132,3 @@ def _seekable(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
         shutil.copyfileobj(file, copy)
         copy.seek(0)
         yield copy
-
-
-def _not_empty(file: BinaryIO, name: str) -> BinaryIO:
-    if not file.read(1):
-        raise AudioError(f"{name}: empty, not a single byte; was it copied completely?")
-    file.seek(0)
-    return file

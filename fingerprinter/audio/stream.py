@@ -1,6 +1,6 @@
-"""FFmpeg's side: a file -> the packets and decoded frames of its first audio stream.
+"""Demux and decode the first audio stream of a file with FFmpeg.
 
-Damage is noted and reading goes on behind it, as far as demuxer and decoder let it.
+Damage is noted, and reading continues after it as far as demuxer and decoder allow.
 """
 
 from __future__ import annotations
@@ -20,44 +20,64 @@ from fingerprinter.audio.signal import MAX_SR, MIN_SR
 from fingerprinter.errors import AudioError
 
 _OPTIONS: dict[str, Any] = {
-    # A playlist or script in disguise must not open other files or addresses.
+    # A playlist or script with the name of an audio file must not open other files or addresses.
     "container_options": {"protocol_whitelist": ""},
-    # A tag in no known encoding must not cost the sound. PyAV 19 does this by itself.
+    # A tag in an unknown encoding must not stop the decoding. PyAV 19 does this by itself.
     **({"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}),
 }
-_MAX_READ_ERRORS = 16  # one bad spot is passed; a failing disk is not asked for ever
-# Decoders need some sound before the wanted sample: Opus 80 ms (RFC 7845), MP3 its bit reservoir.
+_MAX_READ_ERRORS = 16  # after so many errors the disk is failing, and reading ends
+# Decoders need some audio before the wanted sample: Opus 80 ms (RFC 7845), MP3 its bit reservoir.
 _PREROLL_S = 0.2
 
 
 @dataclass(slots=True)
 class Damage:
-    """What went wrong: the first error in FFmpeg's words, and how many samples were no sound."""
+    """What went wrong while a source was decoded.
+
+    Parameters
+    ----------
+    error : str or None
+        The first error, in the words of FFmpeg.
+    silenced : int
+        Number of samples that were replaced by silence.
+    """
 
     error: str | None = None
     silenced: int = 0
 
     def note(self, error: str) -> None:
-        """Keeps the first error."""
+        """Keep an error if it is the first one."""
         self.error = self.error or error
 
 
-def reason(error: Exception) -> str:
-    """The words of an error without its number and file name."""
-    return getattr(error, "strerror", None) or str(error)
-
-
 class EncodedStream:
-    """The first audio stream of a file. ``promise`` is what the file says of its length.
+    """The first audio stream of a file; a context manager.
 
-    Raises ``AudioError`` if FFmpeg finds no audio in it that it can decode.
+    Parameters
+    ----------
+    file : binary file
+        A seekable file.
+    name : str
+        Name of the file in messages.
+    damage : Damage
+        Collects the first error.
+
+    Attributes
+    ----------
+    declared : DeclaredDuration
+        The duration that the file declares.
+
+    Raises
+    ------
+    AudioError
+        If FFmpeg finds no audio in the file that it can decode.
     """
 
     def __init__(self, file: BinaryIO, name: str, damage: Damage) -> None:
         self._file, self._name, self._damage = file, name, damage
         head = read_head(file)
         self._open()
-        self.promise: DeclaredDuration = declared_duration(self._container, self._stream, head)
+        self.declared: DeclaredDuration = declared_duration(self._container, self._stream, head)
         if head.cut_off:
             damage.note("the file ends inside an Ogg page")
 
@@ -74,71 +94,79 @@ class EncodedStream:
 
     @property
     def description(self) -> str:
-        """Codec, rate and channels, e.g. ``vorbis 44100 2``."""
+        """Codec, sampling rate and number of channels, such as ``vorbis 44100 2``."""
         context = self._stream.codec_context
         codec = context.codec.canonical_name
         return f"{codec} {context.sample_rate} {context.layout.nb_channels}"
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Tags as FFmpeg reads them, of the stream (Ogg) and of the container (all others)."""
+        """Tags as FFmpeg reads them: of the stream (Ogg) and of the container (other formats)."""
         return {**self._stream.metadata, **self._container.metadata}
 
     def packets(self) -> Iterator[av.Packet[av.AudioStream]]:
-        """Compressed packets in their order. Empty ones, legal in Vorbis, are left out."""
+        """Yield the compressed packets in their order, without empty ones (legal in Vorbis)."""
         for _ in range(_MAX_READ_ERRORS):
             try:
                 yield from (p for p in self._container.demux(self._stream) if p.size)
                 return
             except (av.FFmpegError, OSError) as error:
-                self._damage.note(reason(error))
+                self._damage.note(_reason(error))
             except IndexError:  # PyAV before 19, at the end, if streams have appeared on the way
                 return
 
     def frames(self) -> Iterator[av.AudioFrame]:
-        """Decoded frames, without the padding that the encoder declared (Opus, MP3, AAC)."""
-        for packet in self.packets():
-            yield from self._decode(packet)
-        yield from self._decode(None)  # what the decoder held back
-
-    def _decode(self, packet: av.Packet[av.AudioStream] | None) -> list[av.AudioFrame]:
-        try:
-            return self._stream.codec_context.decode(packet)
-        except av.FFmpegError as error:
-            self._damage.note(reason(error))
-            return []
+        """Yield the decoded frames, without the padding that Opus, MP3 and AAC encoders declare."""
+        for packet in chain(self.packets(), [None]):  # None: get what the decoder held back
+            try:
+                yield from self._stream.codec_context.decode(packet)
+            except av.FFmpegError as error:
+                self._damage.note(_reason(error))
 
     def frames_from(self, start_s: float) -> tuple[Iterator[av.AudioFrame], float]:
-        """Frames from a little before ``start_s``, and how many seconds of them lie before it.
+        """Return the frames from a little before a position.
 
-        Time 0 is the first decoded sample. A file that cannot seek to a known
-        time is decoded from its beginning.
+        A file that cannot seek to a known time is decoded from its beginning.
+
+        Parameters
+        ----------
+        start_s : float
+            Seconds from the first decoded sample.
+
+        Returns
+        -------
+        frames : iterator of av.AudioFrame
+            The decoded frames.
+        before_s : float
+            How many seconds of them lie before ``start_s``.
         """
         if start_s > _PREROLL_S:
-            sought = self._sought(start_s)
-            if sought is not None:
-                return sought
+            found = self._frames_by_seeking(start_s)
+            if found is not None:
+                return found
             self._container.close()
             self._open()
         return self.frames(), start_s
 
-    def _sought(self, start_s: float) -> tuple[Iterator[av.AudioFrame], float] | None:
+    def _frames_by_seeking(self, start_s: float) -> tuple[Iterator[av.AudioFrame], float] | None:
+        """Seek, and return what ``frames_from`` returns; ``None`` if the position is not known."""
         zero_s = self._time_s(next(self.frames(), None))
-        if zero_s is None or not self._seek(zero_s + start_s - _PREROLL_S):
+        if zero_s is None or not self.seek(zero_s + start_s - _PREROLL_S):
             return None
         frames = self.frames()
-        landed = next(frames, None)
-        landed_s = self._time_s(landed)
-        if landed is None or landed_s is None or landed_s > zero_s + start_s:
+        first = next(frames, None)
+        first_s = self._time_s(first)
+        if first is None or first_s is None or first_s > zero_s + start_s:
             return None
-        return chain([landed], frames), zero_s + start_s - landed_s
+        return chain([first], frames), zero_s + start_s - first_s
 
     def _time_s(self, frame: av.AudioFrame | None) -> float | None:
         if frame is None or frame.pts is None or not self._stream.time_base:
             return None
         return float(frame.pts * self._stream.time_base)
 
-    def _seek(self, time_s: float) -> bool:
+    def seek(self, time_s: float) -> bool:
+        """Seek to a time stamp of the stream in seconds; return whether that worked."""
         try:
             ticks = int(time_s / float(self._stream.time_base or 1))
             self._container.seek(ticks, stream=self._stream)
@@ -148,7 +176,7 @@ class EncodedStream:
 
 
 class _QuietFile:
-    """A file whose failing seeks are no exceptions, which PyAV would print.
+    """A file whose failing seeks raise nothing, because PyAV would print the exception.
 
     FFmpeg tries to seek before the start of damaged files.
     """
@@ -169,21 +197,26 @@ def _open_container(file: BinaryIO, name: str) -> InputContainer:
     try:
         return cast(InputContainer, av.open(_QuietFile(file), **_OPTIONS))
     except (av.FFmpegError, OSError) as error:
-        message = f"{name}: not audio, or cut off before any ({reason(error)}); does it play?"
+        message = f"{name}: not audio, or cut off before any ({_reason(error)}); does it play?"
         raise AudioError(message) from error
 
 
 def _audio_stream(container: InputContainer, name: str) -> av.AudioStream:
+    """Return the first audio stream, and let FFmpeg skip all others."""
     if not container.streams.audio:
         held = "a video without sound?" if container.streams.video else "a subtitle or data file?"
         raise AudioError(f"{name}: no audio stream ({held})")
     stream = container.streams.audio[0]
     if stream.codec_context is None:
         raise AudioError(f"{name}: FFmpeg has no decoder for this audio; convert it to FLAC or WAV")
-    if not MIN_SR <= stream.codec_context.sample_rate <= MAX_SR:
-        raise AudioError(
-            f"{name}: {stream.codec_context.sample_rate} Hz is no rate of sound; damaged?"
-        )
+    sr = stream.codec_context.sample_rate
+    if not MIN_SR <= sr <= MAX_SR:
+        raise AudioError(f"{name}: {sr} Hz is no sampling rate of audio; is the file damaged?")
     for other in container.streams:
         other.discard = Discard.none if other is stream else Discard.all
     return stream
+
+
+def _reason(error: Exception) -> str:
+    """Return the words of an error without its number and file name."""
+    return getattr(error, "strerror", None) or str(error)

@@ -1,4 +1,4 @@
-"""Samples -> a WAV file."""
+"""Write samples to a WAV file."""
 
 from __future__ import annotations
 
@@ -15,10 +15,22 @@ _FULL_SCALE = 32_767
 
 
 class WavWriter:
-    """A WAV file that grows: mono, 16-bit PCM. A context manager."""
+    """A mono WAV file of 16-bit PCM that is written block by block; a context manager.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to write; an existing file is replaced.
+    sr : int
+        Sampling rate in Hz.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be created.
+    """
 
     def __init__(self, path: str | os.PathLike[str], sr: int) -> None:
-        """Makes the file; raises `OSError` where that cannot be done."""
         with ExitStack() as resources:
             file = resources.enter_context(Path(path).open("wb"))
             self._wav: wave.Wave_write = resources.enter_context(wave.open(file, "wb"))
@@ -26,7 +38,7 @@ class WavWriter:
             self._resources = resources.pop_all()
 
     def write(self, samples: npt.NDArray[np.floating[Any]]) -> None:
-        """The next samples, (n,) float of full scale 1; louder ones are clipped."""
+        """Append samples, (n,) float of full scale 1; louder ones are clipped."""
         pcm = np.rint(np.clip(samples, -1.0, 1.0) * _FULL_SCALE).astype("<i2")
         self._wav.writeframes(pcm.tobytes())
 
@@ -40,6 +52,21 @@ class WavWriter:
 def write_wav(
     path: str | os.PathLike[str], samples: npt.NDArray[np.floating[Any]], sr: int
 ) -> None:
-    """Writes mono samples, (n,) float of full scale 1, as 16-bit PCM; louder ones are clipped."""
+    """Write mono samples to a WAV file of 16-bit PCM.
+
+    Parameters
+    ----------
+    path : str or path
+        The file to write; an existing file is replaced.
+    samples : (n,) float array
+        Samples of full scale 1; louder ones are clipped.
+    sr : int
+        Sampling rate in Hz.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be created.
+    """
     with WavWriter(path, sr) as wav:
         wav.write(samples)

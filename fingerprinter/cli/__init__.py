@@ -1,6 +1,6 @@
-"""The command line: parses, calls the library, prints.
+"""The command line: parse the arguments, call the library, print the result.
 
-stdout is data, stderr is talk; `--json` prints one object a line.
+Data goes to stdout and everything else to stderr. With `--json` each line of stdout is one object.
 """
 
 from fingerprinter.cli.app import app, main

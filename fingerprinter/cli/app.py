@@ -1,24 +1,33 @@
-"""The program `fingerprinter`: its commands, its global options and how it ends."""
+"""The program `fingerprinter`: its commands, its global options and its exit status."""
 
 from __future__ import annotations
 
 import errno
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module, metadata
 from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
+from fingerprinter.audio.source import printable
 from fingerprinter.cli.common.options import PLAIN
-from fingerprinter.cli.common.output import abandon_stdout, complain, emit, prepare_streams
+from fingerprinter.cli.common.output import (
+    discard_stdout,
+    prepare_streams,
+    print_line,
+    print_message,
+)
 from fingerprinter.errors import FingerprinterError
 
-_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+_INTERRUPTED_STATUS = 130  # 128 + SIGINT, as shells count
+# Wrong usage of the command line. Typer exports no name for this class.
+_CommandLineError = cast(type[Exception], typer.BadParameter.__base__)
 
-
-# Where each command is, in the order of the help. Only the one that is wanted is loaded, with what
-# it needs of the library: `identify` starts without what belongs to the others.
+# Module and function of each command, in the order of the help. A run imports only the module of
+# its own command, because imports are most of the time that a short command takes.
 _COMMANDS = {
     "index": "collection.index",
     "identify": "identify.identify",
@@ -45,12 +54,12 @@ _COMMANDS = {
 }
 
 
-class _Commands(TyperGroup):
-    """Loads a command when it is wanted, and ends it: a user's mistake in one line."""
+class _LazyCommands(TyperGroup):
+    """Loads a command when it is needed, and turns a user's mistake into one line of text."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = cast(Any, dict.fromkeys(_COMMANDS))  # names alone, for suggestions
+        self.commands = cast(Any, dict.fromkeys(_COMMANDS))  # names only, for suggestions
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(_COMMANDS)
@@ -60,34 +69,46 @@ class _Commands(TyperGroup):
             return None
         module, attribute = _COMMANDS[cmd_name].split(".")
         found = getattr(import_module(f"fingerprinter.cli.commands.{module}"), attribute)
-        command = typer.main.get_command(found if isinstance(found, typer.Typer) else _alone(found))
+        if not isinstance(found, typer.Typer):  # a function: make a program of this one command
+            program = typer.Typer(add_completion=False, **PLAIN)
+            program.command()(found)
+            found = program
+        command = typer.main.get_command(found)
         command.name = cmd_name
         return command
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with _printable_usage_errors():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with _printable_usage_errors():
+                return super().invoke(ctx)
         except FingerprinterError as error:
-            complain(f"error: {error}")
+            print_message(f"error: {error}")
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt as interrupt:
-            complain(f"interrupted{interrupt}")
-            raise typer.Exit(_INTERRUPTED) from None
+            print_message(f"interrupted{interrupt}")
+            raise typer.Exit(_INTERRUPTED_STATUS) from None
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, **PLAIN)
+@contextmanager
+def _printable_usage_errors() -> Iterator[None]:
+    """Escape unsafe characters in errors that Typer prints later, with the usage of the command."""
+    try:
+        yield
+    except _CommandLineError as error:
+        vars(error)["message"] = printable(vars(error)["message"])
+        raise
 
 
-def _alone(function: Any) -> typer.Typer:
-    """A program of one command."""
-    program = typer.Typer(add_completion=False, **PLAIN)
-    program.command()(function)
-    return program
+app = typer.Typer(cls=_LazyCommands, no_args_is_help=True, **PLAIN)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        emit(f"fingerprinter {metadata.version('fingerprinter')}\n")
+        print_line(f"fingerprinter {metadata.version('fingerprinter')}")
         raise typer.Exit
 
 
@@ -99,7 +120,7 @@ def _global_options(
         typer.Option(
             metavar="URL",
             help="The library: a file, or an SQLAlchemy URL of SQLite or PostgreSQL. "
-            "Default: $FINGERPRINTER_DB, else a file in the user's data folder.",
+            "Default: $FINGERPRINTER_DB, else a file in your data folder.",
             show_default=False,
         ),
     ] = None,
@@ -110,18 +131,24 @@ def _global_options(
         ),
     ] = False,
 ) -> None:
-    """Names any recorded clip of your music collection, and finds what sounds like it."""
+    """Identify recorded clips of your music, and find tracks that sound similar.
+
+    Start with `index`, which adds your music to a library. `fingerprinter COMMAND --help`
+    explains a command.
+
+    Example: fingerprinter index ~/Music
+    """
     ctx.obj = db
 
 
 def main() -> None:
-    """Runs the program and exits."""
+    """Run the program and exit with its status."""
     prepare_streams()
     try:
         app(prog_name="fingerprinter")
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        abandon_stdout()  # it may be what is full
-        complain(f"error: {error.strerror}; free some space and run the command again")
+        discard_stdout()  # stdout may be what is full
+        print_message(f"error: {error.strerror}; free some space and run the command again")
         sys.exit(1)

@@ -1,1 +1,1 @@
-"""Pure functions of arrays: spectrogram, peaks, landmarks, packing, matching."""
+"""Pure functions of arrays. They use no disk, database, network, clock or screen."""

@@ -1,8 +1,8 @@
-"""Timbre, rhythm and harmony of a track, each by itself: plain measures that say why.
+"""Timbre, rhythm and harmony of a track as separate, interpretable features.
 
-The network's vector says how alike two tracks are, but not in what. These are the textbook's
-features, from the same windows: statistics of MFCC (Logan 2000), the autocorrelation of the
-onset strength (Ellis 2007), chroma (Fujishima 1999).
+The vector of the network says how similar two tracks are, but not in which respect. These features
+do. They are textbook features of the same windows: statistics of MFCCs (Logan 2000), the
+autocorrelation of the onset strength (Ellis 2007) and chroma (Fujishima 1999).
 """
 
 from __future__ import annotations
@@ -19,26 +19,31 @@ from fingerprinter.embedding.windows import at_level
 
 Floats = npt.NDArray[np.float32]
 
-FACETS_ID: Final = "1"  # goes up with every change of what is computed below
-SR: Final = 16_000  # Hz, of the windows
+FACETS_ID: Final = "1"  # must be raised with every change of the values that are computed below
+SR: Final = 16_000  # sample rate of the windows in hertz
 
 _MEL = LogMel(sr=SR)
 _LEVEL_DB = -20.0
 _MFCC = 20  # coefficients; the first is the loudness
-_LAGS_S = (0.2, 1.2)  # 300 to 50 beats a minute, half beats and double beats of most music
-_LAGS = 48  # evenly spaced on a logarithmic scale: 3.8 % apart
+_LAG_RANGE_S = (0.2, 1.2)  # 300 to 50 beats per minute, with half and double beats of most music
+_LAGS = 48  # evenly spaced on a logarithmic scale, 3.8 % apart
 _CHROMA_FFT = 8192  # 0.5 s: at 110 Hz a semitone is three bins wide
-_CHROMA_HZ = (65.0, 2100.0)  # five octaves from C2 on
+_CHROMA_RANGE_HZ = (65.0, 2100.0)  # five octaves from C2
 _A4_HZ = 440.0
 
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """What is heard in some windows of a track.
+    """The facets of a track.
 
-    timbre: (40,) float32: mean and deviation of each MFCC
-    rhythm: (48,) float32: how alike the onsets are after 0.2 to 1.2 s, at most 1
-    harmony: (12,) float32: strength of each pitch class from C on, of unit length
+    Attributes
+    ----------
+    timbre
+        (40,) float32, mean and standard deviation of each MFCC.
+    rhythm
+        (48,) float32, autocorrelation of the onset strength at lags of 0.2 to 1.2 s, at most 1.
+    harmony
+        (12,) float32, strength of each pitch class from C, of unit length.
     """
 
     timbre: Floats
@@ -46,65 +51,87 @@ class Facets:
     harmony: Floats
 
     def row(self) -> Floats:
-        """All of them, one after the other, (100,) float32."""
+        """Return all facets in one array, (100,) float32."""
         return np.concatenate([self.timbre, self.rhythm, self.harmony])
 
 
 ROW_WIDTH: Final = 2 * _MFCC + _LAGS + 12
 
 
-def of_rows(rows: Floats) -> Facets:
-    """Facets of several tracks, a row each, of what `Facets.row` made of them."""
+def facets_from_rows(rows: Floats) -> Facets:
+    """Split rows of `Facets.row`.
+
+    Parameters
+    ----------
+    rows
+        (..., 100) float32, one row or several.
+
+    Returns
+    -------
+    Facets
+        The facets, each with the leading dimensions of the rows.
+    """
     return Facets(*np.split(rows, [2 * _MFCC, 2 * _MFCC + _LAGS], axis=-1))
 
 
 def facets(windows: Floats) -> Facets:
-    """The three facets of a track.
+    """Compute the facets of a track.
 
-    windows: (k, n) float32 at 16 kHz, k >= 1, n >= 2 s, at any level
+    Parameters
+    ----------
+    windows
+        (k, n) float32 at 16 kHz, k >= 1, of at least 2 s, at any level.
     """
-    loud = at_level(windows, _LEVEL_DB)
-    mels = np.stack([log_mel(window, _MEL) for window in loud])
-    return Facets(_timbre(mels), _rhythm(mels), _harmony(loud))
+    leveled = at_level(windows, _LEVEL_DB)
+    mels = np.stack([log_mel(window, _MEL) for window in leveled])
+    coefficients = mfcc(mels).reshape(-1, _MFCC)
+    timbre = np.concatenate([coefficients.mean(axis=0), coefficients.std(axis=0)])
+    return Facets(timbre, _rhythm(mels), _harmony(leveled))
 
 
 def mfcc(mels: Floats) -> Floats:
-    """Mel-frequency cepstral coefficients (..., frames, 20) of log-mels (..., frames, n_mels)."""
+    """Compute mel-frequency cepstral coefficients.
+
+    Parameters
+    ----------
+    mels
+        (..., frames, n_mels) float32, a log-mel spectrogram.
+
+    Returns
+    -------
+    (..., frames, 20) float32
+        The coefficients of each frame.
+    """
     return np.vecdot(mels[..., np.newaxis, :], _cosines(mels.shape[-1]))
 
 
 @lru_cache(maxsize=4)
 def _cosines(n: int) -> Floats:
-    """The orthonormal discrete cosine transform, its first rows."""
+    """Return the first rows of the orthonormal discrete cosine transform."""
     row, column = np.mgrid[0:_MFCC, 0:n]
     cosines = np.cos(np.pi * row * (2 * column + 1) / (2 * n)) * np.sqrt(2 / n)
     cosines[0] /= np.sqrt(2)
     return cosines.astype(np.float32)
 
 
-def _timbre(mels: Floats) -> Floats:
-    coefficients = mfcc(mels).reshape(-1, _MFCC)
-    return np.concatenate([coefficients.mean(axis=0), coefficients.std(axis=0)])
-
-
 def _rhythm(mels: Floats) -> Floats:
-    """The mean over the windows of the autocorrelation of the onset strength."""
+    """Return the autocorrelation of the onset strength, averaged over the windows."""
     onsets = np.maximum(0, np.diff(mels, axis=1)).mean(axis=2)
     onsets -= onsets.mean(axis=1, keepdims=True)
     n = onsets.shape[1]
     spectrum = np.fft.rfft(onsets, 2 * n)
     products = np.fft.irfft(np.square(np.abs(spectrum)))[:, :n] / np.arange(n, 0, -1)
-    alike = products.sum(axis=0) / max(float(products[:, 0].sum()), 1e-12)
-    lags = np.geomspace(*_LAGS_S, _LAGS) * _MEL.sr / _MEL.hop_length
-    return np.interp(lags, np.arange(n), alike).astype(np.float32)
+    correlation = products.sum(axis=0) / max(float(products[:, 0].sum()), 1e-12)
+    lags = np.geomspace(*_LAG_RANGE_S, _LAGS) * _MEL.sr / _MEL.hop_length
+    return np.interp(lags, np.arange(n), correlation).astype(np.float32)
 
 
 def _harmony(windows: Floats) -> Floats:
-    """The mean chroma of half-overlapping frames, each of unit length."""
+    """Return the mean chroma of half-overlapping frames, each of unit length."""
     frames = np.lib.stride_tricks.sliding_window_view(windows, _CHROMA_FFT, axis=-1)
     frames = frames[:, :: _CHROMA_FFT // 2].reshape(-1, _CHROMA_FFT)
     magnitude = np.abs(np.fft.rfft(frames * np.hanning(_CHROMA_FFT)))
-    # The square root, lest one loud note be all: a logarithm would raise what leaks beside it.
+    # The square root keeps one loud note from dominating. A logarithm would raise leakage too.
     chroma = np.sqrt(np.vecdot(magnitude[:, np.newaxis], _pitch_classes()))
     chroma /= np.maximum(np.linalg.norm(chroma, axis=1, keepdims=True), 1e-9)
     mean = chroma.mean(axis=0)
@@ -113,9 +140,9 @@ def _harmony(windows: Floats) -> Floats:
 
 @lru_cache(maxsize=1)
 def _pitch_classes() -> npt.NDArray[np.float64]:
-    """Which share of each FFT bin belongs to each pitch class, (12, bins) float64."""
+    """Return the weight of each FFT bin in each pitch class, (12, bins) float64."""
     hz = np.fft.rfftfreq(_CHROMA_FFT, 1 / SR)
-    used = (hz >= _CHROMA_HZ[0]) & (hz <= _CHROMA_HZ[1])
+    used = (hz >= _CHROMA_RANGE_HZ[0]) & (hz <= _CHROMA_RANGE_HZ[1])
     semitones = 12 * np.log2(np.where(used, hz, _A4_HZ) / _A4_HZ) + 9  # from C
-    away = np.abs((semitones - np.arange(12)[:, np.newaxis] + 6) % 12 - 6)
-    return np.square(np.maximum(0, 1 - away)) * used
+    distance = np.abs((semitones - np.arange(12)[:, np.newaxis] + 6) % 12 - 6)
+    return np.square(np.maximum(0, 1 - distance)) * used

@@ -1,8 +1,8 @@
-"""Nearest vectors: a FAISS index in immutable files with a manifest, and a small exact tail.
+"""Nearest-neighbour index: FAISS in immutable files, plus a small exact delta.
 
-The index is derived data: made from the vectors in the database. What was added or removed
-since lies in the tail, until that passes a share of the whole; then all is made anew, as it is
-where a file does not fit the library or the model.
+The index is derived from the vectors in the database. Tracks that were added or removed after it
+was built are in the delta. When the delta becomes too large, the index is rebuilt; it is also
+rebuilt when a file does not fit the library or the model.
 """
 
 from __future__ import annotations
@@ -22,37 +22,60 @@ from fingerprinter.errors import ModelError
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-EXACT_TRACKS = 50_000  # up to so many, all are compared: 4 ms
-_LISTS_PER_ROOT = 4  # lists of the inverted file, times the square root of the tracks
-_TRAINED_PER_LIST = 40
-_PROBES = 48  # lists that a question reads
-_PORTION = 16_384  # tracks that are added at a time
-_TAIL_SHARE = 0.05  # of the tracks; a larger tail is not searched faster than all was
-_LEAST_FOLLOWED = 2000  # tracks; an index of fewer is made anew in no time
+EXACT_TRACKS = 50_000  # up to this size a query is compared with every track, which takes 4 ms
+MIN_UPDATED_TRACKS = 2000  # a smaller index is rebuilt after every change, which is quick
+_MAX_DELTA_SHARE = 0.05  # of the tracks; searching a larger delta is as slow as comparing all
+_LISTS_PER_ROOT = 4  # inverted lists, as a multiple of the square root of the number of tracks
+_TRAINED_PER_LIST = 40  # tracks from which the centroids are learned
+_PROBES = 48  # inverted lists that a query reads
+_ADD_BATCH = 16_384  # tracks added at a time
 
 
 @dataclass(frozen=True, slots=True)
 class DeltaIndex:
-    """What has changed since the index was made.
+    """The changes since the base index was built.
 
-    ids, entries: (t,) and (t, dim + 1), of the tracks that came; gone: (g,) ids of those that went
+    Attributes
+    ----------
+    ids, entries
+        (t,) int64 and (t, dim + 1) float32, the tracks that were added.
+    deleted
+        (d,) int64, ids of the tracks that were removed.
     """
 
     ids: Ids
     entries: Floats
-    gone: Ids
+    deleted: Ids
 
     @classmethod
-    def none(cls, width: int) -> DeltaIndex:
-        """Nothing has."""
+    def empty(cls, width: int) -> DeltaIndex:
+        """Return a delta without changes for entries of a width."""
         return cls(np.empty(0, np.int64), np.empty((0, width), np.float32), np.empty(0, np.int64))
+
+    def arrays(self) -> dict[str, Any]:
+        """Return all arrays under their names in the file format."""
+        return {"ids": self.ids, "entries": self.entries, "gone": self.deleted}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> DeltaIndex:
+        """Return the delta that `arrays` were made from."""
+        return cls(arrays["ids"], arrays["entries"], arrays["gone"])
 
 
 class VectorIndex:
-    """The tracks of one library by their likeness in its `Space`: up to 50,000 exactly.
+    """Finds the most similar tracks of one library in its `VectorSpace`.
 
-    More are kept in an inverted file of rows of 8 bits a number, of which a search reads some
-    lists. Immutable; made by `build`, `load` and `follow`.
+    Up to `EXACT_TRACKS` tracks are compared exactly. More tracks are kept in an inverted file with
+    8 bits for each number, of which a query reads some lists. An index is immutable and is made by
+    `build`, `load` or `update`.
+
+    Examples
+    --------
+    >>> rows = np.random.default_rng(0).standard_normal((20, 8)).astype(np.float32)
+    >>> index = VectorIndex.build(np.arange(20) * 10, rows)
+    >>> ids, similarities = index.search(rows[3], k=2)
+    >>> int(ids[0]), round(float(similarities[0]), 3)
+    (30, 1.0)
     """
 
     def __init__(
@@ -60,34 +83,54 @@ class VectorIndex:
         space: VectorSpace,
         base: Any,
         ids: Ids,
-        tail: DeltaIndex,
+        delta: DeltaIndex,
         saved: IndexManifest | None = None,
     ) -> None:
-        """base: a FAISS index of `Space.entries`, under the ids of the tracks, (n,) int64."""
+        """Wrap a FAISS index.
+
+        Parameters
+        ----------
+        space
+            Space of the vectors.
+        base
+            FAISS index of `VectorSpace.entries` under the ids of the tracks.
+        ids
+            (n,) int64, the tracks in the base.
+        delta
+            Changes since the base was built.
+        saved
+            Manifest of the files that the index was loaded from.
+        """
         self.space = space
-        self._base, self._ids, self._tail, self._saved = base, ids, tail, saved
+        self._base, self._ids, self._delta, self._saved = base, ids, delta, saved
 
     @property
     def revision(self) -> int | None:
-        """Of the library, as it was loaded; None of what was just made."""
+        """Revision of the library when the index was saved; None for an index not loaded."""
         return self._saved.revision if self._saved else None
 
     @classmethod
     def build(cls, ids: Ids, vectors: Floats, *, hubs: bool = False) -> VectorIndex:
-        """An index of raw vectors, standardised by their own statistics.
+        """Build an index of raw vectors, in a space fitted to them.
 
-        ids: (n,) int64; vectors: (n, dim) float32, n >= 0
-        hubs: leave them, so that similarities are cosines
+        Parameters
+        ----------
+        ids
+            (n,) int64, track ids.
+        vectors
+            (n, dim) float32, raw vectors, n >= 0.
+        hubs
+            Leave hubs uncorrected, so that similarities are cosines.
         """
         space = VectorSpace.fit(vectors, hubs=hubs)
         base = _empty_base(space, vectors)
-        for start in range(0, len(ids), _PORTION):
-            some = slice(start, start + _PORTION)
-            base.add_with_ids(space.entries(space.standardise(vectors[some])), ids[some])
-        return cls(space, base, ids, DeltaIndex.none(space.dim + 1))
+        for start in range(0, len(ids), _ADD_BATCH):
+            batch = slice(start, start + _ADD_BATCH)
+            base.add_with_ids(space.entries(space.standardise(vectors[batch])), ids[batch])
+        return cls(space, base, ids, DeltaIndex.empty(space.dim + 1))
 
     def __len__(self) -> int:
-        return len(self._ids) - len(self._tail.gone) + len(self._tail.ids)
+        return len(self._ids) - len(self._delta.deleted) + len(self._delta.ids)
 
     @property
     def dim(self) -> int:
@@ -96,163 +139,214 @@ class VectorIndex:
 
     @property
     def is_exact(self) -> bool:
-        """Whether every track is compared."""
+        """Whether a query is compared with every track."""
         return not hasattr(self._base, "nprobe")
 
     def search(
-        self, vector: Floats, k: int, exclude: Collection[int] = (), among: Ids | None = None
+        self,
+        vector: Floats,
+        k: int,
+        exclude: Collection[int] = (),
+        candidate_ids: Ids | None = None,
     ) -> tuple[Ids, Floats]:
-        """`nearest` to a raw vector (dim,) float32, as the model gives it."""
+        """Find the tracks most similar to a raw vector (dim,) float32; otherwise as `nearest`."""
         if len(self) == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        return self.nearest(self.space.standardise(vector[np.newaxis])[0], k, exclude, among)
+        unit = self.space.standardise(vector[np.newaxis])[0]
+        return self.nearest(unit, k, exclude, candidate_ids)
 
     def nearest(
-        self, unit: Floats, k: int, exclude: Collection[int] = (), among: Ids | None = None
+        self, unit: Floats, k: int, exclude: Collection[int] = (), candidate_ids: Ids | None = None
     ) -> tuple[Ids, Floats]:
-        """The most similar tracks, best first, without the excluded.
+        """Find the tracks most similar to a unit vector.
 
-        unit: (dim,) float32, a direction in the `Space`
-        among: ids (m,) int64 of the only tracks that count; None: all
-        returns: ids (m,) int64 and similarities (m,) float32, m <= k
+        Parameters
+        ----------
+        unit
+            (dim,) float32, unit vector in the `space`.
+        k
+            Largest number of results.
+        exclude
+            Ids of tracks that are no results.
+        candidate_ids
+            (c,) int64, ids of the only tracks that may be results; None for all.
+
+        Returns
+        -------
+        ids : (m,) int64
+            Track ids, most similar first, m <= k.
+        similarities : (m,) float32
+            Their similarities, -1 to 1.
         """
-        question = self.space.question(unit)
-        without = np.array(sorted(exclude), np.int64)
-        base_ids, base_products = self._in_base(question, k, without, among)
-        tail_ids, tail_products = self._in_tail(question, without, among)
-        ids = np.concatenate([base_ids, tail_ids])
-        products = np.concatenate([base_products, tail_products])
+        query = self.space.query_vector(unit)
+        excluded = np.array(sorted(exclude), np.int64)
+        base_ids, base_products = self._search_base(query, k, excluded, candidate_ids)
+        delta_ids, delta_products = self._search_delta(query, excluded, candidate_ids)
+        ids = np.concatenate([base_ids, delta_ids])
+        products = np.concatenate([base_products, delta_products])
         best = np.argsort(-products, kind="stable")[:k]
         return ids[best], self.space.similarities(unit, products[best])
 
-    def _in_base(
-        self, question: Floats, k: int, without: Ids, among: Ids | None
+    def _search_base(
+        self, query: Floats, k: int, excluded: Ids, candidate_ids: Ids | None
     ) -> tuple[Ids, Floats]:
-        without = np.concatenate([without, self._tail.gone])
-        among = None if among is None else np.setdiff1d(among, without)
-        wanted = min(k, len(self._ids) if among is None else len(among))
-        if wanted == 0 or len(self._ids) == 0:
+        """Search the FAISS index for the k largest inner products."""
+        excluded = np.concatenate([excluded, self._delta.deleted])
+        candidates = None if candidate_ids is None else np.setdiff1d(candidate_ids, excluded)
+        count = len(self._ids) if candidates is None else len(candidates)
+        k = min(k, count)
+        if k == 0 or len(self._ids) == 0:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        params = self._params(wanted, without, among)
-        products, ids = self._base.search(question[np.newaxis], wanted, params=params)
+        faiss = _faiss()
+        options: dict[str, Any] = {}
+        if candidates is not None:
+            options["sel"] = faiss.IDSelectorBatch(candidates)
+        elif len(excluded):
+            options["sel"] = faiss.IDSelectorNot(faiss.IDSelectorBatch(excluded))
+        if self.is_exact:
+            params = faiss.SearchParameters(**options)
+        else:
+            params = faiss.SearchParametersIVF(nprobe=self._probes(k, count), **options)
+        products, ids = self._base.search(query[np.newaxis], k, params=params)
         found = ids[0] >= 0
         return ids[0][found], products[0][found]
 
-    def _params(self, wanted: int, without: Ids, among: Ids | None) -> Any:
-        faiss = _faiss()
-        chosen: dict[str, Any] = {}
-        if among is not None:
-            chosen["sel"] = faiss.IDSelectorBatch(among)
-        elif len(without):
-            chosen["sel"] = faiss.IDSelectorNot(faiss.IDSelectorBatch(without))
-        if self.is_exact:
-            return faiss.SearchParameters(**chosen)
-        share = len(self._ids) if among is None else len(among)
-        return faiss.SearchParametersIVF(nprobe=self._probes(wanted, share), **chosen)
-
-    def _probes(self, wanted: int, among: int) -> int:
-        """More lists where many are wanted, and where few of each list count."""
+    def _probes(self, k: int, candidates: int) -> int:
+        """Return how many lists to read: more for a larger k, and for fewer candidates."""
         lists, n = int(self._base.nlist), len(self._ids)
-        thin = n / max(among, 1)
-        return min(lists, round(_PROBES * thin) + round(4 * wanted * thin * lists / n))
+        sparsity = n / max(candidates, 1)
+        return min(lists, round(_PROBES * sparsity) + round(4 * k * sparsity * lists / n))
 
-    def _in_tail(self, question: Floats, without: Ids, among: Ids | None) -> tuple[Ids, Floats]:
-        counts = ~np.isin(self._tail.ids, without)
-        if among is not None:
-            counts &= np.isin(self._tail.ids, among)
-        return self._tail.ids[counts], self._tail.entries[counts] @ question
+    def _search_delta(
+        self, query: Floats, excluded: Ids, candidate_ids: Ids | None
+    ) -> tuple[Ids, Floats]:
+        """Return the ids and inner products of all added tracks that may be results."""
+        allowed = ~np.isin(self._delta.ids, excluded)
+        if candidate_ids is not None:
+            allowed &= np.isin(self._delta.ids, candidate_ids)
+        return self._delta.ids[allowed], self._delta.entries[allowed] @ query
 
-    def follow(self, ids: Ids, read: Callable[[Ids], Floats]) -> VectorIndex | None:
-        """This index brought up to the tracks of now; None where it is better made anew.
+    def update(self, ids: Ids, read: Callable[[Ids], Floats]) -> VectorIndex | None:
+        """Return an index of the current tracks that shares the base of this one.
 
-        ids: (n,) int64, of all tracks; read: ids (m,) -> raw vectors (m, dim)
+        Parameters
+        ----------
+        ids
+            (n,) int64, all current tracks.
+        read
+            Takes ids (m,) and returns raw vectors (m, dim).
+
+        Returns
+        -------
+        VectorIndex or None
+            None if so much has changed that a rebuild is better.
         """
-        come, gone = np.setdiff1d(ids, self._ids), np.setdiff1d(self._ids, ids)
-        most = _TAIL_SHARE * len(self._ids) if len(self._ids) >= _LEAST_FOLLOWED else 0
-        if len(come) + len(gone) > most:
+        added, deleted = np.setdiff1d(ids, self._ids), np.setdiff1d(self._ids, ids)
+        updates = len(self._ids) >= MIN_UPDATED_TRACKS
+        limit = _MAX_DELTA_SHARE * len(self._ids) if updates else 0
+        if len(added) + len(deleted) > limit:
             return None
-        entries = self.space.entries(self.space.standardise(read(come)))
-        tail = DeltaIndex(come, entries, gone)
-        return VectorIndex(self.space, self._base, self._ids, tail, self._saved)
+        entries = self.space.entries(self.space.standardise(read(added)))
+        delta = DeltaIndex(added, entries, deleted)
+        return VectorIndex(self.space, self._base, self._ids, delta, self._saved)
 
     def save(self, directory: Path, library_id: str, revision: int, model: str) -> IndexManifest:
-        """Writes what is not there yet and commits it, next to readers and other writers.
+        """Write the files that do not exist yet and commit them.
 
-        Raises `ModelError` when the folder cannot be written.
+        Other processes may read and save at the same time.
+
+        Parameters
+        ----------
+        directory
+            Folder of the files.
+        library_id, revision
+            The library and its state.
+        model
+            Digest of the embedding model.
+
+        Raises
+        ------
+        ModelError
+            If the folder cannot be written.
         """
 
         def manifest(files: Mapping[str, str]) -> IndexManifest:
             return IndexManifest(library_id, revision, model, len(self), self.dim, dict(files))
 
+        existing = self._saved.files if self._saved else {}
+        space = {**self.space.arrays(), "ids": self._ids}
+        parts: dict[str, Callable[[Path], None] | str] = {
+            "base": existing.get("base")
+            or (lambda path: _faiss().write_index(self._base, str(path))),
+            "space": existing.get("space") or (lambda path: _write(path, space)),
+            "tail": lambda path: _write(path, self._delta.arrays()),
+        }
         try:
-            return commit(directory, self._parts(), manifest)
-        except (OSError, RuntimeError) as error:  # RuntimeError: FAISS, where it could not write
+            return commit(directory, parts, manifest)
+        except (OSError, RuntimeError) as error:  # FAISS raises RuntimeError if it cannot write
             reason = " ".join(str(error).split())
             raise ModelError(
                 f"{directory}: the vector index was not written ({reason}); "
                 "free some space or make the folder writable"
             ) from error
 
-    def _parts(self) -> dict[str, Callable[[Path], None] | str]:
-        """What writes each part, or the digest of one that is there already."""
-        tail = {"ids": self._tail.ids, "entries": self._tail.entries, "gone": self._tail.gone}
-        there = self._saved.files if self._saved else {}
-        return {
-            "base": there.get("base") or self._write_base,
-            "space": there.get("space")
-            or (lambda path: _write(path, {**self.space.arrays(), "ids": self._ids})),
-            "tail": lambda path: _write(path, tail),
-        }
-
-    def _write_base(self, path: Path) -> None:
-        _faiss().write_index(self._base, str(path))
-
     @classmethod
     def load(cls, directory: Path, library_id: str, model: str) -> VectorIndex | None:
-        """The index of a library, mapped into memory; None when none fits.
+        """Map the index of a library into memory.
 
-        None: there is none, or it is of another model or format, or damaged. It may be of
-        another ``revision`` than the library has now: see `follow`.
+        Parameters
+        ----------
+        directory
+            Folder of the files.
+        library_id
+            The library.
+        model
+            Digest of the embedding model.
+
+        Returns
+        -------
+        VectorIndex or None
+            None if there is no index, or it is damaged or of another library, model or format.
+            Its `revision` may be older than the library; see `update`.
         """
-        found = read_manifest(directory)
-        if found is None or found.format != FORMAT:
+        manifest = read_manifest(directory)
+        if manifest is None or manifest.format != FORMAT:
             return None
-        if (found.library_id, found.model) != (library_id, model):
+        if (manifest.library_id, manifest.model) != (library_id, model):
             return None
-        return cls._mapped(directory, found) if is_intact(directory, found) else None
-
-    @classmethod
-    def _mapped(cls, directory: Path, found: IndexManifest) -> VectorIndex | None:
+        if not is_intact(directory, manifest):
+            return None
         faiss = _faiss()
         try:
             base = faiss.read_index(
-                str(directory / found.file_name("base")), faiss.IO_FLAG_MMAP_IFC
+                str(directory / manifest.file_name("base")), faiss.IO_FLAG_MMAP_IFC
             )
-            space = _arrays(directory / found.file_name("space"))
-            tail = DeltaIndex(**_arrays(directory / found.file_name("tail")))
-        except (OSError, RuntimeError):  # another writer has just removed it, or another FAISS
+            space = _read(directory / manifest.file_name("space"))
+            delta = DeltaIndex.from_arrays(_read(directory / manifest.file_name("tail")))
+        except (OSError, RuntimeError):  # removed by another writer, or of another FAISS version
             return None
         ids = space.pop("ids")
-        return cls(VectorSpace.of_arrays(space), base, ids, tail, found)
+        return cls(VectorSpace.from_arrays(space), base, ids, delta, manifest)
 
 
 def _empty_base(space: VectorSpace, vectors: Floats) -> Any:
-    """An index without tracks, trained for these raw vectors where it needs to be."""
+    """Return a FAISS index without tracks, trained on raw vectors if they are many."""
     faiss, width = _faiss(), space.dim + 1
     if len(vectors) <= EXACT_TRACKS:
         return faiss.IndexIDMap(faiss.IndexFlatIP(width))
     lists = round(_LISTS_PER_ROOT * len(vectors) ** 0.5)
     product, code = faiss.METRIC_INNER_PRODUCT, faiss.ScalarQuantizer.QT_8bit
     base = faiss.IndexIVFScalarQuantizer(faiss.IndexFlatIP(width), width, lists, code, product)
-    some = np.linspace(0, len(vectors) - 1, min(len(vectors), _TRAINED_PER_LIST * lists))
-    base.train(space.entries(space.standardise(vectors[some.astype(np.int64)])))
+    rows = np.linspace(0, len(vectors) - 1, min(len(vectors), _TRAINED_PER_LIST * lists))
+    base.train(space.entries(space.standardise(vectors[rows.astype(np.int64)])))
     return base
 
 
 def _faiss() -> Any:
-    """FAISS: imported only where neighbours are asked for (0.1 s), and on one thread.
+    """Import FAISS and set it to one thread.
 
-    A search for one vector gains nothing by more, and waits 40 ms for them where cores are busy.
+    The import takes 0.1 s, so that only searches pay for it. A search for one vector gains nothing
+    from more threads, and waits 40 ms for them where cores are busy.
     """
     import faiss
 
@@ -265,6 +359,6 @@ def _write(path: Path, arrays: Mapping[str, Any]) -> None:
         np.savez(file, **arrays)
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, Any]:
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)

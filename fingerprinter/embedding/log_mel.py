@@ -1,8 +1,8 @@
-"""The log-mel spectrogram that the embedding model was trained on.
+"""The log-mel spectrogram on which the embedding model was trained.
 
-musicnn (Pons & Serra 2019) takes librosa's mel power spectrogram, compressed as
-log10(1 + 10000 x). Frames here are whole: the caller cuts windows with their
-context, so that no frame is half padding.
+musicnn (Pons & Serra 2019) uses the mel power spectrogram of librosa, compressed as
+log10(1 + 10000 x). Every frame lies wholly inside the samples: the caller cuts windows with enough
+context, so that no frame is padded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
-# The mel scale of Slaney 1998 ("Auditory Toolbox"): linear up to 1 kHz, then 27 mel per factor 6.4.
+# The mel scale of Slaney (1998, "Auditory Toolbox"): linear up to 1 kHz, then logarithmic with 27
+# mel for each factor of 6.4.
 _LINEAR_HZ_PER_MEL = 200 / 3
 _BREAK_HZ = 1000.0
 _BREAK_MEL = _BREAK_HZ / _LINEAR_HZ_PER_MEL
@@ -26,15 +27,29 @@ _MEL_PER_NEPER = 27 / np.log(6.4)
 
 @dataclass(frozen=True, slots=True)
 class LogMel:
-    """How samples become a log-mel spectrogram; part of the model's digest."""
+    """Parameters of a log-mel spectrogram; part of the model's digest.
 
-    sr: int = 16_000  # Hz
-    n_fft: int = 512  # 32 ms
-    hop_length: int = 256  # 16 ms
+    Attributes
+    ----------
+    sr
+        Sample rate in hertz.
+    n_fft, hop_length
+        Length and step of the frames in samples; the defaults are 32 and 16 ms.
+    n_mels
+        Number of mel bands.
+    f_min, f_max
+        Lowest and highest frequency in hertz.
+    gain
+        Factor of the power inside ``log10(1 + gain * power)``.
+    """
+
+    sr: int = 16_000
+    n_fft: int = 512
+    hop_length: int = 256
     n_mels: int = 96
-    f_min: float = 0.0  # Hz
+    f_min: float = 0.0
     f_max: float = 8000.0
-    gain: float = 10_000.0  # of the power, inside log10(1 + gain * power)
+    gain: float = 10_000.0
 
     @property
     def id(self) -> str:
@@ -43,43 +58,61 @@ class LogMel:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def samples_for(self, frames: int) -> int:
-        """How many samples so many whole frames span."""
+        """Return the number of samples that a number of frames spans.
+
+        Examples
+        --------
+        >>> LogMel().samples_for(2)
+        768
+        """
         return (frames - 1) * self.hop_length + self.n_fft
 
 
 def log_mel(samples: Floats, params: LogMel) -> Floats:
-    """Base-10 logarithm of the compressed mel power of each whole frame.
+    """Compute the log-mel spectrogram.
 
-    samples: (..., n) float32 at ``params.sr``, n >= n_fft
-    returns: (..., frames, n_mels) float32; frame i starts at sample i * hop_length
+    Parameters
+    ----------
+    samples
+        (..., n) float32 at ``params.sr``, n >= n_fft.
+    params
+        Parameters of the spectrogram.
+
+    Returns
+    -------
+    (..., frames, n_mels) float32
+        ``log10(1 + gain * power)``. Frame i starts at sample i * hop_length.
     """
     mel = mel_power(samples, params)
-    mel *= params.gain  # float16, as in the original code, overflows where the power exceeds 6.5
+    mel *= params.gain  # float32, because float16 as in musicnn overflows at a power of 6.5
     mel += 1
     return np.log10(mel, out=mel)
 
 
 def mel_power(samples: Floats, params: LogMel) -> Floats:
-    """Power in each mel band of each whole frame; takes and returns what `log_mel` does."""
+    """Compute the power in each mel band of each frame; shapes as for `log_mel`."""
     frames = np.lib.stride_tricks.sliding_window_view(samples, params.n_fft, axis=-1)
     spectrum = np.fft.rfft(frames[..., :: params.hop_length, :] * _hann(params.n_fft))
     power = np.square(spectrum.real) + np.square(spectrum.imag)
-    # Not matmul: BLAS would start a thread on every core, in every worker, for 1 ms of work.
+    # Not matmul, because BLAS would start a thread on every core of every worker for 1 ms of work.
     mel: Floats = np.vecdot(power[..., np.newaxis, :], mel_filters(params))
     return mel
 
 
 @lru_cache(maxsize=4)
 def _hann(n_fft: int) -> Floats:
-    """Periodic Hann window."""
+    """Return a periodic Hann window."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)).astype(np.float32)
 
 
 @lru_cache(maxsize=4)
 def mel_filters(params: LogMel) -> Floats:
-    """Triangular filters of equal area, evenly spaced on the mel scale (Slaney 1998).
+    """Return triangular filters of equal area, evenly spaced on the mel scale (Slaney 1998).
 
-    returns: (n_mels, n_fft // 2 + 1) float32
+    Returns
+    -------
+    (n_mels, n_fft // 2 + 1) float32
+        Weight of each FFT bin in each band.
     """
     low, high = _hz_to_mel(np.array([params.f_min, params.f_max]))
     edges = _mel_to_hz(np.linspace(low, high, params.n_mels + 2))[:, np.newaxis]

@@ -1,4 +1,4 @@
-"""Commit of immutable files: written aside, synced, renamed, then named by a manifest."""
+"""Atomic commits of immutable files: written aside, synced, renamed, then named by a manifest."""
 
 from __future__ import annotations
 
@@ -11,19 +11,30 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FORMAT = 2  # of the files: what is in each
+FORMAT = 2  # version of the file contents
 
 _MANIFEST = "manifest.json"
 _PARTS = ("base", "space", "tail")
-_FORMER = ("faiss", "tmp")  # of format 1, and what is being written
-_LITTER_S = 3600  # a file without a manifest, so much older than the newest, has no writer any more
+_OLD_ENDINGS = ("faiss", "tmp")  # files of format 1, and unfinished files
+_STALE_AFTER_S = 3600  # an unnamed file this much older than the newest commit has no writer
 
 
 @dataclass(frozen=True, slots=True)
 class IndexManifest:
-    """Which library, in which state, the files of an index were made from.
+    """Names the files of an index and the state of the library that they were made from.
 
-    files: SHA-256 of each part: base, space and tail
+    Attributes
+    ----------
+    library_id, revision
+        The library and its state.
+    model
+        Digest of the embedding model.
+    count, dim
+        Number of tracks and length of a vector.
+    files
+        SHA-256 of each part: base, space and tail.
+    format
+        Version of the file contents.
     """
 
     library_id: str
@@ -35,7 +46,10 @@ class IndexManifest:
     format: int = FORMAT
 
     def file_name(self, part: str) -> str:
-        """Named by its content: a file is never replaced by another."""
+        """Return the file name of a part.
+
+        Files are named by their content, so that one is never replaced by another.
+        """
         return _file_name(part, self.files[part])
 
 
@@ -44,7 +58,7 @@ def _file_name(part: str, sha256: str) -> str:
 
 
 def read_manifest(directory: Path) -> IndexManifest | None:
-    """What is committed in a folder; None when nothing is, or it cannot be read."""
+    """Read the committed manifest of a folder; None if there is none or it cannot be read."""
     try:
         return IndexManifest(**json.loads((directory / _MANIFEST).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -52,7 +66,7 @@ def read_manifest(directory: Path) -> IndexManifest | None:
 
 
 def is_intact(directory: Path, manifest: IndexManifest) -> bool:
-    """Whether the files that the manifest names are there, byte for byte."""
+    """Return whether all files of a manifest exist and have their digests."""
     try:
         return all(
             _digest(directory / _file_name(part, manifest.files[part])) == manifest.files[part]
@@ -72,39 +86,57 @@ def commit(
     parts: Mapping[str, Callable[[Path], None] | str],
     manifest: Callable[[Mapping[str, str]], IndexManifest],
 ) -> IndexManifest:
-    """Makes new files and then the manifest that names them; any number of processes at once.
+    """Write new files and then the manifest that names them.
 
-    parts: what makes the file of each part at a path, or the digest of one that is there
-    manifest: takes the digests. A reader sees the state before or the state after.
-    Raises OSError, and what makes the files raises.
+    A reader sees the state before or after, never between. Any number of processes may commit at
+    the same time.
+
+    Parameters
+    ----------
+    directory
+        Folder of the files. It is created if needed.
+    parts
+        For each part a function that writes it to a path, or the digest of an existing file.
+    manifest
+        Makes the manifest from the digests of the parts.
+
+    Returns
+    -------
+    IndexManifest
+        The committed manifest.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be written. Errors of the writing functions are passed on.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    before = read_manifest(directory)
-    now = manifest({part: _placed(directory, part, made) for part, made in parts.items()})
-    _sync_directory(directory)  # the files must last before the manifest that names them
-    with _aside(directory) as path:
-        path.write_text(json.dumps(asdict(now), indent=2), encoding="utf-8")
-        _synced_digest(path)
+    previous = read_manifest(directory)
+    current = manifest({part: _place(directory, part, source) for part, source in parts.items()})
+    _sync_directory(directory)  # the files must be durable before the manifest that names them
+    with _temporary_path(directory) as path:
+        path.write_text(json.dumps(asdict(current), indent=2), encoding="utf-8")
+        _sync_and_digest(path)
         path.replace(directory / _MANIFEST)
     _sync_directory(directory)
-    _sweep(directory, now, before)
-    return now
+    _remove_old_files(directory, current, previous)
+    return current
 
 
-def _placed(directory: Path, part: str, made: Callable[[Path], None] | str) -> str:
-    """The digest of a part whose file is under its name."""
-    if isinstance(made, str):
-        return made
-    with _aside(directory) as path:
-        made(path)
-        sha256 = _synced_digest(path)
+def _place(directory: Path, part: str, source: Callable[[Path], None] | str) -> str:
+    """Write a part under its final name unless it exists, and return its digest."""
+    if isinstance(source, str):
+        return source
+    with _temporary_path(directory) as path:
+        source(path)
+        sha256 = _sync_and_digest(path)
         path.replace(directory / _file_name(part, sha256))
     return sha256
 
 
 @contextmanager
-def _aside(directory: Path) -> Iterator[Path]:
-    """A path that no other writer uses; gone in the end, unless renamed."""
+def _temporary_path(directory: Path) -> Iterator[Path]:
+    """Yield a path that no other writer uses; a file left there is removed."""
     path = directory / f"{uuid.uuid4().hex}.tmp"
     try:
         yield path
@@ -112,15 +144,15 @@ def _aside(directory: Path) -> Iterator[Path]:
         path.unlink(missing_ok=True)
 
 
-def _synced_digest(path: Path) -> str:
-    """SHA-256 of a file that is on the disk when this returns."""
+def _sync_and_digest(path: Path) -> str:
+    """Sync a file to the disk and return its SHA-256."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
     return _digest(path)
 
 
 def _sync_directory(directory: Path) -> None:
-    """Makes renames last; Windows cannot open a folder, and needs no such call."""
+    """Make renames durable. Windows cannot open a folder and needs no such call."""
     if os.name == "nt":
         return
     descriptor = os.open(directory, os.O_RDONLY)
@@ -130,17 +162,20 @@ def _sync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep(directory: Path, now: IndexManifest, before: IndexManifest | None) -> None:
-    """Removes the files that were replaced, and what killed writers left behind.
+def _remove_old_files(
+    directory: Path, current: IndexManifest, previous: IndexManifest | None
+) -> None:
+    """Remove the replaced files, and what killed writers left behind.
 
-    What another writer is about to commit is neither: it is no older than an hour.
+    Files that another writer is about to commit are newer than `_STALE_AFTER_S`, and stay.
     """
-    kept = {now.file_name(part) for part in now.files}
-    replaced = set() if before is None else {before.file_name(part) for part in before.files}
+    kept = {current.file_name(part) for part in current.files}
+    replaced = set() if previous is None else {previous.file_name(part) for part in previous.files}
     newest = (directory / _MANIFEST).stat().st_mtime
-    for path in (found for kind in (*_PARTS, *_FORMER) for found in directory.glob(f"*.{kind}")):
+    endings = (*_PARTS, *_OLD_ENDINGS)
+    for path in (found for ending in endings for found in directory.glob(f"*.{ending}")):
         with suppress(OSError):  # removed by another writer, or still mapped on Windows
             if path.name not in kept and (
-                path.name in replaced or path.stat().st_mtime < newest - _LITTER_S
+                path.name in replaced or path.stat().st_mtime < newest - _STALE_AFTER_S
             ):
                 path.unlink()

@@ -1,10 +1,10 @@
-"""The embedding model: windows of audio -> one vector and the tag activations of the track.
+"""The embedding model: windows of audio to one vector and the tag logits of the track.
 
-The trunk is musicnn (Pons & Serra 2019, "musicnn: Pre-trained convolutional neural
-networks for music audio tagging"), trained on the Million Song Dataset; its tags are
-the model's. The vector is a projection, learned by `scripts/train`, of statistics of
-what it hears over time, averaged over the windows. musicnn alone, whose vector is its
-mean-pool layer, comes from `scripts/export_musicnn.py`.
+The trunk is musicnn (Pons & Serra 2019, "musicnn: Pre-trained convolutional neural networks for
+music audio tagging"), trained on the Million Song Dataset. The tags are those of musicnn. The
+vector is a learned projection (`scripts/train`) of statistics of the trunk's activations over
+time, averaged over the windows. musicnn alone, whose vector is its mean-pool layer, is exported by
+`scripts/export_musicnn.py`.
 """
 
 from __future__ import annotations
@@ -28,18 +28,22 @@ Floats = npt.NDArray[np.float32]
 
 _WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_WEIGHTS = _WEIGHTS / "likeness.onnx"
-MUSICNN_WEIGHTS = _WEIGHTS / "musicnn-msd.onnx"  # the trunk, and what the default is measured by
+MUSICNN_WEIGHTS = _WEIGHTS / "musicnn-msd.onnx"  # the trunk, the baseline of the default model
 
 _INPUT, _TAGS = "log_mel", "tags"
-_REINSTALL = "reinstall fingerprinter, or run with --no-embeddings"
+_ADVICE = "reinstall fingerprinter, or run with --no-embeddings"
 
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """What the model says of a track.
+    """The embedding of a track.
 
-    vector: (dim,) float32, about zero mean and unit variance over music at large
-    tags: (tags,) float32, logits: above 0 the tag is more likely than not
+    Attributes
+    ----------
+    vector
+        (dim,) float32, of about zero mean and unit variance over all music.
+    tags
+        (t,) float32, logits: above 0 a tag is more likely than not.
     """
 
     vector: Floats
@@ -48,24 +52,42 @@ class Embedding:
 
 @dataclass(frozen=True, slots=True)
 class WindowEmbeddings:
-    """What the model says of each of some windows of a track.
+    """The embeddings of some windows of a track.
 
-    vectors: (k, dim) float32, tags: (k, tags) float32; as in `Embedding`
+    Attributes
+    ----------
+    vectors
+        (k, dim) float32, as in `Embedding`.
+    tags
+        (k, t) float32, logits as in `Embedding`.
     """
 
     vectors: Floats
     tags: Floats
 
     def mean(self) -> Embedding:
-        """The embedding of the whole."""
+        """Return the embedding of the whole track."""
         return Embedding(self.vectors.mean(axis=0), self.tags.mean(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What stands beside the weights; the fields that are needed to run them.
+    """The fields of the JSON file next to the weights that are needed to run them.
 
-    vector: the name of the output that is the vector, of length ``dim``
+    Attributes
+    ----------
+    sha256
+        Digest of the weights.
+    front_end
+        Spectrogram that the network takes.
+    patch_frames
+        Spectrogram frames of a window.
+    vector
+        Name of the network output that is the vector.
+    dim
+        Length of the vector.
+    tags
+        Names of the tags, in the order of the logits.
     """
 
     sha256: str
@@ -77,7 +99,18 @@ class ModelCard:
 
     @classmethod
     def read(cls, path: Path) -> ModelCard:
-        """The card in a JSON file; raises `ModelError` when it is missing or no card."""
+        """Read a card.
+
+        Parameters
+        ----------
+        path
+            The JSON file.
+
+        Raises
+        ------
+        ModelError
+            If the file is missing or is not a model card.
+        """
         try:
             card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return cls(
@@ -89,30 +122,41 @@ class ModelCard:
                 tags=tuple(card["tags"]),
             )
         except OSError as error:
-            raise ModelError(f"{path}: {error.strerror}; {_REINSTALL}") from error
+            raise ModelError(f"{path}: {error.strerror}; {_ADVICE}") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{path}: not a model card ({error!r}); {_REINSTALL}") from error
+            raise ModelError(f"{path}: not a model card ({error!r}); {_ADVICE}") from error
 
 
 class EmbeddingModel:
-    """The network, on one thread: tracks are analysed in parallel by processes.
+    """The network of the embedding, on one thread. Parallel work uses processes.
 
-    onnxruntime is loaded at the first `embed` (0.2 s): who compares vectors that are
-    there already needs only the digest.
+    onnxruntime is loaded by the first `embed` (0.2 s). Comparing stored vectors needs only the
+    digest.
     """
 
     def __init__(self, weights: Path) -> None:
-        """Reads the weights and the card beside them; raises `ModelError`."""
+        """Read and verify the weights and the card next to them.
+
+        Parameters
+        ----------
+        weights
+            ONNX file. Its card has the same name with the ending ``.json``.
+
+        Raises
+        ------
+        ModelError
+            If a file is missing or damaged.
+        """
         self._card = ModelCard.read(weights.with_suffix(".json"))
-        self._file = NetworkFile(weights, self._card.sha256, "card", _REINSTALL)
+        self._file = NetworkFile(weights, self._card.sha256, "card", _ADVICE)
         self._file.verify()
         self.sampling = Sampling(self._card.front_end.samples_for(self._card.patch_frames))
 
     @property
     def digest(self) -> str:
-        """Digest of the weights and of all that is done before and after: 16 hex digits.
+        """Digest of the weights, the front end and the sampling: 16 hex digits.
 
-        Vectors under different digests must not be compared.
+        Vectors with different digests cannot be compared.
         """
         parts = (self._card.sha256, self._card.front_end.id, self.sampling.id, self._card.vector)
         return hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
@@ -129,28 +173,39 @@ class EmbeddingModel:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """What the tag activations stand for."""
+        """Names of the tags, in the order of the logits."""
         return self._card.tags
 
     def sampler(self) -> WindowSampler:
-        """A new sampler of the windows that `embed` takes."""
+        """Return a new sampler of the windows that `embed` takes."""
         return WindowSampler(self.sampling)
 
     def embed(self, windows: Floats) -> Embedding:
-        """Vector and tags of the track that the windows come from; raises `ModelError`.
+        """Embed a track.
 
-        windows: (k, window) float32, k >= 1, as a sampler gives them, at any level
+        Parameters
+        ----------
+        windows
+            (k, window) float32, k >= 1, from a `sampler`, at any level.
+
+        Raises
+        ------
+        ModelError
+            If the network cannot be run.
         """
         return self.embed_each(windows).mean()
 
     def embed_each(self, windows: Floats) -> WindowEmbeddings:
-        """The same of each window, under the gain of all; raises `ModelError`."""
-        loud = at_level(windows, self.sampling.level_db)
-        # One by one: a window's frames fit the cache, those of all together do not (2 x).
-        heard = np.stack([log_mel(window, self._card.front_end) for window in loud])
+        """Embed each window of a track; otherwise as `embed`.
+
+        All windows get the same gain, so that their relative levels stay.
+        """
+        leveled = at_level(windows, self.sampling.level_db)
+        # The spectrograms are computed one by one, because one fits the CPU cache (2 times faster).
+        spectrograms = np.stack([log_mel(window, self._card.front_end) for window in leveled])
         session = self._session
-        with self._file.one_line():
-            vectors, tags = session.run([self._card.vector, _TAGS], {_INPUT: heard})
+        with self._file.translate_errors():
+            vectors, tags = session.run([self._card.vector, _TAGS], {_INPUT: spectrograms})
         return WindowEmbeddings(vectors, tags)
 
     @cached_property
@@ -159,5 +214,22 @@ class EmbeddingModel:
 
 
 def load_model(weights: Path | None = None) -> EmbeddingModel:
-    """The model that comes with the package, or another in the same form; raises `ModelError`."""
+    """Load an embedding model.
+
+    Parameters
+    ----------
+    weights
+        ONNX file with a card; None for the model of the package.
+
+    Raises
+    ------
+    ModelError
+        If a file is missing or damaged.
+
+    Examples
+    --------
+    >>> model = load_model()
+    >>> model.sr, model.tags[:3]
+    (16000, ('rock', 'pop', 'alternative'))
+    """
     return EmbeddingModel(weights or DEFAULT_WEIGHTS)

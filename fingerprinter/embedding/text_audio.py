@@ -1,9 +1,10 @@
-"""Words and sound in one space: a model that the user brings, as CLAP is one.
+"""Text-audio models, which map text and sound into one vector space.
 
-Two networks that were trained together (Wu et al. 2023, "Large-scale contrastive language-audio
-pretraining"): one turns sound into a vector, the other words, and what fits lies near. None is
-shipped: the good ones are large, and their licences are their owners'. `docs/discovery.md` says
-how to export one into a folder.
+Such a model, CLAP for example, consists of two networks that were trained together (Wu et al.
+2023, "Large-scale contrastive language-audio pretraining"). One maps sound to a vector, the other
+text, and matching vectors are near each other. The package contains no such model, because the good
+ones are large and have licences of their own. `docs/discovery.md` says how to export one into a
+folder.
 """
 
 from __future__ import annotations
@@ -28,40 +29,40 @@ Floats = npt.NDArray[np.float32]
 
 MANIFEST: Final = "manifest.json"
 
-_VERSION = "1"  # goes up with every change of what is done before and after the networks
-_SPREAD = 4, 8  # windows of a track: at least, at most; CLAP's have 10 s, and take it half a second
-_FAINTEST = 1e-10  # power, -100 dB
-_SEE = "see docs/discovery.md for what belongs into the folder"
-_MEND = f"export it again, or {_SEE}"
+_VERSION = "1"  # must be raised with every change of the work before and after the networks
+_MIN_WINDOWS, _MAX_WINDOWS = 4, 8  # a CLAP window has 10 s and takes half a second to embed
+_MIN_POWER = 1e-10  # -100 dB
+_SEE_DOCS = "see docs/discovery.md for what belongs into the folder"
+_ADVICE = f"export it again, or {_SEE_DOCS}"
 
 
 class TextAudioModel(Protocol):
-    """Hears sound and reads words into one space, where what fits lies near.
-
-    All vectors are (dim,) float32, of unit length.
-    """
+    """Maps text and sound to unit vectors (dim,) float32 whose cosine says how well they match."""
 
     @property
     def digest(self) -> str:
-        """Of all that decides a vector, 16 hex digits; those under others are never compared."""
+        """Digest of everything that decides a vector: 16 hex digits.
+
+        Vectors with different digests are never compared.
+        """
 
     @property
     def sr(self) -> int:
         """Sample rate of the windows in hertz."""
 
     def sampler(self) -> WindowSampler:
-        """A new sampler of the windows that `hear` takes."""
+        """Return a new sampler of the windows that `embed_audio` takes."""
 
-    def hear(self, windows: Floats) -> Floats:
-        """The vector of the track that some windows, (k, window) float32, come from."""
+    def embed_audio(self, windows: Floats) -> Floats:
+        """Return the vector of the track that windows (k, window) float32 come from."""
 
-    def read(self, words: str) -> Floats:
-        """The vector of some words."""
+    def embed_text(self, text: str) -> Floats:
+        """Return the vector of a text."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """A file of the folder; output: the one of its network that is the vector."""
+class _ModelFile:
+    """A file of the folder; ``output`` names the output of a network that is the vector."""
 
     file: str
     sha256: str
@@ -69,8 +70,18 @@ class _Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Decibels:
-    """A mel spectrogram in decibels of power: centred frames, Slaney's filters, as librosa's."""
+class DecibelMel:
+    """A mel spectrogram in decibels of power, as librosa computes it with centred frames.
+
+    Attributes
+    ----------
+    n_fft, hop_length
+        Length and step of the frames in samples.
+    n_mels
+        Number of mel bands (filters of Slaney).
+    f_min, f_max
+        Lowest and highest frequency in hertz.
+    """
 
     n_fft: int
     hop_length: int
@@ -78,65 +89,91 @@ class _Decibels:
     f_min: float
     f_max: float
 
-    def of(self, windows: Floats, sr: int) -> Floats:
-        """(k, n) -> (k, frames, n_mels) float32."""
+    def compute(self, windows: Floats, sr: int) -> Floats:
+        """Compute the spectrograms of windows.
+
+        Parameters
+        ----------
+        windows
+            (k, n) float32.
+        sr
+            Sample rate in hertz.
+
+        Returns
+        -------
+        (k, frames, n_mels) float32
+            Power in decibels, at least -100 dB.
+        """
         params = LogMel(sr=sr, **asdict(self))
         half = self.n_fft // 2
         power = mel_power(np.pad(windows, ((0, 0), (half, half)), "reflect"), params)
-        return 10 * np.log10(np.maximum(power, _FAINTEST))
+        return 10 * np.log10(np.maximum(power, _MIN_POWER))
 
 
 @dataclass(frozen=True, slots=True)
 class _Manifest:
-    """What a folder's manifest says.
-
-    front_end: of the audio network; None: it takes samples
-    """
+    """The manifest of a folder; ``front_end`` None means that the audio network takes samples."""
 
     sr: int
     window: int  # samples
-    front_end: _Decibels | None
-    audio: _Part
-    text: _Part
-    tokenizer: _Part
+    front_end: DecibelMel | None
+    audio: _ModelFile
+    text: _ModelFile
+    tokenizer: _ModelFile
 
     @classmethod
     def read(cls, path: Path) -> _Manifest:
-        """Raises `ModelError` when it is missing or no manifest."""
+        """Read a manifest; raises `ModelError` if it is missing or invalid."""
         try:
             fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            front_end = _Decibels(**fields["front_end"]) if fields["front_end"] else None
+            front_end = DecibelMel(**fields["front_end"]) if fields["front_end"] else None
             window = round(fields["sr"] * fields["window_s"])
             if window <= (front_end.n_fft if front_end else 0):
                 raise ValueError(f"a window of {window} samples")
-            parts = (_Part(**fields[name]) for name in ("audio", "text", "tokenizer"))
-            return cls(fields["sr"], window, front_end, *parts)
+            files = (_ModelFile(**fields[name]) for name in ("audio", "text", "tokenizer"))
+            return cls(fields["sr"], window, front_end, *files)
         except OSError as error:
-            raise ModelError(f"{path}: {error.strerror}; {_SEE}") from error
+            raise ModelError(f"{path}: {error.strerror}; {_SEE_DOCS}") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{path}: not a manifest ({error!r}); {_SEE}") from error
+            raise ModelError(f"{path}: not a manifest ({error!r}); {_SEE_DOCS}") from error
 
 
 class FolderTextAudioModel:
-    """The model in a folder: two ONNX networks, a tokenizer and `MANIFEST`, on one thread.
+    """A text-audio model in a folder: two ONNX networks, a tokenizer and a manifest.
 
-    A file is read, and compared with its digest, when it is first needed.
+    The networks run on one thread. A file is read and verified when it is first needed.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Reads the manifest; raises `ModelError`."""
+        """Read the manifest.
+
+        Parameters
+        ----------
+        folder
+            Folder with the files that `MANIFEST` names.
+
+        Raises
+        ------
+        ModelError
+            If the manifest is missing or invalid.
+        """
         self.folder = folder
         self._manifest = _Manifest.read(folder / MANIFEST)
-        least, most = _SPREAD
-        self._sampling = Sampling(self._manifest.window, least=least, apart=1, most=most)
+        self._sampling = Sampling(
+            self._manifest.window,
+            min_windows=_MIN_WINDOWS,
+            max_stride=1,
+            max_windows=_MAX_WINDOWS,
+        )
 
     @property
     def digest(self) -> str:
-        """As `TextAudioModel` says: of the files and of all that is done around them."""
-        said = self._manifest
-        parts = [(part.sha256, part.output) for part in (said.audio, said.text, said.tokenizer)]
-        front_end = said.front_end and asdict(said.front_end)
-        text = json.dumps([_VERSION, said.sr, front_end, self._sampling.id, parts])
+        """Digest of the files, the front end and the sampling: 16 hex digits."""
+        manifest = self._manifest
+        files = (manifest.audio, manifest.text, manifest.tokenizer)
+        digests = [(file.sha256, file.output) for file in files]
+        front_end = manifest.front_end and asdict(manifest.front_end)
+        text = json.dumps([_VERSION, manifest.sr, front_end, self._sampling.id, digests])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -145,27 +182,50 @@ class FolderTextAudioModel:
         return self._manifest.sr
 
     def sampler(self) -> WindowSampler:
-        """A new sampler of the windows that `hear` takes."""
+        """Return a new sampler of the windows that `embed_audio` takes."""
         return WindowSampler(self._sampling)
 
     def check(self) -> None:
-        """Raises `ModelError` unless both networks answer, with vectors of one length."""
-        heard = self.hear(np.zeros((1, self._sampling.window), np.float32))
-        read = self.read("music")
-        if heard.shape != read.shape:
+        """Run both networks once.
+
+        Raises
+        ------
+        ModelError
+            If a network cannot be run, or their vectors differ in length.
+        """
+        audio = self.embed_audio(np.zeros((1, self._sampling.window), np.float32))
+        text = self.embed_text("music")
+        if audio.shape != text.shape:
             raise ModelError(
-                f"{self.folder}: {len(heard)} numbers for a sound, {len(read)} for words;"
+                f"{self.folder}: {len(audio)} numbers for a sound, {len(text)} for words;"
                 " export both networks of one model"
             )
 
-    def hear(self, windows: Floats) -> Floats:
-        """The mean of the windows' vectors; raises `ModelError`."""
-        loud = at_level(windows, self._sampling.level_db)
-        # One by one: that a graph takes several is not required.
-        each = [self._heard(window[np.newaxis]) for window in loud]
-        return _unit(np.mean(each, axis=0))
+    def embed_audio(self, windows: Floats) -> Floats:
+        """Embed a track.
 
-    def _heard(self, window: Floats) -> Floats:
+        Parameters
+        ----------
+        windows
+            (k, window) float32, k >= 1, from a `sampler`, at any level.
+
+        Returns
+        -------
+        (dim,) float32
+            Mean of the vectors of the windows, of unit length.
+
+        Raises
+        ------
+        ModelError
+            If the audio network cannot be run.
+        """
+        leveled = at_level(windows, self._sampling.level_db)
+        # Windows are embedded one by one, because an exported graph may not take several.
+        vectors = [self._embed_window(window[np.newaxis]) for window in leveled]
+        return _unit(np.mean(vectors, axis=0))
+
+    def _embed_window(self, window: Floats) -> Floats:
+        """Return the vector of one window (1, n)."""
         inputs = self._audio.get_inputs()
         if len(inputs) != 1:
             raise ModelError(
@@ -173,28 +233,45 @@ class FolderTextAudioModel:
                 " export it with one, the sound"
             )
         front_end = self._manifest.front_end
-        given = front_end.of(window, self.sr) if front_end else window
-        if len(inputs[0].shape) == given.ndim + 1:
-            given = given[:, np.newaxis]  # the one channel
-        return self._vector(self._audio, self._manifest.audio, {inputs[0].name: given})
+        features = front_end.compute(window, self.sr) if front_end else window
+        if len(inputs[0].shape) == features.ndim + 1:
+            features = features[:, np.newaxis]  # the network has a dimension for channels
+        return self._run(self._audio, self._manifest.audio, {inputs[0].name: features})
 
-    def read(self, words: str) -> Floats:
-        """The vector of some words; raises `ModelError`."""
-        tokens = self._tokenizer.encode(words)
-        known = {"input_ids": tokens.ids, "attention_mask": tokens.attention_mask}
+    def embed_text(self, text: str) -> Floats:
+        """Embed a text.
+
+        Parameters
+        ----------
+        text
+            Words in the language of the model.
+
+        Returns
+        -------
+        (dim,) float32
+            Vector of unit length.
+
+        Raises
+        ------
+        ModelError
+            If the tokenizer or the text network cannot be used.
+        """
+        tokens = self._tokenizer.encode(text)
+        available = {"input_ids": tokens.ids, "attention_mask": tokens.attention_mask}
         names = [each.name for each in self._text.get_inputs()]
-        if not known.keys() >= set(names):
+        if not available.keys() >= set(names):
             raise ModelError(
                 f"{self.folder / self._manifest.text.file}: takes {', '.join(names)};"
-                f" export it with {' and '.join(known)} at most"
+                f" export it with {' and '.join(available)} at most"
             )
-        given = {name: np.array([known[name]], np.int64) for name in names}
-        return self._vector(self._text, self._manifest.text, given)
+        inputs = {name: np.array([available[name]], np.int64) for name in names}
+        return self._run(self._text, self._manifest.text, inputs)
 
-    def _vector(self, session: Any, part: _Part, given: Mapping[str, Any]) -> Floats:
-        file = self._file(part)
-        with file.one_line():
-            (rows,) = session.run([part.output], given)
+    def _run(self, session: Any, part: _ModelFile, inputs: Mapping[str, Any]) -> Floats:
+        """Run a network on one input and return its vector, of unit length."""
+        file = self._network_file(part)
+        with file.translate_errors():
+            (rows,) = session.run([part.output], inputs)
         if rows.ndim != 2 or len(rows) != 1:
             raise ModelError(
                 f"{file.path}: {part.output} has the shape {rows.shape}, not (1, numbers);"
@@ -210,13 +287,15 @@ class FolderTextAudioModel:
     def _text(self) -> Any:
         return self._session(self._manifest.text)
 
-    def _session(self, part: _Part) -> Any:
-        file = self._file(part)
+    def _session(self, part: _ModelFile) -> Any:
+        """Verify and load a network."""
+        file = self._network_file(part)
         file.verify()
         return file.session()
 
     @cached_property
     def _tokenizer(self) -> Any:
+        """The verified tokenizer."""
         try:
             from tokenizers import Tokenizer
         except ModuleNotFoundError:
@@ -224,14 +303,15 @@ class FolderTextAudioModel:
                 "tokenizers is not installed, which text-audio models need;"
                 " `pip install tokenizers`"
             ) from None
-        file = self._file(self._manifest.tokenizer)
+        file = self._network_file(self._manifest.tokenizer)
         file.verify()
-        with file.one_line():
+        with file.translate_errors():
             return Tokenizer.from_file(str(file.path))
 
-    def _file(self, part: _Part) -> NetworkFile:
-        return NetworkFile(self.folder / part.file, part.sha256, MANIFEST, _MEND)
+    def _network_file(self, part: _ModelFile) -> NetworkFile:
+        return NetworkFile(self.folder / part.file, part.sha256, MANIFEST, _ADVICE)
 
 
 def _unit(vector: Floats) -> Floats:
+    """Scale a vector to unit length."""
     return vector / max(float(np.linalg.norm(vector)), 1e-9)

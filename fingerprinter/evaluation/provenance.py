@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library import Library
 from fingerprinter.types import Track
 
@@ -33,6 +34,8 @@ class Provenance:
     ----------
     params_id
         Of the library; ``None`` if it is empty.
+    policy_id
+        Of the search policy that decided the answers.
     corpus
         Digest of all content ids, 16 hex digits. The same music has the same digest.
     tracks
@@ -51,6 +54,7 @@ class Provenance:
     version: str | None
     commit: str | None
     machine: Machine
+    policy_id: str = DEFAULT_POLICY.id
 
     @classmethod
     def of(cls, library: Library, tracks: Sequence[Track]) -> Provenance:

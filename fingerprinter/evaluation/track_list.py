@@ -175,7 +175,7 @@ def evaluate_track_list(
             mix = draw_mix(plan.mix, inside, outside, rng)
             started = time.perf_counter()
             matches = library.identify(
-                (mix.samples, SR), min_confidence=plan.min_confidence, every=True
+                (mix.samples, SR), min_confidence=plan.min_confidence, all_matches=True
             )
             elapsed_s = time.perf_counter() - started
             results.append(judge_track_list(mix, matches, groups, elapsed_s))

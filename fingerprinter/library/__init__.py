@@ -1,4 +1,4 @@
-"""Use cases: the only room where the roads cross."""
+"""The use cases: indexing, identification, similarity, discovery and maintenance of a library."""
 
 from fingerprinter.library.base.defaults import MIN_CONFIDENCE
 from fingerprinter.library.identify.recognizer import Recognition

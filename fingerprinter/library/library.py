@@ -1,82 +1,368 @@
-"""A library as its users see it: what the command line, Python and HTTP call."""
+"""The class `Library`: the operations that the command line, Python and HTTP call.
+
+Each method opens a snapshot of the database and hands the work to one of the sub-packages. These
+are imported inside the methods, so that `identify` loads neither FAISS nor onnxruntime.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
 from fingerprinter.config import Settings
-from fingerprinter.errors import ModelError, UnknownTrackError
+from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
+from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library.base.defaults import MIN_CONFIDENCE, MIN_DUPLICATE_CONFIDENCE
+from fingerprinter.library.base.progress import OnProgress
 from fingerprinter.library.base.refs import TrackRef, resolve_track
+from fingerprinter.library.base.snapshots import SnapshotCache
 from fingerprinter.library.base.stored_peaks import load_peaks
-from fingerprinter.library.collection import Collection
 from fingerprinter.library.identify.recognizer import Recognition, Recognizer
 from fingerprinter.library.identify.sketch_index import SketchIndex
+from fingerprinter.library.indexing.batches import BatchLimits
+from fingerprinter.library.maintain import statistics
+from fingerprinter.library.maintain.statistics import DiskUse, LibraryStats
 from fingerprinter.library.similar.filters import NO_FILTER, TrackFilter
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.index.lookup import PostingIndex
-from fingerprinter.store.tables import library_metadata
-from fingerprinter.types import DuplicateReport, Match, Neighbour, Peaks, Track
+from fingerprinter.store.servers import sharding
+from fingerprinter.store.tables import files, library_metadata, shards, tracks
+from fingerprinter.store.tables.shards import Shard
+from fingerprinter.types import DuplicateReport, IndexReport, Match, Neighbour, Peaks, Track
 
 if TYPE_CHECKING:
+    from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel
     from fingerprinter.library.discover.clusters import Cluster
     from fingerprinter.library.discover.recommend import Recommendations
     from fingerprinter.library.discover.sound_map import SoundMap
     from fingerprinter.library.discover.text_search import TextSearch, TextSearchResult
     from fingerprinter.library.duplicates.search import OnSearchProgress
     from fingerprinter.library.identify.explanation import Explanation
-    from fingerprinter.library.music.stored_analyses import TrackAnalysis
+    from fingerprinter.library.maintain.transfer import ImportReport, OnTransferProgress
+    from fingerprinter.library.maintain.verify import OnVerifyProgress, VerifyReport
+    from fingerprinter.library.music.stored_analyses import AnalyzeReport, TrackAnalysis
     from fingerprinter.library.similar.queries import QuerySource
     from fingerprinter.library.similar.vectors import LibraryVectors
 
 
-class Library(Collection):
-    """A music collection that can be searched. A context manager, made by `open_library`."""
+class Library:
+    """A music collection that can be filled, searched and maintained.
+
+    `open_library` makes one. A library is a context manager and closes its database at the end.
+    Several threads may search one library at the same time.
+
+    Parameters
+    ----------
+    database : Database
+        The open database that holds the library.
+    config : Settings
+        Cache folder, number of worker processes and text-audio model.
+    profile : str, optional
+        Name of the fingerprint parameters for a library that is still empty, one of
+        `fingerprinter.core.fingerprint.params.PROFILES`. A filled library keeps its own.
+
+    Raises
+    ------
+    VersionError
+        If the library was filled with parameters that this version does not have.
+    UsageError
+        If the library was filled under another profile than ``profile``.
+
+    Attributes
+    ----------
+    batch_limits : BatchLimits
+        When `index` and `analyze_all` commit their results.
+
+    Notes
+    -----
+    In the examples ``library`` holds four short pieces of music from the folder ``music``.
+    """
+
+    batch_limits = BatchLimits()
 
     def __init__(self, database: Database, config: Settings, profile: str | None = None) -> None:
-        super().__init__(database, config, profile)
-        self._postings: tuple[tuple[int, int], PostingIndex] | None = None
-        self._sketches: tuple[int, SketchIndex] | None = None
-        self._words: tuple[int, TextSearch] | None = None
+        self._database, self._config = database, config
+        with database.connect() as connection:
+            self._params = _stored_params(connection, profile)
+        self._posting_cache = SnapshotCache[PostingIndex]()
+        self._sketch_cache = SnapshotCache[SketchIndex]()
+        self._text_search_cache = SnapshotCache["TextSearch"]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections to the database."""
+        self._database.close()
+
+    # --- content ------------------------------------------------------------------------
+
+    def index(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        jobs: int | None = None,
+        embeddings: bool = True,
+        prune: bool = False,
+        scheduler: str | None = None,
+        on_progress: OnProgress = lambda _: None,
+    ) -> IndexReport:
+        """Add audio files and folders to the library.
+
+        Files that are in the library and unchanged are skipped. A file that was moved or retagged
+        is recognized by its content and not analyzed again. Results are committed every 20 seconds
+        or so, and an interrupt (Ctrl-C) keeps what is done.
+
+        Parameters
+        ----------
+        paths : sequence of path
+            Files and folders. Folders are searched recursively.
+        jobs : int, optional
+            Number of worker processes. The default is one per core.
+        embeddings : bool
+            Whether to compute the embeddings that `similar`, `recommend` and `search` need.
+        prune : bool
+            Whether to forget the files below ``paths`` that no longer exist.
+        scheduler : str, optional
+            Address of a Dask scheduler. Its workers analyze the files instead of local processes.
+        on_progress : callable
+            Is called with a `Progress` after each file.
+
+        Returns
+        -------
+        IndexReport
+            Counts of files, and a problem for each file that could not be read or only in part.
+
+        Raises
+        ------
+        UsageError
+            If ``jobs`` is below 1, or ``scheduler`` is combined with ``jobs`` or with a
+            text-audio model.
+        ClusterError
+            If the scheduler cannot be used.
+        ModelError
+            If a model cannot be loaded.
+
+        Examples
+        --------
+        >>> report = library.index([music], embeddings=False)
+        >>> report.indexed, report.skipped
+        (0, 4)
+        """
+        from fingerprinter.library.indexing.indexer import Indexer
+
+        if jobs is not None and scheduler is not None:
+            raise UsageError("jobs counts processes here; those of a scheduler are its workers")
+        digest = self._model.digest if embeddings else None
+        text_model = self._text_model if embeddings else None
+        if text_model and scheduler is not None:
+            raise UsageError(
+                f"{text_model.folder}: the workers of a scheduler do not have it;"
+                " index without it there, then with it here"
+            )
+        if text_model:
+            text_model.check()
+        workers = self._worker_count(jobs)
+        indexer = Indexer(
+            self._database,
+            self._params,
+            digest,
+            text_model,
+            workers,
+            scheduler,
+            self.batch_limits,
+        )
+        return indexer.run(paths, prune=prune, on_progress=on_progress)
+
+    def tracks(self) -> Iterator[Track]:
+        """Iterate over all tracks, in the order in which they were added.
+
+        Yields
+        ------
+        Track
+
+        Examples
+        --------
+        >>> [track.title for track in library.tracks()]
+        ['Piece 0', 'Piece 1', 'Piece 2', 'Piece 3']
+        """
+        with self._database.connect() as connection:
+            yield from tracks.iterate(connection)
+
+    def track(self, ref: TrackRef) -> Track:
+        """Look up one track.
+
+        Parameters
+        ----------
+        ref : Track, int, str or path
+            The track, its id, or the path of one of its files.
+
+        Returns
+        -------
+        Track
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library has no such track.
+
+        Examples
+        --------
+        >>> library.track(1).title, library.track(music / "0.flac").title
+        ('Piece 0', 'Piece 0')
+        """
+        with self._database.connect() as connection:
+            return resolve_track(connection, ref)
+
+    def files(self, ref: TrackRef) -> list[str]:
+        """List the files that hold a track.
+
+        Parameters
+        ----------
+        ref : Track, int, str or path
+            See `track`.
+
+        Returns
+        -------
+        list of str
+            Absolute paths. Files with the same audio are one track.
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library has no such track.
+
+        Examples
+        --------
+        >>> [Path(file).name for file in library.files(1)]
+        ['0.flac']
+        """
+        with self._database.connect() as connection:
+            track = resolve_track(connection, ref)
+            return [os.fsdecode(path) for path in files.paths_of(connection, track.id)]
+
+    def remove(self, refs: Sequence[TrackRef]) -> list[Track]:
+        """Remove tracks from the library. Their audio files are not touched.
+
+        Parameters
+        ----------
+        refs : sequence of Track, int, str or path
+            See `track`. Either all of them are removed or none.
+
+        Returns
+        -------
+        list of Track
+            The removed tracks, each once.
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library lacks one of the tracks.
+
+        Examples
+        --------
+        >>> library.remove([1, "/music/intro.flac"])  # doctest: +SKIP
+        """
+        with self._database.begin() as connection:
+            removed = list(dict.fromkeys(resolve_track(connection, ref) for ref in refs))
+            for track in removed:
+                tracks.remove(connection, track.id)
+            library_metadata.bump_revision(connection)
+        return removed
+
+    # --- identification -----------------------------------------------------------------
 
     def identify(
         self,
         source: AudioSource,
         *,
         min_confidence: float = MIN_CONFIDENCE,
-        every: bool = False,
+        all_matches: bool = False,
     ) -> list[Match]:
-        """The recording heard in a clip, or none; see `listen` for its length too."""
-        return self.listen(source, min_confidence=min_confidence, every=every).matches
+        """Name the recording in a clip, or all recordings in a long clip.
 
-    def listen(
+        Parameters
+        ----------
+        source : path, bytes, binary file or tuple of (samples, sr)
+            The clip. ``samples`` is a float or integer array of shape (n,) or (channels, n).
+        min_confidence : float
+            Matches with a lower confidence are left out. With the default, at most 1 in 1,000
+            clips of music outside the library gets an answer.
+        all_matches : bool
+            Whether to report every recording in the clip, in the order of time, instead of only
+            the best match.
+
+        Returns
+        -------
+        list of Match
+            Empty if the clip is not recognized.
+
+        Raises
+        ------
+        AudioError
+            If the clip cannot be read.
+
+        See Also
+        --------
+        recognize : Also returns the length of the clip.
+
+        Examples
+        --------
+        >>> [match] = library.identify(music / "2.flac")
+        >>> match.track.title, round(abs(match.offset_s), 1)
+        ('Piece 2', 0.0)
+        """
+        answer = self.recognize(source, min_confidence=min_confidence, all_matches=all_matches)
+        return answer.matches
+
+    def recognize(
         self,
         source: AudioSource,
         *,
         min_confidence: float = MIN_CONFIDENCE,
-        every: bool = False,
+        all_matches: bool = False,
     ) -> Recognition:
-        """Length and matches of a clip: the best match, or every recording in it.
+        """Name the recordings in a clip as `identify` does, and measure the clip.
 
-        source: a path, encoded bytes, a binary file, or ``(samples, sr)``
-        Raises `AudioError` where it cannot be read.
+        Parameters
+        ----------
+        source, min_confidence, all_matches
+            See `identify`.
+
+        Returns
+        -------
+        Recognition
+            The matches, the length of the clip in seconds, and what of it could not be decoded.
+
+        Raises
+        ------
+        AudioError
+            If the clip cannot be read.
+
+        Examples
+        --------
+        >>> answer = library.recognize(music / "2.flac")
+        >>> answer.duration_s, len(answer.matches), answer.problem
+        (6.0, 1, None)
         """
         with open_audio(source, self._params.sr) as audio, self._database.connect() as connection:
-            listener = Recognizer(
+            recognizer = Recognizer(
                 connection,
                 self._posting_index(connection),
                 self._params,
-                partial(self._known_sketches, connection),
+                partial(self._sketch_index, connection),
             )
-            return listener.answer(audio, min_confidence, every=every)
+            return recognizer.answer(audio, min_confidence, every=all_matches)
 
     def explain(
         self,
@@ -87,12 +373,39 @@ class Library(Collection):
         match: bool = True,
         min_confidence: float = MIN_CONFIDENCE,
     ) -> Explanation:
-        """A part of a clip, and why it is recognised, for `fingerprinter.plotting.draw`.
+        """Show the peaks of a clip and the landmarks by which it is recognized.
 
-        source: as for `identify`, but no stream: it is read twice; or a track, whose file is read
-        start_s, end_s: the part, at most 120 s; default 30 s, the first or those that match
-        match: search the library for it
-        Raises `AudioError` where it cannot be read, `UsageError` for what is no part.
+        `fingerprinter.plotting.draw` draws the result.
+
+        Parameters
+        ----------
+        source : path, bytes, tuple of (samples, sr) or Track
+            The clip, as for `identify`, or a track whose file is read. The clip is read twice, so
+            that a stream is refused.
+        start_s, end_s : float, optional
+            The part to show, at most 120 s. The default is 30 s from the start of the clip or of
+            the match.
+        match : bool
+            Whether to search the library for the clip.
+        min_confidence : float
+            See `identify`.
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        AudioError
+            If the clip cannot be read.
+        UsageError
+            If ``start_s`` and ``end_s`` are no part of the clip.
+
+        Examples
+        --------
+        >>> explanation = library.explain(music / "1.flac")
+        >>> explanation.searched, explanation.agreement is not None
+        (True, True)
         """
         from fingerprinter.library.identify.explanation import explain_alone, explain_match
 
@@ -101,20 +414,37 @@ class Library(Collection):
         identify = partial(self.identify, min_confidence=min_confidence)
         return explain_match(source, start_s, end_s, self._params, identify, self._stored_peaks)
 
-    def _stored_peaks(self, track: Track) -> Peaks:
-        with self._database.connect() as connection:
-            return load_peaks(connection, track.id)
-
     def duplicates(
         self,
         *,
         min_confidence: float = MIN_DUPLICATE_CONFIDENCE,
         on_progress: OnSearchProgress = lambda _: None,
     ) -> DuplicateReport:
-        """The recordings that several tracks hold, and the tracks that are part of another.
+        """Find tracks that hold the same recording, or a part of another track.
 
-        Nothing is deleted. A track whose peaks are damaged is named and left out.
-        Raises `CorruptionError` where the landmarks are damaged.
+        Nothing is deleted. A track with damaged peaks is reported as a problem and left out.
+
+        Parameters
+        ----------
+        min_confidence : float
+            The least confidence of a pair of tracks.
+        on_progress : callable
+            Is called with a `SearchProgress` after each group of tracks.
+
+        Returns
+        -------
+        DuplicateReport
+            Groups of tracks with the aligned passages as evidence.
+
+        Raises
+        ------
+        CorruptionError
+            If the landmarks are damaged.
+
+        Examples
+        --------
+        >>> library.duplicates().groups
+        ()
         """
         from fingerprinter.library.duplicates.search import DuplicateSearch
 
@@ -123,23 +453,11 @@ class Library(Collection):
             search = DuplicateSearch(connection, index, self._params, min_confidence)
             return search.run(on_progress)
 
-    def _posting_index(self, connection: Connection) -> PostingIndex:
-        """The landmarks as this snapshot has them; read again only after a change or a merge."""
-        state = library_metadata.revision(connection), postings.newest_segment(connection)
-        if self._postings is None or self._postings[0] != state:
-            self._postings = (state, PostingIndex(connection, self._params))
-        return self._postings[1]
-
-    def _known_sketches(self, connection: Connection) -> SketchIndex:
-        """The sketches as this snapshot has them; read again only after a change."""
-        state = library_metadata.revision(connection)
-        if self._sketches is None or self._sketches[0] != state:
-            self._sketches = (state, SketchIndex.read(connection, self._params.sketch_words))
-        return self._sketches[1]
+    # --- similarity and discovery -------------------------------------------------------
 
     def similar(
         self,
-        asked: QuerySource | Sequence[QuerySource],
+        query: QuerySource | Sequence[QuerySource],
         n: int = 10,
         *,
         start_s: float | None = None,
@@ -149,25 +467,57 @@ class Library(Collection):
         copies: bool = False,
         why: bool = False,
     ) -> list[Neighbour]:
-        """The nearest recordings by content, most similar first.
+        """Find the tracks that sound most like a query.
 
-        asked: a track, its id or path, any other audio; or several of these
-        start_s, end_s: the part of each that is meant; default the whole
-        only: which tracks may be answers; per_artist: of one artist at most
-        copies: list every track that holds a recording; else one, which names the others
-        why: say in what they are alike
-        Raises `UnknownTrackError`, `AudioError`, `UsageError` for no part, or `ModelError`
-        where there are no embeddings.
+        Parameters
+        ----------
+        query : Track, int, path, bytes, tuple of (samples, sr), or a sequence of these
+            A track of the library, its id or path, or any other audio. Several are combined.
+        n : int
+            The number of tracks to return.
+        start_s, end_s : float, optional
+            The part of each query to compare. The default is the whole.
+        only : TrackFilter
+            Which tracks may be returned.
+        per_artist : int, optional
+            The number of tracks of one artist to return at most.
+        copies : bool
+            Whether to list every track of a recording. By default one track is listed, and its
+            `Neighbour.copies` names the others.
+        why : bool
+            Whether to explain each result by facet (timbre, rhythm, harmony) and shared tags.
+
+        Returns
+        -------
+        list of Neighbour
+            The most similar track first.
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library has no such track.
+        AudioError
+            If the audio of the query cannot be read.
+        UsageError
+            If the query is empty, or ``start_s`` and ``end_s`` are no part of it.
+        ModelError
+            If no track of the library has an embedding.
+
+        Examples
+        --------
+        >>> neighbours = library.similar(1, n=3)
+        >>> sorted(neighbour.track.title for neighbour in neighbours)
+        ['Piece 1', 'Piece 2', 'Piece 3']
         """
         from fingerprinter.library.similar.queries import Part, QueryBuilder, as_list
         from fingerprinter.library.similar.result_list import ListOptions
         from fingerprinter.library.similar.search import NeighbourSearch
         from fingerprinter.library.similar.vectors import vector_index
 
-        wish = ListOptions(n, only, per_artist, copies, why)
+        options = ListOptions(n, only, per_artist, copies, why)
         part = Part.checked(start_s, end_s)
         with self._database.connect() as connection:
-            questions = QueryBuilder(connection, self._model).questions(as_list(asked), part)
+            queries = QueryBuilder(connection, self._model).questions(as_list(query), part)
             index = vector_index(connection, self._config.cache, self._model.digest)
             if not len(index):
                 raise ModelError(
@@ -175,15 +525,39 @@ class Library(Collection):
                     " run `fingerprinter index` without --no-embeddings"
                 )
             search = NeighbourSearch(connection, index, self._model, self._params)
-            return search.run(questions, wish)
+            return search.run(queries, options)
 
     def recommend(
         self, likes: Sequence[TrackRef], dislikes: Sequence[TrackRef] = (), n: int = 10
     ) -> list[Neighbour]:
-        """The tracks that suit a taste best, without those that it is known by.
+        """Recommend tracks from a few likes and dislikes.
 
-        Raises `UnknownTrackError`, `UsageError` where nothing is liked, `ModelError` without
-        embeddings.
+        Parameters
+        ----------
+        likes, dislikes : sequence of Track, int, str or path
+            Tracks of the library, see `track`. None of them is recommended.
+        n : int
+            The number of tracks to return.
+
+        Returns
+        -------
+        list of Neighbour
+            The best recommendation first.
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library lacks one of the tracks.
+        UsageError
+            If ``likes`` is empty.
+        ModelError
+            If no track of the library has an embedding.
+
+        Examples
+        --------
+        >>> recommended = library.recommend(likes=[1], dislikes=[2])
+        >>> sorted(neighbour.track.title for neighbour in recommended)
+        ['Piece 2', 'Piece 3']
         """
         from fingerprinter.library.discover.recommend import recommend_by_likes
         from fingerprinter.library.duplicates.same_recording import CopyDetector
@@ -192,17 +566,37 @@ class Library(Collection):
             liked, disliked = (
                 [resolve_track(connection, ref) for ref in refs] for refs in (likes, dislikes)
             )
-            space = self._space(connection)
+            space = self._library_vectors(connection)
             copies = CopyDetector(connection, self._params)
             return recommend_by_likes(connection, space, liked, disliked, copies, n)
 
     def recommend_from(
         self, plays: str | os.PathLike[str], user: str | None = None, n: int = 10
     ) -> Recommendations:
-        """The tracks that a listener has not played yet and would like.
+        """Recommend tracks from a listening history.
 
-        plays: a listening history, as `read_history` takes it; user: whose, where it has several
-        Raises `UsageError` where it cannot be read or has nothing of the library.
+        Parameters
+        ----------
+        plays : path
+            The history, in a format of `fingerprinter.library.discover.play_history.read_history`.
+        user : str, optional
+            The user to recommend for, if the history has several.
+        n : int
+            The number of tracks to return.
+
+        Returns
+        -------
+        Recommendations
+            Tracks that the user has not played, and the plays that match no track.
+
+        Raises
+        ------
+        UsageError
+            If the history cannot be read, or none of its plays matches a track of the library.
+
+        Examples
+        --------
+        >>> library.recommend_from("plays.csv", n=5)  # doctest: +SKIP
         """
         from fingerprinter.library.discover.play_history import read_history, select_user
         from fingerprinter.library.discover.recommend import recommend_by_history
@@ -210,7 +604,7 @@ class Library(Collection):
 
         history = read_history(Path(plays))
         with self._database.connect() as connection:
-            space = self._space(connection)
+            space = self._library_vectors(connection)
             who = select_user(history, user)
             copies = CopyDetector(connection, self._params)
             return recommend_by_history(connection, space, history, who, copies, n)
@@ -218,65 +612,183 @@ class Library(Collection):
     def path(
         self, start: TrackRef, end: TrackRef, n: int = 10, *, per_artist: bool = False
     ) -> list[Neighbour]:
-        """A playlist from one track to another by small steps, both ends included.
+        """Make a playlist that leads from one track to another in small steps.
 
-        Each comes with its likeness to the one before, the first with 1.
-        n: how many; fewer only where there are not so many
-        per_artist: at most one track of an artist
-        Raises `UnknownTrackError`, `UsageError` for no two ends, `ModelError` without embeddings.
+        Parameters
+        ----------
+        start, end : Track, int, str or path
+            The first and the last track, see `track`.
+        n : int
+            The number of tracks, both ends included. A small library may have fewer.
+        per_artist : bool
+            Whether to take at most one track of each artist.
+
+        Returns
+        -------
+        list of Neighbour
+            The tracks in order, each with its similarity to the one before. The first has 1.
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library lacks one of the tracks.
+        UsageError
+            If ``start`` and ``end`` are no two ends of a playlist.
+        ModelError
+            If the tracks have no embedding.
+
+        Examples
+        --------
+        >>> playlist = library.path(1, 3, n=3)
+        >>> playlist[0].track.title, playlist[-1].track.title
+        ('Piece 0', 'Piece 2')
         """
         from fingerprinter.library.discover.playlist import path_between
 
         with self._database.connect() as connection:
             ends = resolve_track(connection, start), resolve_track(connection, end)
-            space = self._space(connection)
+            space = self._library_vectors(connection)
             return path_between(connection, space, *ends, n, per_artist=per_artist)
 
     def search(self, words: str, n: int = 10) -> TextSearchResult:
-        """The tracks that are called, or sound, as some words say, best first.
+        """Find tracks by a description of their sound, or by title, artist or album.
 
-        words: as `Vocabulary.parse` takes them; ``no metal``, ``-metal``: without it
-        How they sound is said by the text-audio model, where one is set, else by tags.
-        Raises `UsageError` where there is no word, `ModelError`.
+        A text-audio model compares the words with the sound, if one is set. Otherwise tags do.
+
+        Parameters
+        ----------
+        words : str
+            Terms as `Vocabulary.parse` takes them. ``no metal`` or ``-metal`` excludes a term.
+        n : int
+            The number of tracks to return.
+
+        Returns
+        -------
+        TextSearchResult
+            The tracks, best first, and notes on words that were corrected or not understood.
+
+        Raises
+        ------
+        UsageError
+            If ``words`` holds no word.
+        ModelError
+            If the text-audio model cannot be used.
+
+        Examples
+        --------
+        >>> found = library.search("piece 3", n=1)
+        >>> found.results[0].track.title
+        'Piece 3'
         """
         with self._database.connect() as connection:
-            return self._word_search(connection).ask(words, n)
-
-    def _word_search(self, connection: Connection) -> TextSearch:
-        """Names and tags as this snapshot has them; read again only after a change."""
-        from fingerprinter.library.discover.text_search import build_text_search
-
-        revision = library_metadata.revision(connection)
-        if self._words is None or self._words[0] != revision:
-            self._words = revision, build_text_search(connection, self._model, self._text_model)
-        return self._words[1]
+            return self._text_search(connection).ask(words, n)
 
     def clusters(self, count: int | None = None) -> list[Cluster]:
-        """Groups of tracks that sound alike, named by their tags, the largest first.
+        """Group the tracks that sound alike.
 
-        count: how many; None: as many as fit best
-        Raises `UsageError` for more than there are tracks, `ModelError` without embeddings.
+        Parameters
+        ----------
+        count : int, optional
+            The number of groups. By default it is the number that fits the library best.
+
+        Returns
+        -------
+        list of Cluster
+            The largest first, each named by its tags.
+
+        Raises
+        ------
+        UsageError
+            If ``count`` is larger than the number of tracks.
+        ModelError
+            If no track of the library has an embedding.
+
+        Examples
+        --------
+        >>> sum(cluster.size for cluster in library.clusters(2))
+        4
         """
         from fingerprinter.library.discover.clusters import group_tracks
 
         with self._database.connect() as connection:
-            space = self._space(connection)
+            space = self._library_vectors(connection)
             return list(group_tracks(connection, space, self._model.tags, count).clusters)
 
     def map(self, count: int | None = None) -> SoundMap:
-        """Every track on a plane, near to what it sounds like; count: as for `clusters`."""
+        """Place every track on a plane, close to the tracks that it sounds like.
+
+        Parameters
+        ----------
+        count : int, optional
+            The number of clusters, see `clusters`.
+
+        Returns
+        -------
+        SoundMap
+
+        Raises
+        ------
+        UsageError, ModelError
+            See `clusters`.
+
+        Examples
+        --------
+        >>> library.map(2).places.shape
+        (4, 2)
+        """
         from fingerprinter.library.discover.clusters import group_tracks
         from fingerprinter.library.discover.sound_map import compute_map
 
         with self._database.connect() as connection:
-            space = self._space(connection)
+            space = self._library_vectors(connection)
             return compute_map(space, group_tracks(connection, space, self._model.tags, count))
 
-    def analyze(self, ref: TrackRef, *, again: bool = False) -> TrackAnalysis:
-        """Tempo, beats, key, sections, loudness and tags of a track, or of any other audio file.
+    def library_vectors(self) -> LibraryVectors:
+        """Return the embeddings and tags of all tracks that have an embedding, as arrays.
 
-        A track's are kept; again: listen to it all the same
-        Raises `UnknownTrackError`, `AudioError`, `ModelError`.
+        Returns
+        -------
+        LibraryVectors
+
+        Examples
+        --------
+        >>> len(library.library_vectors())
+        4
+        """
+        with self._database.connect() as connection:
+            return self._library_vectors(connection)
+
+    # --- music analysis -----------------------------------------------------------------
+
+    def analyze(self, ref: TrackRef, *, again: bool = False) -> TrackAnalysis:
+        """Find the tempo, beats, key, sections, loudness and tags of a track or audio file.
+
+        Parameters
+        ----------
+        ref : Track, int, str or path
+            A track, see `track`, or the path of any other audio file. The analysis of a track is
+            stored.
+        again : bool
+            Whether to analyze a track that has a stored analysis.
+
+        Returns
+        -------
+        TrackAnalysis
+
+        Raises
+        ------
+        UnknownTrackError
+            If ``ref`` is neither a track nor a file.
+        AudioError
+            If the audio cannot be read.
+        ModelError
+            If the embedding model cannot be loaded.
+
+        Examples
+        --------
+        >>> analysis = library.analyze(1)
+        >>> analysis.name.endswith("0.flac"), analysis.duration_s
+        (True, 6.0)
         """
         from fingerprinter.library.music.stored_analyses import analyze_file, analyze_track
 
@@ -288,12 +800,310 @@ class Library(Collection):
             return analyze_file(ref, self._model)
         return analyze_track(self._database, track, self._model, again=again)
 
-    def library_vectors(self) -> LibraryVectors:
-        """Every track that has an embedding, as arrays: its place among the others and its tags."""
-        with self._database.connect() as connection:
-            return self._space(connection)
+    def analyze_all(
+        self, *, jobs: int | None = None, on_progress: OnProgress = lambda _: None
+    ) -> AnalyzeReport:
+        """Analyze every track that has no analysis of this version.
 
-    def _space(self, connection: Connection) -> LibraryVectors:
+        An interrupt (Ctrl-C) keeps what is done.
+
+        Parameters
+        ----------
+        jobs : int, optional
+            Number of worker processes. The default is one per core.
+        on_progress : callable
+            Is called with a `Progress` after each track.
+
+        Returns
+        -------
+        AnalyzeReport
+
+        Raises
+        ------
+        UsageError
+            If ``jobs`` is below 1.
+
+        Examples
+        --------
+        >>> library.analyze_all(jobs=2)  # doctest: +SKIP
+        """
+        from fingerprinter.library.music.stored_analyses import LibraryAnalyzer
+
+        workers = self._worker_count(jobs)
+        return LibraryAnalyzer(self._database, workers, self.batch_limits).run(on_progress)
+
+    # --- maintenance --------------------------------------------------------------------
+
+    def stats(self) -> LibraryStats:
+        """Count tracks, files and landmarks, and measure their packed size.
+
+        Returns
+        -------
+        LibraryStats
+
+        Examples
+        --------
+        >>> library.stats().tracks
+        4
+        """
+        return statistics.stats(self._database, self._params)
+
+    def disk_use(self) -> DiskUse:
+        """Measure the size of the library on disk, in total and by part.
+
+        This reads all pages of an SQLite file.
+
+        Returns
+        -------
+        DiskUse
+
+        Examples
+        --------
+        >>> library.disk_use().disk_bytes > 0
+        True
+        """
+        return statistics.disk_use(self._database)
+
+    def reindex(self) -> int:
+        """Rebuild all landmarks from the stored peaks, in one transaction.
+
+        The next `similar` rebuilds the vector index.
+
+        Returns
+        -------
+        int
+            The number of tracks.
+
+        Raises
+        ------
+        CorruptionError
+            If the peaks of a track are damaged. The library is unchanged then.
+
+        Examples
+        --------
+        >>> library.reindex()
+        4
+        """
+        from fingerprinter.library.indexing.indexer import reindex
+
+        return reindex(self._database, self._params)
+
+    def spread(self, urls: Sequence[str]) -> list[str]:
+        """Shard the landmarks over several PostgreSQL servers.
+
+        Parameters
+        ----------
+        urls : sequence of str
+            Addresses of the servers. An empty sequence moves all landmarks back.
+
+        Returns
+        -------
+        list of str
+            A line for each server that could not be cleaned up.
+
+        Raises
+        ------
+        LibraryError
+            If a server cannot be used. The library is unchanged then.
+        UsageError
+            If the library is in SQLite.
+
+        Examples
+        --------
+        >>> library.spread(["postgresql://a/shard", "postgresql://b/shard"])  # doctest: +SKIP
+        """
+        return sharding.shard_postings(self._database, urls)
+
+    def shares(self) -> list[Shard]:
+        """List the shards of the landmarks.
+
+        Returns
+        -------
+        list of Shard
+            Empty if the library is not sharded.
+
+        Examples
+        --------
+        >>> library.shares()
+        []
+        """
+        with self._database.connect() as connection:
+            return shards.list_shards(connection) if shards.is_sharded(connection) else []
+
+    def verify(
+        self, *, repair: bool = False, on_progress: OnVerifyProgress = lambda _: None
+    ) -> VerifyReport:
+        """Check checksums, counts and references of everything in the library.
+
+        Parameters
+        ----------
+        repair : bool
+            Whether to rebuild what is derived: landmarks, tombstones and the vector index.
+        on_progress : callable
+            Is called with a `VerifyProgress` after each segment and each track.
+
+        Returns
+        -------
+        VerifyReport
+
+        Examples
+        --------
+        >>> library.verify().is_whole
+        True
+        """
+        from fingerprinter.library.maintain.verify import Verifier
+        from fingerprinter.library.similar.vectors import vector_index
+
+        verifier = Verifier(self._database, self._params, self._config.cache, repair=repair)
+        report = verifier.run(on_progress)
+        if repair and verifier.vector_index_is_old:
+            with self._database.connect() as connection:
+                vector_index(connection, self._config.cache, self._model.digest)
+        return report
+
+    def export_to(
+        self,
+        path: str | os.PathLike[str],
+        refs: Sequence[TrackRef] = (),
+        *,
+        on_progress: OnTransferProgress = lambda _: None,
+    ) -> int:
+        """Write tracks with everything known about them to one file, without their audio.
+
+        Parameters
+        ----------
+        path : path
+            The file to write. An earlier export at this path is replaced when all is written.
+        refs : sequence of Track, int, str or path
+            The tracks, see `track`. The default is all.
+        on_progress : callable
+            Is called with a `TransferProgress` after each track.
+
+        Returns
+        -------
+        int
+            The number of tracks.
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library lacks one of the tracks.
+        UsageError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> library.export_to(music.parent / "music.fpx")
+        4
+        """
+        from fingerprinter.library.maintain.transfer import export_tracks
+
+        with self._database.connect() as connection:
+            track_ids = [resolve_track(connection, ref).id for ref in refs] or None
+            return export_tracks(connection, Path(path), track_ids, on_progress)
+
+    def import_from(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        moved: Sequence[tuple[str, str]] = (),
+        on_progress: OnTransferProgress = lambda _: None,
+    ) -> ImportReport:
+        """Merge the tracks of a file that `export_to` wrote into this library.
+
+        Parameters
+        ----------
+        path : path
+            The exported file. Tracks that the library has are recognized by their content.
+        moved : sequence of tuple of (old, new)
+            Prefixes of the files' paths to replace.
+        on_progress : callable
+            Is called with a `TransferProgress` after each transaction.
+
+        Returns
+        -------
+        ImportReport
+
+        Raises
+        ------
+        UsageError
+            If the file is no export.
+        VersionError
+            If the file is of another version, or its peaks were found under other parameters.
+        CorruptionError
+            If the list of tracks in the file is damaged.
+
+        Examples
+        --------
+        >>> library.import_from("music.fpx", moved=[("/mnt/music", "/music")])  # doctest: +SKIP
+        """
+        from fingerprinter.library.maintain.transfer import import_tracks
+
+        report = import_tracks(self._database, Path(path), moved, on_progress)
+        with self._database.connect() as connection:
+            self._params = _stored_params(connection, None)
+        return report
+
+    # --- shared by the methods ----------------------------------------------------------
+
+    @cached_property
+    def _model(self) -> EmbeddingModel:
+        from fingerprinter.embedding import load_model
+
+        return load_model()
+
+    @cached_property
+    def _text_model(self) -> FolderTextAudioModel | None:
+        from fingerprinter.embedding import FolderTextAudioModel
+
+        folder = self._config.text_model
+        return FolderTextAudioModel(folder.absolute()) if folder else None
+
+    def _worker_count(self, jobs: int | None) -> int:
+        if jobs is not None and jobs < 1:
+            raise UsageError(f"jobs is {jobs}; it counts worker processes, 1 or more")
+        return jobs or self._config.jobs
+
+    def _stored_peaks(self, track: Track) -> Peaks:
+        with self._database.connect() as connection:
+            return load_peaks(connection, track.id)
+
+    def _posting_index(self, connection: Connection) -> PostingIndex:
+        """Return the postings of this snapshot. They change with a merge, too."""
+        state = library_metadata.revision(connection), postings.newest_segment(connection)
+        return self._posting_cache.get(state, lambda: PostingIndex(connection, self._params))
+
+    def _sketch_index(self, connection: Connection) -> SketchIndex:
+        """Return the sketches of this snapshot."""
+        words = self._params.sketch_words
+        return self._sketch_cache.get(
+            library_metadata.revision(connection), lambda: SketchIndex.read(connection, words)
+        )
+
+    def _text_search(self, connection: Connection) -> TextSearch:
+        """Return the search through names and tags of this snapshot."""
+        from fingerprinter.library.discover.text_search import build_text_search
+
+        return self._text_search_cache.get(
+            library_metadata.revision(connection),
+            lambda: build_text_search(connection, self._model, self._text_model),
+        )
+
+    def _library_vectors(self, connection: Connection) -> LibraryVectors:
         from fingerprinter.library.similar.vectors import library_vectors
 
         return library_vectors(connection, self._config.cache, self._model.digest)
+
+
+def _stored_params(connection: Connection, profile: str | None) -> LandmarkParams:
+    """Return the parameters that a library was filled with, or those of ``profile`` if empty."""
+    stored = library_metadata.get(connection, library_metadata.PARAMS_ID)
+    stored_profile = {params.id: name for name, params in PROFILES.items()}.get(stored or "")
+    if profile and stored_profile and profile != stored_profile:
+        raise UsageError(
+            f"the library has the profile {stored_profile}; index into a new one (--db)"
+            f" for {profile}"
+        )
+    params = PROFILES[stored_profile or profile or "default"]
+    library_metadata.require(connection, library_metadata.PARAMS_ID, params.id)
+    return params

@@ -1,4 +1,4 @@
-"""Where a library is, and that it can be used there."""
+"""Opening a library, and making or upgrading its schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,17 @@ _SQLITE = "sqlite:///"
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """revision: of the schema at an address, None where no library is; head: the one needed."""
+    """The schema of a library.
+
+    Attributes
+    ----------
+    address : str
+        The library's address without its password.
+    revision : str or None
+        Revision of the schema that the library has; None if there is no library.
+    head : str
+        Revision that this version needs.
+    """
 
     address: str
     revision: str | None
@@ -35,59 +45,114 @@ def open_library(
     profile: str | None = None,
     text_model: str | os.PathLike[str] | None = None,
 ) -> Library:
-    """Opens the library at a path or an SQLAlchemy URL of SQLite or PostgreSQL.
+    """Open a library, and create it if there is none.
 
-    url: default ``FINGERPRINTER_DB``, else a file in the user's data folder
-    create: make one where there is none
-    profile: one of `fingerprinter.core.fingerprint.params.PROFILES`, fixed with the first file of a library
-    text_model: folder of a text-audio model for `search`, default ``FINGERPRINTER_TEXT_MODEL``
-    Raises `LibraryError` or `VersionError` where it cannot be used, `UsageError` for a profile
-    that it does not have.
+    Parameters
+    ----------
+    url : str or path, optional
+        Path of an SQLite file, or an SQLAlchemy URL of SQLite or PostgreSQL. The default is the
+        environment variable ``FINGERPRINTER_DB``, else a file in the user's data folder.
+    create : bool
+        Whether to create the library if there is none.
+    read_only : bool
+        Whether to refuse all changes.
+    profile : str, optional
+        Name of the fingerprint parameters, one of `fingerprinter.core.fingerprint.params.PROFILES`.
+        The first indexed file fixes it. The default is that of the library, else ``"default"``.
+    text_model : path, optional
+        Folder of the text-audio model for `Library.search`. The default is the environment
+        variable ``FINGERPRINTER_TEXT_MODEL``; without one, `search` uses tags.
+
+    Returns
+    -------
+    Library
+        A context manager that closes the database at the end.
+
+    Raises
+    ------
+    LibraryError
+        If the database cannot be used.
+    VersionError
+        If another version wrote the library.
+    UsageError
+        If ``profile`` is unknown, or the library has another one.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, open_library(f"{folder}/music.db") as library:
+    ...     library.stats().tracks
+    0
     """
     if profile is not None and profile not in PROFILES:
         raise UsageError(f"{profile}: no such profile; there are {', '.join(PROFILES)}")
+    settings = Settings()
+    if text_model is not None:
+        settings = replace(settings, text_model=Path(text_model))
     database = Database.open(_address(url), create=create, read_only=read_only)
     try:
-        return Library(database, _settings(text_model), profile)
+        return Library(database, settings, profile)
     except BaseException:
         database.close()
         raise
 
 
-def _settings(text_model: str | os.PathLike[str] | None) -> Settings:
-    found = Settings()
-    return found if text_model is None else replace(found, text_model=Path(text_model))
-
-
 def upgrade_schema(url: str | os.PathLike[str] | None = None) -> SchemaStatus:
-    """Makes the library at an address, or brings it to this version's schema.
+    """Create the library at an address, or upgrade it to the schema of this version.
 
-    Raises `LibraryError` or `VersionError` where that cannot be done.
+    Parameters
+    ----------
+    url : str or path, optional
+        See `open_library`.
+
+    Returns
+    -------
+    SchemaStatus
+        ``revision`` is the one that the library had before.
+
+    Raises
+    ------
+    LibraryError
+        If the database cannot be used.
+    VersionError
+        If a newer version wrote the library.
     """
     address = _address(url)
     return SchemaStatus(str(Address.parse(address)), migration.upgrade(address), SCHEMA_HEAD)
 
 
 def schema_status(url: str | os.PathLike[str] | None = None) -> SchemaStatus:
-    """The schema at an address; raises `LibraryError` where no database is."""
+    """Return the schema of the library at an address.
+
+    Parameters
+    ----------
+    url : str or path, optional
+        See `open_library`.
+
+    Returns
+    -------
+    SchemaStatus
+
+    Raises
+    ------
+    LibraryError
+        If there is no database at this address.
+    """
     address = _address(url)
     return SchemaStatus(str(Address.parse(address)), migration.current(address), SCHEMA_HEAD)
 
 
 def _address(url: str | os.PathLike[str] | None) -> str:
-    """The address meant; the user's data folder is ours to make, any other is the user's."""
+    """Return the address to open. Only the default data folder is created if it is missing."""
     if url is not None:
         return os.fspath(url)
     address = default_address()
     if address.startswith(_SQLITE) and not os.environ.get("FINGERPRINTER_DB"):
-        _make_folder(Path(address.removeprefix(_SQLITE)).parent)
+        folder = Path(address.removeprefix(_SQLITE)).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LibraryError(
+                f"{folder}: {error.strerror}; name another place with --db or FINGERPRINTER_DB"
+            ) from error
     return address
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LibraryError(
-            f"{folder}: {error.strerror}; name another place with --db or FINGERPRINTER_DB"
-        ) from error

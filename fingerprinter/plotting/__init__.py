@@ -1,7 +1,7 @@
-"""What was found as figures: why a clip is recognised, a collection as a map, an analysis.
+"""Figures: why a clip matches, the map of a library, and the analysis of a track.
 
-matplotlib is loaded by the functions that draw; no state of pyplot is touched, so that
-figures can be drawn in threads.
+Only the functions that draw load matplotlib. They do not use pyplot, so that several threads can
+draw at the same time.
 """
 
 from fingerprinter.plotting.analysis import draw_analysis

@@ -1,4 +1,4 @@
-"""A figure of an explanation: one panel, or three where there is a match."""
+"""The figure of an explanation: one panel, or three if there is a match."""
 
 from __future__ import annotations
 
@@ -36,9 +36,18 @@ _ALONE, _MATCHED = (10.0, 4.6), (10.0, 9.5)  # inches
 
 
 def draw(explanation: Explanation) -> Figure:
-    """The spectrogram with its peaks; with a match, what the library keeps of it, and the votes.
+    """Draw why a clip matches a recording, or a spectrogram with its peaks if nothing matches.
 
-    The figure belongs to no window; `save` writes it.
+    Parameters
+    ----------
+    explanation : Explanation
+        The audio, its peaks and, with a match, what both recordings share.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel with the spectrogram and its peaks. With a match, the second panel shows the
+        stored peaks of the recording, and the third the votes for each offset. `save` writes it.
     """
     from matplotlib.figure import Figure
 
@@ -46,16 +55,17 @@ def draw(explanation: Explanation) -> Figure:
     figure = Figure(figsize=_MATCHED if agreement else _ALONE, layout="constrained")
     put_heading(figure, heading(explanation))
     if agreement:
-        _three_panels(figure, explanation, agreement)
+        _draw_match(figure, explanation, agreement)
     else:
-        _one_panel(figure, explanation)
+        _draw_alone(figure, explanation)
     return figure
 
 
-def _one_panel(figure: Figure, explanation: Explanation) -> None:
+def _draw_alone(figure: Figure, explanation: Explanation) -> None:
+    """Draw the spectrogram; peaks that make landmarks are dots, others are rings."""
     axes, grid = figure.add_subplot(), Grid(explanation.excerpt)
     kept, others = explanation.excerpt.kept, explanation.excerpt.others
-    _show_sound(figure, axes, explanation)
+    _draw_audio(figure, axes, explanation)
     places = np.concatenate([grid.places(kept), grid.places(others)])
     draw_peaks(axes, places, np.arange(len(places)) < len(kept))
     axes.set_xlabel("time", fontsize=SMALL)
@@ -66,17 +76,17 @@ def _one_panel(figure: Figure, explanation: Explanation) -> None:
     )
 
 
-def _three_panels(figure: Figure, explanation: Explanation, agreement: Agreement) -> None:
+def _draw_match(figure: Figure, explanation: Explanation, agreement: Agreement) -> None:
     clip, recording, votes = figure.subplots(3, 1, height_ratios=(3, 3, 1.6))
-    grid = Grid(explanation.excerpt)
-    _clip_panel(figure, clip, explanation, agreement)
-    _recording_panel(recording, grid, agreement)
-    _votes_panel(votes, agreement, explanation.excerpt.params.hop_s)
+    _draw_clip(figure, clip, explanation, agreement)
+    _draw_recording(recording, Grid(explanation.excerpt), agreement)
+    _draw_votes_of_match(votes, agreement, explanation.excerpt.params.hop_s)
 
 
-def _clip_panel(figure: Figure, axes: Axes, explanation: Explanation, agreement: Agreement) -> None:
+def _draw_clip(figure: Figure, axes: Axes, explanation: Explanation, agreement: Agreement) -> None:
+    """Draw the spectrogram of the clip with the peaks and landmarks that the recording has too."""
     places = Grid(explanation.excerpt).places(explanation.excerpt.kept)
-    _show_sound(figure, axes, explanation)
+    _draw_audio(figure, axes, explanation)
     draw_landmarks(axes, places, agreement.clip_pairs)
     draw_peaks(axes, places, agreement.heard)
     put_legend(
@@ -87,7 +97,8 @@ def _clip_panel(figure: Figure, axes: Axes, explanation: Explanation, agreement:
     )
 
 
-def _show_sound(figure: Figure, axes: Axes, explanation: Explanation) -> None:
+def _draw_audio(figure: Figure, axes: Axes, explanation: Explanation) -> None:
+    """Draw the spectrogram with a colour bar and a title."""
     image = draw_spectrogram(axes, explanation.excerpt)
     bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=30)
     bar.set_label("level (dB of full scale)", fontsize=SMALL)
@@ -97,8 +108,8 @@ def _show_sound(figure: Figure, axes: Axes, explanation: Explanation) -> None:
         axes.text(0.5, 0.5, "no peaks: silence", transform=axes.transAxes, ha="center")
 
 
-def _recording_panel(axes: Axes, grid: Grid, agreement: Agreement) -> None:
-    """The library's peaks where the clip has them; the recording's own time stands above."""
+def _draw_recording(axes: Axes, grid: Grid, agreement: Agreement) -> None:
+    """Draw the stored peaks at the time of the clip; the upper axis has the recording's time."""
     places = grid.places(agreement.reference)
     grid.frame(axes)
     draw_landmarks(axes, places, agreement.reference_pairs)
@@ -112,30 +123,31 @@ def _recording_panel(axes: Axes, grid: Grid, agreement: Agreement) -> None:
     put_title(axes, recording_title(agreement.match))
 
 
-def _votes_panel(axes: Axes, agreement: Agreement, hop_s: float) -> None:
+def _draw_votes_of_match(axes: Axes, agreement: Agreement, hop_s: float) -> None:
+    """Draw the votes for each offset, with labels."""
     votes = agreement.votes
     draw_votes(axes, agreement, hop_s)
-    axes.set_xlabel("where this part of the clip begins in the recording", fontsize=SMALL)
-    axes.set_ylabel("votes (root scale)", fontsize=SMALL)
-    _name_best(axes, agreement)
+    axes.set_xlabel("offset: where this part of the clip begins in the recording", fontsize=SMALL)
+    axes.set_ylabel("votes (square-root scale)", fontsize=SMALL)
+    _label_match(axes, agreement)
     put_title(axes, "Votes of the clip's landmarks")
     put_legend(
         axes,
         line_key(f"chance: mean ({votes.chance:.2g})"),
-        line_key(f"chance: best of all places ({votes.luckiest:.0f})", style="--"),
+        line_key(f"chance: best of all offsets ({votes.luckiest:.0f})", style="--"),
     )
 
 
-def _name_best(axes: Axes, agreement: Agreement) -> None:
-    """Place and votes of the match, beside its mark."""
+def _label_match(axes: Axes, agreement: Agreement) -> None:
+    """Write offset, votes and confidence of the match next to its mark."""
     votes, match = agreement.votes, agreement.match
-    late = agreement.offset_s > match.track.duration_s / 2  # then there is room on the left only
+    on_left = agreement.offset_s > match.track.duration_s / 2  # where there is more room
     axes.annotate(
         f"{clock(agreement.offset_s, 0.1)}: {votes.best:,}, confidence {match.confidence:.3f}",
         (agreement.offset_s, votes.best),
-        xytext=(-8 if late else 8, 0),
+        xytext=(-8 if on_left else 8, 0),
         textcoords="offset points",
-        ha="right" if late else "left",
+        ha="right" if on_left else "left",
         va="center",
         fontsize=SMALL,
     )

@@ -1,4 +1,4 @@
-"""Figures as files."""
+"""Write figures to files."""
 
 from __future__ import annotations
 
@@ -16,30 +16,52 @@ _DPI = 150
 
 
 def check_target(path: Path) -> None:
-    """Raises `UsageError` where no figure can be drawn as such a file, before any work is done."""
+    """Check that a figure can be written to a file, before any work is done.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write later.
+
+    Raises
+    ------
+    UsageError
+        If matplotlib is not installed, or if the suffix names no kind of picture.
+    """
     try:
         from matplotlib.backend_bases import FigureCanvasBase
     except ImportError as error:
         raise UsageError(
-            "matplotlib is not installed, and plots are drawn with it; `pip install matplotlib`"
+            "matplotlib is not installed, and pictures need it; `pip install matplotlib`"
         ) from error
     if _format(path) not in FigureCanvasBase.get_supported_filetypes():
         raise UsageError(f"{path}: no kind of picture; name it .png, .svg or .pdf")
 
 
 def save(figure: Figure, path: Path, dpi: int = _DPI) -> None:
-    """Writes a figure in the format that the file's name says.
+    """Write a figure to a file, in the format of its suffix.
 
-    A file that is there is replaced once the figure is drawn.
-    Raises `UsageError` where it cannot be written, or is no kind of picture.
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : Path
+        The file; an existing one is replaced only after the figure was drawn.
+    dpi : int
+        Resolution in dots per inch.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written, or if its suffix names no kind of picture.
     """
     check_target(path)
-    drawn = io.BytesIO()
+    data = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")  # no font here writes this title
-        figure.savefig(drawn, format=_format(path), dpi=dpi)
+        warnings.filterwarnings("ignore", message="Glyph")  # no installed font has this script
+        figure.savefig(data, format=_format(path), dpi=dpi)
     try:
-        path.write_bytes(drawn.getbuffer())
+        path.write_bytes(data.getbuffer())
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a file that can be written") from error
 

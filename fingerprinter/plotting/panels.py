@@ -1,4 +1,4 @@
-"""The panels of a figure, drawn into the axes that they are given."""
+"""Draw spectrogram, peaks, landmarks and votes into given axes."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 Places = npt.NDArray[np.float64]
 
-_DB = np.float32(20 / np.log(10))  # decibels of a neper
-_WIDEST_DB, _NARROWEST_DB = 80.0, 30.0  # from white to black
-_WHITE_PERCENT = 25  # of the points, so that peaks and lines stand out
-_QUIETEST_DB = -60.0  # silence stays white, however quiet its loudest point
-_COLUMNS = 1500  # of the votes: places on one pixel are drawn as the best of them
+_DB = np.float32(20 / np.log(10))  # decibels per neper
+_MAX_RANGE_DB, _MIN_RANGE_DB = 80.0, 30.0  # from white to black
+_WHITE_PERCENT = 25  # of the points are white, so that peaks and lines stand out
+_MIN_BLACK_DB = -60.0  # the level of black is at least this, so that silence stays white
+_MAX_COLUMNS = 1500  # of the votes; of the offsets in one column, the best is drawn
 
 
 class Grid:
-    """Where an excerpt's frames and bins lie: seconds of the clip, kilohertz."""
+    """Converts frames and bins of an excerpt to seconds of the clip and kilohertz."""
 
     def __init__(self, excerpt: Excerpt) -> None:
         params = excerpt.params
@@ -39,17 +39,17 @@ class Grid:
         self.top_khz = (params.max_bin + 1) * self._bin_khz
 
     def places(self, peaks: Peaks) -> Places:
-        """(n, 2): seconds and kilohertz of each peak."""
+        """Return seconds and kilohertz of each peak, (n, 2) float64."""
         seconds = self._first_s + peaks.frames * self._hop_s
         return np.stack([seconds, peaks.bins * self._bin_khz], axis=1)
 
     def extent(self, frames: int, bins: int) -> tuple[float, float, float, float]:
-        """Left, right, bottom and top of an image of so many frames and bins."""
+        """Return left, right, bottom and top of an image of so many frames and bins."""
         left, bottom = self._first_s - self._hop_s / 2, -self._bin_khz / 2
         return left, left + frames * self._hop_s, bottom, bottom + bins * self._bin_khz
 
     def frame(self, axes: Axes) -> None:
-        """Limits and ticks of axes of time and frequency."""
+        """Set limits, labels and ticks of axes of time and frequency."""
         axes.set_xlim(self.start_s, self.end_s)
         axes.set_ylim(0, self.top_khz)
         axes.locator_params(axis="y", steps=[1, 2, 5, 10], nbins=8)
@@ -59,7 +59,7 @@ class Grid:
 
 
 def draw_spectrogram(axes: Axes, excerpt: Excerpt) -> AxesImage:
-    """The sound in shades of grey; returns the image, for a colour bar."""
+    """Draw a spectrogram in shades of grey, and return the image for a colour bar."""
     grid = Grid(excerpt)
     level_db = excerpt.log_mag.T * _DB
     bottom_db, top_db = _range_db(level_db)
@@ -78,14 +78,14 @@ def draw_spectrogram(axes: Axes, excerpt: Excerpt) -> AxesImage:
 
 
 def _range_db(level_db: Floats) -> tuple[float, float]:
-    """The levels of white and black; the quieter part of the sound, noise or not, is white."""
-    top_db = max(float(level_db.max()), _QUIETEST_DB)
-    common_db = float(np.percentile(level_db, _WHITE_PERCENT))
-    return float(np.clip(common_db, top_db - _WIDEST_DB, top_db - _NARROWEST_DB)), top_db
+    """Return the levels of white and black; the quietest quarter of the points is white."""
+    top_db = max(float(level_db.max()), _MIN_BLACK_DB)
+    quiet_db = float(np.percentile(level_db, _WHITE_PERCENT))
+    return float(np.clip(quiet_db, top_db - _MAX_RANGE_DB, top_db - _MIN_RANGE_DB)), top_db
 
 
 def draw_peaks(axes: Axes, places: Places, strong: Mask) -> None:
-    """The strong ones as dots, the others as rings; smaller the more there are."""
+    """Draw peaks: strong ones as dots, others as rings, and smaller if there are many."""
     size = float(np.clip(12_000 / (len(places) + 1), 2, 20))
     t, f = places[~strong].T
     axes.scatter(t, f, size / 1.6, facecolors="none", edgecolors=GREY, linewidths=0.5, zorder=3)
@@ -94,7 +94,7 @@ def draw_peaks(axes: Axes, places: Places, strong: Mask) -> None:
 
 
 def draw_landmarks(axes: Axes, places: Places, pairs: Pairs) -> None:
-    """A line from each anchor to its target; fainter the more there are."""
+    """Draw a line from the anchor of each landmark to its target, fainter if there are many."""
     from matplotlib.collections import LineCollection
 
     lines = np.stack([places[pairs.anchors], places[pairs.targets]], axis=1)
@@ -105,10 +105,10 @@ def draw_landmarks(axes: Axes, places: Places, pairs: Pairs) -> None:
 
 
 def draw_votes(axes: Axes, agreement: Agreement, hop_s: float) -> None:
-    """Votes over the place in the recording, the place of the match, what chance gives."""
+    """Draw the votes for each offset in the recording, the match, and what chance gives."""
     votes, offset_s = agreement.votes, agreement.offset_s
     ends_s = min(0.0, offset_s), max(agreement.match.track.duration_s, offset_s)
-    columns, heights = _columns(votes, hop_s, ends_s)
+    columns, heights = _vote_columns(votes, hop_s, ends_s)
     axes.vlines(columns, 0, heights, colors=GREY, linewidths=0.8)
     axes.vlines(offset_s, 0, votes.best, colors=VERMILION, linewidths=1.6)
     axes.plot(offset_s, votes.best, "v", color=VERMILION, clip_on=False)
@@ -120,11 +120,11 @@ def draw_votes(axes: Axes, agreement: Agreement, hop_s: float) -> None:
     time_ticks(axes.xaxis, ends_s[1] - ends_s[0])
 
 
-def _columns(
+def _vote_columns(
     votes: OffsetVotes, hop_s: float, ends_s: tuple[float, float]
 ) -> tuple[Places, Places]:
-    """(seconds, most votes) of each column of pixels."""
-    width_s = max(hop_s, (ends_s[1] - ends_s[0]) / _COLUMNS)
+    """Return the middle in seconds, and the most votes, of each column of pixels."""
+    width_s = max(hop_s, (ends_s[1] - ends_s[0]) / _MAX_COLUMNS)
     column = np.floor((votes.offsets * hop_s - ends_s[0]) / width_s).astype(np.int64)
     filled, first = np.unique(column, return_index=True)
     most = np.maximum.reduceat(votes.votes, first) if len(first) else votes.votes

@@ -1,4 +1,4 @@
-"""Axes of time, and of counts."""
+"""Axes of time and axes of counts."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
 
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
-_MOST_TICKS = 12
+_MAX_TICKS = 12
 _COUNTS = tuple(digit * 10**power for power in range(7) for digit in (1, 2, 5))
-_APART = 0.12  # of the axis, from one count to the next
+_MIN_DISTANCE = 0.12  # between two ticks, as a share of the axis
 
 
 def clock(seconds: float, step_s: float = 1.0) -> str:
-    """A time as ticks show it, to the tenth where the step asks for it.
+    """Format a time for a tick, with tenths if the step between ticks is below a second.
 
     >>> clock(83), clock(-1.5, 0.5), clock(3723)
     ('1:23', '-0:01.5', '1:02:03')
@@ -32,34 +32,34 @@ def clock(seconds: float, step_s: float = 1.0) -> str:
 
 
 def time_ticks(axis: Axis, span_s: float) -> None:
-    """Round minutes and seconds, not too many in a span."""
+    """Put at most twelve ticks on an axis of ``span_s`` seconds, at round minutes and seconds."""
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-    step_s = next((step for step in _STEPS_S if span_s / step <= _MOST_TICKS), _STEPS_S[-1])
+    step_s = next((step for step in _STEPS_S if span_s / step <= _MAX_TICKS), _STEPS_S[-1])
     axis.set_major_locator(MultipleLocator(step_s))
     axis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, step_s)))
 
 
 def root_scale(axes: Axes, top: float) -> None:
-    """An axis of counts by their square roots: chance spreads alike along all of it."""
+    """Scale an axis of counts by their square root, which makes random variation even along it."""
     axes.set_yscale("function", functions=(_root, np.square))
     axes.set_ylim(0, top)
-    axes.set_yticks(_count_ticks(top), minor=False)
+    axes.set_yticks(count_ticks(top), minor=False)
     axes.yaxis.set_major_formatter("{x:,.0f}")
 
 
 def _root(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.sqrt(np.maximum(counts, 0))  # matplotlib asks for values below 0 too
+    return np.sqrt(np.maximum(counts, 0))  # matplotlib passes values below 0 too
 
 
-def _count_ticks(top: float) -> list[int]:
-    """Round counts that are well apart.
+def count_ticks(top: float) -> list[int]:
+    """Return round counts up to ``top`` that are well apart on an axis of square roots.
 
-    >>> _count_ticks(1300)
+    >>> count_ticks(1300)
     [0, 20, 100, 500, 1000]
     """
     ticks = [0]
     for count in _COUNTS:
-        if count <= top and count**0.5 - ticks[-1] ** 0.5 >= _APART * top**0.5:
+        if count <= top and count**0.5 - ticks[-1] ** 0.5 >= _MIN_DISTANCE * top**0.5:
             ticks.append(count)
     return ticks

@@ -187,7 +187,7 @@ def test_jobs_are_not_the_schedulers(library_url: str, music: list[Path]) -> Non
 def test_no_scheduler_no_workers(
     library_url: str, music: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_module, "_CONNECT_S", 0.5)
+    monkeypatch.setattr(cluster_module, "CONNECT_S", 0.5)
     with pytest.raises(ClusterError, match=r"^tcp://localhost:1: no Dask scheduler answers there"):
         index(library_url, music, scheduler="tcp://localhost:1")
     with LocalCluster(n_workers=0, dashboard_address=":0") as empty:
@@ -201,7 +201,7 @@ def test_a_scheduler_that_goes_away(
     library_url: str, music: list[Path], pipe: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was analysed is kept."""
-    monkeypatch.setattr(cluster_module, "_CONNECT_S", 4)
+    monkeypatch.setattr(cluster_module, "CONNECT_S", 4)
     seen: list[int] = []
     with ThreadPoolExecutor(1) as pool, released(pipe):
         cluster = LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=":0")

@@ -50,7 +50,7 @@ def test_bytes_are_replaced(store: Store) -> None:
 
 
 def test_all_in_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constellations, "_ROWS", 10)
+    monkeypatch.setattr(constellations, "ROWS_PER_READ", 10)
     with store.write() as connection:
         ids = [add(connection, f"c{n}") for n in range(50)]
         for track_id in reversed(ids[::2]):

@@ -1,4 +1,4 @@
-"""What a listener asks of a library, on tracks that were never heard."""
+"""Paths, text search, recommendations, clusters and the map, on invented embeddings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shelf import Shelved, shelve
+from fake_library import FakeTrack, add_fake_tracks
 
 from fingerprinter import open_library
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
@@ -24,36 +24,36 @@ def titles(found: Sequence[Neighbour]) -> list[str | None]:
 
 
 def file(title: str) -> str:
-    """Where the file of a track would lie."""
+    """Return the path that a track of this title has in the library."""
     return f"/music/{title}.flac"
 
 
 @pytest.fixture
 def address(library_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A new library, on both databases."""
+    """The address of a new library, on both databases."""
     monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path / "cache"))
     return library_url
 
 
-# A quarter of a circle, and one track apart from it.
+# Vectors along a quarter circle, and one far from it.
 ARC = [
-    Shelved("north", "A", vector=(0, 9)),
-    Shelved("north by east", "B", vector=(3, 8)),
-    Shelved("northeast", "B", vector=(6, 6)),
-    Shelved("east by north", "b", vector=(8, 3)),
-    Shelved("east", "C", vector=(9, 0)),
-    Shelved("far off", "D", vector=(0, 0, 9)),
+    FakeTrack("north", "A", vector=(0, 9)),
+    FakeTrack("north by east", "B", vector=(3, 8)),
+    FakeTrack("northeast", "B", vector=(6, 6)),
+    FakeTrack("east by north", "b", vector=(8, 3)),
+    FakeTrack("east", "C", vector=(9, 0)),
+    FakeTrack("far off", "D", vector=(0, 0, 9)),
 ]
 
 
 @pytest.fixture
 def arc(address: str) -> Iterator[Library]:
-    shelve(address, ARC)
+    add_fake_tracks(address, ARC)
     with open_library(address) as library:
         yield library
 
 
-def test_a_path_goes_by_small_steps(arc: Library) -> None:
+def test_a_path_takes_small_steps(arc: Library) -> None:
     found = arc.path(file("north"), file("east"), 5)
     assert titles(found) == ["north", "north by east", "northeast", "east by north", "east"]
     assert found[0].similarity == 1
@@ -62,7 +62,7 @@ def test_a_path_goes_by_small_steps(arc: Library) -> None:
     assert len(arc.path(file("north"), file("east"), 99)) == len(ARC)
 
 
-def test_a_path_has_one_track_of_an_artist_if_wished(arc: Library) -> None:
+def test_per_artist_allows_one_track_of_each_artist(arc: Library) -> None:
     artists = [
         normalize_name(each.track.artist or "")
         for each in arc.path(file("north"), file("east"), 6, per_artist=True)
@@ -70,7 +70,7 @@ def test_a_path_has_one_track_of_an_artist_if_wished(arc: Library) -> None:
     assert sorted(artists) == ["a", "b", "c", "d"]
 
 
-def test_a_path_has_two_ends(arc: Library) -> None:
+def test_a_path_needs_two_different_ends(arc: Library) -> None:
     with pytest.raises(UsageError, match="two different tracks"):
         arc.path(file("north"), file("north"))
     with pytest.raises(UsageError, match="-n 2 or more, not 1"):
@@ -79,39 +79,41 @@ def test_a_path_has_two_ends(arc: Library) -> None:
         arc.path(file("north"), 99)
 
 
-def add_unheard(address: str, *names: str) -> list[int]:
-    """Adds tracks that have no embedding."""
+def add_without_embedding(address: str, *names: str) -> list[int]:
+    """Add tracks that have no embedding."""
     now = datetime.now(UTC)
     with Database.open(address) as database, database.begin() as connection:
         return [tracks.add_track(connection, name, Tags(name), 9.0, added_at=now) for name in names]
 
 
-def test_a_track_without_an_embedding_has_no_place(address: str, arc: Library) -> None:
-    (silent,) = add_unheard(address, "silent")
+def test_a_path_needs_embeddings_of_both_ends(address: str, arc: Library) -> None:
+    (silent,) = add_without_embedding(address, "silent")
     with pytest.raises(UnknownTrackError, match=f"track {silent} has no embedding"):
         arc.path(file("north"), silent)
 
 
-def test_nothing_is_found_where_there_are_no_embeddings(address: str) -> None:
-    unheard = add_unheard(address, "a", "b")
+def test_a_path_needs_a_library_with_embeddings(address: str) -> None:
+    ids = add_without_embedding(address, "a", "b")
     with open_library(address) as library, pytest.raises(ModelError, match="`fingerprinter index`"):
-        library.path(*unheard)
+        library.path(*ids)
 
 
-SHOP = [
-    Shelved("Rock", "Pebbles", tags={"sad": 4}),
-    Shelved("Thunder", "Sigur Rós", "Heavy Weather", tags={"rock": 9, "metal": 9}),
-    Shelved("Lullaby", "Sigur Rós", genre="Ambient", tags={"Mellow": 9, "ambient": 8, "chill": 8}),
-    Shelved("Ballad", "Somebody", tags={"rock": 8, "metal": -4}),
-    Shelved("Party", "Somebody", tags={"dance": 9, "House": 9}),
-    Shelved("Rocking Chair", "Somebody"),
-    Shelved("03_SteelDrum", "Nobody"),
+FAKE_TRACKS = [
+    FakeTrack("Rock", "Pebbles", tags={"sad": 4}),
+    FakeTrack("Thunder", "Sigur Rós", "Heavy Weather", tags={"rock": 9, "metal": 9}),
+    FakeTrack(
+        "Lullaby", "Sigur Rós", genre="Ambient", tags={"Mellow": 9, "ambient": 8, "chill": 8}
+    ),
+    FakeTrack("Ballad", "Somebody", tags={"rock": 8, "metal": -4}),
+    FakeTrack("Party", "Somebody", tags={"dance": 9, "House": 9}),
+    FakeTrack("Rocking Chair", "Somebody"),
+    FakeTrack("03_SteelDrum", "Nobody"),
 ]
 
 
 @pytest.fixture
-def shop(address: str) -> Iterator[Library]:
-    shelve(address, SHOP)
+def fake_library(address: str) -> Iterator[Library]:
+    add_fake_tracks(address, FAKE_TRACKS)
     with open_library(address) as library:
         yield library
 
@@ -119,7 +121,7 @@ def shop(address: str) -> Iterator[Library]:
 @pytest.mark.parametrize(
     ("words", "first"),
     [
-        ("rock", ["Rock", "Rocking Chair"]),  # what is called so, then what sounds so
+        ("rock", ["Rock", "Rocking Chair"]),  # tracks of that name, then tracks of that sound
         ("calm", ["Lullaby"]),
         ("rock no metal", ["Ballad"]),
         ("rock -metal", ["Ballad"]),
@@ -132,8 +134,8 @@ def shop(address: str) -> Iterator[Library]:
         ("steeldrum", ["03_SteelDrum"]),
     ],
 )
-def test_tracks_are_found_by_words(shop: Library, words: str, first: list[str]) -> None:
-    found = shop.search(words).results
+def test_tracks_are_found_by_words(fake_library: Library, words: str, first: list[str]) -> None:
+    found = fake_library.search(words).results
     assert titles(found)[: len(first)] == first
     assert sorted((each.similarity for each in found), reverse=True) == [
         each.similarity for each in found
@@ -141,28 +143,28 @@ def test_tracks_are_found_by_words(shop: Library, words: str, first: list[str]) 
     assert all(0 < each.similarity <= 1 for each in found)
 
 
-def test_a_search_says_what_it_made_of_the_words(shop: Library) -> None:
-    found = shop.search("lullabi quuxly", 1)
+def test_a_search_notes_corrected_and_unknown_words(fake_library: Library) -> None:
+    found = fake_library.search("lullabi quuxly", 1)
     assert found.notes == (
         "lullabi: taken for lullaby",
         "quuxly: no tag of the model and no name of the library",
     )
     assert titles(found.results) == ["Lullaby"]
-    assert not shop.search("quuxly").results
+    assert not fake_library.search("quuxly").results
     with pytest.raises(UsageError, match="no word to search for"):
-        shop.search(" ... ")
+        fake_library.search(" ... ")
 
 
-def test_tracks_without_an_embedding_are_found_by_name(address: str, shop: Library) -> None:
-    assert not shop.search("newcomer").results
-    add_unheard(address, "Newcomer")
+def test_tracks_without_an_embedding_are_found_by_name(address: str, fake_library: Library) -> None:
+    assert not fake_library.search("newcomer").results
+    add_without_embedding(address, "Newcomer")
     with open_library(address) as again:
         assert titles(again.search("newcomer rock", 1).results) == ["Rock"]
         assert titles(again.search("newcomer").results) == ["Newcomer"]
 
 
 def test_a_library_without_embeddings_is_searched_by_name(address: str) -> None:
-    add_unheard(address, "Calm Sea", "Storm")
+    add_without_embedding(address, "Calm Sea", "Storm")
     with open_library(address) as library:
         assert titles(library.search("calm").results) == ["Calm Sea"]
 
@@ -176,16 +178,14 @@ def test_tracks_are_recommended_by_likes_and_dislikes(arc: Library) -> None:
     assert titles(away)[0] == "east by north"
 
 
-def test_recommendations_need_a_like(arc: Library) -> None:
+def test_recommendations_need_a_liked_track(arc: Library) -> None:
     with pytest.raises(UsageError, match="--like TRACK"):
         arc.recommend([], [file("north")])
     with pytest.raises(UsageError, match="both liked and disliked"):
         arc.recommend([file("north")], [file("north")])
 
 
-def test_one_listener_is_recommended_what_is_like_the_own_plays(
-    arc: Library, tmp_path: Path
-) -> None:
+def test_one_listener_gets_tracks_similar_to_the_own_plays(arc: Library, tmp_path: Path) -> None:
     plays = tmp_path / "plays.csv"
     plays.write_text("user,track,plays\nann,A - north,9\nann,Nobody - Nothing,4\n", "utf-8")
     found = arc.recommend_from(plays)
@@ -197,10 +197,12 @@ def test_one_listener_is_recommended_what_is_like_the_own_plays(
         arc.recommend_from(plays)
 
 
-def test_many_listeners_recommend_to_one(address: str, tmp_path: Path) -> None:
-    """Two circles of listeners: each plays its own half of the tracks, whatever they sound like."""
+def test_plays_of_many_listeners_recommend_to_one(address: str, tmp_path: Path) -> None:
+    """Two groups of listeners each play their own half of the tracks, independent of the sound."""
     rng = np.random.default_rng(1)
-    shelve(address, [Shelved(str(n), vector=rng.standard_normal(9).tolist()) for n in range(24)])
+    add_fake_tracks(
+        address, [FakeTrack(str(n), vector=rng.standard_normal(9).tolist()) for n in range(24)]
+    )
     rows = [
         f"{user},/music/{n}.flac,{rng.integers(1, 9)}"
         for user in range(120)
@@ -216,12 +218,12 @@ def test_many_listeners_recommend_to_one(address: str, tmp_path: Path) -> None:
     assert "0" not in titles(found.results)
 
 
-def clumps() -> list[Shelved]:
-    """Three kinds of music, eight tracks each."""
+def three_groups() -> list[FakeTrack]:
+    """Return three groups of eight tracks with similar vectors and tags."""
     rng = np.random.default_rng(0)
     kinds = (("metal", "rock"), ("jazz", "blues"), ("ambient", "chill"))
     return [
-        Shelved(
+        FakeTrack(
             f"{strong} {n}",
             vector=(np.eye(9)[kind] * 20 + rng.standard_normal(9)).tolist(),
             tags={strong: 8 + rng.random(), weak: 5 + rng.random()},
@@ -232,7 +234,7 @@ def clumps() -> list[Shelved]:
 
 
 def test_clusters_are_named_by_their_tags(address: str) -> None:
-    shelve(address, clumps())
+    add_fake_tracks(address, three_groups())
     with open_library(address) as library:
         found = library.clusters()
         assert sorted(cluster.tags[0] for cluster in found) == ["ambient", "jazz", "metal"]
@@ -248,17 +250,17 @@ def test_clusters_are_named_by_their_tags(address: str) -> None:
             library.clusters(25)
 
 
-def test_no_cluster_is_named_by_a_decade(address: str) -> None:
+def test_no_cluster_is_named_after_a_decade(address: str) -> None:
     tags = {"80s": 9.0, "jazz": 7.0}
-    old = [Shelved(f"old {n}", vector=(20, n), tags=tags) for n in range(8)]
-    new = [Shelved(f"new {n}", vector=(0, 0, 20, n)) for n in range(8)]
-    shelve(address, [*old, *new])
+    old = [FakeTrack(f"old {n}", vector=(20, n), tags=tags) for n in range(8)]
+    new = [FakeTrack(f"new {n}", vector=(0, 0, 20, n)) for n in range(8)]
+    add_fake_tracks(address, [*old, *new])
     with open_library(address) as library:
         assert {cluster.name for cluster in library.clusters(2)} >= {"jazz"}
 
 
-def test_a_map_has_a_place_for_every_track(address: str) -> None:
-    ids = shelve(address, clumps())
+def test_the_map_places_every_track(address: str) -> None:
+    ids = add_fake_tracks(address, three_groups())
     with open_library(address) as library:
         found = library.map(3)
     assert found.ids.tolist() == ids
@@ -276,46 +278,50 @@ def test_clusters_need_embeddings(address: str) -> None:
         library.clusters()
 
 
-def heard(tempo_bpm: float, tonic: str) -> MusicAnalysis:
+def analysis(tempo_bpm: float, tonic: str) -> MusicAnalysis:
     loudness = Loudness(-14.0, 5.0, -1.0)
     return MusicAnalysis(tempo_bpm, 0.9, (), Key(tonic, "major", 0.9), (), loudness)
 
 
-# Two ways from the start to the end that sound as near.
-WAYS = [
-    Shelved("start", vector=(9, 0, 0, 1)),
-    Shelved("left", vector=(6, 6, 1, 0)),
-    Shelved("right", vector=(6, 6, -1, 0)),
-    Shelved("end", vector=(0, 9, 0, 1)),
+# Two tracks between start and end that are equally near to both.
+BETWEEN = [
+    FakeTrack("start", vector=(9, 0, 0, 1)),
+    FakeTrack("left", vector=(6, 6, 1, 0)),
+    FakeTrack("right", vector=(6, 6, -1, 0)),
+    FakeTrack("end", vector=(0, 9, 0, 1)),
 ]
 
 
-def note(address: str, ids: list[int], found: dict[str, MusicAnalysis]) -> None:
-    """Keeps analyses of some of the `WAYS`, by their titles."""
+def store_analyses(address: str, ids: list[int], found: dict[str, MusicAnalysis]) -> None:
+    """Store analyses by the titles of `BETWEEN`."""
     with Database.open(address) as database, database.begin() as connection:
-        for track_id, way in zip(ids, WAYS, strict=True):
-            if way.title in found:
-                analyses.put(connection, track_id, "1", found[way.title])
+        for track_id, track in zip(ids, BETWEEN, strict=True):
+            if track.title in found:
+                analyses.put(connection, track_id, "1", found[track.title])
 
 
-def test_a_path_keeps_to_tempo_and_key(address: str) -> None:
-    """Of two ways that sound as near, the one that fits; the likeness is that of the sound."""
-    ids = shelve(address, WAYS)
+def test_a_path_prefers_matching_tempo_and_key(address: str) -> None:
+    """Tempo and key choose between equally similar tracks; the similarity is that of the sound."""
+    ids = add_fake_tracks(address, BETWEEN)
     for fitting, other in (("left", "right"), ("right", "left")):
-        fit, unfit = heard(120, "C"), heard(170, "F#")
-        note(address, ids, {"start": fit, fitting: fit, other: unfit, "end": fit})
+        fit, unfit = analysis(120, "C"), analysis(170, "F#")
+        store_analyses(address, ids, {"start": fit, fitting: fit, other: unfit, "end": fit})
         with open_library(address) as library:
             path = library.path(file("start"), file("end"), 3)
             space = library.library_vectors()
         assert titles(path) == ["start", fitting, "end"]
         rows = space.vectors[[space.ids.tolist().index(each.track.id) for each in path]]
-        likeness = [1, *np.vecdot(rows[:-1], rows[1:]).tolist()]
-        assert [each.similarity for each in path] == pytest.approx(likeness, abs=1e-5)
+        similarities = [1, *np.vecdot(rows[:-1], rows[1:]).tolist()]
+        assert [each.similarity for each in path] == pytest.approx(similarities, abs=1e-5)
 
 
 @pytest.mark.parametrize("fitting", ["left", "right"])
-def test_a_path_does_not_seek_what_was_not_analysed(address: str, fitting: str) -> None:
-    ids = shelve(address, WAYS)
-    note(address, ids, {"start": heard(120, "C"), fitting: heard(124, "G"), "end": heard(120, "C")})
+def test_a_path_does_not_prefer_tracks_without_an_analysis(address: str, fitting: str) -> None:
+    ids = add_fake_tracks(address, BETWEEN)
+    store_analyses(
+        address,
+        ids,
+        {"start": analysis(120, "C"), fitting: analysis(124, "G"), "end": analysis(120, "C")},
+    )
     with open_library(address) as library:
         assert titles(library.path(file("start"), file("end"), 3)) == ["start", fitting, "end"]

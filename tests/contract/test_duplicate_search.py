@@ -40,8 +40,8 @@ def analysed_here(
     for file in files:
         yield (
             file,
-            workers._answer(
-                file.path, partial(extract_track, params=task.params, model=None, known=task.known)
+            workers.result_or_error(
+                partial(extract_track, params=task.params, model=None, known=task.known), file.path
             ),
         )
 

@@ -417,7 +417,7 @@ def test_work_is_given_up_where_the_server_stays_away(
     postgresql_server: PostgresServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(database_module, "_RETRY_AFTER_S", (0.01, 0.01))
+    monkeypatch.setattr(database_module, "RETRY_AFTER_S", (0.01, 0.01))
     tries: list[int] = []
 
     def work(connection: Connection) -> None:

@@ -130,7 +130,7 @@ def test_other_music_has_no_answer(library: Library, seed: int) -> None:
     ids=["silence", "white noise", "a sine", "a fifth of a second", "less than a frame"],
 )
 def test_what_says_too_little_has_no_answer(library: Library, samples: Floats) -> None:
-    answer = library.listen((samples, SR))
+    answer = library.recognize((samples, SR))
     assert answer.matches == []
     assert answer.duration_s == pytest.approx(len(samples) / SR)
 
@@ -164,7 +164,7 @@ def test_no_samples_are_an_error(library: Library) -> None:
 
 def test_every_recording_in_a_long_clip_is_reported_in_its_order(library: Library) -> None:
     clip = np.concatenate([play(5, PIECE_S), play(2, PIECE_S)])
-    matches = library.identify((clip, SR), every=True)
+    matches = library.identify((clip, SR), all_matches=True)
     assert [Path(match.track.path or "").stem for match in matches] == ["5", "2"]
     first, second = matches
     assert first.offset_s == pytest.approx(0, abs=0.1)
@@ -187,7 +187,7 @@ def crossfaded(parts: list[Floats], fade_s: float) -> Floats:
 def test_a_mix_is_a_track_list_with_borders_and_tempos(library: Library) -> None:
     """Crossfades, another tempo, unknown music between."""
     parts = [play(5, PIECE_S), play(1, PIECE_S, tempo=1.04), play(100, 15), play(2, PIECE_S)]
-    first, second, third = library.identify((crossfaded(parts, 3.0), SR), every=True)
+    first, second, third = library.identify((crossfaded(parts, 3.0), SR), all_matches=True)
     found = [Path(match.track.path or "").stem for match in (first, second, third)]
     assert found == ["5", "1", "2"]
     middle_s = PIECE_S - 3
@@ -205,7 +205,7 @@ def test_a_mix_is_a_track_list_with_borders_and_tempos(library: Library) -> None
 
 def test_two_at_once_are_both_in_the_list(library: Library) -> None:
     clip = (play(0, PIECE_S) + play(3, PIECE_S)) / 2
-    matches = library.identify((clip, SR), every=True)
+    matches = library.identify((clip, SR), all_matches=True)
     assert {Path(match.track.path or "").stem for match in matches} == {"0", "3"}
     for match in matches:
         assert (match.clip_start_s, match.clip_end_s) == pytest.approx((0, PIECE_S), abs=1)
@@ -214,6 +214,6 @@ def test_two_at_once_are_both_in_the_list(library: Library) -> None:
 def test_of_a_long_clip_no_more_is_read_than_the_first_answer_needs(library: Library) -> None:
     """The length is what the file promises then."""
     clip = np.concatenate([play(4, PIECE_S), *[play(seed, PIECE_S) for seed in range(100, 105)]])
-    answer = library.listen((clip, SR))
+    answer = library.recognize((clip, SR))
     assert only(answer.matches, 4).clip_end_s == pytest.approx(DEFAULT_QUERY.window_s, abs=0.2)
     assert answer.duration_s == 6 * PIECE_S

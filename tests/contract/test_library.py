@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -28,14 +30,16 @@ from fingerprinter.errors import (
     UsageError,
     VersionError,
 )
-from fingerprinter.library import Library
+from fingerprinter.library import Library, opening
+from fingerprinter.library import library as library_module
+from fingerprinter.library.base.progress import Progress
 from fingerprinter.library.indexing import indexer, workers
 from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
-from fingerprinter.library.indexing.indexer import Progress
 from fingerprinter.library.indexing.ingest import FoundFile
 from fingerprinter.library.indexing.workers import ExtractJob
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.maintain import sizes
+from fingerprinter.store.maintain.merging import merge_segments
 from fingerprinter.store.tables import library_metadata, schema
 from fingerprinter.types import IndexReport
 
@@ -53,8 +57,8 @@ def analysed_here(
     for file in files:
         yield (
             file,
-            workers._answer(
-                file.path, lambda path: extract_track(path, task.params, model, task.known)
+            workers.result_or_error(
+                lambda path: extract_track(path, task.params, model, task.known), file.path
             ),
         )
 
@@ -136,6 +140,28 @@ def test_indexed_music_is_identified(library: Library, music: Path) -> None:
     assert heard(library, 100) == [None]
 
 
+def test_the_examples_in_the_documentation(library: Library, music: Path) -> None:
+    if not library.stats().address.endswith(".db"):
+        pytest.skip("the examples name tracks by the ids that a new SQLite library gives them")
+    library.index([music])
+    names = {"library": library, "music": music}
+    result = doctest.testmod(library_module, extraglobs=names)
+    assert (result.failed, result.attempted > 20) == (0, True)
+    assert doctest.testmod(opening).failed == 0
+
+
+def test_threads_share_one_library(library: Library, music: Path) -> None:
+    """All threads see each change."""
+    index(library, music)
+    with ThreadPoolExecutor(4) as pool:
+        assert [*pool.map(lambda seed: heard(library, seed), range(PIECES))] == [
+            [f"Piece {seed}"] for seed in range(PIECES)
+        ]
+        library.remove([music / "1.flac"])
+        found = [*pool.map(lambda seed: heard(library, seed), [0, 1] * 4)]
+    assert found == [["Piece 0"], [None]] * 4
+
+
 def test_it_says_what_it_holds(library: Library, music: Path) -> None:
     index(library, music)
     stats = library.stats()
@@ -167,7 +193,7 @@ def test_it_says_what_its_parts_take(
     library.remove([track.id for track in library.tracks()][:1])
     assert library.stats().dead_share == pytest.approx(1 / PIECES, rel=0.01)
 
-    monkeypatch.setattr(sizes, "_HAS_DBSTAT", text("SELECT 1 WHERE 1 = 0"))
+    monkeypatch.setattr(sizes, "HAS_DBSTAT", text("SELECT 1 WHERE 1 = 0"))
     if library._database.address.is_sqlite:  # of another build
         without = library.disk_use()
         assert (without.disk_bytes, without.parts) == (disk.disk_bytes, None)
@@ -323,10 +349,10 @@ def test_a_track_that_is_removed_while_it_is_recognised(
 
     def analysed_too_late(
         files: Sequence[FoundFile], task: ExtractJob, jobs: int
-    ) -> list[tuple[FoundFile, ExtractedTrack | AudioError]]:
+    ) -> Iterator[tuple[FoundFile, ExtractedTrack | AudioError]]:
         results = list(analysed_here(files, task, jobs))
         library.remove([music / "0.flac"])
-        return results
+        yield from results
 
     tag(music / "0.flac", "Another title")
     with monkeypatch.context() as patch:
@@ -370,18 +396,34 @@ def test_damaged_peaks_are_noticed_and_change_nothing(
     assert library.reindex() == PIECES
 
 
+def test_a_damaged_embedding_is_named_and_made_again(library: Library, music: Path) -> None:
+    """The message names the steps that help: to index again without removing does not."""
+    library.index([music])
+    damaged = library.track(music / "1.flac").id
+    mine = schema.embedding.c.track_id == damaged
+    with library._database.begin() as connection:
+        connection.execute(update(schema.embedding).where(mine).values(vector=b"1234"))
+        library_metadata.bump_revision(connection)
+    for mend in (lambda: library.index([music]), library.reindex):
+        mend()
+        with pytest.raises(CorruptionError, match=f"track {damaged}: .* remove the track and ind"):
+            library.library_vectors()
+    library.remove([damaged])
+    library.index([music])
+    assert len(library.library_vectors()) == PIECES
+
+
 def test_an_open_library_keeps_up_with_another_writer(
     library: Library, library_url: str, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also with a merge that it sees only after it has read the segments that were merged."""
-    merge = indexer.merge_segments
     monkeypatch.setattr(indexer, "merge_segments", lambda database, params: None)
     with open_library(library_url) as other:
         for seed in range(PIECES):
             index(other, music / f"{seed}.flac")
             assert heard(library, seed) == [f"Piece {seed}"]
     with Database.open(library_url) as database:
-        merge(database, DEFAULT)
+        merge_segments(database, DEFAULT)
     assert library.stats().segments == 1
     assert heard(library, 0, 3) == ["Piece 0", "Piece 3"]
 

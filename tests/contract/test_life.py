@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -21,9 +22,11 @@ from fingerprinter.embedding import load_model
 from fingerprinter.errors import CorruptionError, LibraryError, UsageError, VersionError
 from fingerprinter.library import Library
 from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.indexing.extract import extract_track
 from fingerprinter.library.indexing.ingest import FoundFile, ingest
 from fingerprinter.library.indexing.workers import ExtractJob
+from fingerprinter.library.maintain import transfer, verify
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import archive, checks
@@ -174,7 +177,7 @@ def test_what_is_derived_is_repaired(library: Library, damage: str) -> None:
 def test_blocks_are_read_in_portions(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also those behind the last that a look-up could ask for."""
     whole = library.verify()
-    monkeypatch.setattr(checks, "_BLOCKS", 2)
+    monkeypatch.setattr(checks, "BLOCKS_PER_READ", 2)
     assert library.verify().blocks == whole.blocks > 4
     behind = (first_segment(library) + 1 << postings.PREFIX_SHIFT) - 1
     change(library, insert(schema.posting_block).values(id=behind, data=b"x" * 20))
@@ -217,6 +220,10 @@ def test_vectors_of_another_length_are_named(library: Library) -> None:
     assert finding.thing == f"track {known[2]}"
     assert finding.found == "its embedding has 400 bytes of vector, others 848"
     assert f"remove {known[2]}" in str(finding.next_step)
+
+
+def test_the_examples() -> None:
+    assert doctest.testmod(transfer).failed == doctest.testmod(verify).failed == 0
 
 
 # --- export and import ----------------------------------------------------------------
@@ -346,8 +353,8 @@ def test_a_disk_that_fills_up_loses_nothing(
         yield from analysed
 
     monkeypatch.setattr(indexer, "run_in_order", recorded)
-    monkeypatch.setattr(indexer, "_COMMIT_EVERY_S", 0.0)
-    monkeypatch.setattr(postings, "_MERGE_FACTOR", 2)  # of four pieces, too: it needs pages
+    other.batch_limits = BatchLimits(elapsed_s=0.0)
+    monkeypatch.setattr(postings, "MERGE_FACTOR", 2)  # of four pieces, too: it needs pages
     with other._database.connect() as connection:  # the pool's only one
         pages = connection.scalar(text("PRAGMA page_count"))
         connection.execute(text(f"PRAGMA max_page_count = {pages}"))
@@ -373,7 +380,7 @@ def test_a_connection_lost_in_mid_batch_loses_nothing(
             postgresql_server.execute(f"SELECT pg_terminate_backend({cut[0]}, 5000)")
 
     monkeypatch.setattr(indexer.postings, "add_segment", cut_off)
-    monkeypatch.setattr(indexer, "run_in_order", lambda *_: iter(analysed))
+    monkeypatch.setattr(indexer, "run_in_order", lambda *_: (item for item in analysed))
     with open_library(url) as library:
         report = library.index([analysed[0][0].path.parent], embeddings=False)
         assert (report.indexed, len(cut)) == (PIECES, 1)

@@ -152,8 +152,8 @@ def test_a_track_without_landmarks_takes_part(store: Store) -> None:
 
 
 def test_more_blocks_than_a_statement_takes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookups, "_BLOCKS_A_STATEMENT", 3)
-    monkeypatch.setattr(lookups, "_KEPT_LANDMARKS", 0)
+    monkeypatch.setattr(lookups, "BLOCKS_PER_STATEMENT", 3)
+    monkeypatch.setattr(lookups, "MAX_KEPT_LANDMARKS", 0)
     added = tracks(range(1, 20))
     with store.write() as connection:
         add(connection, added)
@@ -201,7 +201,7 @@ def test_a_merge_neither_loses_nor_doubles(
     store: Store, at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one piece, and in many ranges of hashes, one segment being smaller than a range."""
-    monkeypatch.setattr(postings, "_MERGE_LANDMARKS", at_a_time)
+    monkeypatch.setattr(postings, "LANDMARKS_IN_MEMORY", at_a_time)
     batches = [tracks(range(1, 5)), tracks([40]), [track(50, n=3)], tracks(range(60, 64))]
     added = [each for batch in batches for each in batch]
     with store.write() as connection:
@@ -219,7 +219,7 @@ def test_a_merge_neither_loses_nor_doubles(
 def test_a_merge_drops_the_removed(
     store: Store, at_a_time: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postings, "_MERGE_LANDMARKS", at_a_time)
+    monkeypatch.setattr(postings, "LANDMARKS_IN_MEMORY", at_a_time)
     added = tracks(range(1, 13))
     gone = [1, 6, 7, 12]  # the first, two side by side, the last
     with store.write() as connection:
@@ -246,7 +246,7 @@ def test_a_merge_of_nothing_but_removed_tracks_leaves_nothing(store: Store) -> N
 
 def test_segments_grow_by_levels(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after each batch of `index`: many small segments never stand side by side."""
-    monkeypatch.setattr(postings, "_LEVEL_0", 1000)
+    monkeypatch.setattr(postings, "LEVEL_0_LANDMARKS", 1000)
     added = tracks(range(1, 26))
     with store.write() as connection:
         for each in added:
@@ -263,7 +263,7 @@ def test_a_merge_goes_up_as_many_levels_as_it_can(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A landmark is not written on each level that it passes."""
-    monkeypatch.setattr(postings, "_LEVEL_0", 1000)
+    monkeypatch.setattr(postings, "LEVEL_0_LANDMARKS", 1000)
     sizes = [8, 8, 4, 4, 2, 2, 2]  # three levels: two segments, and one that comes to be
     ends = np.cumsum(sizes)
     batches = [tracks(range(end - n, end)) for n, end in zip(sizes, ends + 1, strict=True)]

@@ -14,6 +14,7 @@ from fingerprinter import open_library
 from fingerprinter.errors import ConnectionLostError, LibraryError
 from fingerprinter.library import Library
 from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.store.engine import database
 
 AWAY_S = 0.7
@@ -32,10 +33,10 @@ def library(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Library]:
     """An empty library; what it indexes is analysed already, and committed piece by piece."""
-    monkeypatch.setattr(indexer, "_COMMIT_EVERY_S", 0.0)
     monkeypatch.setattr(indexer, "run_in_order", lambda files, *_: _known(analysed, files))
     with open_library(server.url) as library:
         library.remove([track.id for track in library.tracks()])
+        library.batch_limits = BatchLimits(elapsed_s=0.0)
         yield library
 
 
@@ -88,7 +89,7 @@ def test_what_was_committed_is_kept_where_the_server_stays_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     music = analysed[0][0].path.parent
-    monkeypatch.setattr(database, "_RETRY_AFTER_S", (0.05, 0.05))
+    monkeypatch.setattr(database, "RETRY_AFTER_S", (0.05, 0.05))
     stop_within(3, server, how, None, monkeypatch)
     with pytest.raises(ConnectionLostError, match="is the server running") as caught:
         library.index([music], embeddings=False)

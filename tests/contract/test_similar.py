@@ -1,28 +1,31 @@
-"""What is listed as similar, and why, with music made from seeds."""
+"""`Library.similar`: results, filters, parts of recordings and explanations."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mutagen
 import numpy as np
 import pytest
 import soundfile
+from conftest import Store
 from synthetic import SR, play
 
 from fingerprinter import open_library
 from fingerprinter.audio import read_samples
+from fingerprinter.embedding import load_model
 from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.library import Library
 from fingerprinter.library.music.analyze import analysis_id
 from fingerprinter.library.similar import queries
-from fingerprinter.library.similar.explain import Explainer
+from fingerprinter.library.similar.explain import shared_tags
 from fingerprinter.library.similar.filters import TrackFilter, admitted_ids
 from fingerprinter.store.engine.database import Database
-from fingerprinter.store.tables import analyses
-from fingerprinter.types import Key, Loudness, MusicAnalysis, Neighbour
+from fingerprinter.store.tables import analyses, tracks
+from fingerprinter.types import Key, Loudness, MusicAnalysis, Neighbour, Tags
 
 PIECES = 6
 PIECE_S = 24
@@ -30,7 +33,7 @@ PIECE_S = 24
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library of pieces of two artists, the first of them also a little later and quieter."""
+    """A library of pieces by two artists, and a shifted, quieter copy of the first piece."""
     folder = tmp_path_factory.mktemp("similar")
     for seed in range(PIECES):
         samples = play(seed, PIECE_S + 2 * seed)
@@ -69,7 +72,7 @@ def titles(found: list[Neighbour]) -> list[str | None]:
     return [each.track.title for each in found]
 
 
-def test_a_copy_of_the_query_is_no_answer(library: Library, folder: Path) -> None:
+def test_a_copy_of_the_query_is_not_a_result(library: Library, folder: Path) -> None:
     found = library.similar(folder / "0.flac")
     assert sorted(titles(found)) == [f"Piece {seed}" for seed in range(1, PIECES)]
     everything = library.similar(folder / "0.flac", copies=True)
@@ -77,7 +80,7 @@ def test_a_copy_of_the_query_is_no_answer(library: Library, folder: Path) -> Non
     assert everything[0].similarity > 0.7
 
 
-def test_copies_are_listed_once_and_named(library: Library, folder: Path) -> None:
+def test_a_recording_is_listed_once_with_its_copies(library: Library, folder: Path) -> None:
     found = library.similar(folder / "1.flac")
     (with_copy,) = [each for each in found if each.copies]
     original, copy = library.track(folder / "0.flac"), library.track(folder / "copy.flac")
@@ -85,7 +88,7 @@ def test_copies_are_listed_once_and_named(library: Library, folder: Path) -> Non
     assert len(found) == PIECES - 1
 
 
-def test_each_recording_is_recommended_once_and_none_that_is_liked(
+def test_recommendations_have_no_copies_and_no_liked_recording(
     library: Library, folder: Path
 ) -> None:
     liked = titles(library.recommend([folder / "copy.flac"]))
@@ -94,13 +97,13 @@ def test_each_recording_is_recommended_once_and_none_that_is_liked(
     assert with_copy.track.title in {"Piece 0", "Copy of 0"}
 
 
-def test_a_recommendation_is_as_alike_as_similar_says(library: Library, folder: Path) -> None:
-    said = {each.track.id: each.similarity for each in library.similar(folder / "1.flac")}
+def test_recommend_and_similar_report_the_same_similarity(library: Library, folder: Path) -> None:
+    expected = {each.track.id: each.similarity for each in library.similar(folder / "1.flac")}
     for each in library.recommend([folder / "1.flac"]):
-        assert each.similarity == pytest.approx(said[each.track.id], abs=1e-4)
+        assert each.similarity == pytest.approx(expected[each.track.id], abs=1e-4)
 
 
-def test_more_of_the_ranking_is_read_where_little_of_it_counts(library: Library) -> None:
+def test_a_selective_filter_still_fills_the_list(library: Library) -> None:
     first = next(library.tracks())
     found = library.similar(first, n=2, only=TrackFilter(genre="ambient"))
     assert len(found) == 2
@@ -125,7 +128,22 @@ def test_filters(library: Library, folder: Path, only: TrackFilter, pieces: set[
     assert numbers == pieces
 
 
-def test_tempo_and_key_are_those_of_an_analysis(folder: Path, tmp_path: Path) -> None:
+def test_filters_ignore_the_case_of_all_letters(store: Store) -> None:
+    artists = ["BJÖRK", "Strasse", None, "\N{KELVIN SIGN}"]
+    with store.write() as connection:
+        now = datetime.now(UTC)
+        ids = [
+            tracks.add_track(connection, str(n), Tags(artist=artist), 1.0, added_at=now)
+            for n, artist in enumerate(artists)
+        ]
+    with store.read() as connection:
+        for artist, expected in [("björk", ids[:1]), ("straße", ids[1:2]), ("K", [ids[0], ids[3]])]:
+            found = admitted_ids(connection, TrackFilter(artist=artist))
+            assert found is not None
+            assert found.tolist() == expected
+
+
+def test_tempo_and_key_filters_use_stored_analyses(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "library.db", tmp_path)
     found = MusicAnalysis(124.0, 1.0, (), Key("A", "minor", 1.0), (), Loudness(-14.0, None, -1.0))
     with Database.open(str(tmp_path / "library.db")) as database, database.begin() as connection:
@@ -142,14 +160,14 @@ def test_tempo_and_key_are_those_of_an_analysis(folder: Path, tmp_path: Path) ->
         assert admitted_ids(connection, TrackFilter()) is None
 
 
-def test_so_many_of_one_artist(library: Library, folder: Path) -> None:
+def test_per_artist_limits_the_results_of_each_artist(library: Library, folder: Path) -> None:
     found = library.similar(folder / "1.flac", per_artist=1)
     assert sorted(str(each.track.artist).strip() for each in found) == ["Odd", "even"]
     unlimited = library.similar(folder / "1.flac")
     assert found[0] == unlimited[0]
 
 
-def test_several_tracks_and_none(library: Library, folder: Path) -> None:
+def test_several_queries_and_no_query(library: Library, folder: Path) -> None:
     asked = [folder / "1.flac", library.track(folder / "2.flac").id]
     found = library.similar(asked)
     assert not {"Piece 1", "Piece 2"} & set(titles(found))
@@ -161,7 +179,7 @@ def test_several_tracks_and_none(library: Library, folder: Path) -> None:
         library.similar([folder / "1.flac", 4711])
 
 
-def test_any_sound_may_be_asked_for(library: Library, folder: Path) -> None:
+def test_samples_and_encoded_bytes_are_queries(library: Library, folder: Path) -> None:
     samples = play(3, PIECE_S + 6)
     for sound in ((samples, SR), (folder / "3.flac").read_bytes()):
         nearest = library.similar(sound, n=1)[0]
@@ -169,8 +187,8 @@ def test_any_sound_may_be_asked_for(library: Library, folder: Path) -> None:
         assert nearest.similarity > 0.95
 
 
-def test_a_part_is_another_question_than_the_whole(library: Library, folder: Path) -> None:
-    """Of a file that is one piece after another, each part finds its own piece."""
+def test_each_part_of_a_recording_is_a_query_of_its_own(library: Library, folder: Path) -> None:
+    """The query joins two pieces; each of its parts finds its own piece."""
     parts = [(folder / "2.flac", (0.0, 20.0)), (folder / "4.flac", (25.0, 45.0))]
     joined = np.concatenate([play(2, PIECE_S + 4)[: 25 * SR], play(4, PIECE_S + 8)[: 25 * SR]])
     for path, (start_s, end_s) in parts:
@@ -189,48 +207,49 @@ def test_a_part_of_a_track_needs_no_file(library: Library, folder: Path) -> None
 
 
 @pytest.mark.parametrize("part", [(5.0, 5.0), (5.0, 2.0), (-1.0, None)])
-def test_what_is_no_part(library: Library, part: tuple[float, float | None]) -> None:
+def test_an_invalid_time_range_is_a_usage_error(
+    library: Library, part: tuple[float, float | None]
+) -> None:
     with pytest.raises(UsageError, match="is no part of a recording"):
         library.similar(1, start_s=part[0], end_s=part[1])
 
 
-def test_a_part_behind_the_end(library: Library) -> None:
+def test_a_time_range_after_the_end_is_a_usage_error(library: Library) -> None:
     with pytest.raises(UsageError, match="none of it is after 900 s"):
         library.similar(1, start_s=900)
 
 
-def test_why_tells_shares_of_the_library(library: Library, folder: Path) -> None:
+def test_explanations_are_percentiles_within_the_library(library: Library, folder: Path) -> None:
     copy, *others = library.similar(folder / "0.flac", copies=True, why=True)
     assert copy.why is not None
     for facet in ("timbre", "rhythm", "harmony", "tags"):
-        shares = [getattr(each.why, facet) for each in (copy, *others)]
-        assert all(0 <= share < 1 for share in shares)
-        assert shares[0] == max(shares) > 0.5  # of seven tracks
+        percentiles = [getattr(each.why, facet) for each in (copy, *others)]
+        assert all(0 <= percentile < 1 for percentile in percentiles)
+        assert percentiles[0] == max(percentiles) > 0.5  # of seven tracks
     assert all(tag in library._model.tags for each in others for tag in each.why.shared_tags)
 
 
-def test_decades_are_no_reason(library: Library) -> None:
-    with library._database.connect() as connection:
-        explainer = Explainer(connection, library._model)
-    marked = np.zeros(len(library._model.tags), np.float32)
-    for place, tag in enumerate(("60s", "oldies", "guitar", "jazz", "rock", "metal")):
-        marked[library._model.tags.index(tag)] = 3 - place / 10
-    assert explainer._shared(marked) == ("guitar", "jazz", "rock")
+def test_decades_are_no_shared_tags() -> None:
+    names = load_model().tags
+    deviations = np.zeros(len(names), np.float32)
+    for rank, tag in enumerate(("60s", "oldies", "guitar", "jazz", "rock", "metal")):
+        deviations[names.index(tag)] = 3 - rank / 10
+    assert shared_tags(deviations, names) == ("guitar", "jazz", "rock")
 
 
-def test_only_who_asks_why_is_told(library: Library) -> None:
+def test_results_are_explained_only_on_request(library: Library) -> None:
     assert {each.why for each in library.similar(1)} == {None}
 
 
-def test_a_part_is_heard_in_the_file_where_no_sections_are_kept(
+def test_a_part_is_decoded_from_the_file_if_no_sections_are_stored(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = next(library.tracks())
     assert first.path is not None
     alone = library.similar((read_samples(first.path), SR), n=1, start_s=0, end_s=20, copies=True)
     monkeypatch.setattr(queries.sections, "get", lambda *_: None)
-    heard = library.similar(first, start_s=0, end_s=20, copies=True)
+    found = library.similar(first, start_s=0, end_s=20, copies=True)
     nearest = alone[0]
     assert nearest.similarity > 0.7
-    assert len(heard) == PIECES
-    assert first not in {each.track for each in heard}
+    assert len(found) == PIECES
+    assert first not in {each.track for each in found}

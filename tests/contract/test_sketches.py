@@ -17,10 +17,11 @@ from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.sketch import contrast, make_sketches
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.core.fingerprint.warp import Warp
+from fingerprinter.core.match.candidates import Candidate
 from fingerprinter.errors import CorruptionError
 from fingerprinter.evaluation.degrade import stretched
 from fingerprinter.library.base.sketch_projections import projections
-from fingerprinter.library.identify.sketch_index import Likely, SketchIndex
+from fingerprinter.library.identify.sketch_index import SketchIndex
 from fingerprinter.store.tables import schema, sketches, tracks
 from fingerprinter.types import Tags
 
@@ -98,7 +99,7 @@ def test_sketches_say_more_of_a_short_clip_and_the_next_index_makes_those_that_l
         [with_them] = library.identify(clip, min_confidence=0.0)
         assert Path(str(with_them.track.path)).name == "2.flac"
         assert with_them.offset_s == pytest.approx(9.3, abs=0.05)
-        listed = library.identify(clip, min_confidence=0.5, every=True)
+        listed = library.identify(clip, min_confidence=0.5, all_matches=True)
         assert [(each.track.id, each.score) for each in listed] == [
             (with_them.track.id, with_them.score)
         ]
@@ -146,15 +147,12 @@ def test_a_profile_says_how_large_a_sketch_is(
         assert Path(str(found.track.path)).name == "1.flac"
 
 
-def test_a_library_of_too_many_sketches_does_without(
-    library_url: str, music: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_library_of_too_many_sketches_does_without(library_url: str, music: Path) -> None:
     with open_library(library_url) as library:
         library.index([music], embeddings=False)
         with library._database.connect() as connection:
             assert len(SketchIndex.read(connection, 6)) == 4
-            monkeypatch.setattr("fingerprinter.library.identify.sketch_index._MOST_BYTES", 100)
-            assert len(SketchIndex.read(connection, 6)) == 0
+            assert len(SketchIndex.read(connection, 6, max_bytes=100)) == 0
         assert library.identify((play(2, 20)[5 * SR : 7 * SR], SR))
 
 
@@ -177,8 +175,11 @@ def test_a_sketchbook_without_a_track_says_nothing_of_it() -> None:
     above = contrast(log_mag, 0, len(log_mag))
     empty = SketchIndex.empty()
     assert empty.nearest(above, 3) == []
-    assert empty.likeness(above, [Likely(5, 0.0), Likely(6, 3.5)], (-2.0, 2.0)).tolist() == [0, 0]
+    assert empty.likeness(above, [Candidate(5, 0.0), Candidate(6, 3.5)], (-2.0, 2.0)).tolist() == [
+        0,
+        0,
+    ]
     known = SketchIndex({3: make_sketches(above, projections(6))}, 6)
-    here, unknown = known.likeness(above, [Likely(3, 0.0), Likely(4, 0.0)])
+    here, unknown = known.likeness(above, [Candidate(3, 0.0), Candidate(4, 0.0)])
     assert here > 10
     assert unknown == 0

@@ -1,4 +1,4 @@
-"""`search` by a text-audio model, on both databases."""
+"""`Library.search` with a text-audio model, on both databases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from shelf import Shelved, shelve
+from fake_library import FakeTrack, add_fake_tracks
 from text_model import HIGH_HZ, LOW_HZ, SR, make_text_model
 
 from fingerprinter import open_library
@@ -29,21 +29,21 @@ def titles(found: Sequence[Neighbour]) -> list[str | None]:
     return [each.track.title for each in found]
 
 
-# Tracks, and how low and how high they sound.
-SHELF = [
-    (Shelved("Cellar", "Nobody"), (9, 1)),
-    (Shelved("Stairs", "Deep Blue"), (5, 5)),
-    (Shelved("Attic", "Nobody"), (1, 9)),
-    (Shelved("Roof", "Deep Blue"), (0, 9)),
+# Tracks, and their low and high components in the space of the model.
+FAKE_TRACKS = [
+    (FakeTrack("Cellar", "Nobody"), (9, 1)),
+    (FakeTrack("Stairs", "Deep Blue"), (5, 5)),
+    (FakeTrack("Attic", "Nobody"), (1, 9)),
+    (FakeTrack("Roof", "Deep Blue"), (0, 9)),
 ]
 
 
 @pytest.fixture
-def shelf(library_url: str, model: Path) -> str:
-    ids = shelve(library_url, [track for track, _ in SHELF])
+def fake_library(library_url: str, model: Path) -> str:
+    ids = add_fake_tracks(library_url, [track for track, _ in FAKE_TRACKS])
     digest = FolderTextAudioModel(model).digest
     with Database.open(library_url) as database, database.begin() as connection:
-        for track_id, (_, sound) in zip(ids, SHELF, strict=True):
+        for track_id, (_, sound) in zip(ids, FAKE_TRACKS, strict=True):
             unit = np.array(sound, np.float32) / np.linalg.norm(sound)
             vectors.put(connection, track_id, digest, unit, np.empty(0, np.float32))
         library_metadata.bump_revision(connection)
@@ -55,28 +55,31 @@ def shelf(library_url: str, model: Path) -> str:
     [
         ("something high", ["Roof", "Attic", "Stairs"]),
         ("no high", ["Cellar", "Stairs", "Attic", "Roof"]),
-        ("deep blue high", ["Roof", "Stairs", "Attic", "Cellar"]),  # an artist's come first
+        (
+            "deep blue high",
+            ["Roof", "Stairs", "Attic", "Cellar"],
+        ),  # tracks by the artist come first
         ("attic", ["Attic"]),
     ],
 )
-def test_sound_is_what_the_model_hears(
-    shelf: str, model: Path, words: str, expected: list[str]
+def test_tracks_are_ranked_by_the_text_audio_model(
+    fake_library: str, model: Path, words: str, expected: list[str]
 ) -> None:
-    with open_library(shelf, text_model=model) as library:
+    with open_library(fake_library, text_model=model) as library:
         found = library.search(words)
     assert titles(found.results)[: len(expected)] == expected
     assert not found.notes
 
 
-def test_without_the_model_tags_answer(shelf: str) -> None:
-    with open_library(shelf) as library:
+def test_tags_are_used_without_a_text_audio_model(fake_library: str) -> None:
+    with open_library(fake_library) as library:
         assert library.search("low").notes == (
             "low: no tag of the model and no name of the library",
         )
 
 
-def test_a_model_that_has_heard_nothing_finds_nothing(library_url: str, model: Path) -> None:
-    shelve(library_url, [track for track, _ in SHELF])
+def test_a_model_without_stored_vectors_is_an_error(library_url: str, model: Path) -> None:
+    add_fake_tracks(library_url, [track for track, _ in FAKE_TRACKS])
     with (
         open_library(library_url, text_model=model) as library,
         pytest.raises(ModelError, match="has heard no track; run `fingerprinter index` with it"),
@@ -94,7 +97,7 @@ def music(tmp_path: Path) -> Path:
     return folder
 
 
-def test_index_hears_for_the_model_also_what_is_there(
+def test_index_adds_vectors_of_a_new_model_to_known_tracks(
     library_url: str, model: Path, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_library(library_url) as library:
@@ -109,9 +112,7 @@ def test_index_hears_for_the_model_also_what_is_there(
             assert best.path == str(music / f"{first}.flac")
 
 
-def test_a_model_that_cannot_be_used_stops_index_at_once(
-    library_url: str, model: Path, music: Path
-) -> None:
+def test_an_unusable_model_stops_index_at_once(library_url: str, model: Path, music: Path) -> None:
     (model / "text.onnx").unlink()
     with open_library(library_url, text_model=model) as library:
         with pytest.raises(ModelError, match=r"text\.onnx: No such file"):

@@ -126,7 +126,7 @@ def test_the_path_of_a_track_is_its_first_file(store: Store) -> None:
 
 
 def test_many_tracks_in_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracks, "_ROWS", 10)
+    monkeypatch.setattr(tracks, "ROWS_PER_READ", 10)
     with store.write() as connection:
         ids = [add(connection, f"c{n}") for n in range(25)]
     with store.read() as connection:

@@ -1,3 +1,5 @@
+"""Embeddings in the database, on SQLite and PostgreSQL."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -24,7 +26,7 @@ def vector(seed: int, width: int = 7) -> vectors.Vector:
     return np.random.default_rng(seed).normal(size=width).astype(np.float32)
 
 
-def test_an_embedding_comes_back_bit_by_bit(store: Store) -> None:
+def test_an_embedding_is_stored_exactly(store: Store) -> None:
     extremes = np.array([0.0, -0.0, np.inf, 1e-45, np.finfo(np.float32).max], np.float32)
     with store.write() as connection:
         track_id = add(connection, "c1")
@@ -35,7 +37,7 @@ def test_an_embedding_comes_back_bit_by_bit(store: Store) -> None:
     assert found is not None
     assert found.vector.tobytes() == extremes.tobytes()
     assert found.tags.tobytes() == vector(1).tobytes()
-    found.vector[:] = 0  # the caller's own
+    found.vector[:] = 0  # the array is writable
 
 
 def test_an_embedding_is_replaced(store: Store) -> None:
@@ -48,10 +50,10 @@ def test_an_embedding_is_replaced(store: Store) -> None:
     np.testing.assert_array_equal(matrix.rows, [vector(2)])
 
 
-def test_matrices_hold_one_model_in_the_order_of_ids(
+def test_matrices_hold_one_model_sorted_by_id(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vectors, "_ROWS", 10)
+    monkeypatch.setattr(vectors, "ROWS_PER_READ", 10)
     with store.write() as connection:
         ids = [add(connection, f"c{n}") for n in range(25)]
         for track_id in reversed(ids):
@@ -69,7 +71,7 @@ def test_matrices_hold_one_model_in_the_order_of_ids(
     np.testing.assert_array_equal(tags.rows, [vector(-track_id % 97, 3) for track_id in ids])
 
 
-def test_matrices_of_nothing(store: Store) -> None:
+def test_empty_matrices(store: Store) -> None:
     with store.write() as connection:
         vectors.put(connection, add(connection, "c1"), "tagless", vector(1), NO_TAGS)
     with store.read() as connection:
@@ -77,29 +79,26 @@ def test_matrices_of_nothing(store: Store) -> None:
         assert vectors.tag_matrix(connection, "tagless").rows.shape == (1, 0)
 
 
-def test_a_vector_of_another_length_is_damage(store: Store) -> None:
+def test_a_vector_of_another_length_is_corruption(store: Store) -> None:
     with store.write() as connection:
         one, two = add(connection, "c1"), add(connection, "c2")
         for track_id in (one, two):
             vectors.put(connection, track_id, "model", vector(1), NO_TAGS)
         cut = update(embedding).where(embedding.c.track_id == two).values(vector=b"1234")
         connection.execute(cut)
-    with store.read() as connection, pytest.raises(CorruptionError, match=f"track {two}: .*4 byte"):
+    message = f"track {two}: its embedding has 4 bytes, others 28; remove the track and index it"
+    with store.read() as connection, pytest.raises(CorruptionError, match=message):
         vectors.vector_matrix(connection, "model")
 
 
-def test_missing_and_dropped_models(store: Store) -> None:
+def test_tracks_without_an_embedding_of_a_model_are_missing(store: Store) -> None:
     with store.write() as connection:
         both, old, none = (add(connection, f"c{n}") for n in range(3))
         for track_id, model in ((both, "old"), (both, "new"), (old, "old")):
             vectors.put(connection, track_id, model, vector(1), NO_TAGS)
     with store.read() as connection:
         assert vectors.missing(connection, "new") == [old, none]
-    with store.write() as connection:
-        assert vectors.drop_other_models(connection, "new") == 2
-    with store.read() as connection:
-        assert vectors.missing(connection, "old") == [both, old, none]
-        assert vectors.missing(connection, "new") == [old, none]
+        assert vectors.missing(connection, "old") == [none]
 
 
 def test_a_removed_track_has_no_vector(store: Store) -> None:

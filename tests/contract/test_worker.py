@@ -25,9 +25,9 @@ from fingerprinter.library.indexing.workers import ExtractJob, Worker
 INDEX = """
 import sys
 from fingerprinter import open_library
-from fingerprinter.library.indexing.indexer import indexer
-indexer._COMMIT_EVERY_S = 0
+from fingerprinter.library.indexing.batches import BatchLimits
 with open_library(sys.argv[1]) as library:
+    library.batch_limits = BatchLimits(elapsed_s=0.0)
     library.index(sys.argv[2:], embeddings=False, jobs=1)
 """
 
@@ -65,26 +65,26 @@ def worker() -> Iterator[Worker]:
 
 def test_a_worker_answers_file_after_file(worker: Worker, files: list[Path]) -> None:
     first, problem, second = (
-        worker.analyse(path) for path in (files[0], files[0].with_name("nowhere"), files[2])
+        worker.process(path) for path in (files[0], files[0].with_name("nowhere"), files[2])
     )
     assert isinstance(first, ExtractedTrack)
     assert isinstance(second, ExtractedTrack)
     assert isinstance(problem, AudioError)
     assert str(problem) == f"{files[0].with_name('nowhere')}: no such file"
     assert first.content_id != second.content_id
-    assert second.sound is not None
-    assert second.sound.duration_s == pytest.approx(3)
-    assert second.sound.embeddings is not None
+    assert second.features is not None
+    assert second.features.duration_s == pytest.approx(3)
+    assert second.features.embeddings is not None
 
 
 def test_a_worker_does_not_listen_to_what_is_known(worker: Worker, files: list[Path]) -> None:
-    heard = worker.analyse(files[0])
+    heard = worker.process(files[0])
     assert isinstance(heard, ExtractedTrack)
     informed = Worker(ExtractJob(DEFAULT, embeddings=False, known=frozenset([heard.content_id])))
-    known = informed.analyse(files[0])
+    known = informed.process(files[0])
     informed.stop()
     assert isinstance(known, ExtractedTrack)
-    assert (known.content_id, known.sound) == (heard.content_id, None)
+    assert (known.content_id, known.features) == (heard.content_id, None)
 
 
 def test_a_worker_takes_its_modules_from_where_its_parent_does(
@@ -93,7 +93,7 @@ def test_a_worker_takes_its_modules_from_where_its_parent_does(
     """A folder of music may hold anything, also a file with a module's name."""
     (tmp_path / "soxr.py").write_text("raise SystemExit('not the real one')")
     monkeypatch.chdir(tmp_path)
-    assert isinstance(worker.analyse(files[0]), ExtractedTrack)
+    assert isinstance(worker.process(files[0]), ExtractedTrack)
 
 
 def test_a_crash_costs_only_the_file_that_it_came_with(

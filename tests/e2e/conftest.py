@@ -44,30 +44,30 @@ def filled(url: str, folder: Path, inside: list[Entry]) -> Program:
 
 
 @pytest.fixture(scope="session")
-def sqlite_box(tmp_path_factory: pytest.TempPathFactory, inside: list[Entry]) -> Program:
-    folder = tmp_path_factory.mktemp("box")
+def sqlite_demo(tmp_path_factory: pytest.TempPathFactory, inside: list[Entry]) -> Program:
+    folder = tmp_path_factory.mktemp("demo")
     return filled(str(folder / "box.db"), folder, inside)
 
 
 @pytest.fixture(scope="session")
-def postgresql_box(
+def postgresql_demo(
     tmp_path_factory: pytest.TempPathFactory, inside: list[Entry], postgresql_server: Any
 ) -> Program:
-    postgresql_server.execute("CREATE DATABASE box")
-    return filled(postgresql_server.url("box"), tmp_path_factory.mktemp("box"), inside)
+    postgresql_server.execute("CREATE DATABASE demo")
+    return filled(postgresql_server.url("demo"), tmp_path_factory.mktemp("demo"), inside)
 
 
-@pytest.fixture(params=["sqlite_box", "postgresql_box"])
-def box(request: pytest.FixtureRequest) -> Program:
+@pytest.fixture(params=["sqlite_demo", "postgresql_demo"])
+def demo_library(request: pytest.FixtureRequest) -> Program:
     """A library of all but one; only to be read."""
     program: Program = request.getfixturevalue(request.param)
     return program
 
 
 @pytest.fixture
-def copied_box(sqlite_box: Program, tmp_path: Path) -> Program:
+def copied_demo(sqlite_demo: Program, tmp_path: Path) -> Program:
     """A copy of the library, to be changed."""
-    return Program(str(shutil.copy(sqlite_box.url, tmp_path / "box.db")), tmp_path)
+    return Program(str(shutil.copy(sqlite_demo.url, tmp_path / "box.db")), tmp_path)
 
 
 @pytest.fixture

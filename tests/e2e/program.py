@@ -1,4 +1,4 @@
-"""The command as a user runs it: a process of its own, its streams and its exit status."""
+"""Run the program as a user does: in its own process, with its streams and exit status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Argument = str | Path
 
 @dataclass(frozen=True)
 class Run:
-    """What one run wrote."""
+    """The output of one run."""
 
     out: str
     err: str
@@ -40,14 +40,14 @@ class Run:
         return self.err.splitlines()
 
 
-def _heed_interrupts() -> None:
-    """What a shell starts in the background is made deaf to SIGINT, and so are its children."""
+def _restore_interrupts() -> None:
+    """Restore SIGINT, which is ignored in processes that a shell starts in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
 class Program:
-    """The command over one library; it runs in `folder`, where its derived files lie too."""
+    """The program with one library; it runs in `folder`, which also holds its derived files."""
 
     url: str
     folder: Path
@@ -55,7 +55,7 @@ class Program:
     def __call__(
         self, *arguments: Argument, status: int = 0, stdin: bytes = b"", **options: Any
     ) -> Run:
-        """Runs it to its end, which must be this exit status and no traceback."""
+        """Run it to its end, and check that it ends with this status and without a traceback."""
         done = subprocess.run(
             self.line(*arguments),
             input=stdin,
@@ -71,12 +71,12 @@ class Program:
         return run
 
     def start(self, *arguments: Argument, **options: Any) -> subprocess.Popen[bytes]:
-        """Begins a run, as a terminal does: Ctrl-C is heeded."""
+        """Start a run that an interrupt ends, as in a terminal."""
         return subprocess.Popen(
             self.line(*arguments),
             cwd=self.folder,
             env=self.env,
-            preexec_fn=_heed_interrupts,
+            preexec_fn=_restore_interrupts,
             **options,
         )
 
@@ -88,24 +88,24 @@ class Program:
         return {**os.environ, "FINGERPRINTER_CACHE": str(self.folder / "cache")}
 
     def at(self, url: str | Path) -> Program:
-        """The same over another library."""
+        """Return the program with another library."""
         return replace(self, url=str(url))
 
 
 class Terminal:
-    """A terminal that a process writes its progress to."""
+    """A pseudo-terminal that collects what a process prints to it."""
 
     def __init__(self) -> None:
         self._ours, self.theirs = os.openpty()
         self.shown = ""
 
     def wait_for_tracks(self, count: int) -> None:
-        """Reads until the progress bar has counted so many tracks."""
+        """Read until the progress bar shows this number of tracks."""
         while count > max(map(int, re.findall(r"(\d+)/\d+ tracks", self.shown)), default=0):
             assert self._read(), self.shown
 
     def read_to_end(self) -> str:
-        """All that was written, once no process is left that could write more."""
+        """Return everything that was printed, after all processes that print to it have ended."""
         os.close(self.theirs)
         while self._read():
             pass
@@ -114,10 +114,10 @@ class Terminal:
 
     def _read(self) -> bool:
         ready, _, _ = select.select([self._ours], [], [], DEADLINE_S)
-        assert ready, "no process wrote anything, and one is still there"
+        assert ready, "a process is still running, but prints nothing"
         try:
             data = os.read(self._ours, 65_536)
-        except OSError:  # Linux: the last process that had it has ended
+        except OSError:  # Linux: the last process that held the terminal has ended
             data = b""
         self.shown += data.decode(errors="replace")
         return bool(data)

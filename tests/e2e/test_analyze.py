@@ -1,4 +1,4 @@
-"""`analyze` and `separate`: real music as a table, as JSON and as files; kept, resumed, damaged."""
+"""`analyze` and `separate` on real music: output, stored analyses and damaged files."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ KEYS = [
 Entry = dict[str, Any]
 
 
-def analysed(program: Program) -> list[int]:
+def analyzed_ids(program: Program) -> list[int]:
     with closing(sqlite3.connect(program.url)) as connection:
         rows = connection.execute("SELECT track_id FROM analysis ORDER BY track_id")
         return [track_id for (track_id,) in rows]
 
 
-def test_a_track_is_analysed_once_and_kept(copied_box: Program) -> None:
-    record = copied_box("analyze", "3", "--json").record
+def test_the_analysis_of_a_track_is_stored(copied_demo: Program) -> None:
+    record = copied_demo("analyze", "3", "--json").record
     assert list(record) == KEYS
-    assert analysed(copied_box) == [3]
+    assert analyzed_ids(copied_demo) == [3]
     assert record["query"]["id"] == 3
-    assert copied_box("analyze", "3", "--json").record == record
-    assert copied_box("analyze", "3", "--again", "--json").record == record
+    assert copied_demo("analyze", "3", "--json").record == record
+    assert copied_demo("analyze", "3", "--again", "--json").record == record
 
 
-def test_what_it_says_of_a_march_of_machines(copied_box: Program, inside: list[Entry]) -> None:
-    """Kenta Cho's music comes from a sequencer: its tempos are whole numbers."""
+def test_analysis_of_music_from_a_sequencer(copied_demo: Program, inside: list[Entry]) -> None:
+    """The tempo of this music is a whole number."""
     file = MUSIC / "kenta_cho-stg1.opus"
-    record = copied_box("analyze", file, "--json").record
+    record = copied_demo("analyze", file, "--json").record
     assert record["tempo_bpm"] == pytest.approx(130, abs=0.3)
     assert record["tempo_confidence"] > 0.9
     steps = np.diff(record["beats"])
@@ -60,21 +60,21 @@ def test_what_it_says_of_a_march_of_machines(copied_box: Program, inside: list[E
     assert record["tags"][0] == {"name": "electronic", "probability": pytest.approx(0.45, abs=0.2)}
 
 
-def test_all_are_analysed_once(copied_box: Program, inside: list[Entry]) -> None:
-    copied_box("analyze", "2")
-    report = copied_box("analyze", "--all", "--jobs", "1", "--json").record
+def test_all_tracks_are_analyzed_once(copied_demo: Program, inside: list[Entry]) -> None:
+    copied_demo("analyze", "2")
+    report = copied_demo("analyze", "--all", "--jobs", "1", "--json").record
     n = len(inside)
     assert (report["analyzed"], report["skipped"], report["failed"]) == (n - 1, 1, 0)
-    assert analysed(copied_box) == list(range(1, n + 1))
-    assert copied_box("analyze", "--all").out.startswith(f"0 analysed, {n} skipped, 0 failed")
-    with closing(sqlite3.connect(copied_box.url)) as connection, connection:
+    assert analyzed_ids(copied_demo) == list(range(1, n + 1))
+    assert copied_demo("analyze", "--all").out.startswith(f"0 analysed, {n} skipped, 0 failed")
+    with closing(sqlite3.connect(copied_demo.url)) as connection, connection:
         connection.execute("UPDATE analysis SET version = 'old' WHERE track_id = 4")
-    report = copied_box("analyze", "--all", "--json").record
+    report = copied_demo("analyze", "--all", "--json").record
     assert (report["analyzed"], report["skipped"]) == (1, n - 1)
 
 
-def test_a_table(sqlite_box: Program) -> None:
-    lines = sqlite_box("analyze", MUSIC / "kenta_cho-stg3.ogg").out.splitlines()
+def test_an_analysis_is_printed_as_a_table(sqlite_demo: Program) -> None:
+    lines = sqlite_demo("analyze", MUSIC / "kenta_cho-stg3.ogg").out.splitlines()
     names = ["track", "length", "tempo", "beats", "key", "sections", "loudness", "tags"]
     assert [line.split()[0] for line in lines if line] == names
     assert "150." in lines[2] and "LUFS" in lines[6]
@@ -99,7 +99,7 @@ def test_bad_files_do_not_stop_the_others(program: Program, tmp_path: Path) -> N
     assert len(run.complaints) == 3
     assert run.complaints[0].startswith(f"{text}: not audio")
     assert run.complaints[1].startswith(f"{gone}: no track of this library")
-    assert "heard only in part" in run.complaints[2]
+    assert "read only in part" in run.complaints[2]
 
 
 def test_a_file_needs_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_a_file_needs_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 class Unnamed(Program):
-    """The command with a library that only the environment names."""
+    """The command without --db, so that the environment names the library."""
 
     def line(self, *arguments: Any) -> list[Any]:
         return [each for each in super().line(*arguments) if each not in ("--db", self.url)]
@@ -120,26 +120,26 @@ class Unnamed(Program):
 @pytest.mark.parametrize(
     ("arguments", "status", "complaint"),
     [
-        ([], 2, "name tracks to analyse, or say --all"),
-        (["1", "--all"], 2, "one of both"),
-        (["--all", "--again"], 2, "--again goes with tracks"),
+        ([], 2, "name tracks to analyse, or use --all"),
+        (["1", "--all"], 2, "exactly one of the two"),
+        (["--all", "--again"], 2, "--again needs track names"),
         (["1", "2", "-o", "a.png"], 2, "a picture shows one track"),
         (["1", "-o", "a.doc"], 2, "a.doc: no kind of picture"),
         (["999"], 3, "no track 999 in this library"),
     ],
 )
-def test_what_makes_no_sense_is_one_line(
-    sqlite_box: Program, arguments: list[str], status: int, complaint: str
+def test_a_usage_error_is_one_line(
+    sqlite_demo: Program, arguments: list[str], status: int, complaint: str
 ) -> None:
-    assert complaint in sqlite_box("analyze", *arguments, status=status).complaints[-1]
+    assert complaint in sqlite_demo("analyze", *arguments, status=status).complaints[-1]
 
 
-def test_a_file_that_is_gone(copied_box: Program) -> None:
-    with closing(sqlite3.connect(copied_box.url)) as connection, connection:
+def test_a_missing_file(copied_demo: Program) -> None:
+    with closing(sqlite3.connect(copied_demo.url)) as connection, connection:
         connection.execute("UPDATE file SET path = CAST('/gone.ogg' AS BLOB) WHERE track_id = 1")
-    (line,) = copied_box("analyze", "1", status=1).complaints
+    (line,) = copied_demo("analyze", "1", status=1).complaints
     assert "its file is gone; run `fingerprinter index`" in line
-    run = copied_box("analyze", "--all", "--jobs", "1", "--json", status=1)
+    run = copied_demo("analyze", "--all", "--jobs", "1", "--json", status=1)
     assert run.record["failed"] == 1
     assert run.complaints == ["/gone.ogg: no such file"]
 
@@ -152,37 +152,37 @@ def test_a_file_that_is_gone(copied_box: Program) -> None:
     ],
 )
 def test_parts_add_up_to_the_track(
-    sqlite_box: Program, tmp_path: Path, options: list[str], names: list[str]
+    sqlite_demo: Program, tmp_path: Path, options: list[str], names: list[str]
 ) -> None:
     clip = tmp_path / "clip.wav"
     write_wav(clip, read_samples(MUSIC / "kenta_cho-stg1.opus", 44_100)[: 44_100 * 4] / 2, 44_100)
-    record = sqlite_box("separate", clip, "-o", tmp_path / "parts", *options, "--json").record
+    record = sqlite_demo("separate", clip, "-o", tmp_path / "parts", *options, "--json").record
     assert record["files"] == [str(tmp_path / "parts" / f"{name}.wav") for name in names]
     parts = [read_samples(file, 44_100) for file in record["files"]]
     np.testing.assert_allclose(np.sum(parts, axis=0), read_samples(clip, 44_100), atol=2e-4)
 
 
-def test_what_cannot_be_taken_apart(sqlite_box: Program, tmp_path: Path) -> None:
+def test_errors_of_separate(sqlite_demo: Program, tmp_path: Path) -> None:
     text = tmp_path / "text.wav"
     text.write_text("no sound")
     folder = tmp_path / "parts"
-    assert "not audio" in sqlite_box("separate", text, "-o", folder, status=1).err
+    assert "not audio" in sqlite_demo("separate", text, "-o", folder, status=1).err
     assert not folder.exists()
     folder.write_text("a file")
-    run = sqlite_box("separate", "1", "-o", folder, status=2)
+    run = sqlite_demo("separate", "1", "-o", folder, status=2)
     assert "name another folder" in run.err
     short = tmp_path / "short.wav"
     write_wav(short, np.full(20, 0.5), SR)
-    run = sqlite_box("separate", short, "-o", tmp_path / "p", "--components", "2", status=1)
+    run = sqlite_demo("separate", short, "-o", tmp_path / "p", "--components", "2", status=1)
     assert "too short to be taken apart" in run.err
 
 
-def test_a_picture(sqlite_box: Program, tmp_path: Path) -> None:
+def test_an_analysis_is_plotted(sqlite_demo: Program, tmp_path: Path) -> None:
     picture = tmp_path / "analysis.png"
-    run = sqlite_box("analyze", MUSIC / "kenta_cho-stg1.opus", "-o", picture, "--json")
+    run = sqlite_demo("analyze", MUSIC / "kenta_cho-stg1.opus", "-o", picture, "--json")
     assert run.record["tempo_bpm"]
     assert picture.read_bytes().startswith(b"\x89PNG")
     silent = tmp_path / "silent.wav"
     write_wav(silent, np.zeros(SR // 10), SR)
-    sqlite_box("analyze", silent, "-o", tmp_path / "silent.svg")
+    sqlite_demo("analyze", silent, "-o", tmp_path / "silent.svg")
     assert (tmp_path / "silent.svg").exists()

@@ -1,4 +1,4 @@
-"""Input of every kind that is no whole, readable piece of music."""
+"""Damaged, missing, unusual and oddly named input files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ctypes
 import os
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import av
 import mutagen.flac
@@ -14,8 +15,10 @@ import pytest
 import soundfile
 from program import Program
 from synthetic import SR, play
+from typer.testing import CliRunner
 
 from fingerprinter.audio import read_samples, write_wav
+from fingerprinter.cli import app
 
 UNREADABLE = {
     "empty.mp3": "empty, not a single byte",
@@ -53,7 +56,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory, piece: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory, piece: Any) -> Path:
-    """What is unusual, and music all the same."""
+    """Unusual rates, channels and tags, and music all the same."""
     folder = tmp_path_factory.mktemp("odd")
     soundfile.write(folder / "8 kHz.wav", piece[::2], 8_000)
     soundfile.write(folder / "192 kHz.wav", np.repeat(piece, 12), 192_000)
@@ -85,7 +88,7 @@ def spoil_tag(path: Path) -> None:
 
 
 def obey_permissions() -> None:
-    """Takes from root, for the program it is about to run, the right to read everything."""
+    """Take the right to read every file from the process, in case root runs the tests."""
     drop_from_bounding_set, dac_override, dac_read_search = 24, 1, 2  # prctl(2), capabilities(7)
     for capability in (dac_override, dac_read_search):
         ctypes.CDLL(None).prctl(drop_from_bounding_set, capability, 0, 0, 0)
@@ -112,10 +115,10 @@ def test_bad_files_are_named_and_the_others_indexed(program: Program, bad: Path)
     assert cut["problem"].startswith("decoded 6.")
 
 
-def test_bad_clips_are_named_and_the_others_answered(sqlite_box: Program, bad: Path) -> None:
+def test_bad_clips_are_named_and_the_others_answered(sqlite_demo: Program, bad: Path) -> None:
     names = ["silence.wav", *UNREADABLE, "cut.wav", "blink.wav"]
     paths = [bad / name for name in names]
-    run = sqlite_box("identify", "--json", "missing.flac", bad, *paths, status=1)
+    run = sqlite_demo("identify", "--json", "missing.flac", bad, *paths, status=1)
     silent, cut, blink = run.records
     assert (silent["clip"], silent["matches"]) == (str(paths[0]), [])
     assert cut["matches"][0]["track"]["title"] == "Ezer Év"
@@ -126,7 +129,7 @@ def test_bad_clips_are_named_and_the_others_answered(sqlite_box: Program, bad: P
     assert f"`find {bad} -type f -exec fingerprinter identify {{}} +`" in folder
     for line, (name, reason) in zip(unreadable, UNREADABLE.items(), strict=True):
         assert line.startswith(f"{bad / name}: {reason}")
-    assert in_part.startswith(f"{bad / 'cut.wav'}: heard only in part: decoded 6.")
+    assert in_part.startswith(f"{bad / 'cut.wav'}: read only in part: decoded 6.")
 
 
 def test_a_file_that_may_not_be_read_is_named(program: Program, bad: Path, tmp_path: Path) -> None:
@@ -138,12 +141,63 @@ def test_a_file_that_may_not_be_read_is_named(program: Program, bad: Path, tmp_p
 
 
 def test_unusual_audio_is_music_all_the_same(
-    program: Program, sqlite_box: Program, odd: Path
+    program: Program, sqlite_demo: Program, odd: Path
 ) -> None:
     paths = sorted(odd.iterdir())
     assert program("index", "--json", odd).record["indexed"] == len(paths)
-    found = sqlite_box("identify", "--json", *paths).records
+    found = sqlite_demo("identify", "--json", *paths).records
     assert [record["matches"][0]["track"]["title"] for record in found] == ["Ezer Év"] * len(paths)
+
+
+def is_safe(text: str) -> bool:
+    """Whether a text has no control, format or line-separating character but line breaks."""
+    return not {"Cc", "Cf", "Zl", "Zp", "Cs"} & {category(c) for c in text if c != "\n"}
+
+
+def test_no_command_prints_unsafe_characters_of_names_and_tags(
+    tmp_path: Path, piece: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File names and tags with escape sequences and changes of direction, in every command."""
+    evil = "\x1b[31m\u202e\u2028\x9b\u200f"
+    folder = tmp_path / f"folder {evil}"
+    folder.mkdir()
+    song, broken = folder / f"{evil}.flac", folder / f"{evil}.mp3"
+    soundfile.write(song, piece, SR)
+    broken.write_text("This is a letter, not a song.")
+    tags = mutagen.flac.FLAC(song)
+    tags["title"] = tags["artist"] = tags["album"] = tags["genre"] = f"tag {evil}"
+    tags.save()
+    monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path / "cache"))
+
+    def run(*arguments: str | Path, status: int = 0) -> None:
+        line = ["--db", str(folder / "music.db"), *map(str, arguments)]
+        result = CliRunner().invoke(app, line)
+        assert result.exit_code == status, result.output
+        assert is_safe(result.output), ascii(result.output)
+
+    run("index", "--no-embeddings", "--jobs", "1", folder, status=1)
+    for command in ("list", "stats", "verify", "reindex", "duplicates", "search tag"):
+        run(*command.split())
+    run("show", "1")
+    run("db", "current")
+    run("db", "upgrade")
+    run("identify", song)
+    run("identify", broken, song, folder, status=1)
+    run("analyze", song)
+    run("separate", song, "-o", folder / "parts")
+    run("plot", song, "-o", folder / "picture.png")
+    run("search", "tag", "--m3u", folder / evil / "list.m3u8", status=2)
+    run("export", folder / f"{evil}.fpx")
+    run("import", folder / f"{evil}.fpx")
+    run("import", folder / "none.fpx", status=2)
+    run("plot", song, "-o", folder / "picture.png", "--from", evil, status=2)
+    run("show", evil, status=3)
+    run(evil, status=2)
+    run(f"--{evil}", status=2)
+    run("list", f"--{evil}", status=2)
+    run("similar", "1", "-n", evil, status=2)
+    run("identify", song, "--device", evil, status=2)
+    run("remove", "1")
 
 
 def test_odd_names_are_kept_and_shown_on_one_line(program: Program, tmp_path: Path) -> None:

@@ -64,79 +64,81 @@ def set_schema(program: Program, revision: str) -> None:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
 
 
-def test_list_and_show_say_what_is_known(sqlite_box: Program, inside: list[Entry]) -> None:
-    tracks = sqlite_box("list", "--json").records
+def test_list_and_show_say_what_is_known(sqlite_demo: Program, inside: list[Entry]) -> None:
+    tracks = sqlite_demo("list", "--json").records
     assert [track["title"] for track in tracks] == [entry["title"] for entry in inside]
     assert all(list(track) == TRACK_KEYS for track in tracks)
     assert [track["id"] for track in tracks] == list(range(1, len(inside) + 1))
     assert datetime.fromisoformat(tracks[0]["added_at"]).tzinfo
-    header, *lines = sqlite_box("list").out.splitlines()
+    header, *lines = sqlite_demo("list").out.splitlines()
     assert header.split() == ["id", "title", "artist", "album", "length", "file"]
     for line, track in zip(lines, tracks, strict=True):
         assert line.split()[0] == str(track["id"])
         assert all(track[key] in line for key in ("title", "artist", "album", "path"))
         assert " 0:34 " in line
 
-    shown = sqlite_box("show", "--json", of("geoscape")).record
+    shown = sqlite_demo("show", "--json", of("geoscape")).record
     assert shown == tracks[4] | {"files": [str(of("geoscape"))], "problem": None}
-    fields = dict(line.split(maxsplit=1) for line in sqlite_box("show", "5").out.splitlines())
+    fields = dict(line.split(maxsplit=1) for line in sqlite_demo("show", "5").out.splitlines())
     assert fields["title"] == tracks[4]["title"]
     assert fields["content"] == tracks[4]["content_id"]
     assert (fields["length"], fields["year"], fields["file"]) == ("0:34", "2004", tracks[4]["path"])
 
 
-def test_removed_tracks_are_forgotten(copied_box: Program, inside: list[Entry], clips: Any) -> None:
-    before = copied_box("list", "--json").records
-    refused = copied_box("remove", "1", "99", status=3)
+def test_removed_tracks_are_forgotten(
+    copied_demo: Program, inside: list[Entry], clips: Any
+) -> None:
+    before = copied_demo("list", "--json").records
+    refused = copied_demo("remove", "1", "99", status=3)
     assert refused.complaints == [
         "error: no track 99 in this library; `fingerprinter list` shows those there are"
     ]
-    gone = copied_box("remove", "--json", "1", of("theme1"), of("wingame")).records
+    gone = copied_demo("remove", "--json", "1", of("theme1"), of("wingame")).records
     assert gone == before[:2]
-    assert copied_box("list", "--json").records == before[2:]
-    lost, kept = copied_box(
+    assert copied_demo("list", "--json").records == before[2:]
+    lost, kept = copied_demo(
         "identify", "--json", clips.clean(inside[0]), clips.clean(inside[2])
     ).records
     assert lost["matches"] == []
     assert kept["matches"][0]["track"] in before[2:4]
-    assert copied_box("remove", "3").out == "removed 3: Kenta Cho - stg1\n"
+    assert copied_demo("remove", "3").out == "removed 3: Kenta Cho - stg1\n"
 
 
-def test_stats_say_how_much_it_is(sqlite_box: Program, inside: list[Entry]) -> None:
-    stats = sqlite_box("stats", "--json").record
+def test_stats_say_how_much_it_is(sqlite_demo: Program, inside: list[Entry]) -> None:
+    stats = sqlite_demo("stats", "--json").record
     assert {key: type(value) for key, value in stats.items()} == STATS
-    assert stats["address"] == sqlite_box.url
+    assert stats["address"] == sqlite_demo.url
     assert stats["tracks"] == stats["files"] == stats["embeddings"] == len(inside)
     assert stats["audio_s"] == pytest.approx(34 * len(inside), abs=0.5)
-    assert stats["disk_bytes"] == Path(sqlite_box.url).stat().st_size
+    assert stats["disk_bytes"] == Path(sqlite_demo.url).stat().st_size
     parts = stats["parts"]
     assert list(parts) == ["landmarks", "peaks", "embeddings", "analyses", "tracks", "other"]
     assert all(list(part) == ["bytes", "mb_per_hour"] for part in parts.values())
-    table = sqlite_box("stats").out
+    table = sqlite_demo("stats").out
     assert "0.1 h" in table
     assert f"{stats['landmarks']:,} ({stats['landmark_bytes'] / 1e6:.1f} MB)" in table
 
 
 def test_reindex_makes_anew_what_is_derived(
-    copied_box: Program, inside: list[Entry], clips: Any
+    copied_demo: Program, inside: list[Entry], clips: Any
 ) -> None:
     questions = [("identify", "--json", clips.clean(inside[5])), ("similar", "--json", "5")]
-    clip, similar = (copied_box(*question).record for question in questions)
-    manifest = next(copied_box.folder.glob("cache/*/manifest.json"))
+    clip, similar = (copied_demo(*question).record for question in questions)
+    manifest = next(copied_demo.folder.glob("cache/*/manifest.json"))
     before = manifest.read_text()
-    record = copied_box("reindex", "--json").record
+    record = copied_demo("reindex", "--json").record
     assert list(record) == ["tracks", "elapsed_s"]
     assert record["tracks"] == len(inside)
-    clip_anew, similar_anew = (copied_box(*question).record for question in questions)
+    clip_anew, similar_anew = (copied_demo(*question).record for question in questions)
     assert clip_anew["matches"] == clip["matches"]
     assert similar_anew == similar
     assert manifest.read_text() != before
 
 
 @pytest.mark.parametrize("pair", [("ezer_ev", "farkaskonny"), ("stg1", "stg3")])
-def test_tracks_of_one_artist_are_neighbours(sqlite_box: Program, pair: tuple[str, str]) -> None:
+def test_tracks_of_one_artist_are_neighbours(sqlite_demo: Program, pair: tuple[str, str]) -> None:
     for track, neighbour in (pair, pair[::-1]):
-        record = sqlite_box("similar", "--json", "-n", "3", of(track)).record
+        record = sqlite_demo("similar", "--json", "-n", "3", of(track)).record
         assert list(record) == ["query", "results"]
         assert record["query"]["path"] == str(of(track))
         keys = ["track", "similarity", "copies"]
@@ -147,20 +149,20 @@ def test_tracks_of_one_artist_are_neighbours(sqlite_box: Program, pair: tuple[st
 
 
 def test_similar_takes_any_file_and_writes_a_playlist(
-    sqlite_box: Program, outside: Entry, tmp_path: Path
+    sqlite_demo: Program, outside: Entry, tmp_path: Path
 ) -> None:
     stranger = MUSIC / outside["file"]
     playlist = tmp_path / "like it.m3u8"
-    record = sqlite_box("similar", "--json", "-n", "2", "--m3u", playlist, stranger).record
+    record = sqlite_demo("similar", "--json", "-n", "2", "--m3u", playlist, stranger).record
     assert record["query"] == str(stranger)
     tracks = [result["track"] for result in record["results"]]
     lines = ["#EXTM3U"]
     for track in tracks:
         lines += [f"#EXTINF:34,{track['artist']} - {track['title']}", track["path"]]
     assert playlist.read_text(encoding="utf-8").splitlines() == lines
-    nowhere = sqlite_box("similar", "1", "--m3u", tmp_path / "none" / "x.m3u8", status=2)
+    nowhere = sqlite_demo("similar", "1", "--m3u", tmp_path / "none" / "x.m3u8", status=2)
     assert "No such file or directory; name a file that can be written" in nowhere.err
-    unknown = sqlite_box("similar", "nothing.opus", status=3)
+    unknown = sqlite_demo("similar", "nothing.opus", status=3)
     assert unknown.complaints[0].startswith("error: nothing.opus: no track of this library; ")
 
 

@@ -23,16 +23,16 @@ Entry = dict[str, Any]
 
 
 @pytest.fixture
-def copies(copied_box: Program, inside: list[Entry]) -> Program:
+def copies(copied_demo: Program, inside: list[Entry]) -> Program:
     """The library with two copies of its first track, and an excerpt of its fifth."""
     first, fifth = (read_samples(MUSIC / inside[n]["file"], SR) for n in (0, 4))
-    folder = copied_box.folder / "copies"
+    folder = copied_demo.folder / "copies"
     folder.mkdir()
     write_wav(folder / "1 mp3.wav", mp3(first), SR)
     write_wav(folder / "2 quiet.wav", 0.1 * first, SR)
     write_wav(folder / "3 excerpt.wav", fifth[round(9.01 * SR) : 20 * SR], SR)
-    copied_box("index", "--no-embeddings", folder)
-    return copied_box
+    copied_demo("index", "--no-embeddings", folder)
+    return copied_demo
 
 
 def test_copies_are_groups_with_their_evidence(copies: Program, inside: list[Entry]) -> None:
@@ -67,8 +67,8 @@ def test_groups_are_a_table(copies: Program, inside: list[Entry]) -> None:
     assert lines[0].endswith(inside[0]["file"])
 
 
-def test_music_without_copies_has_no_group(box: Program) -> None:
-    run = box("duplicates")
+def test_music_without_copies_has_no_group(demo_library: Program) -> None:
+    run = demo_library("duplicates")
     assert (run.out, run.err) == ("", "")
 
 
@@ -97,11 +97,11 @@ JOIN track AS copy ON copy.content_id LIKE track.content_id || '/%';
 """
 
 
-def test_ctrl_c_ends_it_in_one_line(copied_box: Program) -> None:
-    with closing(sqlite3.connect(copied_box.url)) as connection, connection:
+def test_ctrl_c_ends_it_in_one_line(copied_demo: Program) -> None:
+    with closing(sqlite3.connect(copied_demo.url)) as connection, connection:
         connection.executescript(MANY_TRACKS)
     terminal = Terminal()
-    process = copied_box.start("duplicates", stdout=terminal.theirs, stderr=terminal.theirs)
+    process = copied_demo.start("duplicates", stdout=terminal.theirs, stderr=terminal.theirs)
     terminal.wait_for_tracks(1)
     os.kill(process.pid, signal.SIGINT)
     shown = terminal.read_to_end()

@@ -1,4 +1,4 @@
-"""How a run ends: exit status, one-line errors, and streams that do not take what is written."""
+"""How a run ends: exit status, one-line errors, and output streams that are closed or full."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ def test_the_default_library_is_in_the_users_folder(program: Program) -> None:
     assert run.stderr.decode() == f"error: {expected}: {NO_LIBRARY}\n"
 
 
-def test_a_reader_that_has_gone_is_no_error(sqlite_box: Program) -> None:
+def test_a_reader_that_has_gone_is_no_error(sqlite_demo: Program) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    run = sqlite_box("list", status=141, stdout=writer)
+    run = sqlite_demo("list", status=141, stdout=writer)
     os.close(writer)
     assert run.err == ""
 
 
 @pytest.mark.parametrize("arguments", [["list", "--json"], ["--help"]], ids=" ".join)
-def test_a_full_disk_under_the_output_is_named(sqlite_box: Program, arguments: list[str]) -> None:
+def test_a_full_disk_under_the_output_is_named(sqlite_demo: Program, arguments: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
-        run = sqlite_box(*arguments, status=1, stdout=full)
+        run = sqlite_demo(*arguments, status=1, stdout=full)
     step = "free some space and run the command again"
     assert run.complaints == [f"error: No space left on device; {step}"]
 
 
-def test_closed_streams_do_not_hinder_the_work(program: Program, sqlite_box: Program) -> None:
+def test_closed_streams_do_not_hinder_the_work(program: Program, sqlite_demo: Program) -> None:
     music = Path(__file__).resolve().parents[1] / "music" / "kenta_cho-stg3.ogg"
     line = program.line("index", "--no-embeddings", music)
     subprocess.run(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *line], env=program.env, check=True)
     assert program("list", "--json").record["title"] == "stg3"
 
 
-def test_any_encoding_of_the_terminal_takes_any_title(sqlite_box: Program) -> None:
-    ascii_only = {**sqlite_box.env, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    run = subprocess.run(sqlite_box.line("list"), env=ascii_only, capture_output=True, check=True)
+def test_any_encoding_of_the_terminal_takes_any_title(sqlite_demo: Program) -> None:
+    ascii_only = {**sqlite_demo.env, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    run = subprocess.run(sqlite_demo.line("list"), env=ascii_only, capture_output=True, check=True)
     assert rb"Farkask\xf6nny" in run.stdout

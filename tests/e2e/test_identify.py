@@ -1,4 +1,4 @@
-"""`identify`, over SQLite and PostgreSQL: real clips, honest silence, bad input."""
+"""`identify` over SQLite and PostgreSQL: clean, noisy, changed and unknown clips."""
 
 from __future__ import annotations
 
@@ -24,17 +24,26 @@ MATCH_KEYS = [
     "pitch",
 ]
 LOOPING = "Kenta Cho"  # several offsets in his pieces are equally right
-NEVER_NEEDED = {"librosa", "scipy", "faiss", "onnxruntime", "alembic", "mutagen", "numba"}
+NEVER_NEEDED = {
+    "librosa",
+    "scipy",
+    "faiss",
+    "onnxruntime",
+    "alembic",
+    "mediafile",
+    "mutagen",
+    "numba",
+}
 
 Entry = dict[str, Any]
 
 
 def test_clean_clips_are_found_where_they_were_cut(
-    box: Program, inside: list[Entry], clips: Any
+    demo_library: Program, inside: list[Entry], clips: Any
 ) -> None:
     paths = [clips.clean(entry) for entry in inside]
     for entry, path, record in zip(
-        inside, paths, box("identify", "--json", *paths).records, strict=True
+        inside, paths, demo_library("identify", "--json", *paths).records, strict=True
     ):
         assert list(record) == CLIP_KEYS
         assert (record["clip"], record["duration_s"]) == (str(path), 5.0)
@@ -49,21 +58,25 @@ def test_clean_clips_are_found_where_they_were_cut(
             assert match["offset_s"] == pytest.approx(clips.start_s, abs=0.05)
 
 
-def test_clips_as_noisy_as_loud_are_found(box: Program, inside: list[Entry], clips: Any) -> None:
-    found = box("identify", "--json", *map(clips.noisy, inside)).records
+def test_clips_as_noisy_as_loud_are_found(
+    demo_library: Program, inside: list[Entry], clips: Any
+) -> None:
+    found = demo_library("identify", "--json", *map(clips.noisy, inside)).records
     titles = [match["track"]["title"] for record in found for match in record["matches"]]
     assert titles == [entry["title"] for entry in inside]
 
 
 def test_music_from_outside_has_no_match(
-    box: Program, outside: Entry, inside: list[Entry], clips: Any
+    demo_library: Program, outside: Entry, inside: list[Entry], clips: Any
 ) -> None:
     stranger = [clips.clean(outside, 10.0), clips.noisy(outside)]
-    assert [record["matches"] for record in box("identify", "--json", *stranger).records] == [
+    assert [
+        record["matches"] for record in demo_library("identify", "--json", *stranger).records
+    ] == [
         [],
         [],
     ]
-    table = box("identify", stranger[0], clips.clean(inside[0])).out.splitlines()
+    table = demo_library("identify", stranger[0], clips.clean(inside[0])).out.splitlines()
     assert table[0].split() == ["clip", "title", "artist", "position", "confidence", "changed"]
     assert table[1].split("  ")[1] == "no match"
     assert [inside[0]["title"], inside[0]["artist"], "0:12.3"] == [
@@ -72,48 +85,50 @@ def test_music_from_outside_has_no_match(
 
 
 def test_a_recording_of_two_tracks_is_a_track_list(
-    box: Program, inside: list[Entry], clips: Any, tmp_path: Path
+    demo_library: Program, inside: list[Entry], clips: Any, tmp_path: Path
 ) -> None:
     parts = [read_samples(clips.clean(entry, 15.0)) for entry in (inside[0], inside[4])]
     write_wav(tmp_path / "radio.wav", np.concatenate(parts), 16_000)
-    first, second = box("identify", "--all", "--json", tmp_path / "radio.wav").record["matches"]
+    first, second = demo_library("identify", "--all", "--json", tmp_path / "radio.wav").record[
+        "matches"
+    ]
     assert [first["track"]["title"], second["track"]["title"]] == ["WinGame", inside[4]["title"]]
     assert (first["clip_start_s"], first["clip_end_s"]) == pytest.approx((0, 15), abs=0.8)
     assert (second["clip_start_s"], second["clip_end_s"]) == pytest.approx((15, 30), abs=0.8)
     assert second["offset_s"] == pytest.approx(clips.start_s - 15, abs=0.05)
-    (only,) = box("identify", "--json", tmp_path / "radio.wav").record["matches"]
+    (only,) = demo_library("identify", "--json", tmp_path / "radio.wav").record["matches"]
     assert only["track"]["title"] in {"WinGame", inside[4]["title"]}
 
 
 def test_a_clip_comes_from_standard_input(
-    sqlite_box: Program, inside: list[Entry], clips: Any
+    sqlite_demo: Program, inside: list[Entry], clips: Any
 ) -> None:
     data = clips.clean(inside[1]).read_bytes()
-    record = sqlite_box("identify", "--json", "-", stdin=data).record
+    record = sqlite_demo("identify", "--json", "-", stdin=data).record
     assert record["clip"] == "-"
     assert [match["track"]["title"] for match in record["matches"]] == [inside[1]["title"]]
 
 
 def test_a_clip_that_is_faster_says_so(
-    sqlite_box: Program, inside: list[Entry], clips: Any, tmp_path: Path
+    sqlite_demo: Program, inside: list[Entry], clips: Any, tmp_path: Path
 ) -> None:
     samples = read_samples(clips.clean(inside[6], 10.0), 16_000)
     write_wav(tmp_path / "fast.wav", samples, 16_640)
-    (match,) = sqlite_box("identify", "--json", tmp_path / "fast.wav").record["matches"]
+    (match,) = sqlite_demo("identify", "--json", tmp_path / "fast.wav").record["matches"]
     assert match["track"]["title"] == inside[6]["title"]
     assert match["tempo"] == pytest.approx(1.04, abs=0.005)
     assert match["pitch"] == pytest.approx(1.04, abs=0.005)
 
 
 def test_identify_loads_only_what_it_needs(
-    sqlite_box: Program, inside: list[Entry], clips: Any
+    sqlite_demo: Program, inside: list[Entry], clips: Any
 ) -> None:
-    """Start-up is most of what a user waits for."""
+    """Imports are most of the time that a user waits for a short clip."""
     python, *command = COMMAND
-    arguments = ["--db", sqlite_box.url, "identify", clips.clean(inside[0])]
+    arguments = ["--db", sqlite_demo.url, "identify", clips.clean(inside[0])]
     run = subprocess.run(
         [python, "-X", "importtime", *command, *arguments],
-        env=sqlite_box.env,
+        env=sqlite_demo.env,
         capture_output=True,
         check=True,
     )

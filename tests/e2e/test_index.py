@@ -22,7 +22,7 @@ from fingerprinter.audio import write_wav
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
 MANY = 60
-KEPT = "interrupted: what was indexed is kept; run the same command again to go on"
+KEPT = "interrupted: indexed files are saved; run the same command again to continue"
 
 
 def counts(program: Program, *arguments: Any) -> tuple[int, int, int, int]:

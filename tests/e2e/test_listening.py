@@ -77,26 +77,26 @@ def microphone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_what_the_microphone_hears_is_named(
-    box: Program, inside: list[Entry], clips: Any, microphone: Any
+    demo_library: Program, inside: list[Entry], clips: Any, microphone: Any
 ) -> None:
     microphone(clips.noisy(inside[4]))
-    run = box("identify", "--mic", "8", "--device", "Fake", "--json")
+    run = demo_library("identify", "--mic", "8", "--device", "Fake", "--json")
     assert (run.record["clip"], run.record["duration_s"]) == ("mic", 8.0)
     (match,) = run.record["matches"]
     assert match["track"]["title"] == inside[4]["title"]
     assert match["offset_s"] == pytest.approx(clips.start_s, abs=0.1)
     assert run.err == ""
-    table = box("identify", "--mic", "8").out.splitlines()
+    table = demo_library("identify", "--mic", "8").out.splitlines()
     assert table[1].startswith("mic   ")
     assert inside[4]["title"] in table[1]
 
 
 def test_ctrl_c_identifies_what_was_recorded_so_far(
-    sqlite_box: Program, inside: list[Entry], clips: Any, microphone: Any
+    sqlite_demo: Program, inside: list[Entry], clips: Any, microphone: Any
 ) -> None:
     clip = clips.clean(inside[4], 5.0)
     ready = microphone(clip)
-    process = sqlite_box.start(
+    process = sqlite_demo.start(
         "identify",
         "--mic",
         "600",
@@ -120,39 +120,39 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
 
 
-def test_an_unknown_device_is_named(sqlite_box: Program, microphone: Any) -> None:
-    run = sqlite_box("identify", "--mic", "5", "--device", "7", "--json", status=1)
+def test_an_unknown_device_is_named(sqlite_demo: Program, microphone: Any) -> None:
+    run = sqlite_demo("identify", "--mic", "5", "--device", "7", "--json", status=1)
     assert run.out == ""
-    assert run.complaints == ["mic: 7 is no input, or several; choose among 0 (Fake)"]
+    assert run.complaints == ["mic: 7 matches no input, or several; choose one of 0 (Fake)"]
 
 
-def test_a_muted_microphone_is_named(sqlite_box: Program, microphone: Any, tmp_path: Path) -> None:
+def test_a_muted_microphone_is_named(sqlite_demo: Program, microphone: Any, tmp_path: Path) -> None:
     write_wav(tmp_path / "silence.wav", np.zeros(40_000), 16_000)
     microphone(tmp_path / "silence.wav")
-    run = sqlite_box("identify", "--mic", "2", status=1)
+    run = sqlite_demo("identify", "--mic", "2", status=1)
     assert run.complaints == ["mic: the microphone gave silence only; is it muted?"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "error: name clips to identify, or record one with --mic SECONDS: one of both"),
+        ([], "error: name clips to identify, or record one with --mic: exactly one of the two"),
         (["a.wav", "--mic", "5"], "error: name clips to identify, or record one with --mic"),
-        (["a.wav", "--device", "USB"], "error: --device USB: a microphone; record from it with"),
+        (["a.wav", "--device", "USB"], "error: --device USB: no recording; add --mic SECONDS"),
         (["--mic", "0"], "Error: Invalid value for '--mic': 0.0 is not in the range"),
     ],
 )
-def test_clips_or_a_microphone(sqlite_box: Program, arguments: list[str], complaint: str) -> None:
-    run = sqlite_box("identify", *arguments, status=2)
+def test_clips_or_a_microphone(sqlite_demo: Program, arguments: list[str], complaint: str) -> None:
+    run = sqlite_demo("identify", *arguments, status=2)
     assert run.complaints[-1].startswith(complaint)
 
 
 def test_without_the_package_the_next_step_is_named(
-    sqlite_box: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_demo: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sounddevice.py").write_text("raise ImportError('not installed')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    run = sqlite_box("identify", "--mic", "5", status=2)
+    run = sqlite_demo("identify", "--mic", "5", status=2)
     (complaint,) = run.complaints
     assert complaint.startswith("error: sounddevice is not installed")
     assert "pip install sounddevice" in complaint

@@ -1,4 +1,4 @@
-"""`db spread` and `db gather`: a library on several servers answers as before."""
+"""`db shard` and `db unshard`: a library on several servers gives the same answers."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machines import Machine
+from postgres_servers import LocalServer
 from program import Program
 
 PIECE = Path(__file__).resolve().parents[1] / "music" / "kenta_cho-stg1.opus"
 
 
 @pytest.fixture
-def spreadable(spread_server: Any, tmp_path: Path) -> Iterator[Program]:
+def shardable(sharded_server: Any, tmp_path: Path) -> Iterator[Program]:
     """A library of one piece, on the first of three servers."""
-    spread_server.execute("CREATE DATABASE spreadable")
-    program = Program(spread_server.url("spreadable"), tmp_path)
+    sharded_server.execute("CREATE DATABASE shardable")
+    program = Program(sharded_server.url("shardable"), tmp_path)
     program("index", "--no-embeddings", "--jobs", "1", PIECE)
     yield program
-    spread_server.disconnect("spreadable")
-    spread_server.execute("DROP DATABASE spreadable")
+    sharded_server.disconnect("shardable")
+    sharded_server.execute("DROP DATABASE shardable")
 
 
 def held(program: Program) -> dict[str, Any]:
@@ -35,24 +35,24 @@ def named(program: Program) -> list[Any]:
     return [(match["track"]["path"], match["offset_s"]) for match in answer["matches"]]
 
 
-def test_spread_asked_stopped_and_gathered(
-    spreadable: Program, three_machines: list[Machine]
+def test_a_sharded_library_answers_alike_and_names_a_stopped_server(
+    shardable: Program, three_servers: list[LocalServer]
 ) -> None:
-    before, plain = named(spreadable), held(spreadable)
-    urls = [machine.url("shard") for machine in three_machines]
-    shares = spreadable("db", "spread", "--json", *urls).records
+    before, plain = named(shardable), held(shardable)
+    urls = [server.url("shard") for server in three_servers]
+    shares = shardable("db", "shard", "--json", *urls).records
     assert [share["server"] for share in shares] == [url.split("@")[1] for url in urls]
     assert sum(share["bytes"] for share in shares) == plain["landmark_bytes"]
-    assert spreadable("db", "spread", "--json").records == shares
-    assert named(spreadable) == before
-    assert held(spreadable) == plain
+    assert shardable("db", "shard", "--json").records == shares
+    assert named(shardable) == before
+    assert held(shardable) == plain
 
-    three_machines[1].stop()
-    refusal = spreadable("identify", PIECE, status=4).err
-    three_machines[1].start()
-    assert f"error: {spreadable.url}".replace("postgres:@", "postgres@") in refusal
+    three_servers[1].stop()
+    refusal = shardable("identify", PIECE, status=4).err
+    three_servers[1].start()
+    assert f"error: {shardable.url}".replace("postgres:@", "postgres@") in refusal
     assert f"the postings on {urls[1].split('@')[1]}: Connection refused; is the server" in refusal
 
-    assert "the landmarks lie in the library's own database" in spreadable("db", "gather").out
-    assert spreadable("db", "spread", "--json").records == []
-    assert named(spreadable) == before
+    assert "the landmarks are in the library's own database" in shardable("db", "unshard").out
+    assert shardable("db", "shard", "--json").records == []
+    assert named(shardable) == before

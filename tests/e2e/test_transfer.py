@@ -19,8 +19,8 @@ from fingerprinter.store.tables import constellations, library_metadata, tracks
 from fingerprinter.types import Tags
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
-MANY = 4 * transfer._BATCH
-KEPT = "interrupted: what was imported is kept; run the same command again to go on"
+MANY = 4 * transfer.BATCH_TRACKS
+KEPT = "interrupted: imported tracks are saved; run the same command again to continue"
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_an_import_that_was_cut_short_goes_on(
 ) -> None:
     program, terminal = Program(database_url, tmp_path), Terminal()
     with program.start("import", exported, stderr=terminal.theirs) as process:
-        terminal.wait_for_tracks(transfer._BATCH)
+        terminal.wait_for_tracks(transfer.BATCH_TRACKS)
         process.send_signal(signum)
         assert process.wait() == (130 if signum == signal.SIGINT else -signum)
     shown = terminal.read_to_end()
@@ -58,8 +58,8 @@ def test_an_import_that_was_cut_short_goes_on(
     assert shown.splitlines()[-1].endswith(KEPT) == (signum == signal.SIGINT)
 
     kept = len(contents(program))
-    assert transfer._BATCH <= kept < MANY
-    assert kept % transfer._BATCH == 0  # whole portions
+    assert transfer.BATCH_TRACKS <= kept < MANY
+    assert kept % transfer.BATCH_TRACKS == 0  # whole portions
     assert program("verify", "--json").record["findings"] == 0
     record = program("import", "--json", exported).record
     assert (record["added"] + record["unchanged"], record["merged"]) == (MANY, 0)
@@ -75,7 +75,7 @@ def test_a_library_is_carried_over(database_url: str, tmp_path: Path) -> None:
     here("export", tmp_path / "music.fpx")
     there = Program(database_url, tmp_path)
     imported = there("import", tmp_path / "music.fpx", "--map", f"{MUSIC}=/srv/music").out
-    assert imported.startswith("1 added, 0 merged, 0 unchanged, 0 failed, 1 files noted, 0 kept")
+    assert imported.startswith("1 added, 0 merged, 0 unchanged, 0 failed; 1 files assigned, 0 left")
     (match,) = there("identify", "--json", piece).record["matches"]
     assert match["track"]["content_id"] == contents(here)[0]
     assert match["track"]["path"] == "/srv/music/kenta_cho-stg1.opus"

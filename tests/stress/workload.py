@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from fingerprinter.audio import write_wav
 from fingerprinter.library import Library
 from fingerprinter.library.base.stored_peaks import track_landmarks
-from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.maintain import transfer
 from fingerprinter.store.engine import reclaiming
 from fingerprinter.store.index import postings
@@ -33,19 +32,11 @@ def make_small() -> None:
     Called in a worker process only. A few seconds of work then contain every kind of step that a
     large library goes through.
     """
-    set_constant(indexer, "_BATCH_S", 2.5 * PIECE_S)
-    set_constant(transfer, "_BATCH", 3)
-    set_constant(postings, "_LEVEL_0", 1 << 11)
-    set_constant(postings, "_MERGE_LANDMARKS", 1 << 10)
-    set_constant(reclaiming, "_LEAST", 0)
-    set_constant(reclaiming, "_PORTION", 1 << 12)
-
-
-def set_constant(module: ModuleType, name: str, value: Any) -> None:
-    """Replaces a constant for the rest of this process; fails where the module has no such one."""
-    if not hasattr(module, name):
-        raise AttributeError(f"{module.__name__} has no constant {name}; adapt make_small")
-    setattr(module, name, value)
+    Library.batch_limits = BatchLimits(audio_s=2.5 * PIECE_S)
+    transfer.BATCH_TRACKS = 3
+    postings.LEVEL_0_LANDMARKS = 1 << 11
+    postings.LANDMARKS_IN_MEMORY = 1 << 10
+    reclaiming.MIN_WASTE_BYTES, reclaiming.TRANSACTION_BYTES = 0, 1 << 12
 
 
 def write_pieces(folder: Path, seeds: Sequence[int]) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from fingerprinter.core.fingerprint.landmarks import make_landmarks, shifted_landmarks
 from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams, QueryParams
 from fingerprinter.core.match.agreement import (
+    DrawnLandmarks,
     OffsetVotes,
-    _Drawn,
     coinciding,
     offset_votes,
     shared_landmarks,
@@ -68,7 +68,7 @@ def test_every_landmark_is_drawn_between_its_peaks(
     places: list[Place], fan_out: int, phase: float
 ) -> None:
     peaks = peaks_at(places)
-    drawn = _Drawn.of(peaks, SMALL, fan_out, phase)
+    drawn = DrawnLandmarks.of(peaks, SMALL, fan_out, phase)
     made = make_landmarks(peaks, SMALL, fan_out, phase)
     # two peaks may lie in one cell; then one landmark has several pictures
     assert set(zip(drawn.hashes.tolist(), drawn.frames.tolist(), strict=True)) == set(

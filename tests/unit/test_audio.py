@@ -1,10 +1,11 @@
-"""Decoding: every format, every kind of source, and everything that can be wrong with a file.
+"""Decoding: all formats, all kinds of source, and damaged files.
 
 All files are made here, by FFmpeg's encoders, from seeded signals.
 """
 
 from __future__ import annotations
 
+import doctest
 import io
 import os
 import resource
@@ -35,8 +36,11 @@ from fingerprinter.audio import (
     find_audio,
     open_audio,
     read_samples,
+    reader,
+    signal,
     write_wav,
 )
+from fingerprinter.audio import source as source_module
 from fingerprinter.audio.declared_duration import DeclaredDuration
 from fingerprinter.audio.signal import Chunk
 from fingerprinter.audio.stream import Damage, EncodedStream
@@ -150,11 +154,20 @@ def decode(source: Any, sr: int = 16_000, **options: Any) -> tuple[Samples, Any]
         return np.concatenate(list(audio.blocks())), audio
 
 
+@pytest.mark.parametrize(
+    "module", [reader, signal, source_module], ids=lambda module: module.__name__
+)
+def test_examples_in_the_docstrings(module: Any) -> None:
+    failed, tried = doctest.testmod(module)
+    assert tried
+    assert not failed
+
+
 # Formats
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_a_sine_keeps_its_length_pitch_and_level_in_every_format(
+def test_a_sine_keeps_length_pitch_and_level_in_every_format(
     suffix: str, made: Callable[..., Path]
 ) -> None:
     samples, audio = decode(made(suffix, sine, frequency=440.0))
@@ -174,7 +187,7 @@ def test_lossless_formats_give_the_samples_back(suffix: str, made: Callable[...,
 
 
 @pytest.mark.parametrize("suffix", ["mp3", "ogg", "opus", "m4a", "webm"])
-def test_the_delay_of_the_encoder_is_taken_off(suffix: str, made: Callable[..., Path]) -> None:
+def test_the_delay_of_the_encoder_is_removed(suffix: str, made: Callable[..., Path]) -> None:
     sr = FORMATS[suffix].sr
     samples, _ = decode(made(suffix), sr=sr)
     assert lag(noise(sr=sr)[0], samples) == 0
@@ -189,7 +202,7 @@ def test_every_rate_becomes_16_khz(sr: int, tmp_path: Path) -> None:
     assert np.std(middle(samples)) == pytest.approx(0.5 / np.sqrt(2), rel=0.001)
 
 
-def test_what_16_khz_cannot_hold_is_gone(tmp_path: Path) -> None:
+def test_frequencies_above_8_khz_are_removed(tmp_path: Path) -> None:
     path = encode(tmp_path / "x.wav", sine(9000.0), FORMATS["s24.wav"])
     assert np.std(middle(read_samples(path))) < 1e-4
 
@@ -207,7 +220,7 @@ def test_eight_channels_are_averaged(suffix: str, tmp_path: Path) -> None:
         assert np.std(samples) == pytest.approx(0.5 / np.sqrt(2) / np.sqrt(8), rel=0.01)
 
 
-def test_the_first_sound_stream_of_a_video_is_taken(tmp_path: Path) -> None:
+def test_the_first_audio_stream_of_a_video_is_read(tmp_path: Path) -> None:
     path = tmp_path / "x.mp4"
     write_video(path, sine(440.0))
     samples, audio = decode(path)
@@ -216,7 +229,7 @@ def test_the_first_sound_stream_of_a_video_is_taken(tmp_path: Path) -> None:
     assert spectrum_peak(middle(samples)) == pytest.approx(440.0, abs=0.5)
 
 
-def test_sound_shorter_than_its_video_is_whole(tmp_path: Path) -> None:
+def test_audio_shorter_than_its_video_is_complete(tmp_path: Path) -> None:
     write_video(tmp_path / "x.mkv", sine(440.0, 1.0))
     samples, audio = decode(tmp_path / "x.mkv")
     assert len(samples) / 16_000 == pytest.approx(1.0, abs=0.05)
@@ -241,7 +254,7 @@ def write_video(path: Path, samples: Samples | None) -> None:
         out.mux(video.encode(None))
 
 
-def test_a_cover_picture_is_not_sound(made: Callable[..., Path], tmp_path: Path) -> None:
+def test_cover_art_is_ignored(made: Callable[..., Path], tmp_path: Path) -> None:
     path = Path(shutil.copy(made("mp3"), tmp_path))
     tags = ID3(path)
     png = b"\x89PNG\r\n\x1a\n" + bytes(3000)  # and a broken one
@@ -255,7 +268,7 @@ def test_a_cover_picture_is_not_sound(made: Callable[..., Path], tmp_path: Path)
 # Changes in mid-stream
 
 
-def test_a_chain_of_ogg_streams_of_unlike_rate_and_channels(tmp_path: Path) -> None:
+def test_a_chain_of_ogg_streams_of_different_rates_and_channels(tmp_path: Path) -> None:
     links = [
         encode(tmp_path / "a.ogg", sine(440.0), FORMATS["ogg"]),
         encode(tmp_path / "b.opus", sine(880.0, 2.0, 48_000, 1), FORMATS["opus"]),
@@ -274,7 +287,7 @@ def test_a_chain_of_ogg_streams_of_unlike_rate_and_channels(tmp_path: Path) -> N
     assert spectrum_peak(later[:16_000]) == pytest.approx(880.0, abs=0.5)
 
 
-def test_a_broken_link_of_a_chain_does_not_cost_the_others(tmp_path: Path) -> None:
+def test_a_broken_link_of_a_chain_does_not_stop_the_others(tmp_path: Path) -> None:
     whole = encode(tmp_path / "a.ogg", sine(440.0), FORMATS["ogg"]).read_bytes()
     other = encode(tmp_path / "b.opus", sine(880.0, sr=48_000), FORMATS["opus"]).read_bytes()
     broken = other.replace(b"OpusHead", b"OpusDead")
@@ -293,7 +306,7 @@ def test_an_mp3_that_changes_its_rate(tmp_path: Path) -> None:
     assert spectrum_peak(samples[64_000:80_000]) == pytest.approx(880.0, abs=0.5)
 
 
-def test_a_second_stream_that_appears_on_the_way_is_left_alone(tmp_path: Path) -> None:
+def test_a_second_stream_that_appears_later_is_ignored(tmp_path: Path) -> None:
     first = encode(tmp_path / "a.ts", sine(440.0), FORMATS["m4a"])
     second = encode(tmp_path / "b.ts", sine(880.0), FORMATS["m4a"], mpegts_start_pid="512")
     samples, _ = decode(first.read_bytes() + second.read_bytes())
@@ -346,19 +359,21 @@ def test_a_file_that_cannot_seek_is_decoded_from_its_beginning(
     made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected, _ = decode(made("ogg"), start_s=2.0)
-    monkeypatch.setattr(EncodedStream, "_seek", lambda *_: False)
+    monkeypatch.setattr(EncodedStream, "seek", lambda *_: False)
     samples, audio = decode(made("ogg"), start_s=2.0)
     np.testing.assert_allclose(samples, expected, atol=1e-5)
     assert audio.problem is None
 
 
-def test_a_start_behind_the_end_is_an_error(made: Callable[..., Path]) -> None:
+def test_a_start_after_the_end_is_an_error(made: Callable[..., Path]) -> None:
     with pytest.raises(AudioError, match=r"flac: no sample at or after 60 s"):
         decode(made("flac"), start_s=60.0)
 
 
 @pytest.mark.parametrize("start_s", [-1.0, float("nan"), float("inf")])
-def test_a_start_that_is_no_time_is_wrong_usage(start_s: float, made: Callable[..., Path]) -> None:
+def test_a_negative_or_infinite_start_is_wrong_usage(
+    start_s: float, made: Callable[..., Path]
+) -> None:
     with pytest.raises(UsageError, match="start_s"):
         open_audio(made("flac"), start_s=start_s)
 
@@ -414,7 +429,7 @@ def test_a_pipe_is_read_even_if_the_format_needs_to_seek(made: Callable[..., Pat
     assert audio.name == "<stream>"
 
 
-def test_a_file_object_is_read_from_where_it_stands(made: Callable[..., Path]) -> None:
+def test_a_file_object_is_read_from_its_position(made: Callable[..., Path]) -> None:
     file = io.BytesIO(b"HTTP header\r\n\r\n" + made("flac").read_bytes())
     file.seek(15)
     np.testing.assert_array_equal(read_samples(file), read_samples(made("flac")))
@@ -426,7 +441,7 @@ def test_a_text_file_object_is_wrong_usage(tmp_path: Path) -> None:
         open_audio(file)  # type: ignore[arg-type]
 
 
-def test_what_a_source_is_called(made: Callable[..., Path]) -> None:
+def test_the_name_of_each_kind_of_source(made: Callable[..., Path]) -> None:
     path = made("flac")
     with path.open("rb") as file:
         names = [open_audio(source).name for source in (path, str(path), file)]
@@ -480,17 +495,17 @@ NO_SAMPLES: list[tuple[Any, int, str]] = [
     (np.zeros((2, 2, 100), np.float32), 8000, r"\(2, 2, 100\)"),
     (np.zeros(100, np.int64), 8000, "int64.*convert"),
     (np.zeros(100, np.complex64), 8000, "complex64"),
-    (np.zeros(100, np.float32), 0, "0 Hz is no rate"),
+    (np.zeros(100, np.float32), 0, "0 Hz is no sampling rate"),
 ]
 
 
 @pytest.mark.parametrize(("samples", "sr", "message"), NO_SAMPLES)
-def test_samples_that_cannot_be_understood(samples: Any, sr: int, message: str) -> None:
+def test_arrays_that_cannot_be_audio_are_refused(samples: Any, sr: int, message: str) -> None:
     with pytest.raises(AudioError, match=f"^<samples>: .*{message}"):
         open_audio((samples, sr))
 
 
-# What can be wrong
+# Damaged input
 
 
 NO_AUDIO: list[tuple[bytes, str]] = [
@@ -505,7 +520,7 @@ NO_AUDIO: list[tuple[bytes, str]] = [
 
 
 @pytest.mark.parametrize(("data", "message"), NO_AUDIO)
-def test_what_is_no_audio_says_so_in_one_line(data: bytes, message: str) -> None:
+def test_data_without_audio_gives_a_one_line_error(data: bytes, message: str) -> None:
     with pytest.raises(AudioError, match=f"^clip: ({message})") as raised:
         decode(data, name="clip")
     assert "\n" not in str(raised.value)
@@ -546,10 +561,10 @@ def test_a_wav_of_a_header_alone_has_no_sample(made: Callable[..., Path]) -> Non
 
 
 @pytest.mark.parametrize("sr", [1, 100, 50_000_000])
-def test_a_rate_that_no_sound_has_is_refused(sr: int, made: Callable[..., Path]) -> None:
+def test_absurd_sampling_rates_are_refused(sr: int, made: Callable[..., Path]) -> None:
     data = bytearray(made("wav").read_bytes())
     data[24:28] = sr.to_bytes(4, "little")
-    with pytest.raises(AudioError, match=f"clip: {sr} Hz is no rate of sound"):
+    with pytest.raises(AudioError, match=f"clip: {sr} Hz is no sampling rate of audio"):
         decode(bytes(data), name="clip")
 
 
@@ -557,7 +572,7 @@ CUT = ["wav", "u8.wav", "s24.wav", "f32.wav", "aiff", "au", "flac", "mp3", "webm
 
 
 @pytest.mark.parametrize("suffix", CUT)
-def test_a_file_cut_off_says_how_much_was_read(suffix: str, made: Callable[..., Path]) -> None:
+def test_a_truncated_file_reports_how_much_was_read(suffix: str, made: Callable[..., Path]) -> None:
     data = made(suffix).read_bytes()
     samples, audio = decode(data[: len(data) * 6 // 10])
     assert 1.0 < len(samples) / 16_000 < 2.2
@@ -565,7 +580,9 @@ def test_a_file_cut_off_says_how_much_was_read(suffix: str, made: Callable[..., 
     assert audio.problem.startswith(f"decoded {audio.decoded_s:.1f} of 3.0 s (")
 
 
-def test_a_cut_stream_without_a_length_tells_of_its_last_frame(made: Callable[..., Path]) -> None:
+def test_a_truncated_stream_without_length_reports_its_last_frame(
+    made: Callable[..., Path],
+) -> None:
     data = made("aac").read_bytes()
     _, audio = decode(data[: len(data) * 6 // 10])
     reason = "Invalid data found when processing input"
@@ -573,7 +590,9 @@ def test_a_cut_stream_without_a_length_tells_of_its_last_frame(made: Callable[..
 
 
 @pytest.mark.parametrize("suffix", ["ogg", "opus"])
-def test_ogg_cut_off_is_seen_without_a_length(suffix: str, made: Callable[..., Path]) -> None:
+def test_a_truncated_ogg_file_is_detected_without_a_length(
+    suffix: str, made: Callable[..., Path]
+) -> None:
     data = made(suffix).read_bytes()
     _, audio = decode(data[: len(data) * 6 // 10])
     assert audio.problem == f"decoded {audio.decoded_s:.1f} s (the file ends inside an Ogg page)"
@@ -585,7 +604,7 @@ def test_an_mp4_without_its_index_is_an_error(made: Callable[..., Path]) -> None
         decode(data[: len(data) // 2])
 
 
-def test_behind_a_damaged_stretch_decoding_goes_on(tmp_path: Path) -> None:
+def test_decoding_continues_after_a_damaged_part(tmp_path: Path) -> None:
     tones = np.concatenate([sine(440.0), sine(880.0)], axis=1)
     for suffix in ("flac", "mp3", "ogg"):
         path = encode(tmp_path / f"x.{suffix}", tones + noise(6.0) / 10, FORMATS[suffix])
@@ -601,7 +620,7 @@ def test_behind_a_damaged_stretch_decoding_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_rubbish_behind_the_end_is_no_damage(suffix: str, made: Callable[..., Path]) -> None:
+def test_rubbish_after_the_end_is_no_damage(suffix: str, made: Callable[..., Path]) -> None:
     data = made(suffix).read_bytes()
     for rubbish in (b"TAG" + b"x" * 125, bytes(3000)):
         _, audio = decode(data + rubbish)
@@ -617,11 +636,13 @@ def test_rubbish_behind_the_end_is_no_damage(suffix: str, made: Callable[..., Pa
         (0.6, None, "decoded 2.4 of 3.0 s (the rest is missing)"),
     ],
 )
-def test_how_much_may_be_missing(missing_s: float, error: str | None, problem: str | None) -> None:
+def test_how_much_may_be_missing_before_a_file_counts_as_damaged(
+    missing_s: float, error: str | None, problem: str | None
+) -> None:
     samples = np.zeros(round((3.0 - missing_s) * 16_000), np.float32)
     chunks = iter([Chunk(samples, 16_000)])
-    promise, damage = DeclaredDuration(3.0, reliable=True), Damage(error)
-    with AudioReader("x", 16_000, 0.0, chunks, promise, damage, ExitStack()) as audio:
+    declared, damage = DeclaredDuration(3.0, reliable=True), Damage(error)
+    with AudioReader("x", 16_000, 0.0, chunks, declared, damage, ExitStack()) as audio:
         list(audio.blocks())
     assert audio.problem == problem
 
@@ -644,7 +665,7 @@ def test_a_wav_written_to_a_pipe_raises_no_alarm(made: Callable[..., Path]) -> N
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e38])
-def test_what_is_no_number_is_silence_and_named(bad: float, tmp_path: Path) -> None:
+def test_nan_and_infinity_become_silence_and_are_reported(bad: float, tmp_path: Path) -> None:
     x = noise(sr=16_000)
     x[0, 5000:5010] = bad
     path = encode(tmp_path / "x.wav", x, FORMATS["f32.wav"]._replace(sr=16_000))
@@ -656,7 +677,7 @@ def test_what_is_no_number_is_silence_and_named(bad: float, tmp_path: Path) -> N
         assert "decoded 3.0 of 3.0 s" in audio.problem and "10 samples" in audio.problem
 
 
-def test_a_broken_tag_does_not_cost_the_sound(made: Callable[..., Path]) -> None:
+def test_a_broken_tag_does_not_stop_decoding(made: Callable[..., Path]) -> None:
     sound = made("mp3").read_bytes()
     sound = sound[sound.index(b"\xff\xfb") :]
     text = b"\x03\xff\xfe\xc3 no UTF-8 \xe9\x00\x00"
@@ -770,7 +791,7 @@ def test_all_tags_that_an_mp3_can_carry(made: Callable[..., Path], tmp_path: Pat
     assert content_id(path) == content_id(made("mp3"))
 
 
-def test_the_content_id_changes_with_the_sound(made: Callable[..., Path], tmp_path: Path) -> None:
+def test_the_content_id_changes_with_the_audio(made: Callable[..., Path], tmp_path: Path) -> None:
     ids = {content_id(made(suffix)) for suffix in ("wav", "u8.wav", "flac", "mp3", "ogg", "opus")}
     assert len(ids) == 6
     assert all(len(content) == 32 and int(content, 16) for content in ids)
@@ -829,7 +850,7 @@ def test_a_folder_is_searched_in_order_and_by_suffix(tmp_path: Path) -> None:
     assert found(tmp_path) == (expected, [])
 
 
-def test_what_is_hidden_is_left_out_unless_named(tmp_path: Path) -> None:
+def test_hidden_entries_are_skipped_unless_named(tmp_path: Path) -> None:
     touch(tmp_path / ".trash/a.mp3", tmp_path / "._b.mp3", tmp_path / "c.mp3")
     assert found(tmp_path) == ([tmp_path / "c.mp3"], [])
     assert found(tmp_path / ".trash") == ([tmp_path / ".trash/a.mp3"], [])
@@ -843,7 +864,7 @@ def test_a_named_file_needs_no_suffix(tmp_path: Path) -> None:
     ]
 
 
-def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
+def test_links_are_followed_but_loops_are_not(tmp_path: Path) -> None:
     touch(tmp_path / "music/a.mp3", tmp_path / "elsewhere/b.mp3")
     (tmp_path / "music/loop").symlink_to(tmp_path / "music")
     (tmp_path / "music/other").symlink_to(tmp_path / "elsewhere")
@@ -854,14 +875,14 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     assert [Path(problem.path).name for problem in problems] == ["gone.mp3", "self.mp3"]
 
 
-def test_a_pipe_among_the_files_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_in_a_folder_is_reported_and_skipped(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "radio.mp3")
     paths, problems = found(tmp_path)
     assert paths == []
     assert "not a regular file" in problems[0].message
 
 
-def test_what_is_missing_or_closed_is_reported_and_the_rest_is_found(
+def test_missing_and_unreadable_paths_are_reported_and_the_rest_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(tmp_path / "a.mp3", tmp_path / "closed/b.mp3")
@@ -892,7 +913,7 @@ def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert found("~/Music")[0] == [tmp_path / "Music/a.mp3"]
 
 
-def test_a_name_in_no_encoding_is_found(tmp_path: Path) -> None:
+def test_a_name_that_is_no_unicode_is_found(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.mp3")
     touch(tmp_path / name)
     assert found(tmp_path)[0] == [tmp_path / name]

@@ -1,63 +1,95 @@
-"""Which answers end a search: those that are certain without their sketches."""
+"""Which matches end a search: those that are certain without the likeness of their sketches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
-from fingerprinter.core.fingerprint.warp import ESCALATION, UNCHANGED, Warp
-from fingerprinter.core.match.closeness import Closeness
-from fingerprinter.core.match.matching import Alignment
-from fingerprinter.library.identify.identifier import Found, Identifier
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
+from fingerprinter.core.match.candidates import ScoredMatch
+from fingerprinter.core.match.matching import combined_score, confidence
+from fingerprinter.core.match.policy import DEFAULT_POLICY
+from fingerprinter.library.identify.identifier import ClipFeatures, Identifier
 from fingerprinter.types import Peaks
 
-DRUMS = Found(1, UNCHANGED, Alignment(0.0, 9.0, 4.0), Closeness(0.0, 0.0, 0.2), 0.0, 3.5, 20.0)
-WHOLE = Found(1, UNCHANGED, Alignment(0.0, 90.0, 100.0), Closeness(0.0, 2.0, 0.9), 9.0, 3.5, 9.0)
-HIGHER = Found(
-    1, Warp(1.0, 1.12), Alignment(0.0, 60.0, 90.0), Closeness(0.0, 5.0, 0.8), 9.0, 3.8, 0.0
-)
+
+def scored(
+    warp: Warp, alignment: float, closeness: float, share: float, excess: float, likeness: float
+) -> ScoredMatch:
+    """A match with the given evidence; the null score is lower where nothing was warped."""
+    null_score = 3.5 if warp == UNCHANGED else 3.8
+    score = combined_score(alignment, excess, closeness, likeness)
+    return ScoredMatch(
+        1,
+        0.0,
+        warp,
+        excess,
+        likeness,
+        alignment=alignment,
+        closeness=closeness,
+        share=share,
+        score=score,
+        null_score=null_score,
+        confidence=confidence(score, null_score),
+    )
 
 
-def identified(monkeypatch: pytest.MonkeyPatch, **stages: Callable[..., Any]) -> list[Found]:
-    """What comes of a clip whose stages of the search answer so, the quick one nothing."""
-    answers = {"_decided": lambda *_: [], "_retuned": lambda _, __, found: found, **stages}
-    for name, answer in answers.items():
-        monkeypatch.setattr(Identifier, name, answer)
-    index: Any = SimpleNamespace(frame_count=0)
-    connection: Any = None
+DRUMS = scored(UNCHANGED, 4.0, 0.0, 0.2, excess=0.0, likeness=20.0)
+WHOLE = scored(UNCHANGED, 100.0, 2.0, 0.9, excess=9.0, likeness=9.0)
+HIGHER = scored(Warp(1.0, 1.12), 90.0, 5.0, 0.8, excess=9.0, likeness=0.0)
+
+
+class ScriptedIdentifier(Identifier):
+    """An identifier whose steps return prepared matches; the quick look-up returns none."""
+
+    def __init__(self, unchanged: list[ScoredMatch], warped: Sequence[list[ScoredMatch]]) -> None:
+        index: Any = SimpleNamespace(frame_count=0)
+        connection: Any = None
+        super().__init__(connection, index, DEFAULT)
+        self._unchanged = unchanged
+        self._warped: Iterator[list[ScoredMatch]] = iter(warped)
+        self.tried: list[Sequence[Warp]] = []
+
+    def quick_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
+        return []
+
+    def full_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
+        return self._unchanged
+
+    def search_under(
+        self, clip: ClipFeatures, low: Peaks, warps: Sequence[Warp]
+    ) -> list[ScoredMatch]:
+        self.tried.append(warps)
+        return next(self._warped)
+
+    def fit_tempo(self, clip: ClipFeatures, match: ScoredMatch) -> ScoredMatch:
+        return match
+
+
+def identify(identifier: Identifier) -> list[ScoredMatch]:
     frames = np.linspace(0, 312, 700, dtype=np.float32)
-    peaks = Peaks(frames, frames % 400, frames % 3)
-    return Identifier(connection, index, DEFAULT, DEFAULT_QUERY).identify(peaks, 0.95, every=False)
+    return identifier.identify(Peaks(frames, frames % 400, frames % 3), 0.95)
 
 
 @pytest.mark.parametrize("unchanged, answer", [(DRUMS, HIGHER), (WHOLE, WHOLE)])
-def test_what_only_sketches_make_certain_is_held_against_changes(
-    monkeypatch: pytest.MonkeyPatch, unchanged: Found, answer: Found
+def test_a_match_that_only_sketches_make_certain_is_compared_with_warps(
+    unchanged: ScoredMatch, answer: ScoredMatch
 ) -> None:
-    """Drums are alike at any pitch; both answers would be certain with their likeness."""
-    assert min(DRUMS.confidence, WHOLE.confidence, HIGHER.confidence) >= DEFAULT_QUERY.decisive
-    found = identified(
-        monkeypatch, _unchanged=lambda *_: [unchanged], _escalated=lambda *_: [HIGHER]
-    )
-    assert found == [answer]
+    """Drums are alike at any pitch; both matches would be certain with their likeness."""
+    decisive = DEFAULT_POLICY.query.decisive
+    assert min(DRUMS.confidence, WHOLE.confidence, HIGHER.confidence) >= decisive
+    assert identify(ScriptedIdentifier([unchanged], [[HIGHER], [], []])) == [answer]
 
 
 @pytest.mark.parametrize("first, stages", [(DRUMS, 3), (WHOLE, 1)])
-def test_the_changes_are_gone_through_until_one_is_certain_without_sketches(
-    monkeypatch: pytest.MonkeyPatch, first: Found, stages: int
+def test_warps_are_tried_until_a_match_is_certain_without_sketches(
+    first: ScoredMatch, stages: int
 ) -> None:
-    judged = iter([[first], [], []])
-    asked: list[Any] = []
-    found = identified(
-        monkeypatch,
-        _unchanged=lambda *_: [],
-        _changed=lambda *stage: asked.append(stage[-1]) or [],
-        _judge=lambda *_, **__: next(judged),
-    )
-    assert found == [first]
-    assert asked == list(ESCALATION[:stages])
+    identifier = ScriptedIdentifier([], [[first], [], []])
+    assert identify(identifier) == [first]
+    assert identifier.tried == list(DEFAULT_POLICY.escalation[:stages])

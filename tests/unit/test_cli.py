@@ -1,4 +1,4 @@
-"""The command line in one process: help, usage, texts, records and tables."""
+"""The command line in one process: help, usage, text, JSON objects and tables."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ from fingerprinter.cli.common.output import Column, print_json, print_table
 from fingerprinter.cli.common.playlist import write_playlist
 from fingerprinter.cli.common.records import match_record, report_record, track_record
 from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError, UsageError
-from fingerprinter.library.indexing.indexer import Progress
+from fingerprinter.library.base.progress import Progress
 from fingerprinter.types import IndexReport, Match, Problem, Track
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TRACK = Track(
     id=7,
     path="/music/song.ogg",
@@ -88,8 +89,17 @@ def test_every_command_has_an_example_that_parses(words: tuple[str, ...]) -> Non
 
 
 @each_leaf
-def test_every_command_stands_in_the_readme(words: tuple[str, ...]) -> None:
-    assert re.search(rf"`{' '.join(words)}\b", README.read_text(encoding="utf-8"))
+def test_every_command_stands_in_the_documentation(words: tuple[str, ...]) -> None:
+    command = re.compile(rf"`(fingerprinter )?{' '.join(words)}\b")
+    assert any(command.search(page.read_text(encoding="utf-8")) for page in PAGES)
+
+
+@each_command
+def test_help_begins_with_one_plain_sentence(words: tuple[str, ...]) -> None:
+    first, *rest = COMMANDS[words].help.splitlines()
+    assert first.endswith(".")
+    assert len(first) <= 72
+    assert not rest or rest[0] == ""
 
 
 @each_leaf
@@ -135,7 +145,7 @@ def test_a_users_mistake_is_one_line(
     assert result.stderr == f"error: {error}\n"
 
 
-def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_prints_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run_failing(KeyboardInterrupt(), monkeypatch)
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")
 
@@ -165,21 +175,21 @@ def test_examples_in_the_docstrings(module: Any) -> None:
 
 
 @given(st.floats(-1e5, 1e5))
-def test_a_position_is_to_the_tenth(seconds: float) -> None:
+def test_positions_are_rounded_to_tenths(seconds: float) -> None:
     minutes, rest = text.position(seconds).removeprefix("-").split(":")
     assert len(rest) == 4
     assert 0 <= float(rest) < 60
     assert 60 * int(minutes) + float(rest) == pytest.approx(abs(seconds), abs=0.0501)
 
 
-def test_a_change_is_named_only_where_there_is_one() -> None:
+def test_only_real_changes_of_tempo_and_pitch_are_named() -> None:
     assert text.change(MATCH) == ""
     assert text.change(replace(MATCH, tempo=1.04)) == "tempo +4.0 %"
     assert text.change(replace(MATCH, tempo=0.95, pitch=1.0594)) == "tempo -5.0 %, pitch +5.9 %"
     assert text.change(replace(MATCH, tempo=1.0002, pitch=0.9998)) == ""
 
 
-def test_a_track_without_a_title_is_called_by_its_file() -> None:
+def test_a_track_without_a_title_is_named_by_its_file() -> None:
     untitled = replace(TRACK, title=None, artist=None)
     assert text.label(TRACK) == "Singer - Song"
     assert text.label(untitled) == "song.ogg"
@@ -211,7 +221,7 @@ def test_json_is_ascii_and_keeps_every_name(name: str) -> None:
 
 
 @given(st.lists(st.tuples(st.text(st.characters()), st.text()), min_size=1, max_size=5))
-def test_a_table_has_a_line_a_row_and_interprets_nothing(rows: list[tuple[str, str]]) -> None:
+def test_a_table_has_one_line_for_each_row_and_no_markup(rows: list[tuple[str, str]]) -> None:
     columns = [Column("name"), Column("value", "right", folds=False)]
     header, *lines = printed_by(print_table, columns, rows).splitlines()
     assert header.split() == ["name", "value"]
@@ -221,7 +231,7 @@ def test_a_table_has_a_line_a_row_and_interprets_nothing(rows: list[tuple[str, s
         assert line.endswith(printable(value).rstrip())
 
 
-def test_a_long_table_comes_in_pages() -> None:
+def test_a_long_table_is_printed_in_pages() -> None:
     printed = printed_by(print_table, [Column("n")], ([str(n)] for n in range(450)))
     lines = printed.splitlines()
     assert lines.count("n") == 3
@@ -239,7 +249,7 @@ def printed_by(function: Any, *arguments: Any) -> str:
     return str(run(program, []).stdout)
 
 
-def test_a_playlist_names_every_file_that_it_can(tmp_path: Path) -> None:
+def test_a_playlist_leaves_out_files_that_it_cannot_name(tmp_path: Path) -> None:
     latin1 = replace(TRACK, id=8, path="/music/caf\udce9.ogg", title="Two\nlines", artist=None)
     unnamable = [replace(TRACK, path=None), replace(TRACK, path="/music/a\nb.ogg")]
     target = tmp_path / "list.m3u8"
@@ -250,25 +260,25 @@ def test_a_playlist_names_every_file_that_it_can(tmp_path: Path) -> None:
     )
 
 
-def test_a_summary_counts_in_words() -> None:
+def test_the_summary_of_index_counts_files_by_outcome() -> None:
     report = IndexReport(indexed=3, failed=1, audio_s=3725, elapsed_s=10.0)
-    assert collection._summary(report) == (
+    assert collection.index_summary(report) == (
         "3 indexed, 0 updated, 0 skipped, 1 failed: 1:02:05 of audio in 10.0 s (372 x real time)"
     )
-    assert ", 1 failed, 2 removed: " in collection._summary(replace(report, removed=2))
+    assert ", 1 failed, 2 removed: " in collection.index_summary(replace(report, removed=2))
 
 
-def test_progress_is_silent_where_no_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_progress_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.shown_progress("looking", progress.index_progress) as on_progress:
         on_progress(Progress(done=1, total=2, audio_s=30.0, elapsed_s=1.0))
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_track_list_says_where_in_the_clip() -> None:
-    heard = identify._Heard("radio.wav", identify.Recognition(9.0, [MATCH], None), 0.1)
-    (row,) = identify._answer_rows(heard, every=True)
+def test_a_track_list_shows_where_in_the_clip_each_match_plays() -> None:
+    result = identify.ClipResult("radio.wav", identify.Recognition(9.0, [MATCH], None), 0.1)
+    (row,) = identify.result_rows(result, all_matches=True)
     assert row == ["radio.wav", "0:01.5 - 0:09.0", "Song", "Singer", "-0:01.5", "0.999", ""]
-    nothing = replace(heard, answer=identify.Recognition(9.0, [], None))
-    assert [*identify._answer_rows(nothing, every=False)] == [
+    nothing = replace(result, recognition=identify.Recognition(9.0, [], None))
+    assert [*identify.result_rows(nothing, all_matches=False)] == [
         ["radio.wav", "no match", "", "", "", ""]
     ]

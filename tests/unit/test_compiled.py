@@ -1,4 +1,4 @@
-"""Machine code and NumPy give the same numbers; two Fourier transforms nearly the same."""
+"""Compiled kernels and NumPy give the same numbers; the two Fourier transforms nearly the same."""
 
 from __future__ import annotations
 
@@ -24,33 +24,36 @@ from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.identify import jit
 from fingerprinter.types import Peaks
 
-pytest.importorskip("numba", reason="numba is not there yet for this Python; NumPy searches")
+pytest.importorskip("numba", reason="numba does not support this Python yet")
 
 Answer = TypeVar("Answer")
 SEEDS = st.integers(0, 2**32 - 1)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def as_it_was() -> Iterator[None]:
-    before = compiled._kernels, compiled._rfft, compiled._tried
+def restore_kernels() -> Iterator[None]:
+    was_loaded = compiled.kernels() is not None
     yield
-    compiled._kernels, compiled._rfft, compiled._tried = before
+    if was_loaded:
+        compiled.load()
+    else:
+        compiled.unload()
 
 
-def both(ask: Callable[[], Answer]) -> tuple[Answer, Answer]:
-    """What a function gives in NumPy and as machine code."""
-    compiled._kernels, compiled._rfft, compiled._tried = None, np.fft.rfft, False
-    plain = ask()
+def both(function: Callable[[], Answer]) -> tuple[Answer, Answer]:
+    """The results of a function with NumPy and with the compiled kernels."""
+    compiled.unload()
+    plain = function()
     compiled.load()
     assert compiled.kernels() is not None
-    return plain, ask()
+    return plain, function()
 
 
 def constellation(rng: np.random.Generator, n: int) -> Peaks:
     frames, bins = rng.integers(0, 1200, n) / 4, rng.integers(12, 2040, n) / 4
     salience = rng.integers(0, 20, n)  # with many equal ones
-    made = Peaks(*(values.astype(np.float32) for values in (frames, bins, salience)))
-    return peaks.sort_by_frame(made)
+    unsorted = Peaks(*(values.astype(np.float32) for values in (frames, bins, salience)))
+    return peaks.sort_by_frame(unsorted)
 
 
 @given(SEEDS)
@@ -117,7 +120,7 @@ def test_votes(seed: int) -> None:
 
 
 @given(SEEDS)
-def test_ranges_in_any_order_that_overlap(seed: int) -> None:
+def test_overlapping_ranges_in_any_order(seed: int) -> None:
     rng = np.random.default_rng(seed)
     run = np.sort(rng.integers(0, 3000, 200))
     blocks = Blocks(encode_blocks(np.concatenate([run, run]), np.array([200, 200])))
@@ -148,7 +151,7 @@ def test_no_votes() -> None:
 
 
 @given(SEEDS)
-def test_best_of_each(seed: int) -> None:
+def test_best_places_per_track(seed: int) -> None:
     rng = np.random.default_rng(seed)
     track_ids, frames = rng.integers(0, 5, 60), rng.integers(0, 60, 60)
     plain, fast = both(lambda: matching.best_per_track(track_ids, frames, 0))
@@ -158,7 +161,7 @@ def test_best_of_each(seed: int) -> None:
 
 
 @given(SEEDS)
-def test_pairs_of_near_bins(seed: int) -> None:
+def test_near_pairs(seed: int) -> None:
     rng = np.random.default_rng(seed)
     clip = constellation(rng, 80).bins / np.float32(rng.uniform(0.8, 1.25))
     track = np.sort(constellation(rng, 200).bins)
@@ -170,7 +173,7 @@ def test_pairs_of_near_bins(seed: int) -> None:
 
 
 @given(SEEDS)
-def test_pairs_of_near_points(seed: int) -> None:
+def test_near_points(seed: int) -> None:
     rng = np.random.default_rng(seed)
     clip, track = constellation(rng, 400), peaks.sort_by_bin(constellation(rng, 300))
     (a, b), (c, d) = both(lambda: near_points(track, clip, 2.5, 1.25))
@@ -201,7 +204,7 @@ def test_landmarks(seed: int, fan_out: int) -> None:
 
 
 @given(SEEDS)
-def test_densest_peaks(seed: int) -> None:
+def test_limit_density(seed: int) -> None:
     clip = constellation(np.random.default_rng(seed), 300)
     plain, fast = both(lambda: peaks.limit_density(clip, 9.0, DEFAULT))
     np.testing.assert_array_equal(plain.frames, fast.frames)
@@ -221,7 +224,7 @@ def test_local_maxima(seed: int, frames: int, bins: int) -> None:
 
 
 @given(SEEDS, st.integers(1, 100), st.integers(2, 60))
-def test_means_of_surroundings(seed: int, frames: int, bins: int) -> None:
+def test_local_means(seed: int, frames: int, bins: int) -> None:
     rng = np.random.default_rng(seed)
     log_mag = rng.normal(-5, 4, (frames, bins)).astype(np.float32)
     rows, cols = rng.integers(0, frames, 30), rng.integers(0, bins, 30)
@@ -229,17 +232,16 @@ def test_means_of_surroundings(seed: int, frames: int, bins: int) -> None:
     np.testing.assert_array_equal(plain, fast)
 
 
-def test_spectrograms_of_two_transforms() -> None:
+def test_spectrograms_of_numpy_and_scipy_agree() -> None:
     noise = np.random.default_rng(1).normal(0, 0.1, 30_000).astype(np.float32)
     plain, fast = both(lambda: log_spectrogram(noise, DEFAULT))
     assert plain.dtype == fast.dtype == np.float32
-    np.testing.assert_allclose(plain, fast, atol=2e-3)  # where bins cancel out to nearly nothing
+    np.testing.assert_allclose(plain, fast, atol=2e-3)  # values that cancel out lose precision
     assert np.median(np.abs(plain - fast)) < 1e-6
 
 
-def test_a_process_that_searches_long_loads_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "_kernels", None)
-    monkeypatch.setattr(compiled, "_tried", False)
+def test_a_process_that_searches_long_loads_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled.unload()
     monkeypatch.setattr(jit, "_searched_s", 0.0)
     with jit.timed_search():
         assert compiled.kernels() is None
@@ -248,11 +250,10 @@ def test_a_process_that_searches_long_loads_machine_code(monkeypatch: pytest.Mon
         assert compiled.kernels() is not None
 
 
-def test_without_machine_code_numpy_goes_on(
+def test_without_numba_numpy_does_the_work(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(compiled, "_kernels", None)
-    monkeypatch.setattr(compiled, "_tried", False)
+    compiled.unload()
     monkeypatch.setitem(__import__("sys").modules, "fingerprinter.core.numeric.kernels", None)
     monkeypatch.delattr("fingerprinter.core.numeric.kernels", raising=False)
     with caplog.at_level(logging.INFO, logger="fingerprinter"):
@@ -263,7 +264,7 @@ def test_without_machine_code_numpy_goes_on(
 
 
 @given(SEEDS, st.integers(1, 400), st.sampled_from([1, 2, 6]))
-def test_places_most_like_a_clip(seed: int, frames: int, words: int) -> None:
+def test_nearest_sketches(seed: int, frames: int, words: int) -> None:
     rng = np.random.default_rng(seed)
     recordings = [
         rng.integers(1 << 64, size=(rng.integers(40), words), dtype=np.uint64) for _ in range(8)

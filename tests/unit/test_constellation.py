@@ -1,4 +1,4 @@
-"""Stored peaks are fresh peaks, to the quarter, and make the same landmarks."""
+"""Stored peaks equal fresh peaks to a quarter, and make the same landmarks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
 from fingerprinter.core.numeric.packing import encode_blocks
 from fingerprinter.types import Peaks
 
-HALF_A_FRAME, LAST_BIN = -2, 4095  # in quarters: the least frame and the greatest bin there can be
+HALF_A_FRAME, LAST_BIN = -2, 4095  # in quarters: the smallest frame and the largest bin
 
 places = st.lists(
     st.tuples(st.integers(HALF_A_FRAME, 1 << 22), st.integers(0, LAST_BIN)), max_size=50
@@ -32,13 +32,13 @@ def music_peaks(seed: int) -> Peaks:
 
 
 @given(places)
-def test_places_come_back_sorted(quarters: list[tuple[int, int]]) -> None:
+def test_frames_and_bins_are_restored_and_sorted(quarters: list[tuple[int, int]]) -> None:
     kept = unpack_peaks(pack_peaks(peaks_at(quarters)))
     assert list(zip(kept.frames * 4, kept.bins * 4, strict=True)) == sorted(quarters)
     assert {array.dtype for array in (kept.frames, kept.bins, kept.salience)} == {np.dtype("f4")}
 
 
-def test_salience_comes_back_in_half_nepers() -> None:
+def test_salience_is_restored_in_steps_of_half_a_neper() -> None:
     fresh = music_peaks(0)
     kept = unpack_peaks(pack_peaks(fresh))
     off = np.abs(kept.salience - fresh.salience.clip(-4.5, 3.0))
@@ -46,8 +46,8 @@ def test_salience_comes_back_in_half_nepers() -> None:
     assert len(np.unique(kept.salience)) > 8
 
 
-def test_a_constellation_from_before_salience_was_kept() -> None:
-    """Section 4 of docs/format.md, as libraries had it first."""
+def test_the_format_without_salience_is_still_read() -> None:
+    """The older layout in section 4 of docs/format.md."""
     old = encode_blocks(
         np.array([(4 * 7 + 2) * 4096 + 4 * 33, (4 * 9 + 2) * 4096 + 1]), np.array([2])
     )
@@ -75,7 +75,7 @@ def test_stored_peaks_make_the_landmarks_of_fresh_ones(seed: int) -> None:
     assert np.array_equal(a.frames, b.frames)
 
 
-def test_no_peaks_are_no_bytes() -> None:
+def test_no_peaks_pack_to_no_bytes() -> None:
     assert pack_peaks(peaks_at([])) == b""
     assert len(unpack_peaks(b"")) == 0
 
@@ -85,7 +85,7 @@ def test_a_peak_takes_about_twenty_bits() -> None:
     assert len(pack_peaks(peaks)) < 2.6 * len(peaks)
 
 
-def test_damage_is_noticed() -> None:
+def test_damage_is_detected() -> None:
     data = bytearray(pack_peaks(music_peaks(0)))
     data[len(data) // 2] ^= 1
     with pytest.raises(DamagedBlockError, match="checksum"):

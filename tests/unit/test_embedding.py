@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import hashlib
 import json
 import shutil
@@ -19,6 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinter.embedding import EmbeddingModel, VectorIndex, load_model
+from fingerprinter.embedding import index as index_module
+from fingerprinter.embedding import log_mel as log_mel_module
+from fingerprinter.embedding import model as model_module
 from fingerprinter.embedding.model import DEFAULT_WEIGHTS, MUSICNN_WEIGHTS
 from fingerprinter.embedding.windows import Sampling, WindowSampler, at_level
 from fingerprinter.errors import ModelError
@@ -26,12 +30,19 @@ from fingerprinter.errors import ModelError
 Floats = npt.NDArray[np.float32]
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
-SMALL = Sampling(window=8, least=3, apart=4, most=20)
+SMALL = Sampling(window=8, min_windows=3, max_stride=4, max_windows=20)
 
 
 @pytest.fixture(scope="module")
 def model() -> EmbeddingModel:
     return load_model()
+
+
+@pytest.mark.parametrize("module", [index_module, log_mel_module, model_module])
+def test_examples(module: object) -> None:
+    result = doctest.testmod(module)  # type: ignore[arg-type]
+    assert result.attempted
+    assert not result.failed
 
 
 def noise(n: int, level: float = 0.1) -> Floats:
@@ -49,31 +60,34 @@ def sampled(blocks: list[Floats], sampling: Sampling) -> Floats:
 
 
 def evenly_spread(samples: Floats, sampling: Sampling) -> Floats:
-    """The plain twin, which knows the length beforehand."""
+    """Plain reference implementation, which knows the length beforehand."""
     last, stride = len(samples) - sampling.window, sampling.window
-    while last // stride >= 2 * sampling.least and stride < sampling.apart * sampling.window:
+    while (
+        last // stride >= 2 * sampling.min_windows
+        and stride < sampling.max_stride * sampling.window
+    ):
         stride *= 2
-    while last // stride >= sampling.most:
+    while last // stride >= sampling.max_windows:
         stride *= 2
     return np.stack([samples[i : i + sampling.window] for i in range(0, last + 1, stride)])
 
 
 @given(length=st.integers(SMALL.window, 2000), cuts=st.lists(st.integers(0, 2000), max_size=20))
-def test_windows_are_evenly_spread_however_the_audio_is_cut(length: int, cuts: list[int]) -> None:
+def test_windows_do_not_depend_on_block_boundaries(length: int, cuts: list[int]) -> None:
     samples = np.arange(1, length + 1, dtype=np.float32) + 1000  # all equally loud, all different
     blocks = np.split(samples, sorted(min(cut, length) for cut in cuts))
     np.testing.assert_array_equal(sampled(blocks, SMALL), evenly_spread(samples, SMALL))
 
 
 @given(length=st.integers(SMALL.window * 7, 5000))
-def test_long_audio_gives_more_than_the_least_and_not_too_many(length: int) -> None:
+def test_the_number_of_windows_is_bounded(length: int) -> None:
     count = len(sampled([np.ones(length, np.float32)], SMALL))
-    near = length < 2 * SMALL.least * SMALL.apart * SMALL.window
-    assert SMALL.least < count <= (2 * SMALL.least if near else SMALL.most)
+    near = length < 2 * SMALL.min_windows * SMALL.max_stride * SMALL.window
+    assert SMALL.min_windows < count <= (2 * SMALL.min_windows if near else SMALL.max_windows)
 
 
 @given(length=st.integers(0, 2000), silent=st.integers(0, 2000))
-def test_it_says_where_each_window_begins(length: int, silent: int) -> None:
+def test_starts_are_the_positions_of_the_windows(length: int, silent: int) -> None:
     samples = np.arange(1, length + 1, dtype=np.float32) + 1000
     samples[silent : silent + 100] = 0
     sampler = WindowSampler(SMALL)
@@ -94,17 +108,17 @@ def test_no_audio_is_one_window_of_silence() -> None:
     np.testing.assert_array_equal(sampled([], SMALL), np.zeros((1, 8)))
 
 
-def test_near_silent_windows_are_left_out() -> None:
+def test_nearly_silent_windows_are_left_out() -> None:
     loud, faint = np.full(8, 0.5, np.float32), np.full(8, 0.004, np.float32)
     np.testing.assert_array_equal(sampled([faint, loud, loud, faint], SMALL), [loud, loud])
 
 
-def test_silence_stays_when_there_is_nothing_else() -> None:
+def test_windows_of_a_silent_track_are_kept() -> None:
     assert sampled([np.zeros(24, np.float32)], SMALL).shape == (3, 8)
 
 
 @given(exponent=st.integers(-8, 4))
-def test_level_is_common_to_all_windows(exponent: int) -> None:
+def test_all_windows_get_the_same_gain(exponent: int) -> None:
     windows = np.stack([noise(1000), 3 * noise(1000)]) * np.float32(10.0**exponent)
     scaled = at_level(windows, -20)
     assert np.sqrt(np.square(scaled).mean()) == pytest.approx(0.1, rel=1e-4)
@@ -112,7 +126,7 @@ def test_level_is_common_to_all_windows(exponent: int) -> None:
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-45, 1e-30])
-def test_what_is_not_sound_is_not_amplified(level: float) -> None:
+def test_silence_is_not_amplified(level: float) -> None:
     windows = np.full((2, 8), level, np.float32)
     np.testing.assert_array_equal(at_level(windows, -20), windows)
 
@@ -133,7 +147,7 @@ def test_weights_are_small() -> None:
     assert DEFAULT_WEIGHTS.stat().st_size < 10_000_000
 
 
-# Of the package's own graph with its own checkpoint, in TensorFlow 2.21, on the patch below.
+# Output of the musicnn package, its graph and checkpoint, in TensorFlow 2.21 on the patch below.
 TENSORFLOW_TAGS = """
     -1.4488 -2.5050 -3.6884 -4.4613 -2.5704 -3.2307 -2.8373 -5.3133 -4.4615 -4.1558
     -4.8256 -3.2609 -5.3777 -4.6322 -2.3660 -4.8159 -5.2429 -5.6979 -4.0065 -2.4404
@@ -148,7 +162,7 @@ TENSORFLOW_EVERY_TENTH_MEAN_POOL = """
     -1.3199 -0.9003 -1.5034 0.4676 1.1507 0.9398 -1.4402 1.9031 0.3596 2.1460 -0.2624"""
 
 
-def test_network_is_the_published_one() -> None:
+def test_the_network_reproduces_the_published_musicnn() -> None:
     time, mel = np.mgrid[0:187, 0:96]
     patch = (0.8 * (1 + np.sin(0.9 * time * (mel + 3) / 30))).astype(np.float32)
     session = onnxruntime.InferenceSession(MUSICNN_WEIGHTS)
@@ -174,7 +188,7 @@ def test_tags_are_those_of_musicnn(model: EmbeddingModel) -> None:
     assert model.digest != musicnn.digest
 
 
-def test_both_models_hear_with_one_front_end(model: EmbeddingModel) -> None:
+def test_both_models_have_the_same_front_end(model: EmbeddingModel) -> None:
     assert model.sampling == load_model(MUSICNN_WEIGHTS).sampling
     cards = [
         json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
@@ -219,7 +233,7 @@ def test_vector_does_not_depend_on_gain(model: EmbeddingModel) -> None:
     np.testing.assert_allclose(vector(model, quiet), vector(model, samples), atol=1e-3)
 
 
-def test_vector_hardly_depends_on_where_the_windows_lie(model: EmbeddingModel) -> None:
+def test_vector_is_stable_under_a_shift_of_the_windows(model: EmbeddingModel) -> None:
     samples = excerpt(MUSIC / "kenta_cho-stg3.ogg", model.sr)
     assert cosine(vector(model, samples), vector(model, samples[model.sr :])) > 0.93
 
@@ -233,7 +247,7 @@ def test_track_is_the_mean_of_its_windows(model: EmbeddingModel) -> None:
     np.testing.assert_allclose(both.tags, np.mean([e.tags for e in each], 0), atol=1e-3)
 
 
-def test_other_half_of_a_track_is_its_nearest(model: EmbeddingModel) -> None:
+def test_the_nearest_neighbour_is_the_other_half_of_a_track(model: EmbeddingModel) -> None:
     halves = [
         np.array_split(excerpt(path, model.sr), 2)
         for path in sorted(MUSIC.iterdir())
@@ -253,7 +267,9 @@ def test_other_half_of_a_track_is_its_nearest(model: EmbeddingModel) -> None:
         ("ambient", "christian_hoffmann-wingame.opus", "stephen_m_cameron-lucky_13.ogg"),
     ],
 )
-def test_tags_tell_music_apart(model: EmbeddingModel, tag: str, more: str, less: str) -> None:
+def test_tags_distinguish_kinds_of_music(
+    model: EmbeddingModel, tag: str, more: str, less: str
+) -> None:
     def logit(name: str) -> float:
         sampler = model.sampler()
         sampler.push(excerpt(MUSIC / name, model.sr))
@@ -262,12 +278,12 @@ def test_tags_tell_music_apart(model: EmbeddingModel, tag: str, more: str, less:
     assert logit(more) > logit(less) + 1
 
 
-# What can be wrong with the files
+# Damaged files
 
 
 @pytest.fixture
 def weights(tmp_path: Path) -> Path:
-    """A copy of the model to spoil."""
+    """A copy of the model that a test may damage."""
     for path in (DEFAULT_WEIGHTS, DEFAULT_WEIGHTS.with_suffix(".json")):
         shutil.copy(path, tmp_path)
     return tmp_path / DEFAULT_WEIGHTS.name
@@ -292,19 +308,19 @@ def test_missing_card(weights: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": "", "front_end": {"sr": 1, "x": 2}}'])
-def test_no_card(weights: Path, text: str) -> None:
+def test_an_invalid_card(weights: Path, text: str) -> None:
     weights.with_suffix(".json").write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match="not a model card"):
         load_model(weights)
 
 
-def test_other_weights_than_the_card_names(weights: Path) -> None:
+def test_weights_with_another_digest(weights: Path) -> None:
     weights.write_bytes(weights.read_bytes() + b"\0")
     with pytest.raises(ModelError, match=r"SHA-256 .* card says"):
         load_model(weights)
 
 
-def test_weights_that_are_no_network(weights: Path) -> None:
+def test_weights_that_are_not_a_network(weights: Path) -> None:
     weights.write_bytes(b"no network")
     change_card(weights, sha256=hashlib.sha256(b"no network").hexdigest())
     model = load_model(weights)
@@ -320,8 +336,8 @@ def test_digest_covers_the_front_end(model: EmbeddingModel, weights: Path) -> No
     assert load_model(weights).digest != model.digest
 
 
-def test_the_room_is_cheap_to_enter() -> None:
-    """Naming a clip must not pay for a model or an index."""
+def test_importing_the_package_loads_no_heavy_library() -> None:
+    """Identifying a clip must not load onnxruntime or FAISS."""
     program = (
         "import sys; from fingerprinter.embedding import load_model;"
         "load_model().digest; print(*sys.modules)"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shelf import Shelved, shelve
+from fake_library import FakeTrack, add_fake_tracks
 from typer.testing import CliRunner
 
 from fingerprinter.cli.app import app
@@ -34,8 +34,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Six genres, each with its artist and its corner of the space."""
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((GENRES, 12))
-    shelved = [
-        Shelved(
+    tracks = [
+        FakeTrack(
             f"{genre}-{number}",
             artist=f"artist {genre}",
             genre=f"genre {genre}",
@@ -45,7 +45,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
         for number in range(OF_EACH)
     ]
     path = tmp_path_factory.mktemp("discovery") / "library.db"
-    shelve(str(path), shelved)
+    add_fake_tracks(str(path), tracks)
     return f"sqlite:///{path}"
 
 

@@ -22,6 +22,7 @@ from fingerprinter.audio import read_samples, write_wav
 from fingerprinter.cli.commands import evaluate
 from fingerprinter.cli.common import evaluation as shared
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
+from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation import (
     CONDITIONS,
@@ -690,6 +691,7 @@ def test_json_says_where_the_figures_come_from(
     found = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
     assert found["seed"] == 1
     assert found["params_id"] == library.stats().params_id
+    assert found["policy_id"] == DEFAULT_POLICY.id
     assert len(found["corpus"]) == 16
     assert found["tracks"] == 3
     assert found["machine"]["cores"] >= 1

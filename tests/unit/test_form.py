@@ -1,4 +1,4 @@
-"""Sections of recordings that are made of parts."""
+"""Sections of generated recordings with a known form."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from fingerprinter.core.mir.form import Moments, moments, sections
 
 
-def made_of(form: str, moments_each: int = 30, seed: int = 0) -> Moments:
-    """Half a second a moment; each letter has a sound and a phrase of its own."""
+def recording(form: str, moments_each: int = 30, seed: int = 0) -> Moments:
+    """Generate moments of half a second; each letter has its own timbre and phrase."""
     rng = np.random.default_rng(seed)
     sounds = {letter: rng.normal(size=14) for letter in sorted(set(form))}
     phrases = {letter: rng.random((8, 12)) for letter in sorted(set(form))}
@@ -21,7 +21,7 @@ def made_of(form: str, moments_each: int = 30, seed: int = 0) -> Moments:
 
 @pytest.mark.parametrize("form", ["AB", "ABA", "ABAB", "ABAC", "ABCAB"])
 def test_the_form_is_found(form: str) -> None:
-    found = sections(made_of(form), np.random.default_rng(0))
+    found = sections(recording(form), np.random.default_rng(0))
     assert "".join(part.label for part in found) == form
     starts = [part.start_s for part in found]
     np.testing.assert_allclose(starts, 15 * np.arange(len(form)), atol=2)
@@ -30,14 +30,14 @@ def test_the_form_is_found(form: str) -> None:
 
 
 def test_one_sound_is_one_section() -> None:
-    (only,) = sections(made_of("A"), np.random.default_rng(0))
+    (only,) = sections(recording("A"), np.random.default_rng(0))
     assert (only.start_s, only.end_s, only.label) == (0.0, 15.0, "A")
 
 
-def test_what_is_short_is_one_section_or_none() -> None:
+def test_short_recordings_have_one_section_or_none() -> None:
     empty = Moments(np.zeros(1), np.empty((0, 12)), np.empty((0, 14)))
     assert sections(empty, np.random.default_rng(0)) == ()
-    assert len(sections(made_of("A", 5), np.random.default_rng(0))) == 1
+    assert len(sections(recording("A", 5), np.random.default_rng(0))) == 1
 
 
 def test_moments_are_means_between_edges() -> None:

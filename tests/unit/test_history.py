@@ -1,4 +1,4 @@
-"""Histories as services export them, and the tracks that their songs are."""
+"""Listening histories in all formats, and their matching to tracks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_examples() -> None:
     assert not result.failed
 
 
-def test_users_tracks_and_plays(tmp_path: Path) -> None:
+def test_a_csv_of_users_tracks_and_plays(tmp_path: Path) -> None:
     text = (
         "user,track,plays\nann,Air - All I Need,3\nbob,/music/a.flac,1\nann,Air - All I Need,2\n\n"
     )
@@ -38,14 +38,14 @@ def test_users_tracks_and_plays(tmp_path: Path) -> None:
     }
 
 
-def test_columns_of_any_order_and_spelling(tmp_path: Path) -> None:
+def test_columns_may_have_any_order_and_case(tmp_path: Path) -> None:
     text = "\ufeffPlaycount,Title,Artist,MBID\n7,Song,Singer,ab-cd\n,Other,Singer,\n"
     assert history(tmp_path, text) == {
         "me": {PlayedTrack("Singer", "Song", "ab-cd"): 7, PlayedTrack("Singer", "Other"): 1}
     }
 
 
-def test_lastfm_with_a_heading(tmp_path: Path) -> None:
+def test_lastfm_with_a_header(tmp_path: Path) -> None:
     text = (
         "uts,utc_time,artist,artist_mbid,album,album_mbid,track,track_mbid\n"
         '1,"01 Jan 2020, 10:00",Air,a,Moon Safari,b,All I Need,c\n' * 2
@@ -54,7 +54,7 @@ def test_lastfm_with_a_heading(tmp_path: Path) -> None:
     assert plays[PlayedTrack("Air", "All I Need", "c")] == 2
 
 
-def test_lastfm_without_a_heading(tmp_path: Path) -> None:
+def test_lastfm_without_a_header(tmp_path: Path) -> None:
     text = (
         'Air,Moon Safari,"All I Need","01 Jan 2020 10:00"\nAir,Moon Safari,Sexy Boy,02 Jan 2020\n'
     )
@@ -104,19 +104,19 @@ def test_listenbrainz(tmp_path: Path, text: str) -> None:
         ("{", "no listens of ListenBrainz"),
     ],
 )
-def test_no_history(tmp_path: Path, text: str, message: str) -> None:
+def test_an_unusable_history_is_a_usage_error(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         history(tmp_path, text)
 
 
-def test_no_text(tmp_path: Path) -> None:
+def test_a_file_that_is_no_text_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b"\xff\xfe\xff")
     for name in ("x.csv", "missing.csv", "."):
         with pytest.raises(UsageError, match="give a CSV"):
             read_history(tmp_path / name)
 
 
-def test_which_listener(tmp_path: Path) -> None:
+def test_select_user(tmp_path: Path) -> None:
     path = tmp_path / "plays.csv"
     path.write_text("user,track\nann,a\nbob,b\n", encoding="utf-8")
     both = read_history(path)
@@ -128,7 +128,7 @@ def test_which_listener(tmp_path: Path) -> None:
     assert select_user({"ann": both["ann"]}, None) == "ann"
 
 
-BOOK = TrackMatcher(
+MATCHER = TrackMatcher(
     [
         replace(TRACK, id=1, path="/music/1.flac", artist="Björk", title="Jóga", mbid="AB-1"),
         replace(TRACK, id=2, path="/music/2.flac", artist="Air", title="All I Need", mbid=None),
@@ -138,7 +138,7 @@ BOOK = TrackMatcher(
 
 
 @pytest.mark.parametrize(
-    ("song", "track_id"),
+    ("played", "track_id"),
     [
         (PlayedTrack("Somebody", "Else", "ab-1"), 1),
         (PlayedTrack("bjork", "JOGA!"), 1),
@@ -155,5 +155,5 @@ BOOK = TrackMatcher(
         (PlayedTrack(name="99"), None),
     ],
 )
-def test_songs_are_tracks(song: PlayedTrack, track_id: int | None) -> None:
-    assert BOOK.find(song) == track_id
+def test_history_entries_are_matched_to_tracks(played: PlayedTrack, track_id: int | None) -> None:
+    assert MATCHER.find(played) == track_id

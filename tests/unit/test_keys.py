@@ -1,25 +1,19 @@
-"""Names of keys."""
+"""Parsing of key names."""
 
 from __future__ import annotations
-
-import doctest
 
 import pytest
 
 from fingerprinter.core.mir import keys
 
 
-def test_doctests() -> None:
-    assert doctest.testmod(keys).failed == 0
-
-
-def test_every_name_means_itself() -> None:
+def test_every_name_is_parsed_to_itself() -> None:
     names = [f"{tonic} {mode}" for tonic in keys.TONICS for mode in keys.MODES]
     assert [keys.parse_key(name) for name in names] == names
     assert [keys.parse_key(name.upper()) for name in names] == names
 
 
 @pytest.mark.parametrize("text", ["", "H major", "A dorian", "minor", "Abb"])
-def test_what_is_no_key(text: str) -> None:
+def test_other_text_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="no key; write A minor"):
         keys.parse_key(text)

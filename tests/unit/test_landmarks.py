@@ -1,4 +1,4 @@
-"""Pairs of peaks against plain loops; a hash says its three numbers and nothing else."""
+"""Landmarks agree with plain loops; a hash depends on its three numbers alone."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def peaks_at(places: list[Place]) -> Peaks:
     return Peaks(quarters[:, 0], quarters[:, 1], np.zeros(len(quarters), np.float32))
 
 
-def in_order(marks: Landmarks) -> list[tuple[int, int]]:
+def as_sorted_pairs(marks: Landmarks) -> list[tuple[int, int]]:
     return sorted(zip(marks.hashes.tolist(), marks.frames.tolist(), strict=True))
 
 
-def up(number: float) -> int:
+def round_half_up(number: float) -> int:
     """The nearest integer, halves up."""
     return int(np.floor(number + 0.5))
 
@@ -45,11 +45,12 @@ def hash_of(anchor: Place, target: Place, params: LandmarkParams) -> int:
     return int(pair_hash(*arrays, params)[0])
 
 
-def paired_plainly(
+def landmarks_by_plain_loops(
     peaks: Peaks, params: LandmarkParams, fan_out: int, phase: float
 ) -> list[tuple[int, int]]:
     places = sorted(
-        (up(frame + phase), up(bin_)) for frame, bin_ in zip(peaks.frames, peaks.bins, strict=True)
+        (round_half_up(frame + phase), round_half_up(bin_))
+        for frame, bin_ in zip(peaks.frames, peaks.bins, strict=True)
     )
     marks = []
     for number, anchor in enumerate(places):
@@ -70,21 +71,23 @@ places = st.lists(st.tuples(st.integers(-2, 120), st.integers(0, 400)), max_size
 def test_agrees_with_plain_loops(places: list[Place], fan_out: int, phase: float) -> None:
     peaks = peaks_at(places)
     marks = make_landmarks(peaks, SMALL, fan_out, phase)
-    assert in_order(marks) == paired_plainly(peaks, SMALL, fan_out, phase)
+    assert as_sorted_pairs(marks) == landmarks_by_plain_loops(peaks, SMALL, fan_out, phase)
 
 
 @given(places, st.integers(1, 1000))
-def test_the_same_peaks_later_are_the_same_landmarks_later(places: list[Place], later: int) -> None:
+def test_shifted_peaks_have_the_same_hashes_at_shifted_frames(
+    places: list[Place], later: int
+) -> None:
     marks = make_landmarks(peaks_at(places), SMALL, 4)
     moved = make_landmarks(
         peaks_at([(frame + 4 * later, bin_) for frame, bin_ in places]), SMALL, 4
     )
-    expected = [(hash_, frame + later) for hash_, frame in in_order(marks)]
-    assert in_order(moved) == expected
+    expected = [(hash_, frame + later) for hash_, frame in as_sorted_pairs(marks)]
+    assert as_sorted_pairs(moved) == expected
 
 
 @pytest.mark.parametrize("params", [DEFAULT, SMALL, LandmarkParams(max_bin=1023, max_df=64)])
-def test_different_pairs_have_different_hashes_within_the_bits(params: LandmarkParams) -> None:
+def test_hashes_are_unique_and_fit_in_their_bits(params: LandmarkParams) -> None:
     bins = [0, 1, params.max_bin - 1, params.max_bin]
     df = [-params.max_df, -1, 0, 1, params.max_df]
     dt = [params.min_dt, params.max_dt - 1, params.max_dt]
@@ -96,37 +99,37 @@ def test_different_pairs_have_different_hashes_within_the_bits(params: LandmarkP
 
 
 @pytest.mark.parametrize("places", [[], [(0, 80)], [(0, 80), (4000, 80)]])
-def test_what_has_no_pair_has_no_landmark(places: list[Place]) -> None:
+def test_peaks_without_a_pair_have_no_landmarks(places: list[Place]) -> None:
     marks = make_landmarks(peaks_at(places), SMALL, 5)
     assert len(marks) == 0
     assert (marks.hashes.dtype, marks.frames.dtype) == (np.uint32, np.int32)
 
 
-def test_warped_landmarks_are_those_of_each_warp() -> None:
-    """Nearly all are; some of the pairs that were chosen lie outside the zone of a warp."""
+def test_warped_landmarks_are_nearly_those_of_each_warp_alone() -> None:
+    """Some of the chosen pairs lie outside the target zone of a single warp."""
     rng = np.random.default_rng(5)
     frames = np.sort(rng.integers(0, 1200, 300)).astype(np.float32) / 4
     peaks = Peaks(frames, rng.integers(80, 800, 300).astype(np.float32) / 4, frames * 0)
     warps = [Warp(0.8, 0.8), Warp(1.0, 1.06), Warp(1.3, 1.0)]
     for warp, marks in zip(warps, warped_landmarks(peaks, warps, DEFAULT, 8), strict=True):
         alone = make_landmarks(unwarp(peaks, warp), DEFAULT, 8)
-        shared = set(in_order(marks)) & set(in_order(alone))
+        shared = set(as_sorted_pairs(marks)) & set(as_sorted_pairs(alone))
         assert len(shared) > 0.95 * len(marks) > 0.7 * len(alone)
 
 
-def test_unchanged_landmarks_are_those_of_a_warp_that_changes_nothing() -> None:
+def test_the_unchanged_warp_gives_the_plain_landmarks() -> None:
     peaks = peaks_at([(8 * i, 40 + 28 * (i % 5)) for i in range(60)])
     (marks,) = warped_landmarks(peaks, [UNCHANGED], DEFAULT, 8)
     alone = make_landmarks(peaks, DEFAULT, 8)
     assert sorted(marks.hashes.tolist()) == sorted(alone.hashes.tolist())
 
 
-def test_a_clip_between_two_frames_has_the_recordings_landmarks_at_a_phase() -> None:
-    """Half a frame late and a quarter of a bin off, which no single rounding forgives."""
+def test_a_clip_between_two_frames_matches_at_a_phase() -> None:
+    """The clip is half a frame late and a quarter of a bin off, so plain rounding loses hashes."""
     places = [(4 * i, 160 + 31 * i % 97) for i in range(80)]
     recording = set(make_landmarks(peaks_at(places), DEFAULT, 4).hashes.tolist())
     moved = peaks_at([(frame + 2, bin_ + 1 + i % 2) for i, (frame, bin_) in enumerate(places)])
     found = shifted_landmarks(moved, DEFAULT, QueryParams(), 12)
-    every = {hash_ for marks in found for hash_ in marks.hashes.tolist()}
+    all_hashes = {hash_ for marks in found for hash_ in marks.hashes.tolist()}
     (alone,) = shifted_landmarks(moved, DEFAULT, QueryParams(phases=(0.0,), detunings=(0.0,)), 12)
-    assert len(recording & every) > len(recording & set(alone.hashes.tolist()))
+    assert len(recording & all_hashes) > len(recording & set(alone.hashes.tolist()))

@@ -1,4 +1,4 @@
-"""The front end is librosa's, to the last bit that float32 holds."""
+"""The log-mel spectrogram agrees with librosa to the precision of float32."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def librosa_log_mel(samples: Floats, center: bool) -> Floats:
 
 
 @pytest.mark.parametrize("params", [PARAMS, LogMel(sr=22_050, n_fft=2048, n_mels=64, f_min=30)])
-def test_filters_are_librosas(params: LogMel) -> None:
+def test_filters_agree_with_librosa(params: LogMel) -> None:
     expected = librosa.filters.mel(
         sr=params.sr, n_fft=params.n_fft, n_mels=params.n_mels, fmin=params.f_min, fmax=params.f_max
     )
@@ -46,14 +46,14 @@ def test_no_filter_is_empty() -> None:
 
 
 @pytest.mark.parametrize("level", [1e-4, 0.1, 1.0])
-def test_log_mel_is_librosas(level: float) -> None:
+def test_log_mel_agrees_with_librosa(level: float) -> None:
     samples = music(level=level)
     expected = librosa_log_mel(samples, center=False)
     np.testing.assert_allclose(log_mel(samples, PARAMS), expected, atol=1e-4)
 
 
-def test_a_window_with_its_context_is_a_patch_of_the_whole_track() -> None:
-    """The training cut its patches out of centred spectrograms of whole tracks."""
+def test_a_window_gives_the_same_frames_as_the_whole_track() -> None:
+    """The model was trained on patches of centred spectrograms of whole tracks."""
     samples, first, frames = music(), 20, 187
     start = first * PARAMS.hop_length - PARAMS.n_fft // 2
     window = samples[start : start + PARAMS.samples_for(frames)]

@@ -23,6 +23,7 @@ from fingerprinter.core.match.matching import (
     count_votes,
     vote_keys,
 )
+from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.types import Landmarks, Peaks
 
 Mark = tuple[int, int]  # hash and frame
@@ -38,20 +39,20 @@ def landmarks(each: Sequence[Mark]) -> Landmarks:
     return Landmarks(hashes.astype(np.uint32), frames.astype(np.int32))
 
 
-def question(variants: Sequence[Sequence[Sequence[Mark]]]) -> HashQuery:
+def query_of(variants: Sequence[Sequence[Sequence[Mark]]]) -> HashQuery:
     return build_query([[landmarks(phase) for phase in phases] for phases in variants])
 
 
-def keys_in(library: Library, asked: HashQuery) -> npt.NDArray[np.int64]:
+def keys_in(library: Library, query: HashQuery) -> npt.NDArray[np.int64]:
     """The keys that the postings of a library vote for."""
     hits = [
         (number, position)
-        for number, wanted in enumerate(asked.hashes.tolist())
+        for number, wanted in enumerate(query.hashes.tolist())
         for hash_, position in library
         if hash_ == wanted
     ]
-    query, position = np.array(hits, np.int64).reshape(-1, 2).T
-    return vote_keys(asked, query, position)
+    hash_index, position = np.array(hits, np.int64).reshape(-1, 2).T
+    return vote_keys(query, hash_index, position)
 
 
 def votes_plainly(library: Library, phases: Sequence[Sequence[Mark]]) -> Counter[int]:
@@ -68,16 +69,16 @@ def with_neighbour(votes: Counter[int]) -> dict[int, int]:
 
 
 @given(variants)
-def test_a_question_asks_each_hash_once(variants: list[list[list[Mark]]]) -> None:
-    asked = question(variants)
-    every = [hash_ for phases in variants for phase in phases for hash_, _ in phase]
-    assert asked.hashes.tolist() == sorted(set(every))
-    assert asked.counts.sum() == len(asked.shifts)
+def test_a_query_has_each_hash_once(variants: list[list[list[Mark]]]) -> None:
+    query = query_of(variants)
+    all_hashes = [hash_ for phases in variants for phase in phases for hash_, _ in phase]
+    assert query.hashes.tolist() == sorted(set(all_hashes))
+    assert query.counts.sum() == len(query.shifts)
 
 
 @given(variants, libraries)
 def test_votes_agree_with_plain_loops(variants: list[list[list[Mark]]], library: Library) -> None:
-    keys = keys_in(library, question(variants))
+    keys = keys_in(library, query_of(variants))
     for number, phases in enumerate(variants):
         votes = count_votes(keys, number, 1000)
         expected = with_neighbour(votes_plainly(library, phases))
@@ -86,11 +87,11 @@ def test_votes_agree_with_plain_loops(variants: list[list[list[Mark]]], library:
 
 @given(variants, libraries, st.integers(1, 5))
 def test_the_places_with_most_votes_come_first(
-    variants: list[list[list[Mark]]], library: Library, most: int
+    variants: list[list[list[Mark]]], library: Library, limit: int
 ) -> None:
-    keys = keys_in(library, question(variants))
-    every = count_votes(keys, 0, 1000).votes.tolist()
-    assert count_votes(keys, 0, most).votes.tolist() == sorted(every, reverse=True)[:most]
+    keys = keys_in(library, query_of(variants))
+    all_votes = count_votes(keys, 0, 1000).votes.tolist()
+    assert count_votes(keys, 0, limit).votes.tolist() == sorted(all_votes, reverse=True)[:limit]
 
 
 def test_excess_ranks_places_as_their_votes_do() -> None:
@@ -128,16 +129,17 @@ def clip_of(track: Peaks, start: float, length: float) -> Peaks:
 
 def coincidences_plainly(clip: Peaks, track: Peaks, near: float) -> float:
     """The best weighted count of coincidences around a proposed offset, pair by pair."""
-    reach = len(matching._KERNEL) // 2
+    policy = DEFAULT_POLICY.alignment
+    reach = len(policy.kernel) // 2
     curve: defaultdict[int, float] = defaultdict(float)
     for frame, bin_ in zip(clip.frames, clip.bins, strict=True):
         for other_frame, other_bin in zip(track.frames, track.bins, strict=True):
-            if abs(other_bin - bin_) <= matching._BIN_TOLERANCE:
-                step = int(np.rint((other_frame - frame) * matching._STEPS))
+            if abs(other_bin - bin_) <= policy.bin_tolerance:
+                step = int(np.rint((other_frame - frame) * policy.steps_per_frame))
                 for away in range(-reach, reach + 1):
-                    curve[step + away] += matching._KERNEL[reach + away]
-    middle = round(near * matching._STEPS)
-    tried = range(middle - matching._SEARCH_STEPS, middle + matching._SEARCH_STEPS + 1)
+                    curve[step + away] += policy.kernel[reach + away]
+    middle = round(near * policy.steps_per_frame)
+    tried = range(middle - policy.search_steps, middle + policy.search_steps + 1)
     return max(curve[step] for step in tried)
 
 

@@ -1,4 +1,4 @@
-"""The microphone, over a PortAudio that is made up: what it gives, and every way it fails."""
+"""Recording from a microphone, with a fake PortAudio: samples, progress and failures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,11 +17,12 @@ import numpy.typing as npt
 import pytest
 
 from fingerprinter.audio import microphone
-from fingerprinter.audio.microphone import Recorded, record
+from fingerprinter.audio.microphone import Recorded
 from fingerprinter.errors import AudioError, UsageError
 
 SR = 44_100
 BLOCK = 1024
+record = partial(microphone.record, stall_s=0.2)
 
 Floats = npt.NDArray[np.float32]
 
@@ -115,11 +117,10 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         monkeypatch.setitem(sys.modules, "sounddevice", module)
         return module
 
-    monkeypatch.setattr(microphone, "_STALL_S", 0.2)
     return installed
 
 
-def test_it_gives_the_seconds_asked_for_at_the_rate_of_the_device(install: Any) -> None:
+def test_it_records_the_requested_seconds_at_the_rate_of_the_device(install: Any) -> None:
     sound = tone(2.0)
     module = install(sound)
     shown: list[Recorded] = []
@@ -133,7 +134,7 @@ def test_it_gives_the_seconds_asked_for_at_the_rate_of_the_device(install: Any) 
     assert (done[-1], {each.total for each in shown}) == (round(1.5 * SR), {round(1.5 * SR)})
 
 
-def test_what_gives_only_stereo_is_made_mono(install: Any) -> None:
+def test_a_device_that_gives_only_stereo_is_mixed_down(install: Any) -> None:
     sound = tone(1.5)
     module = install(sound, mono=False)
     recording = record(1.0, "USB")
@@ -155,13 +156,17 @@ def test_a_device_is_chosen_by_name_or_number(
     [
         (None, {"inputs": {}}, "mic: this machine has no audio input; plug a microphone in"),
         ("USB", {"inputs": {"Loudspeaker": 0}}, "mic: this machine has no audio input; .*"),
-        (None, {"default": -1}, r"mic: no input is the default; choose among 0 \(Built-in\), .*"),
-        (7, {}, r"mic: 7 is no input, or several; choose among .*, 1 \(USB Audio\)"),
-        ("Webcam", {}, "mic: Webcam is no input, or several; choose among .*"),
-        ("u", {}, "mic: u is no input, or several; choose among .*"),
+        (
+            None,
+            {"default": -1},
+            r"mic: there is no default input; choose one .*: 0 \(Built-in\), .*",
+        ),
+        (7, {}, r"mic: 7 matches no input, or several; choose one of .*, 1 \(USB Audio\)"),
+        ("Webcam", {}, "mic: Webcam matches no input, or several; choose one of .*"),
+        ("u", {}, "mic: u matches no input, or several; choose one of .*"),
     ],
 )
-def test_a_device_that_is_not_there_is_named(
+def test_an_unknown_device_gives_a_list_of_devices(
     install: Any, device: int | str | None, options: Any, message: str
 ) -> None:
     install(tone(1.5), **options)
@@ -169,7 +174,7 @@ def test_a_device_that_is_not_there_is_named(
         record(1.0, device)
 
 
-def test_a_device_that_is_taken_is_named(install: Any) -> None:
+def test_a_busy_device_is_reported(install: Any) -> None:
     install(tone(1.5), refusal="Error opening InputStream: Device unavailable")
     with pytest.raises(AudioError, match=r"^mic: .*: Device unavailable; is another program"):
         record(1.0)
@@ -178,7 +183,7 @@ def test_a_device_that_is_taken_is_named(install: Any) -> None:
 @pytest.mark.parametrize(
     ("then", "problem"), [("end", "the device stopped; .*"), ("stall", "the device gave no sound")]
 )
-def test_what_came_before_a_failure_is_kept(install: Any, then: str, problem: str) -> None:
+def test_audio_before_a_failure_is_kept(install: Any, then: str, problem: str) -> None:
     sound = tone(1.0)
     install(sound, then=then)
     recording = record(5.0)
@@ -203,7 +208,7 @@ def interruptible() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_ends_it_early_and_keeps_what_there_is(install: Any) -> None:
+def test_an_interrupt_ends_it_early_and_keeps_the_audio(install: Any) -> None:
     sound = tone(1.0)
     install(sound, then="Ctrl-C")
     recording = record(60.0)
@@ -213,7 +218,7 @@ def test_ctrl_c_ends_it_early_and_keeps_what_there_is(install: Any) -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_before_there_is_any_sound_ends_it_all(install: Any) -> None:
+def test_an_interrupt_before_any_audio_is_raised(install: Any) -> None:
     install(tone(0.0), then="Ctrl-C")
     with pytest.raises(KeyboardInterrupt):
         record(60.0)
@@ -221,13 +226,13 @@ def test_ctrl_c_before_there_is_any_sound_ends_it_all(install: Any) -> None:
 
 @pytest.mark.parametrize("level", [0.0, 1 / 32_768])
 @pytest.mark.parametrize("offset", [0.0, 0.01])
-def test_a_muted_microphone_is_told_from_music(install: Any, level: float, offset: float) -> None:
+def test_a_muted_microphone_is_detected(install: Any, level: float, offset: float) -> None:
     install(tone(1.5, level) + np.float32(offset))
     with pytest.raises(AudioError, match=r"^mic: the microphone gave silence only; is it muted"):
         record(1.0)
 
 
-def test_a_quiet_room_is_no_silence(install: Any) -> None:
+def test_a_quiet_room_is_not_silence(install: Any) -> None:
     install(tone(1.5, 3 / 32_768))
     assert len(record(1.0).samples) == SR
 
@@ -239,7 +244,7 @@ def test_a_quiet_room_is_no_silence(install: Any) -> None:
         (OSError("PortAudio library not found"), r"PortAudio is not installed, .*libportaudio2"),
     ],
 )
-def test_what_is_not_installed_is_named(
+def test_a_missing_package_is_named(
     monkeypatch: pytest.MonkeyPatch, missing: OSError | None, message: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)

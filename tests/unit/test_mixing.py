@@ -1,20 +1,11 @@
-"""Tempo and key from one track to the next."""
+"""Distances of tempo and key between tracks."""
 
 from __future__ import annotations
-
-import doctest
 
 import numpy as np
 import pytest
 
-from fingerprinter.core.mir import harmonic_mixing
 from fingerprinter.core.mir.harmonic_mixing import circle_position, key_distances, tempo_distances
-
-
-def test_examples() -> None:
-    result = doctest.testmod(harmonic_mixing)
-    assert result.attempted
-    assert not result.failed
 
 
 def test_tempos_are_compared_in_octaves() -> None:

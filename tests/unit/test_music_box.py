@@ -1,4 +1,4 @@
-"""The music in the box is what its manifest says, is free, and can be heard."""
+"""The music for the tests agrees with its manifest, has free licences and is audible."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def test_manifest_names_every_file() -> None:
     assert present == {entry["file"] for entry in MANIFEST}
 
 
-def test_box_is_small() -> None:
+def test_the_music_is_small() -> None:
     assert sum((MUSIC / entry["file"]).stat().st_size for entry in MANIFEST) < MAX_BYTES
 
 
 @each_file
-def test_bytes_are_those_of_the_manifest(entry: dict[str, Any]) -> None:
+def test_files_have_the_digests_of_the_manifest(entry: dict[str, Any]) -> None:
     assert hashlib.sha256((MUSIC / entry["file"]).read_bytes()).hexdigest() == entry["sha256"]
 
 
 @each_file
-def test_licence_is_free_and_its_text_is_here(entry: dict[str, Any]) -> None:
+def test_licence_is_free_and_its_text_is_included(entry: dict[str, Any]) -> None:
     assert entry["licence"] in FREE_LICENCES
     assert (MUSIC / "LICENSES" / f"{entry['licence']}.txt").stat().st_size > 1000
 

@@ -1,4 +1,4 @@
-"""Times as people write them."""
+"""The parsers of option values: times, ranges and keys."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def test_examples_in_the_docstrings() -> None:
 
 
 @given(st.integers(0, 10**6))
-def test_a_time_is_read_as_it_is_printed(tenths: int) -> None:
+def test_printed_times_can_be_parsed(tenths: int) -> None:
     assert options.seconds(text.position(tenths / 10)) == pytest.approx(tenths / 10)
     assert options.seconds(text.length(tenths)) == tenths
     assert options.seconds(str(tenths / 10)) == tenths / 10
 
 
 @pytest.mark.parametrize("time", ["", "-1", "1:", ":30", "1:2:3:4", "1m30", "1,5", "nan", "1e3"])
-def test_what_is_no_time_is_refused(time: str) -> None:
-    with pytest.raises(typer.BadParameter, match="no time; write 83, 1:23 or 1:02:03"):
+def test_text_that_is_no_time_is_refused(time: str) -> None:
+    with pytest.raises(typer.BadParameter, match="not a time; write 83, 1:23 or 1:02:03"):
         options.seconds(time)

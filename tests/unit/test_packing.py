@@ -1,8 +1,7 @@
-"""Packed blocks against a reader that follows the documented layout bit by bit."""
+"""Packed blocks agree with a plain reader that follows the documented layout bit by bit."""
 
 from __future__ import annotations
 
-import doctest
 import struct
 import zlib
 from itertools import accumulate, pairwise
@@ -14,13 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core.numeric import packing
 from fingerprinter.core.numeric.packing import Blocks, DamagedBlockError, encode_blocks
 
 Values = npt.NDArray[np.int64]
 
-# Landmarks of one block of postings. It changes only with the layout (docs/format.md),
-# and then libraries that were written before can no longer be read.
+# Values of one block of postings and their bytes. If the bytes change, the layout (docs/format.md)
+# has changed, and existing libraries can no longer be read.
 GOLDEN_VALUES = [3, 700, 701, 701, 5_000, 123_456, 123_457, 1_000_000]
 GOLDEN_BLOCK = "51d7150e08000000100300bc02bd02bd02881340e241e24042df0040"
 
@@ -33,8 +31,8 @@ def pack(runs: list[list[int]]) -> list[bytes]:
     return encode_blocks(values, np.array([len(run) for run in runs], np.int64))
 
 
-def read_plainly(block: bytes) -> list[int]:
-    """The values of a block as docs/format.md lays it out, bit by bit."""
+def read_by_plain_loops(block: bytes) -> list[int]:
+    """Read the values of a block bit by bit, as docs/format.md describes it."""
     crc, n, width = struct.unpack_from("<IIB", block)
     assert crc == zlib.crc32(block[4:])
     body = int.from_bytes(block[9:], "little")
@@ -49,7 +47,7 @@ def with_true_checksum(block: bytes) -> bytes:
 
 
 @given(st.lists(runs, max_size=8))
-def test_what_was_packed_comes_back(runs: list[list[int]]) -> None:
+def test_packed_values_are_restored(runs: list[list[int]]) -> None:
     blocks = Blocks(pack(runs))
     assert blocks.values().tolist() == [value for run in runs for value in run]
     assert blocks.counts.tolist() == [len(run) for run in runs]
@@ -58,7 +56,7 @@ def test_what_was_packed_comes_back(runs: list[list[int]]) -> None:
 
 @given(runs)
 def test_the_layout_is_the_documented_one(run: list[int]) -> None:
-    assert read_plainly(pack([run])[0]) == run
+    assert read_by_plain_loops(pack([run])[0]) == run
 
 
 @given(st.lists(runs, min_size=1, max_size=6), st.data())
@@ -79,7 +77,7 @@ def test_ranges_agree_with_plain_loops(runs: list[list[int]], data: st.DataObjec
 
 
 @pytest.mark.parametrize("value", [0, 1, (1 << 56) - 1, 1 << 56, 1 << 62])
-def test_a_single_value_of_any_size(value: int) -> None:
+def test_a_block_of_one_value_of_any_size(value: int) -> None:
     assert Blocks(pack([[value]])).values().tolist() == [value]
 
 
@@ -92,7 +90,7 @@ def test_golden_block() -> None:
 @pytest.mark.parametrize("bits_apart", [14, 20, 30])
 @pytest.mark.parametrize("n", [450, 5000])
 def test_random_values_take_little_more_than_the_information_bound(n: int, bits_apart: int) -> None:
-    """The bound: log2 of the number of ways to choose n values out of so many."""
+    """The bound is log2 of the number of ways to choose n values out of the space."""
     space = n << bits_apart
     values = np.sort(np.random.default_rng(n).integers(0, space, n))
     bound = (lgamma(space + 1) - lgamma(n + 1) - lgamma(space - n + 1)) / log(2)
@@ -101,7 +99,7 @@ def test_random_values_take_little_more_than_the_information_bound(n: int, bits_
     assert 8 * (len(block) - header) < 1.05 * bound
 
 
-def test_every_flipped_bit_is_noticed() -> None:
+def test_every_flipped_bit_is_detected() -> None:
     (block,) = pack([GOLDEN_VALUES])
     for bit in range(8 * len(block)):
         flipped = bytearray(block)
@@ -110,19 +108,19 @@ def test_every_flipped_bit_is_noticed() -> None:
             Blocks([block, bytes(flipped)])
 
 
-def test_every_cut_and_every_byte_too_many_is_noticed() -> None:
+def test_missing_and_extra_bytes_are_detected() -> None:
     (block,) = pack([GOLDEN_VALUES])
     for damaged in [*(block[:end] for end in range(len(block))), block + b"\0", block * 2]:
         with pytest.raises(DamagedBlockError):
             Blocks([damaged])
 
 
-def test_a_block_that_lies_about_its_count_is_noticed() -> None:
+def test_a_wrong_count_in_the_header_is_detected() -> None:
     (block,) = pack([GOLDEN_VALUES])
-    liar = bytearray(block)
-    liar[4] -= 1
+    wrong = bytearray(block)
+    wrong[4] -= 1
     with pytest.raises(DamagedBlockError, match="another number of values"):
-        Blocks([with_true_checksum(bytes(liar))])
+        Blocks([with_true_checksum(bytes(wrong))])
 
 
 def test_blocks_are_packed_one_by_one() -> None:
@@ -130,7 +128,3 @@ def test_blocks_are_packed_one_by_one() -> None:
     runs = [[0], [5, 5, 9], list(range(0, 10_000, 7))]
     assert pack(runs) == [pack([run])[0] for run in runs]
     assert all(len(a) < len(b) for a, b in pairwise(pack(runs)))
-
-
-def test_examples_in_the_documentation() -> None:
-    assert doctest.testmod(packing).failed == 0

@@ -1,4 +1,4 @@
-"""Paths against all paths, and what groups and small libraries do to them."""
+"""Paths agree with a search over all paths, with groups and in small libraries."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def ungrouped(steps: Floats) -> StepGraph:
     return StepGraph(steps, np.full(len(steps), NO_GROUP))
 
 
-def best_of_all(steps: Floats, n: int) -> float:
-    """The smallest largest step of every path from the first place to the last with n stops."""
+def bottleneck_by_plain_loops(steps: Floats, n: int) -> float:
+    """The largest step of the best path from the first to the last place with n stops."""
     last = len(steps) - 1
     paths = ((0, *between, last) for between in permutations(range(1, last), n - 2))
     return min(max(float(steps[a, b]) for a, b in pairwise(path)) for path in paths)
@@ -37,7 +37,7 @@ def best_of_all(steps: Floats, n: int) -> float:
 @given(st.integers(0, 10_000), st.integers(2, 5))
 def test_the_largest_step_is_the_smallest_possible(seed: int, n: int) -> None:
     steps = steps_of(cloud(seed, 7))
-    at_most = min(best_of_all(steps, count) for count in range(2, n + 1))
+    at_most = min(bottleneck_by_plain_loops(steps, count) for count in range(2, n + 1))
     assert bottleneck(steps, 0, 6, n - 1) == pytest.approx(at_most)
     path = ungrouped(steps).path(0, 6, n)
     assert (path[0], path[-1], len(path), len(set(path))) == (0, 6, n, n)
@@ -45,13 +45,13 @@ def test_the_largest_step_is_the_smallest_possible(seed: int, n: int) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(2, 12))
-def test_a_path_has_its_ends_and_its_length(seed: int, n: int) -> None:
+def test_a_path_has_the_given_ends_and_length(seed: int, n: int) -> None:
     path = ungrouped(steps_of(cloud(seed, 8))).path(3, 5, n)
     assert (path[0], path[-1]) == (3, 5)
     assert len(path) == len(set(path)) == min(n, 8)
 
 
-def test_of_all_paths_with_that_largest_step_the_most_even_is_taken() -> None:
+def test_the_most_even_of_the_best_paths_is_taken() -> None:
     line = np.array([[0, 0, 0], [10, 0, 0], [2, 0, 0], [3, 0, 0], [5, 0, 0]], np.float32)
     assert ungrouped(steps_of(line)).path(0, 1, 4) == [0, 2, 4, 1]
 
@@ -63,7 +63,7 @@ def test_a_path_goes_around_a_gap() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(2, 10))
-def test_a_group_is_touched_once(seed: int, n: int) -> None:
+def test_a_path_visits_a_group_once(seed: int, n: int) -> None:
     groups = np.random.default_rng(seed).integers(-1, 4, 12)
     path = StepGraph(steps_of(cloud(seed, 12)), groups).path(0, 11, n)
     inner = [group for group in groups[path[1:-1]].tolist() if group != NO_GROUP]
@@ -72,7 +72,7 @@ def test_a_group_is_touched_once(seed: int, n: int) -> None:
     assert (path[0], path[-1]) == (0, 11)
 
 
-def test_there_are_as_many_stops_as_there_are_groups() -> None:
+def test_a_path_has_at_most_one_stop_per_group() -> None:
     groups = np.array([0, 0, 1, 1, 2, 2, 3, 3])
     path = StepGraph(steps_of(cloud(0, 8)), groups).path(0, 2, 8)
     assert sorted(groups[path].tolist()) == [0, 1, 2, 3]

@@ -1,4 +1,4 @@
-"""Figures by their structure: panels, marks, words; and as files."""
+"""Figures: their panels, marks and texts, and the files they are written to."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def artists(axes: Axes, kind: type) -> list[Any]:
 
 
 def sizes(axes: Axes, kind: type) -> list[int]:
-    """How many marks there are of each kind."""
+    """Return the number of marks in each collection."""
     count = "get_offsets" if kind is PathCollection else "get_segments"
     return [len(getattr(each, count)()) for each in artists(axes, kind)]
 
 
 def words(figure: Figure) -> str:
-    """All that is written in a figure."""
+    """Return all texts of a figure."""
     return "\n".join(each.get_text() for each in figure.findobj(Text))
 
 
@@ -88,7 +88,7 @@ def pixels(figure: Figure, path: Path) -> tuple[int, ...]:
     return matplotlib.image.imread(path).shape[:2]
 
 
-def test_a_recording_alone_is_one_panel_with_its_peaks() -> None:
+def test_audio_without_a_match_is_one_panel_with_its_peaks() -> None:
     excerpt = alone().excerpt
     panel, bar = draw(alone()).axes
     assert sizes(panel, PathCollection) == [len(excerpt.others), len(excerpt.kept)]
@@ -110,7 +110,7 @@ def test_peaks_lie_on_the_loudest_points_of_their_surroundings() -> None:
     assert (above > 0).mean() > 0.95
 
 
-def test_the_time_is_that_of_the_whole_recording() -> None:
+def test_the_time_axis_counts_from_the_start_of_the_recording() -> None:
     panel = draw(alone(start_s=65.0)).axes[0]
     assert panel.get_xlim() == (65.0, 69.0)
     assert panel.xaxis.get_major_formatter()(66.5) == "1:06.5"
@@ -155,7 +155,7 @@ def test_the_votes_show_the_match_above_chance() -> None:
     assert f"0:06.0: {agreement.votes.best:,}, confidence 1.000" in words(figure)
 
 
-def test_a_figure_says_what_it_shows() -> None:
+def test_a_figure_names_track_file_and_changes() -> None:
     said = words(draw(matched()))
     assert "Singer - Song for $5 and $10" in said
     assert "clip.wav" in said
@@ -205,7 +205,7 @@ def test_a_picture_has_the_size_and_format_of_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["picture", "picture.xyz", "picture.wav", ".png"])
-def test_what_is_no_picture_is_refused(name: str) -> None:
+def test_a_suffix_of_no_picture_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=r"no kind of picture; name it \.png"):
         check_target(Path(name))
 
@@ -221,7 +221,7 @@ def test_without_matplotlib_the_next_step_is_named(monkeypatch: pytest.MonkeyPat
         check_target(Path("a.png"))
 
 
-def test_matplotlib_is_loaded_only_to_draw_and_pyplot_never() -> None:
+def test_only_drawing_loads_matplotlib_and_nothing_loads_pyplot() -> None:
     script = (
         "import sys, fingerprinter.plotting, fingerprinter.cli.commands.plot\n"
         "assert 'matplotlib' not in sys.modules\n"
@@ -250,7 +250,7 @@ def test_examples_in_the_docstrings() -> None:
 
 
 @pytest.mark.parametrize("span_s", [0.05, 1, 9.9, 30, 119, 847, 4 * 3600])
-def test_ticks_of_time_are_few_and_round(span_s: float) -> None:
+def test_time_axes_have_few_ticks(span_s: float) -> None:
     axes = Figure().add_subplot()
     axes.set_xlim(3.0, 3.0 + span_s)
     scales.time_ticks(axes.xaxis, span_s)
@@ -259,8 +259,8 @@ def test_ticks_of_time_are_few_and_round(span_s: float) -> None:
 
 
 @pytest.mark.parametrize("top", [1.15, 3.4, 17.0, 59.0, 640.0, 12_345.0, 9.9e6])
-def test_ticks_of_counts_are_round_and_within(top: float) -> None:
-    ticks = scales._count_ticks(top)
+def test_count_ticks_are_round_and_in_range(top: float) -> None:
+    ticks = scales.count_ticks(top)
     assert 2 <= len(ticks) <= 9
     assert ticks == sorted(set(ticks))
     assert ticks[-1] <= top < 10 * ticks[-1]

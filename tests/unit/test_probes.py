@@ -1,4 +1,4 @@
-"""Probes and their votes against plain loops; what may be asked of a library."""
+"""Probes of recordings, and their votes against plain loops."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Mark = tuple[int, int]  # hash and frame
 Posting = tuple[int, int, int]  # hash, track and frame
 
 hashes = st.integers(0, 6)
-asked = st.lists(
+probe_lists = st.lists(
     st.lists(st.tuples(hashes, st.integers(-1, 20)), max_size=12), min_size=1, max_size=3
 )
 libraries = st.lists(
@@ -40,24 +40,24 @@ def landmarks(marks: list[Mark]) -> Landmarks:
     return Landmarks(hashes.astype(np.uint32), frames.astype(np.int32))
 
 
-def proposed(asked: list[list[Mark]], library: list[Posting]) -> list[DuplicateCandidate]:
-    question = DuplicateQuery([landmarks(marks) for marks in asked])
+def proposed(probes: list[list[Mark]], library: list[Posting]) -> list[DuplicateCandidate]:
+    query = DuplicateQuery([landmarks(marks) for marks in probes])
     hits = [
         (number, track, frame)
-        for number, wanted in enumerate(question.hashes.tolist())
+        for number, wanted in enumerate(query.hashes.tolist())
         for hash_, track, frame in library
         if hash_ == wanted
     ]
-    query, track, frame = np.array(hits, np.int64).reshape(-1, 3).T
-    return list(question.proposals(query, track, frame))
+    hash_index, track, frame = np.array(hits, np.int64).reshape(-1, 3).T
+    return list(query.proposals(hash_index, track, frame))
 
 
 def votes_plainly(
-    asked: list[list[Mark]], library: list[Posting]
+    probes: list[list[Mark]], library: list[Posting]
 ) -> dict[tuple[int, int], Counter[int]]:
     """The votes for each offset of each probe and track; one between two frames has both's."""
     single: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
-    for probe, marks in enumerate(asked):
+    for probe, marks in enumerate(probes):
         for hash_, frame in marks:
             for known, track, place in library:
                 single[probe, track][place - frame] += hash_ == known
@@ -67,23 +67,23 @@ def votes_plainly(
     }
 
 
-@given(asked, libraries)
-def test_votes_agree_with_plain_loops(asked: list[list[Mark]], library: list[Posting]) -> None:
-    votes = votes_plainly(asked, library)
+@given(probe_lists, libraries)
+def test_votes_agree_with_plain_loops(probes: list[list[Mark]], library: list[Posting]) -> None:
+    votes = votes_plainly(probes, library)
     enough = {pair for pair, each in votes.items() if max(each.values(), default=0) >= 4}
-    found = proposed(asked, library)
+    found = proposed(probes, library)
     assert {(each.probe, each.track_id) for each in found} == enough
     for each in found:
-        mine = votes[each.probe, each.track_id]
-        assert each.votes == max(mine.values()) == mine[each.offsets[0]]
-        assert [mine[offset] for offset in each.offsets] == sorted(
-            (mine[offset] for offset in each.offsets), reverse=True
+        pair_votes = votes[each.probe, each.track_id]
+        assert each.votes == max(pair_votes.values()) == pair_votes[each.offsets[0]]
+        assert [pair_votes[offset] for offset in each.offsets] == sorted(
+            (pair_votes[offset] for offset in each.offsets), reverse=True
         )
-        assert all(mine[offset] >= 3 for offset in each.offsets)
+        assert all(pair_votes[offset] >= 3 for offset in each.offsets)
         assert min(np.diff(sorted(each.offsets)), default=5) > 4
 
 
-def test_nothing_asked_is_nothing_proposed() -> None:
+def test_empty_probes_and_libraries_propose_nothing() -> None:
     assert proposed([[]], [(1, 1, 1)]) == []
     assert proposed([[(1, 1)]], []) == []
 
@@ -115,10 +115,10 @@ def test_a_probe_has_the_rarest_landmarks() -> None:
     assert frequencies.probe(few, 1.0).hashes.tolist() == hashes[:3].tolist()
 
 
-def test_a_short_recording_is_asked_for_whole() -> None:
+def test_the_probe_of_a_short_recording_has_all_of_it() -> None:
     peaks = music_peaks(2, 4)
-    every = make_landmarks(peaks, DEFAULT, DEFAULT.fan_out)
-    once = [h for h, n in Counter(every.hashes.tolist()).items() if n == 1]
+    marks = make_landmarks(peaks, DEFAULT, DEFAULT.fan_out)
+    once = [h for h, n in Counter(marks.hashes.tolist()).items() if n == 1]
     assert sorted(probe_landmarks(peaks, DEFAULT)[0].hashes.tolist()) == sorted(once)
 
 

@@ -1,4 +1,4 @@
-"""The plane that a library is laid out on, and its picture."""
+"""The sound map of a library, and its plot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fingerprinter.plotting import draw_map
 
 
 def space(seed: int, n: int) -> LibraryVectors:
-    """Three clumps of tracks, one after the other."""
+    """Return vectors of three groups of tracks, in turn."""
     rng = np.random.default_rng(seed)
     rows = np.eye(16)[np.arange(n) % 3] + 0.15 * rng.standard_normal((n, 16))
     rows = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
@@ -29,8 +29,8 @@ def grouping(n: int, names: tuple[str, ...] = ("one", "two", "three")) -> Groupi
     return Grouping(np.arange(n) % len(names), groups)
 
 
-def apart(found: SoundMap) -> float:
-    """How much farther tracks are from other clumps than from their own."""
+def separation(found: SoundMap) -> float:
+    """Return the distance between groups relative to the distances within them."""
     middles = np.stack([found.places[found.labels == label].mean(axis=0) for label in range(3)])
     own = np.linalg.norm(found.places - middles[found.labels], axis=1).mean()
     return float(min(np.linalg.norm(a - b) for a, b in combinations(middles, 2)) / own)
@@ -40,32 +40,34 @@ def test_examples() -> None:
     assert not doctest.testmod(clusters, extraglobs={"np": np}).failed
 
 
-def test_what_sounds_alike_lies_together() -> None:
+def test_similar_tracks_lie_together() -> None:
     found = compute_map(space(0, 90), grouping(90))
     assert found.ids.tolist() == (np.arange(90) * 7).tolist()
     assert np.abs(found.places).max() == pytest.approx(1)
-    assert apart(found) > 3
+    assert separation(found) > 3
     assert np.array_equal(found.places, compute_map(space(0, 90), grouping(90)).places)
 
 
-def test_clusters_are_made_of_directions() -> None:
-    """Few tracks lie along the main axes with all of their length."""
+def test_principal_directions_have_unit_length() -> None:
+    """Otherwise tracks with short projections would form a cluster of their own."""
     rng = np.random.default_rng(0)
-    rows = clusters._directions(rng.standard_normal((50, 64)).astype(np.float32))
+    rows = clusters.principal_directions(rng.standard_normal((50, 64)).astype(np.float32))
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, rtol=1e-5)
     assert rows.shape == (50, 32)
 
 
-def test_tracks_beyond_the_sample_are_put_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tracks_outside_the_sample_are_placed_near_similar_landmarks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sound_map, "LANDMARKS", 60)
     found = compute_map(space(1, 300), grouping(300))
     assert np.isfinite(found.places).all()
     assert np.abs(found.places).max() <= 1 + 1e-6
-    assert apart(found) > 3
+    assert separation(found) > 3
 
 
 @pytest.mark.parametrize("n", [1, 2, 4, 5, 6])
-def test_few_tracks_have_a_map_too(n: int) -> None:
+def test_maps_of_few_tracks(n: int) -> None:
     found = compute_map(
         space(2, n), Grouping(np.zeros(n, np.int64), grouping(n, ("all",)).clusters)
     )
@@ -73,7 +75,7 @@ def test_few_tracks_have_a_map_too(n: int) -> None:
     assert np.isfinite(found.places).all()
 
 
-def test_names_do_not_overlap() -> None:
+def test_cluster_names_do_not_overlap_in_the_plot() -> None:
     n, names = 120, tuple(f"a long name of many words {i}" for i in range(12))
     groups = grouping(n, names)
     figure = draw_map(compute_map(space(3, n), groups))

@@ -1,4 +1,4 @@
-"""The spectrogram is that of SciPy and librosa, and each frame depends on its samples alone."""
+"""The spectrogram agrees with SciPy and librosa, and a frame depends on its samples alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def noise(n: int) -> npt.NDArray[np.float32]:
 
 
 def assert_same_levels(log_mag: npt.NDArray[np.float32], magnitude: Doubles) -> None:
-    """magnitude: (bins, frames), full scale 1; levels agree to a thousandth of a neper."""
+    """Compare to a thousandth of a neper; magnitude: (bins, frames), full scale 1."""
     expected = np.log(magnitude[: log_mag.shape[1]].T)
     assert log_mag.shape == expected.shape
     assert np.allclose(log_mag, expected, atol=1e-3)
@@ -59,9 +59,7 @@ def test_counts_whole_frames(n_samples: int) -> None:
 
 
 @given(st.integers(0, 30), st.integers(1, 8))
-def test_a_frame_is_the_same_to_the_last_bit_wherever_the_audio_begins(
-    first: int, frames: int
-) -> None:
+def test_a_frame_is_bit_equal_wherever_the_audio_begins(first: int, frames: int) -> None:
     samples = noise(40 * SMALL.hop_length + SMALL.n_fft)
     whole = log_spectrogram(samples, SMALL)
     start = first * SMALL.hop_length
@@ -71,7 +69,7 @@ def test_a_frame_is_the_same_to_the_last_bit_wherever_the_audio_begins(
 
 
 @pytest.mark.parametrize("level", [1.0, 0.1, 1e-3])
-def test_a_sine_stands_at_its_bin_and_level(level: float) -> None:
+def test_a_sine_has_its_maximum_at_its_bin_and_level(level: float) -> None:
     sine = level * np.sin(2 * np.pi * 50 * SMALL.bin_hz / SMALL.sr * np.arange(4000))
     log_mag = log_spectrogram(sine.astype(np.float32), SMALL)
     assert (log_mag.argmax(axis=1) == 50).all()
@@ -81,4 +79,4 @@ def test_a_sine_stands_at_its_bin_and_level(level: float) -> None:
 def test_silence_is_finite_and_below_every_sound() -> None:
     log_mag = log_spectrogram(np.zeros(2000, np.float32), SMALL)
     assert np.isfinite(log_mag).all()
-    assert (log_mag < np.log(2.0**-16)).all()  # below the last bit of 16
+    assert (log_mag < np.log(2.0**-16)).all()  # the last bit of 16-bit audio

@@ -146,7 +146,7 @@ WRITERS = [
 
 
 @pytest.mark.parametrize(("suffix", "write"), WRITERS)
-def test_every_tag_format_says_the_same(
+def test_every_tag_format_gives_the_same_tags(
     suffix: str, write: Callable[[Path], None], tmp_path: Path
 ) -> None:
     path = encode(tmp_path / f"x.{suffix}")
@@ -156,13 +156,13 @@ def test_every_tag_format_says_the_same(
 
 
 @pytest.mark.parametrize("suffix", ["wav", "mka"])
-def test_where_mutagen_finds_none_ffmpeg_does(suffix: str, tmp_path: Path) -> None:
+def test_ffmpeg_reads_tags_that_mediafile_does_not_find(suffix: str, tmp_path: Path) -> None:
     metadata = {"title": "Für Elise", "artist": "Ludwig", "date": "1810", "track": "3"}
     path = encode(tmp_path / f"x.{suffix}", metadata)  # RIFF INFO, Matroska
     assert read_tags(path) == Tags("Für Elise", "Ludwig", track_number=3, year=1810)
 
 
-def test_ape_tags_behind_an_mp3(tmp_path: Path) -> None:
+def test_ape_tags_at_the_end_of_an_mp3(tmp_path: Path) -> None:
     path = encode(tmp_path / "x.mp3")
     ID3(path).delete()
     ape = APEv2()
@@ -237,7 +237,9 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("text", "title"), TEXTS)
-def test_what_is_no_text_is_taken_off(text: str, title: str | None, tmp_path: Path) -> None:
+def test_control_characters_are_removed_from_texts(
+    text: str, title: str | None, tmp_path: Path
+) -> None:
     path = encode(tmp_path / "x.opus")
     tag({"TITLE": [text]})(path)
     assert read_tags(path).title == title
@@ -250,7 +252,7 @@ def test_only_a_uuid_is_a_recording_id(mbid: str, tmp_path: Path) -> None:
     assert read_tags(path).mbid is None
 
 
-def test_the_second_name_counts_where_the_first_is_empty(tmp_path: Path) -> None:
+def test_the_year_is_read_where_the_date_is_empty(tmp_path: Path) -> None:
     path = encode(tmp_path / "x.mp3")
     tags = ID3(path)
     tags.setall("TYER", [TYER(encoding=0, text="1810")])
@@ -261,7 +263,7 @@ def test_the_second_name_counts_where_the_first_is_empty(tmp_path: Path) -> None
     assert read_tags(flac).year == 1810
 
 
-def test_what_is_missing_or_no_audio_has_no_tags(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_file_without_audio_have_no_tags(tmp_path: Path) -> None:
     (tmp_path / "x.mp3").write_bytes(b"no sound" * 100)
     for path in (tmp_path / "no.mp3", tmp_path, tmp_path / "x.mp3", Path("a\0b")):
         assert read_tags(path) == Tags()
@@ -288,3 +290,19 @@ def test_a_broken_tag_never_raises(data: st.DataObject, tagged: list[Path]) -> N
     tags = read_tags(broken)
     for text in (tags.title, tags.artist, tags.album, tags.genre):
         assert text is None or (text == " ".join(text.split()) and text.encode("utf-8"))
+
+
+def test_broken_tags_are_not_logged(
+    tagged: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A program without a logging configuration prints what is logged as an error."""
+    rng = np.random.default_rng(3)
+    for path in tagged:
+        for _ in range(10):
+            damaged = bytearray(path.read_bytes())
+            for at in rng.integers(len(damaged), size=20):
+                damaged[at] = rng.integers(256)
+            broken = tmp_path / path.name
+            broken.write_bytes(damaged)
+            read_tags(broken)
+    assert not caplog.records

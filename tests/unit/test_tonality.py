@@ -19,8 +19,8 @@ CADENCES = {
 }
 
 
-def played(tonic: int, mode: str, tuning: float = 0.0) -> Floats:
-    """A cadence, a second a chord, of tones with overtones."""
+def cadence(tonic: int, mode: str, tuning: float = 0.0) -> Floats:
+    """Synthesise a cadence of tones with overtones, one second for each chord."""
     t = np.arange(SR) / SR
     chords = []
     for chord in CADENCES[mode]:
@@ -31,7 +31,7 @@ def played(tonic: int, mode: str, tuning: float = 0.0) -> Floats:
     return (0.1 * np.concatenate(chords)).astype(np.float32)
 
 
-def heard(samples: Floats, block: int = SR) -> Chroma:
+def chroma_of(samples: Floats, block: int = SR) -> Chroma:
     meter = ChromaMeter(SR)
     for start in range(0, len(samples), block):
         meter.push(samples[start : start + block])
@@ -40,33 +40,36 @@ def heard(samples: Floats, block: int = SR) -> Chroma:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("tonic", range(12))
-def test_a_cadence_tells_its_key(tonic: int, mode: str) -> None:
-    key = find_key(heard(played(tonic, mode)))
+def test_a_cadence_has_its_key(tonic: int, mode: str) -> None:
+    key = find_key(chroma_of(cadence(tonic, mode)))
     assert key is not None
     assert (key.tonic, key.mode) == (TONICS[tonic], mode)
     assert 0 < key.confidence < 1
 
 
 @pytest.mark.parametrize("tuning", [-0.4, -0.2, 0.3])
-def test_the_tuning_is_found_and_undone(tuning: float) -> None:
-    chroma = heard(played(2, "minor", tuning))
+def test_the_tuning_is_found_and_corrected(tuning: float) -> None:
+    chroma = chroma_of(cadence(2, "minor", tuning))
     assert chroma.tuning == pytest.approx(tuning, abs=0.05)
     key = find_key(chroma)
     assert key is not None and key.name == "D minor"
 
 
-def test_cuts_do_not_matter() -> None:
-    samples = played(5, "major")
-    np.testing.assert_allclose(heard(samples, 777).frames, heard(samples).frames, atol=1e-5)
-    assert len(heard(samples)) == 40
+def test_chroma_does_not_depend_on_cuts() -> None:
+    samples = cadence(5, "major")
+    np.testing.assert_allclose(chroma_of(samples, 777).frames, chroma_of(samples).frames, atol=1e-5)
+    assert len(chroma_of(samples)) == 40
 
 
-def test_the_level_does_not_matter() -> None:
-    loud, quiet = find_key(heard(played(4, "minor"))), find_key(heard(0.1 * played(4, "minor")))
+def test_the_key_does_not_depend_on_the_level() -> None:
+    loud, quiet = (
+        find_key(chroma_of(cadence(4, "minor"))),
+        find_key(chroma_of(0.1 * cadence(4, "minor"))),
+    )
     assert loud is not None and quiet is not None
     assert loud.name == quiet.name == "E minor"
 
 
-@pytest.mark.parametrize("samples", [np.zeros(5 * SR), np.zeros(0), played(0, "major")[:SR]])
-def test_silence_and_a_second_have_no_key(samples: Floats) -> None:
-    assert find_key(heard(samples.astype(np.float32))) is None
+@pytest.mark.parametrize("samples", [np.zeros(5 * SR), np.zeros(0), cadence(0, "major")[:SR]])
+def test_silence_and_one_second_have_no_key(samples: Floats) -> None:
+    assert find_key(chroma_of(samples.astype(np.float32))) is None

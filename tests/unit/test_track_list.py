@@ -3,49 +3,79 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from constellations import PER_S, Heard, clip_of, joined, looped, moved, sky
 
-from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.peaks import PeakChunk
 from fingerprinter.core.fingerprint.spectrogram import Floats
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
-from fingerprinter.core.match.closeness import Closeness
-from fingerprinter.core.match.matching import Alignment
-from fingerprinter.core.match.tracking import TimeMap
-from fingerprinter.library.identify.identifier import Found
+from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.library.identify.track_list import TrackList, merge_copies
-from fingerprinter.library.identify.windows import LocatedMatch as Answer
 from fingerprinter.types import Peaks
 
-LEAST = 40  # peaks of a window that must agree
+MIN_AGREEING = 40  # peaks of a window
 NEAR_S = 1.0  # borders lie between slices of half a second
 
 Recordings = Mapping[int, Peaks]
+
+
+def scored(track_id: int, offset: float, score: float, warp: Warp = UNCHANGED) -> ScoredMatch:
+    return ScoredMatch(
+        track_id,
+        offset,
+        warp,
+        alignment=9.0,
+        closeness=9.0,
+        share=1.0,
+        score=score,
+        null_score=2.0,
+        confidence=1.0,
+    )
 
 
 class Searcher:
     """Finds, by trying everything, what most of a window's peaks agree on."""
 
     def __init__(
-        self, recordings: Recordings, warps: Sequence[Warp] = (UNCHANGED,), least: int = LEAST
+        self,
+        recordings: Recordings,
+        warps: Sequence[Warp] = (UNCHANGED,),
+        min_agreeing: int = MIN_AGREEING,
     ) -> None:
-        self.recordings, self.warps, self.asked, self.least = recordings, warps, 0, least
+        self.recordings, self.warps, self.min_agreeing = recordings, warps, min_agreeing
+        self.searches = 0
 
-    def __call__(self, window: Peaks, _: Floats | None = None) -> list[Found]:
-        self.asked += 1
+    def identify(
+        self, window: Peaks, min_confidence: float, contrast: Floats | None = None
+    ) -> list[ScoredMatch]:
+        self.searches += 1
         tried = [
             (*best_offset(unwarp(window, warp), recording), track_id, warp)
             for track_id, recording in self.recordings.items()
             for warp in self.warps
         ]
         agree, offset, track_id, warp = max(tried, key=lambda each: each[0])
-        if agree < self.least:
-            return []
-        alignment = Alignment(offset, agree, float(agree))
-        return [Found(track_id, warp, alignment, Closeness(offset, 9.0, 1.0), 9.0, 2.0)]
+        return [scored(track_id, offset, agree, warp)] if agree >= self.min_agreeing else []
+
+    def track_peaks(self, track_id: int) -> Peaks:
+        return self.recordings[track_id]
+
+
+class ConstantSearcher(Searcher):
+    """Finds the same matches in every window."""
+
+    def __init__(self, matches: list[ScoredMatch]) -> None:
+        super().__init__(RECORDINGS)
+        self.matches = matches
+
+    def identify(
+        self, window: Peaks, min_confidence: float, contrast: Floats | None = None
+    ) -> list[ScoredMatch]:
+        return self.matches
 
 
 def best_offset(window: Peaks, recording: Peaks) -> tuple[int, float]:
@@ -59,7 +89,7 @@ def best_offset(window: Peaks, recording: Peaks) -> tuple[int, float]:
     return int(counts.max()), float(counts.argmax() + steps.min())
 
 
-def stretches(clip: Peaks, duration_s: float, frames: int = 512) -> list[PeakChunk]:
+def chunks_of(clip: Peaks, duration_s: float, frames: int = 512) -> list[PeakChunk]:
     total = round(duration_s * PER_S)
     ends = [*range(frames, total, frames), total]
     borders = np.searchsorted(clip.frames, [0, *ends])
@@ -75,14 +105,16 @@ def listed(
 ) -> list[tuple[int, float, float]]:
     """(track, start, end) in seconds, in the order of the clip."""
     return [
-        (each.found.track_id, each.start / PER_S, each.end / PER_S)
-        for each in answers(searcher, clip, duration_s, frames)
+        (each.track_id, each.start / PER_S, each.end / PER_S)
+        for each in matches_in(searcher, clip, duration_s, frames)
     ]
 
 
-def answers(searcher: Searcher, clip: Peaks, duration_s: float, frames: int = 512) -> list[Answer]:
-    track_list = TrackList(searcher, searcher.recordings.__getitem__, DEFAULT, DEFAULT_QUERY)
-    parts = stretches(clip, duration_s, frames)
+def matches_in(
+    searcher: Searcher, clip: Peaks, duration_s: float, frames: int = 512
+) -> list[ScoredMatch]:
+    track_list = TrackList(searcher, 0.95, DEFAULT)
+    parts = chunks_of(clip, duration_s, frames)
     ended = [each for part in parts for each in track_list.push(part)]
     return sorted([*ended, *track_list.close()], key=lambda each: each.start)
 
@@ -106,7 +138,7 @@ def test_a_recording_that_is_followed_needs_no_search() -> None:
     clip = clip_of(100, Heard(RECORDINGS[1], 0, 100))
     (entry,) = listed(searcher, clip, 100)
     assert entry == pytest.approx((1, 0, 100), abs=NEAR_S)
-    assert searcher.asked == 1
+    assert searcher.searches == 1
 
 
 def test_two_at_once_are_both_followed() -> None:
@@ -123,7 +155,7 @@ def test_two_at_once_are_both_followed() -> None:
 def test_a_recording_is_followed_as_its_tempo_drifts() -> None:
     warps = [Warp(1 + percent / 100, 1.0) for percent in range(-4, 5)]
     heard = Heard(RECORDINGS[1], 10, 100, tempo=(0.98, 1.02))
-    (found,) = answers(Searcher(RECORDINGS, warps), clip_of(110, heard), 110)
+    (found,) = matches_in(Searcher(RECORDINGS, warps), clip_of(110, heard), 110)
     assert (found.start / PER_S, found.end / PER_S) == pytest.approx((10, 100), abs=NEAR_S)
     assert found.time_map.tempo == pytest.approx(1.0, abs=0.003)
 
@@ -131,7 +163,7 @@ def test_a_recording_is_followed_as_its_tempo_drifts() -> None:
 def test_the_tempo_is_made_exact() -> None:
     warps = [UNCHANGED, Warp(1.04, 1.0)]
     heard = Heard(RECORDINGS[1], 10, 90, tempo=(1.043, 1.043))
-    (found,) = answers(Searcher(RECORDINGS, warps), clip_of(100, heard), 100)
+    (found,) = matches_in(Searcher(RECORDINGS, warps), clip_of(100, heard), 100)
     assert found.time_map.tempo == pytest.approx(1.043, abs=2e-4)
     assert found.time_map.at(10 * PER_S) == pytest.approx(0, abs=0.5)
 
@@ -201,19 +233,23 @@ def test_unknown_music_and_silence_have_no_entry() -> None:
     assert listed(Searcher(RECORDINGS), clip_of(60, noise_per_s=0), 60) == []
 
 
-@pytest.mark.parametrize("duration_s, least", [(1, 8), (4, 40), (14, 40), (16, 40), (24, 40)])
-def test_short_clips_have_their_answer(duration_s: float, least: int) -> None:
+@pytest.mark.parametrize(
+    "duration_s, min_agreeing", [(1, 8), (4, 40), (14, 40), (16, 40), (24, 40)]
+)
+def test_short_clips_have_their_match(duration_s: float, min_agreeing: int) -> None:
     clip = clip_of(duration_s, Heard(RECORDINGS[2], 0, duration_s, from_s=40))
-    assert listed(Searcher(RECORDINGS, least=least), clip, duration_s) == [
+    assert listed(Searcher(RECORDINGS, min_agreeing=min_agreeing), clip, duration_s) == [
         (2, pytest.approx(0, abs=NEAR_S), pytest.approx(duration_s, abs=NEAR_S))
     ]
 
 
-def test_a_long_clip_needs_more_than_one_answer() -> None:
-    """An answer that the peaks along its line do not bear out is none."""
-    (found,) = Searcher(RECORDINGS)(RECORDINGS[1].take(RECORDINGS[1].frames < 400))
-    track_list = TrackList(lambda _, __: [found], RECORDINGS.__getitem__, DEFAULT, DEFAULT_QUERY)
-    assert [each for part in stretches(clip_of(90), 90) for each in track_list.push(part)] == []
+def test_a_long_clip_needs_more_than_one_match() -> None:
+    """A match that the peaks along its time map do not support is dropped."""
+    beginning = RECORDINGS[1].take(RECORDINGS[1].frames < 400)
+    matches = Searcher(RECORDINGS).identify(beginning, 0.95)
+    assert len(matches) == 1
+    track_list = TrackList(ConstantSearcher(matches), 0.95, DEFAULT)
+    assert [each for part in chunks_of(clip_of(90), 90) for each in track_list.push(part)] == []
     assert track_list.close() == []
 
 
@@ -229,35 +265,33 @@ def test_cuts_do_not_matter(frames: int) -> None:
 
 
 def test_of_a_long_clip_only_the_last_minutes_are_kept() -> None:
-    track_list = TrackList(lambda _, __: [], RECORDINGS.__getitem__, DEFAULT, DEFAULT_QUERY)
+    track_list = TrackList(ConstantSearcher([]), 0.95, DEFAULT)
     kept = [
-        (track_list.push(part), len(track_list._clip.peaks))[1]
-        for part in stretches(clip_of(1500), 1500)
+        (track_list.push(part), track_list.kept_peaks)[1] for part in chunks_of(clip_of(1500), 1500)
     ]
     assert max(kept) < 330 * 40 < sum(kept)
 
 
-def answered(track_id: int, start: float, end: float, score: float) -> Answer:
-    found = Found(track_id, UNCHANGED, Alignment(0, 9, 9), Closeness(0, score, 1), 9, 2)
-    return Answer(found, TimeMap(0, 1, 1), start, end)
+def match_in(track_id: int, start: float, end: float, score: float) -> ScoredMatch:
+    return replace(scored(track_id, 0.0, score), start=start, end=end)
 
 
-def test_of_copies_that_are_heard_at_once_the_best_is_given() -> None:
+def test_of_copies_that_play_at_once_the_best_is_kept() -> None:
     copies = {frozenset((1, 2)), frozenset((4, 5))}
     compared = []
 
-    def are_one(a: int, b: int) -> bool:
+    def are_copies(a: int, b: int) -> bool:
         compared.append({a, b})
         return frozenset((a, b)) in copies
 
-    heard = [
-        answered(1, 0, 100, 5),
-        answered(2, 2, 99, 8),  # a copy of 1 at its time, and better
-        answered(3, 0, 90, 3),  # another recording at the same time
-        answered(1, 300, 400, 5),  # at another time than its copy
-        answered(4, 500, 600, 9),
-        answered(5, 580, 700, 2),  # a copy that takes over, as in a mix of two versions
+    matches = [
+        match_in(1, 0, 100, 5),
+        match_in(2, 2, 99, 8),  # a copy of 1 at its time, and better
+        match_in(3, 0, 90, 3),  # another recording at the same time
+        match_in(1, 300, 400, 5),  # at another time than its copy
+        match_in(4, 500, 600, 9),
+        match_in(5, 580, 700, 2),  # a copy that takes over, as in a mix of two versions
     ]
-    kept = [(each.found.track_id, each.start) for each in merge_copies(heard, are_one)]
+    kept = [(each.track_id, each.start) for each in merge_copies(matches, are_copies)]
     assert kept == [(3, 0), (2, 2), (1, 300), (4, 500), (5, 580)]
-    assert {4, 5} not in compared  # only what is heard at once is compared
+    assert {4, 5} not in compared  # only what plays at once is compared

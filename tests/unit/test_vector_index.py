@@ -1,4 +1,4 @@
-"""The index against plain NumPy, and its file against everything that happens to files."""
+"""The vector index against plain NumPy, and its files under damage and concurrent writers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LIBRARY, REVISION, MODEL = "a library", 7, "a model"
 
 
 def vectors(n: int, seed: int = 0) -> Floats:
-    """Correlated, off centre, unevenly wide: as the layers of a network are."""
+    """Return correlated vectors with unequal means and variances, as network layers have."""
     rng = np.random.default_rng(seed)
     mixed = rng.standard_normal((n, DIM)) @ rng.standard_normal((DIM, DIM))
     return (mixed * rng.uniform(0.1, 3, DIM) + rng.uniform(-2, 2, DIM)).astype(np.float32)
@@ -45,7 +45,7 @@ def load(directory: Path) -> VectorIndex | None:
 
 
 def plain_cosines(rows: Floats) -> npt.NDArray[np.float64]:
-    """The same by the book: z-score, ZCA by the matrix square root, cosine."""
+    """Plain reference implementation: z-score, ZCA by the matrix square root, cosine."""
     rows = rows.astype(np.float64)
     mean = rows.sum(axis=0) / (len(rows) + 10)
     deviation = np.sqrt((((rows - mean) ** 2).sum(axis=0) + 10) / (len(rows) + 10))
@@ -58,18 +58,18 @@ def plain_cosines(rows: Floats) -> npt.NDArray[np.float64]:
 
 
 def plain_similarities(rows: Floats) -> npt.NDArray[np.float64]:
-    """NICDM by the book: distances over the geometric mean of two mean distances to the nearest."""
+    """Plain NICDM: distances divided by the geometric mean of the two local scales."""
     distances = 1 - plain_cosines(rows)
     n = len(rows)
     nearest = np.sort(distances + 9 * np.eye(n), axis=1)[:, : max(10, round(0.05 * n))]
-    reach = np.array([row[row < 9].mean() if (row < 9).any() else 1 for row in nearest])
-    scaled: npt.NDArray[np.float64] = distances / np.sqrt(reach * reach[:, np.newaxis])
-    return np.clip(1 - scaled * reach.mean(), -1, 1)
+    scale = np.array([row[row < 9].mean() if (row < 9).any() else 1 for row in nearest])
+    scaled: npt.NDArray[np.float64] = distances / np.sqrt(scale * scale[:, np.newaxis])
+    return np.clip(1 - scaled * scale.mean(), -1, 1)
 
 
 @pytest.mark.parametrize("hubs", [True, False])
 @pytest.mark.parametrize("n", [1, 2, 3, 10, 300])
-def test_similarities_are_those_of_the_book(n: int, hubs: bool) -> None:
+def test_similarities_agree_with_the_reference(n: int, hubs: bool) -> None:
     rows, index = vectors(n), built(n, hubs=hubs)
     expected = plain_cosines(rows) if hubs else plain_similarities(rows)
     for query, similarities in zip(rows, expected, strict=True):
@@ -78,8 +78,8 @@ def test_similarities_are_those_of_the_book(n: int, hubs: bool) -> None:
         np.testing.assert_allclose(similarities[ids // 10], found, atol=1e-4)
 
 
-def test_hubs_become_rarer() -> None:
-    """Of music of a few kinds the tracks that are of none clearly are hubs."""
+def test_scaling_makes_hubs_rarer() -> None:
+    """In data of a few kinds, the points between the kinds are hubs."""
     rng = np.random.default_rng(0)
     kinds = rng.standard_normal((400, 8)) @ rng.standard_normal((8, 100))
     rows = (kinds * rng.gamma(1, 1, (400, 1)) + rng.standard_normal((400, 100))).astype(np.float32)
@@ -93,7 +93,7 @@ def test_hubs_become_rarer() -> None:
 
 
 @given(n=st.integers(1, 60), seed=st.integers(0, 100), k=st.integers(0, 70))
-def test_a_track_is_most_like_itself(n: int, seed: int, k: int) -> None:
+def test_a_track_is_most_similar_to_itself(n: int, seed: int, k: int) -> None:
     index, query = built(n, seed), vectors(n, seed)[n // 2]
     ids, similarities = index.search(query, k)
     assert len(ids) == len(similarities) == min(k, n)
@@ -105,19 +105,21 @@ def test_a_track_is_most_like_itself(n: int, seed: int, k: int) -> None:
 
 
 @given(excluded=st.sets(st.integers(-5, 25).map(lambda i: i * 10)), k=st.integers(0, 30))
-def test_excluded_tracks_make_room_for_the_next(excluded: set[int], k: int) -> None:
+def test_excluded_tracks_are_replaced_by_the_next(excluded: set[int], k: int) -> None:
     index, query = built(20), vectors(20)[0]
     everything, _ = index.search(query, 20)
     expected = [i for i in everything if i not in excluded][:k]
     assert index.search(query, k, excluded)[0].tolist() == expected
 
 
-@given(among=st.sets(st.integers(-5, 25).map(lambda i: i * 10)), k=st.integers(0, 30))
-def test_only_some_tracks_may_count(among: set[int], k: int) -> None:
+@given(candidates=st.sets(st.integers(-5, 25).map(lambda i: i * 10)), k=st.integers(0, 30))
+def test_results_are_limited_to_candidates(candidates: set[int], k: int) -> None:
     index, query = built(20), vectors(20)[0]
     everything, _ = index.search(query, 20)
-    expected = [i for i in everything if i in among and i != 30][:k]
-    found, _ = index.search(query, k, exclude=[30], among=np.array(sorted(among), np.int64))
+    expected = [i for i in everything if i in candidates and i != 30][:k]
+    found, _ = index.search(
+        query, k, exclude=[30], candidate_ids=np.array(sorted(candidates), np.int64)
+    )
     assert found.tolist() == expected
 
 
@@ -132,15 +134,15 @@ def test_empty_library(dim: int, tmp_path: Path) -> None:
         assert len(ids) == len(similarities) == 0
 
 
-def test_two_like_tracks_stay_alike() -> None:
-    """Their own statistics alone would make any two tracks opposites."""
+def test_two_similar_tracks_stay_similar() -> None:
+    """Without the prior, the statistics of two tracks would make them opposites."""
     rows = vectors(1).repeat(2, axis=0)
     rows[1] += 0.01
     index = VectorIndex.build(np.arange(2), rows)
     assert index.search(rows[0], 2)[1][1] > 0.99
 
 
-def test_a_dimension_that_never_varies_says_nothing() -> None:
+def test_a_constant_dimension_has_no_effect() -> None:
     rows = vectors(100)
     rows[:, 3] = 0
     fewer = VectorIndex.build(np.arange(100), np.delete(rows, 3, axis=1))
@@ -151,7 +153,7 @@ def test_a_dimension_that_never_varies_says_nothing() -> None:
     np.testing.assert_allclose(similarities, expected, atol=1e-5)
 
 
-def test_whitening_levels_the_principal_axes() -> None:
+def test_whitening_equalises_the_principal_axes() -> None:
     rows = vectors(5000)
     matrix, offset = whitening(rows)
     before = np.linalg.eigvalsh(np.corrcoef(rows.T))
@@ -166,18 +168,18 @@ def test_standardised_vectors_multiply_to_cosines() -> None:
     np.testing.assert_allclose(standard[ids // 10] @ standard[4], similarities, atol=1e-5)
 
 
-# Many tracks, and what changes
+# Large libraries and updates
 
 
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> int:
-    """So many tracks are searched by lists and followed."""
+    """A number of tracks that is searched by inverted lists and updated."""
     monkeypatch.setattr(index_module, "EXACT_TRACKS", 1000)
-    monkeypatch.setattr(index_module, "_LEAST_FOLLOWED", 100)
+    monkeypatch.setattr(index_module, "MIN_UPDATED_TRACKS", 100)
     return 3000
 
 
-def test_lists_find_nearly_what_all_comparisons_find(many: int, tmp_path: Path) -> None:
+def test_inverted_lists_find_nearly_all_neighbours(many: int, tmp_path: Path) -> None:
     rows, built_by_lists = vectors(many), built(many)
     assert not built_by_lists.is_exact
     cosines = plain_cosines(rows)
@@ -187,7 +189,7 @@ def test_lists_find_nearly_what_all_comparisons_find(many: int, tmp_path: Path) 
         space = index.space
         exact = space.entries(space.standardise(rows))
         for number in range(0, many, 100):
-            question = space.question(space.standardise(rows[number : number + 1])[0])
+            question = space.query_vector(space.standardise(rows[number : number + 1])[0])
             expected = np.argsort(-(exact @ question))[:10] * 10
             ids, similarities = index.search(rows[number], 10)
             hits += len(np.intersect1d(ids, expected))
@@ -196,17 +198,17 @@ def test_lists_find_nearly_what_all_comparisons_find(many: int, tmp_path: Path) 
     assert hits >= 0.95 * 2 * 10 * many / 100
 
 
-def test_lists_give_all_that_is_asked_for(many: int) -> None:
+def test_inverted_lists_return_as_many_results_as_requested(many: int) -> None:
     index, query = built(many), vectors(many)[7]
-    among = np.arange(0, many, 50) * 10
-    ids, _ = index.search(query, many, among=among)
-    assert sorted(ids.tolist()) == among.tolist()
+    candidates = np.arange(0, many, 50) * 10
+    ids, _ = index.search(query, many, candidate_ids=candidates)
+    assert sorted(ids.tolist()) == candidates.tolist()
     ids, _ = index.search(query, many)
     assert len(ids) == many
 
 
 @pytest.mark.parametrize("exact", [True, False])
-def test_what_changed_is_followed(
+def test_an_update_adds_and_deletes_tracks(
     many: int, exact: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_module, "EXACT_TRACKS", many if exact else 1000)
@@ -215,7 +217,7 @@ def test_what_changed_is_followed(
     assert before is not None
     new = vectors(40, seed=3)
     ids = np.concatenate([np.arange(30, many) * 10, 100_000 + np.arange(40)])
-    index = before.follow(ids, lambda come: new[come - 100_000])
+    index = before.update(ids, lambda added: new[added - 100_000])
     assert index is not None
     assert len(index) == many + 10
     manifest = index.save(tmp_path, LIBRARY, REVISION + 1, MODEL)
@@ -224,40 +226,43 @@ def test_what_changed_is_followed(
         assert each.search(new[5], 1)[0].tolist() == [100_005]
         assert not np.isin(each.search(vectors(many)[5], 50)[0], np.arange(30) * 10).any()
         assert each.search(new[5], 1, exclude=[100_005])[0].tolist() != [100_005]
-        assert each.search(new[5], 3, among=np.array([10, 300, 100_005]))[0].tolist()[0] == 100_005
+        assert (
+            each.search(new[5], 3, candidate_ids=np.array([10, 300, 100_005]))[0].tolist()[0]
+            == 100_005
+        )
     assert load(tmp_path).revision == REVISION + 1  # type: ignore[union-attr]
     assert {path.name for path in tmp_path.iterdir()} == {"manifest.json", *names(manifest)}
 
 
-def test_a_followed_index_answers_like_one_made_anew_of_the_same_statistics(many: int) -> None:
+def test_an_updated_index_finds_the_neighbours_of_an_exact_search(many: int) -> None:
     rows = vectors(many)
     all_but_some = np.arange(many - 50)
-    index = VectorIndex.build(all_but_some, rows[: many - 50]).follow(
-        np.arange(many), lambda come: rows[come]
+    index = VectorIndex.build(all_but_some, rows[: many - 50]).update(
+        np.arange(many), lambda added: rows[added]
     )
     assert index is not None
     space = index.space
     for number in range(0, many, 300):
-        question = space.question(space.standardise(rows[number : number + 1])[0])
+        question = space.query_vector(space.standardise(rows[number : number + 1])[0])
         products = space.entries(space.standardise(rows)) @ question
         nearest = np.argsort(-products)[:10]
         assert len(np.intersect1d(index.search(rows[number], 10)[0], nearest)) >= 8
 
 
-def test_too_much_change_asks_for_a_new_index(many: int) -> None:
+def test_a_large_change_needs_a_rebuild(many: int) -> None:
     index = built(many)
     ids = np.arange(many) * 10
     nothing = np.empty((0, DIM), np.float32)
-    assert index.follow(ids[: many - 200], lambda _: nothing) is None
+    assert index.update(ids[: many - 200], lambda _: nothing) is None
     few = built(50)
-    assert few.follow(np.arange(49) * 10, lambda _: nothing) is None
-    assert few.follow(np.arange(50) * 10, lambda _: nothing) is not None
+    assert few.update(np.arange(49) * 10, lambda _: nothing) is None
+    assert few.update(np.arange(50) * 10, lambda _: nothing) is not None
 
 
-# The file
+# Files
 
 
-def test_what_was_saved_answers_alike(tmp_path: Path) -> None:
+def test_a_loaded_index_gives_the_same_results(tmp_path: Path) -> None:
     index = built(50)
     manifest = index.save(tmp_path, LIBRARY, REVISION, MODEL)
     loaded = load(tmp_path)
@@ -272,7 +277,9 @@ def test_what_was_saved_answers_alike(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "state", [("another", MODEL), (LIBRARY, "another")], ids=["library", "model"]
 )
-def test_an_index_of_another_state_is_not_read(tmp_path: Path, state: tuple[str, str]) -> None:
+def test_an_index_of_another_library_or_model_is_not_read(
+    tmp_path: Path, state: tuple[str, str]
+) -> None:
     built(5).save(tmp_path, LIBRARY, REVISION, MODEL)
     assert VectorIndex.load(tmp_path, *state) is None
 
@@ -285,14 +292,14 @@ def test_an_index_of_another_format_is_not_read(tmp_path: Path) -> None:
     assert load(tmp_path) is None
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_no_index(tmp_path: Path) -> None:
     assert load(tmp_path) is None
     assert load(tmp_path / "no folder") is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(data=st.data(), part=st.sampled_from(["base", "space", "tail"]))
-def test_any_flipped_bit_is_noticed(tmp_path: Path, data: st.DataObject, part: str) -> None:
+def test_any_flipped_bit_is_detected(tmp_path: Path, data: st.DataObject, part: str) -> None:
     name = built(5).save(tmp_path, LIBRARY, REVISION, MODEL).file_name(part)
     content = bytearray((tmp_path / name).read_bytes())
     content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
@@ -303,14 +310,14 @@ def test_any_flipped_bit_is_noticed(tmp_path: Path, data: st.DataObject, part: s
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"format": 1}'])
-def test_a_broken_manifest_is_no_manifest(tmp_path: Path, text: str) -> None:
+def test_a_damaged_manifest_is_not_read(tmp_path: Path, text: str) -> None:
     built(5).save(tmp_path, LIBRARY, REVISION, MODEL)
     (tmp_path / "manifest.json").write_text(text)
     assert load(tmp_path) is None
 
 
 @pytest.mark.parametrize("part", ["base", "space", "tail"])
-def test_a_lost_or_shortened_file_is_noticed(tmp_path: Path, part: str) -> None:
+def test_a_missing_or_truncated_file_is_detected(tmp_path: Path, part: str) -> None:
     path = tmp_path / built(5).save(tmp_path, LIBRARY, REVISION, MODEL).file_name(part)
     os.truncate(path, path.stat().st_size // 2)
     assert load(tmp_path) is None
@@ -322,7 +329,7 @@ def names(manifest: IndexManifest) -> set[str]:
     return {manifest.file_name(part) for part in ("base", "space", "tail")}
 
 
-def test_the_replaced_file_goes_and_its_readers_stay(tmp_path: Path) -> None:
+def test_replaced_files_are_removed_and_open_readers_continue(tmp_path: Path) -> None:
     built(5).save(tmp_path, LIBRARY, REVISION, MODEL)
     reader = load(tmp_path)
     now = built(6).save(tmp_path, LIBRARY, REVISION + 1, MODEL)
@@ -331,7 +338,7 @@ def test_the_replaced_file_goes_and_its_readers_stay(tmp_path: Path) -> None:
     assert reader.search(vectors(5)[3], 1)[0] == [30]
 
 
-def test_only_old_litter_is_swept(tmp_path: Path) -> None:
+def test_only_old_unfinished_files_are_removed(tmp_path: Path) -> None:
     for name, age_s in [
         ("old.tmp", 7200),
         ("old.faiss", 7200),
@@ -347,7 +354,7 @@ def test_only_old_litter_is_swept(tmp_path: Path) -> None:
     assert left == {"manifest.json", *names(now), "new.tmp", "my.txt"}
 
 
-def test_a_failed_write_leaves_what_was_there(
+def test_a_failed_write_keeps_the_previous_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def disk_full(index: object, path: str) -> None:
@@ -363,14 +370,14 @@ def test_a_failed_write_leaves_what_was_there(
     assert load(tmp_path) is not None
 
 
-def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ModelError, match="the vector index was not written"):
         built(5).save(tmp_path / "file" / "folder", LIBRARY, REVISION, MODEL)
 
 
-def test_many_writers_leave_one_whole_index(tmp_path: Path) -> None:
-    """Each of eight writers has its own revision; a reader finds one of them whole, or none."""
+def test_concurrent_writers_leave_one_intact_index(tmp_path: Path) -> None:
+    """Eight writers save different revisions; a reader finds one of them intact, or none."""
 
     def write(revision: int) -> None:
         built(revision + 1).save(tmp_path, LIBRARY, revision, MODEL)

@@ -1,4 +1,4 @@
-"""A change of tempo or pitch is undone on the peaks."""
+"""Changes of tempo and pitch are undone on the peaks."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ def music_peaks(warp: Warp) -> Peaks:
     return limit_density(peaks, DEFAULT.peaks_per_s, DEFAULT)
 
 
-def marks(peaks: Peaks) -> set[tuple[int, int]]:
-    """Hashes, and their times to within some frames."""
+def coarse_landmarks(peaks: Peaks) -> set[tuple[int, int]]:
+    """Hashes with their times in units of eight frames."""
     found = make_landmarks(peaks, DEFAULT, DEFAULT.fan_out)
     return set(zip(found.hashes.tolist(), (found.frames // 8).tolist(), strict=True))
 
 
-def test_the_unchanged_clip_stays_as_it_is() -> None:
+def test_the_unchanged_warp_keeps_the_peaks() -> None:
     peaks = music_peaks(UNCHANGED)
     assert np.array_equal(unwarp(peaks, UNCHANGED).frames, peaks.frames)
     assert np.array_equal(unwarp(peaks, UNCHANGED).bins, peaks.bins)
 
 
 @pytest.mark.parametrize("warp", WARPS)
-def test_undone_peaks_have_the_landmarks_of_the_unchanged_recording(warp: Warp) -> None:
+def test_unwarped_peaks_have_the_landmarks_of_the_recording(warp: Warp) -> None:
     original, changed = music_peaks(UNCHANGED), music_peaks(warp)
-    plain = len(marks(original) & marks(changed))
-    undone = len(marks(original) & marks(unwarp(changed, warp)))
+    plain = len(coarse_landmarks(original) & coarse_landmarks(changed))
+    undone = len(coarse_landmarks(original) & coarse_landmarks(unwarp(changed, warp)))
     assert undone > 3 * plain
-    assert undone > 0.05 * len(marks(original))
+    assert undone > 0.05 * len(coarse_landmarks(original))
 
 
-def test_the_escalation_tries_each_change_once_and_never_none() -> None:
+def test_the_escalation_has_no_duplicates_and_not_the_unchanged_warp() -> None:
     tried = [warp for stage in ESCALATION for warp in stage]
     assert len(set(tried)) == len(tried)
     assert UNCHANGED not in tried
 
 
 @pytest.mark.parametrize("kind", [Warp(1.03, 1.03), Warp(1.03, 1.0), Warp(1.0, 1.03)])
-def test_the_escalation_reaches_every_kind_of_change(kind: Warp) -> None:
-    """Speed, tempo, pitch: up and down by 3 %, each near enough to one that is tried."""
+def test_the_escalation_covers_changes_of_speed_tempo_and_pitch(kind: Warp) -> None:
+    """A change by 3 %, up or down, is close to one that is tried."""
     down = Warp(1 / kind.tempo, 1 / kind.pitch)
     tried = np.array([(warp.tempo, warp.pitch) for stage in ESCALATION for warp in stage])
     for wanted in (kind, down):

@@ -1,1 +1,1 @@
-"""One module per command of the program."""
+"""The commands of the program: one module for each command or family of commands."""

@@ -1,4 +1,4 @@
-"""The command that listens as a musician does."""
+"""The command `analyze`: tempo, beats, key, sections, loudness and tags."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import complain, emit, print_fields, print_json
+from fingerprinter.cli.common.output import print_fields, print_json, print_line, print_message
 from fingerprinter.cli.common.progress import index_progress, shown_progress
 from fingerprinter.cli.common.records import Record, track_record
 from fingerprinter.embedding import load_model
@@ -23,7 +23,7 @@ from fingerprinter.library.music.stored_analyses import AnalyzeReport, TrackAnal
 
 Analyze = Callable[[str], TrackAnalysis]
 
-_KEPT = ": what was analysed is kept; run the same command again to go on"
+_KEPT = ": finished analyses are saved; run the same command again to continue"
 _BEATS_SHOWN, _TAGS_SHOWN = 8, 5
 
 
@@ -31,41 +31,44 @@ def analyze(
     ctx: typer.Context,
     tracks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TRACK...", help="Ids, or files, in the library or not."),
+        typer.Argument(metavar="TRACK...", help="Track ids, or any audio files."),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All tracks that are not analysed yet.")
+        bool, typer.Option("--all", help="Analyse every track that has no analysis yet.")
     ] = False,
     again: Annotated[
-        bool, typer.Option("--again", help="Listen anew, whatever is kept of them.")
+        bool, typer.Option("--again", help="Analyse the tracks again, even if results are stored.")
     ] = False,
     jobs: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Worker processes of --all. Default: one for each core."
+            min=1, metavar="N", help="Worker processes for --all. Default: one for each core."
         ),
     ] = None,
     picture: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="Also draw one track: .png, .svg, .pdf."
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Also draw the analysis of one track: a .png, .svg or .pdf file.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tells tempo, beats, key, sections, loudness and tags of tracks.
+    """Find tempo, beats, key, sections, loudness and tags.
 
-    What is found is kept, so that `similar` and `path` can look at tempo and key, and a
-    second question is answered at once. Beats, key and sections are those of the first hour.
+    The results are stored, so that `similar` and `path` can use tempo and key. Beats, key and
+    sections cover the first hour of a track.
 
     Example: fingerprinter analyze 12 ~/Music/song.flac
     """
     if everything == bool(tracks):
-        raise UsageError("name tracks to analyse, or say --all: one of both")
+        raise UsageError("name tracks to analyse, or use --all: exactly one of the two")
     if everything and again:
-        raise UsageError("--again goes with tracks; --all takes those that are not analysed yet")
+        raise UsageError("--again needs track names; --all takes tracks that have no analysis yet")
     if picture and (everything or len(tracks or []) != 1):
-        raise UsageError(f"{picture}: a picture shows one track; name one")
+        raise UsageError(f"{picture}: a picture shows one track; name exactly one")
     if picture:
         from fingerprinter.plotting import check_target
 
@@ -73,10 +76,11 @@ def analyze(
     if everything:
         _analyze_all(ctx.obj, jobs, as_json)
     else:
-        _analyze_some(ctx.obj, tracks or [], again or picture is not None, picture, as_json)
+        _analyze_named(ctx.obj, tracks or [], again or picture is not None, picture, as_json)
 
 
 def _analyze_all(address: str | None, jobs: int | None, as_json: bool) -> None:
+    """Analyse every track without an analysis, and print the report."""
     try:
         with (
             open_library(address, create=False) as library,
@@ -86,19 +90,15 @@ def _analyze_all(address: str | None, jobs: int | None, as_json: bool) -> None:
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_KEPT) from None
     for problem in report.problems:
-        complain(problem.message)
+        print_message(problem.message)
     if as_json:
-        print_json(_report_record(report))
+        record = asdict(report)
+        del record["problems"]
+        print_json(record)
     else:
-        emit(f"{_summary(report)}\n")
+        print_line(_summary(report))
     if report.problems:
         raise typer.Exit(1)
-
-
-def _report_record(report: AnalyzeReport) -> Record:
-    record = asdict(report)
-    del record["problems"]
-    return record
 
 
 def _summary(report: AnalyzeReport) -> str:
@@ -108,28 +108,27 @@ def _summary(report: AnalyzeReport) -> str:
     return f"{counts}: {work} ({speed:.0f} x real time)"
 
 
-def _analyze_some(
+def _analyze_named(
     address: str | None, names: Sequence[str], again: bool, picture: Path | None, as_json: bool
 ) -> None:
-    """Each by itself: one that cannot be read does not stop the others."""
+    """Analyse tracks one by one; a track that cannot be read does not stop the others."""
     status = 0
-    with _analyzer(address, names, again) as of:
+    with _analyzer(address, names, again) as analyze_one:
         for name in names:
             try:
-                found = of(name)
+                analysis = analyze_one(name)
             except (AudioError, UnknownTrackError) as error:
-                complain(f"error: {error}" if len(names) == 1 else error)
+                print_message(f"error: {error}" if len(names) == 1 else error)
                 status = max(status, error.exit_code)
             else:
-                _draw(found, picture)
-                _show(name, found, as_json)
+                _show(name, analysis, picture, as_json)
     if status:
         raise typer.Exit(status)
 
 
 @contextmanager
 def _analyzer(address: str | None, names: Sequence[str], again: bool) -> Iterator[Analyze]:
-    """By the library; files need none, unless one is named."""
+    """Yield a function that analyses a name; files work without a library if none was named."""
     try:
         library = open_library(address, create=False)
     except LibraryError:
@@ -142,70 +141,66 @@ def _analyzer(address: str | None, names: Sequence[str], again: bool) -> Iterato
             yield partial(library.analyze, again=again)
 
 
-def _draw(found: TrackAnalysis, picture: Path | None) -> None:
-    if picture and found.heard:
+def _show(name: str, analysis: TrackAnalysis, picture: Path | None, as_json: bool) -> None:
+    """Draw an analysis if the user wants a picture, then print it."""
+    if picture and analysis.heard:
         from fingerprinter.plotting import draw_analysis, save
 
-        save(draw_analysis(found, found.heard), picture)
-
-
-def _show(name: str, found: TrackAnalysis, as_json: bool) -> None:
-    if found.problem:
-        complain(f"{name}: heard only in part: {found.problem}")
+        save(draw_analysis(analysis, analysis.heard), picture)
+    if analysis.problem:
+        print_message(f"{name}: read only in part: {analysis.problem}")
     if as_json:
-        print_json(_record(name, found))
+        print_json(_record(name, analysis))
     else:
-        print_fields(_fields(found))
-        emit("\n")
+        print_fields(_fields(analysis))
+        print_line()
 
 
-def _record(name: str, found: TrackAnalysis) -> Record:
-    """An analysis as the object that `--json` prints."""
-    music = asdict(found.music)
+def _record(name: str, analysis: TrackAnalysis) -> Record:
+    """Return an analysis as the object that `--json` prints."""
+    music = asdict(analysis.music)
     return {
-        "query": track_record(found.track) if found.track else name,
-        "duration_s": found.duration_s,
+        "query": track_record(analysis.track) if analysis.track else name,
+        "duration_s": analysis.duration_s,
         "tempo_bpm": music["tempo_bpm"],
         "tempo_confidence": music["tempo_confidence"],
         "beats": music["beats_s"],
         "key": music["key"],
         "sections": music["sections"],
         "loudness": music["loudness"],
-        "tags": [asdict(tag) for tag in found.tags],
+        "tags": [asdict(tag) for tag in analysis.tags],
     }
 
 
-def _fields(found: TrackAnalysis) -> Iterator[tuple[str, str]]:
-    """A line for each thing that is known."""
-    music = found.music
-    yield "track", text.label(found.track) if found.track else found.name
-    yield "length", text.length(found.duration_s)
-    yield "tempo", _tempo(found)
+def _fields(analysis: TrackAnalysis) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each result that is known."""
+    music = analysis.music
+    yield "track", text.label(analysis.track) if analysis.track else analysis.name
+    yield "length", text.length(analysis.duration_s)
+    yield "tempo", _tempo(analysis)
     if music.beats_s:
-        yield "beats", _beats(music.beats_s)
+        first = " ".join(f"{beat:.2f}" for beat in music.beats_s[:_BEATS_SHOWN])
+        more = " ..." if len(music.beats_s) > _BEATS_SHOWN else ""
+        yield "beats", f"{len(music.beats_s)}: {first}{more}"
     yield "key", f"{music.key.name}, confidence {music.key.confidence:.2f}" if music.key else "none"
     parts = (f"{part.label} {text.position(part.start_s)}" for part in music.sections)
     yield "sections", "  ".join(parts)
-    yield "loudness", _loudness(found)
-    yield "tags", ", ".join(f"{tag.name} {tag.probability:.2f}" for tag in found.tags[:_TAGS_SHOWN])
+    yield "loudness", _loudness(analysis)
+    tags = analysis.tags[:_TAGS_SHOWN]
+    yield "tags", ", ".join(f"{tag.name} {tag.probability:.2f}" for tag in tags)
 
 
-def _tempo(found: TrackAnalysis) -> str:
-    tempo, steady = found.music.tempo_bpm, found.music.tempo_confidence
+def _tempo(analysis: TrackAnalysis) -> str:
+    tempo, steady = analysis.music.tempo_bpm, analysis.music.tempo_confidence
     if steady is None:
-        return "none: no beats to speak of"
+        return "none: no clear beat"
     if tempo is None:
-        return f"none: the beats keep one in {steady:.0%} of it only"
-    return f"{tempo:.1f} bpm, steady in {steady:.0%} of it"
+        return f"none: the beat is steady in only {steady:.0%} of the track"
+    return f"{tempo:.1f} bpm, steady in {steady:.0%} of the track"
 
 
-def _beats(beats_s: Sequence[float]) -> str:
-    first = " ".join(f"{beat:.2f}" for beat in beats_s[:_BEATS_SHOWN])
-    return f"{len(beats_s)}: {first}" + (" ..." if len(beats_s) > _BEATS_SHOWN else "")
-
-
-def _loudness(found: TrackAnalysis) -> str:
-    loudness = found.music.loudness
+def _loudness(analysis: TrackAnalysis) -> str:
+    loudness = analysis.music.loudness
     if loudness.integrated_lufs is None:
         return "silence"
     known = [f"{loudness.integrated_lufs:.1f} LUFS"]

@@ -1,4 +1,4 @@
-"""Commands that show a library as a whole: its clusters and its map."""
+"""The commands `clusters` and `map`, which show a library as a whole."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from fingerprinter.audio.source import printable
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import Column, emit, print_json, print_table
+from fingerprinter.cli.common.output import Column, print_json, print_line, print_table
 from fingerprinter.cli.common.records import Record, neighbour_record
 from fingerprinter.errors import UsageError
 from fingerprinter.library import open_library
@@ -20,14 +19,16 @@ from fingerprinter.library.discover.sound_map import SoundMap
 
 ClusterCount = Annotated[
     int | None,
-    typer.Option("-k", min=1, help="How many clusters. Default: as many as fit best."),
+    typer.Option(
+        "-k", min=1, metavar="K", help="Number of clusters. Default: the number that fits best."
+    ),
 ]
 
 
 def clusters(ctx: typer.Context, count: ClusterCount = None, as_json: AsJson = False) -> None:
-    """Groups the tracks by how they sound, and names each group by its tags.
+    """Group the tracks by sound, and name each group by its tags.
 
-    The tracks shown are those in the middle of their group.
+    The examples of a group are the tracks nearest to its centre.
 
     Example: fingerprinter clusters -k 8
     """
@@ -44,20 +45,23 @@ def map_(
     ctx: typer.Context,
     picture: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="The picture: .png, .svg, .pdf."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="The picture: a .png, .svg or .pdf file."
+        ),
     ] = None,
     count: ClusterCount = None,
     as_json: AsJson = False,
 ) -> None:
-    """Draws a map of the library: what sounds alike lies together, named by its tags.
+    """Draw a map of the library, with similar tracks close together.
 
-    With --json, the place of each track, from -1 to 1, and the number of its cluster, as
-    `clusters` has it. The picture needs matplotlib.
+    Each region of the map is named by its tags. With --json, prints for each track its position
+    on the map, from -1 to 1, and the number of its cluster in `clusters`. A picture needs
+    matplotlib.
 
     Example: fingerprinter map -o music.png
     """
     if picture is None and not as_json:
-        raise UsageError("name a picture with -o FILE.png, or ask for the places with --json")
+        raise UsageError("name a picture with -o FILE.png, or print the positions with --json")
     if picture:
         from fingerprinter.plotting import check_target
 
@@ -72,12 +76,11 @@ def map_(
         for record in place_records(found):
             print_json(record)
     else:
-        sizes = f"{len(found.ids)} tracks, {len(found.clusters)} clusters"
-        emit(printable(f"{picture}: {sizes}") + "\n")
+        print_line(f"{picture}: {len(found.ids)} tracks, {len(found.clusters)} clusters")
 
 
 def cluster_record(cluster: Cluster) -> Record:
-    """A cluster as the object that `--json` prints."""
+    """Return a cluster as the object that `--json` prints."""
     return {
         "id": cluster.id,
         "name": cluster.name,
@@ -88,7 +91,7 @@ def cluster_record(cluster: Cluster) -> Record:
 
 
 def place_records(found: SoundMap) -> Iterator[Record]:
-    """Each track's place on the map."""
+    """Yield the position of each track on the map as the object that `--json` prints."""
     rows = zip(found.ids.tolist(), found.places.tolist(), found.labels.tolist(), strict=True)
     for track_id, (x, y), label in rows:
         name = found.clusters[label].name
@@ -100,11 +103,15 @@ def _print_clusters(found: Sequence[Cluster]) -> None:
         Column("cluster", "right", folds=False),
         Column("tracks", "right", folds=False),
         Column("name"),
-        Column("for example"),
+        Column("examples"),
     ]
-    print_table(columns, map(_cluster_row, found))
-
-
-def _cluster_row(cluster: Cluster) -> list[str]:
-    examples = ", ".join(text.label(each.track) for each in cluster.tracks)
-    return [str(cluster.id), str(cluster.size), cluster.name, examples]
+    rows = (
+        [
+            str(cluster.id),
+            str(cluster.size),
+            cluster.name,
+            ", ".join(text.label(each.track) for each in cluster.tracks),
+        ]
+        for cluster in found
+    )
+    print_table(columns, rows)

@@ -1,4 +1,4 @@
-"""Commands about what the library holds."""
+"""Commands that fill a library, show what it holds and remove tracks."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson, TextModel, TrackName
 from fingerprinter.cli.common.output import (
     Column,
-    complain,
-    emit,
     print_fields,
     print_json,
+    print_line,
+    print_message,
     print_table,
 )
 from fingerprinter.cli.common.progress import index_progress, shown_progress
@@ -24,46 +24,49 @@ from fingerprinter.cli.common.records import report_record, track_record
 from fingerprinter.library import DiskUse, LibraryStats, open_library
 from fingerprinter.types import IndexReport, Track
 
-_KEPT = ": what was indexed is kept; run the same command again to go on"
+_KEPT = ": indexed files are saved; run the same command again to continue"
 
 
 def index(
     ctx: typer.Context,
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="Files, and folders with all below.")
+        list[str],
+        typer.Argument(metavar="PATH", help="Files, and folders with everything below them."),
     ],
     jobs: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Worker processes. Default: one for each core."),
     ] = None,
     no_embeddings: Annotated[
-        bool, typer.Option("--no-embeddings", help="Leave out what `similar` needs.")
+        bool,
+        typer.Option("--no-embeddings", help="Skip the embeddings that `similar` and others need."),
     ] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Forget the files that are gone from there.")
+        bool, typer.Option("--prune", help="Forget files that no longer exist in these folders.")
     ] = False,
     scheduler: Annotated[
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Of Dask, whose workers analyse; they see the files under the same paths.",
+            help="Dask scheduler whose workers analyse the files. They must see the files under "
+            "the same paths.",
         ),
     ] = None,
     profile: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Of a new library: default, or compact for 0.7 MB an hour.",
+            help="Profile of a new library: default, or compact (0.7 MB for an hour of audio).",
         ),
     ] = None,
     text_model: TextModel = None,
     as_json: AsJson = False,
 ) -> None:
-    """Adds files and folders to the library.
+    """Add files and folders to the library.
 
-    Makes the library where there is none. What is there and unchanged is skipped; a
-    file that was moved or tagged anew is recognised by its sound. Ctrl-C keeps what is
-    done: the same command goes on from there.
+    Creates the library if there is none. Unchanged files are skipped. A file that was moved or
+    got other tags is recognised by its audio. Ctrl-C keeps what was indexed; the same command
+    continues from there.
 
     Example: fingerprinter index ~/Music
     """
@@ -82,21 +85,18 @@ def index(
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_KEPT) from None
-    _show_report(report, as_json)
-
-
-def _show_report(report: IndexReport, as_json: bool) -> None:
     for problem in report.problems:
-        complain(problem.message)
+        print_message(problem.message)
     if as_json:
         print_json(report_record(report))
     else:
-        emit(f"{_summary(report)}\n")
+        print_line(index_summary(report))
     if report.problems:
         raise typer.Exit(1)
 
 
-def _summary(report: IndexReport) -> str:
+def index_summary(report: IndexReport) -> str:
+    """Describe a run of `index` in one line: files by outcome, audio and speed."""
     counts = f"{report.indexed} indexed, {report.updated} updated, {report.skipped} skipped"
     losses = f"{report.failed} failed" + (f", {report.removed} removed" if report.removed else "")
     speed = report.audio_s / report.elapsed_s if report.elapsed_s else 0.0
@@ -105,7 +105,7 @@ def _summary(report: IndexReport) -> str:
 
 
 def list_tracks(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Shows every track of the library.
+    """List all tracks of the library.
 
     Example: fingerprinter list
     """
@@ -126,22 +126,22 @@ def _print_tracks(tracks: Iterator[Track]) -> None:
         Column("length", "right", folds=False),
         Column("file"),
     ]
-    print_table(columns, map(_row, tracks))
-
-
-def _row(track: Track) -> list[str]:
-    return [
-        str(track.id),
-        track.title or "",
-        track.artist or "",
-        track.album or "",
-        text.length(track.duration_s),
-        track.path or "",
-    ]
+    rows = (
+        [
+            str(track.id),
+            track.title or "",
+            track.artist or "",
+            track.album or "",
+            text.length(track.duration_s),
+            track.path or "",
+        ]
+        for track in tracks
+    )
+    print_table(columns, rows)
 
 
 def show(ctx: typer.Context, track: TrackName, as_json: AsJson = False) -> None:
-    """Shows all that is known of a track.
+    """Show everything that is known of a track.
 
     Example: fingerprinter show 12
     """
@@ -151,11 +151,11 @@ def show(ctx: typer.Context, track: TrackName, as_json: AsJson = False) -> None:
     if as_json:
         print_json(track_record(found) | {"files": files, "problem": found.problem})
     else:
-        print_fields(_fields(found, files))
+        print_fields(_track_fields(found, files))
 
 
-def _fields(track: Track, files: list[str]) -> Iterator[tuple[str, str]]:
-    """What is known, in the order of `Track`; every file on a line of its own."""
+def _track_fields(track: Track, files: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield name and value of each known field, in the order of `Track`, then each file."""
     known = asdict(track) | {"duration_s": text.length(track.duration_s)}
     known["added_at"] = track.added_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     del known["path"]
@@ -170,27 +170,27 @@ def _fields(track: Track, files: list[str]) -> Iterator[tuple[str, str]]:
 def remove(
     ctx: typer.Context,
     tracks: Annotated[
-        list[str], typer.Argument(metavar="TRACK", help="Ids, or files in the library.")
+        list[str], typer.Argument(metavar="TRACK", help="Track ids, or files in the library.")
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Forgets tracks; their files stay where they are.
+    """Remove tracks from the library; their files stay.
 
-    Where one of those named is unknown, none is forgotten.
+    If one of the names is unknown, no track is removed.
 
     Example: fingerprinter remove 12 ~/Music/jingle.ogg
     """
     with open_library(ctx.obj, create=False) as library:
-        gone = library.remove(tracks)
-    for track in gone:
+        removed = library.remove(tracks)
+    for track in removed:
         if as_json:
             print_json(track_record(track))
         else:
-            emit(f"removed {track.id}: {text.label(track)}\n")
+            print_line(f"removed {track.id}: {text.label(track)}")
 
 
 def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Shows how much the library holds.
+    """Show how much the library holds.
 
     Example: fingerprinter stats
     """
@@ -203,16 +203,17 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 def _stats_fields(stats: LibraryStats) -> Iterator[tuple[str, str]]:
+    removed_share = f"{100 * stats.dead_share:.1f} % of the landmarks"
     yield "library", stats.address
     yield "schema", stats.schema
     yield "profile", f"{stats.profile} ({stats.params_id or 'nothing indexed yet'})"
     yield "tracks", f"{stats.tracks:,}"
-    yield "of them only in part", f"{stats.tracks_in_part:,}"
+    yield "  decoded only in part", f"{stats.tracks_in_part:,}"
     yield "files", f"{stats.files:,}"
     yield "audio", f"{stats.audio_s / 3600:,.1f} h"
     yield "landmarks", f"{stats.landmarks:,} ({text.megabytes(stats.landmark_bytes)})"
-    yield "in segments", f"{stats.segments:,}"
-    yield "of removed tracks", f"{stats.removed_tracks:,} ({100 * stats.dead_share:.1f} %)"
+    yield "  segments", f"{stats.segments:,}"
+    yield "  removed tracks", f"{stats.removed_tracks:,} ({removed_share})"
     yield "peaks", text.megabytes(stats.constellation_bytes)
     yield "embeddings", f"{stats.embeddings:,} ({text.megabytes(stats.embedding_bytes)})"
     if stats.mb_per_hour is not None:
@@ -220,18 +221,18 @@ def _stats_fields(stats: LibraryStats) -> Iterator[tuple[str, str]]:
 
 
 def _disk_fields(disk: DiskUse) -> Iterator[tuple[str, str]]:
-    free = f", {text.megabytes(disk.free_bytes)} of them free" if disk.free_bytes else ""
-    yield "on the disk", text.megabytes(disk.disk_bytes) + free
+    free = f", {text.megabytes(disk.free_bytes)} of it free" if disk.free_bytes else ""
+    yield "disk use", text.megabytes(disk.disk_bytes) + free
     for name, part in (disk.parts or {}).items():
         rate = "" if part.mb_per_hour is None else f", {part.mb_per_hour:.2f} MB per hour of audio"
         yield f"  {name}", text.megabytes(part.bytes) + rate
 
 
 def reindex(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Makes anew what is derived from the music.
+    """Rebuild the landmarks and the vector index from stored data.
 
-    The landmarks from the stored peaks at once; the index of vectors when `similar`
-    needs it next. No file is read.
+    The landmarks are rebuilt at once from the stored peaks, the vector index when `similar`
+    needs it next. No audio file is read.
 
     Example: fingerprinter reindex
     """
@@ -242,4 +243,4 @@ def reindex(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"tracks": tracks, "elapsed_s": elapsed_s})
     else:
-        emit(f"landmarks of {tracks:,} tracks made anew in {elapsed_s:.1f} s\n")
+        print_line(f"landmarks of {tracks:,} tracks rebuilt in {elapsed_s:.1f} s")

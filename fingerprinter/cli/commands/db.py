@@ -1,4 +1,4 @@
-"""Commands about the database: the version of its schema, and the servers that it lies on."""
+"""The `db` commands: the version of the schema, and the servers that hold the landmarks."""
 
 from __future__ import annotations
 
@@ -9,53 +9,56 @@ import typer
 
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import PLAIN, AsJson
-from fingerprinter.cli.common.output import Column, complain, emit, print_json, print_table
+from fingerprinter.cli.common.output import (
+    Column,
+    print_json,
+    print_line,
+    print_message,
+    print_table,
+)
 from fingerprinter.library import Library, SchemaStatus, open_library, schema_status, upgrade_schema
-from fingerprinter.store.tables.shards import Shard
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="The library's database: its schema, its servers.",
+    help="Manage the library's database: schema and servers.\n\nExample: fingerprinter db current",
     **PLAIN,
 )
 
 
 @app.command()
 def upgrade(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Brings the schema to this program's version.
+    """Upgrade the schema to the version of this program.
 
-    Makes the library where there is none; keeps all that is in one.
+    Creates the library if there is none. An existing library keeps all its data.
 
     Example: fingerprinter --db music.db db upgrade
     """
-    _show(upgrade_schema(ctx.obj), as_json)
+    _show_status(upgrade_schema(ctx.obj), as_json)
 
 
 @app.command()
 def current(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Shows the version of the schema.
+    """Show the version of the schema.
 
     Example: fingerprinter db current
     """
-    _show(schema_status(ctx.obj), as_json)
+    _show_status(schema_status(ctx.obj), as_json)
 
 
-def _show(status: SchemaStatus, as_json: bool) -> None:
+def _show_status(status: SchemaStatus, as_json: bool) -> None:
     if as_json:
         print_json(asdict(status))
-    else:
-        emit(f"{status.address}: schema {status.revision or 'none'}, {_verdict(status)}\n")
-
-
-def _verdict(status: SchemaStatus) -> str:
+        return
     if status.revision == status.head:
-        return "up to date"
-    return f"this program needs {status.head}; run `fingerprinter db upgrade`"
+        verdict = "up to date"
+    else:
+        verdict = f"this program needs {status.head}; run `fingerprinter db upgrade`"
+    print_line(f"{status.address}: schema {status.revision or 'none'}, {verdict}")
 
 
 @app.command()
-def spread(
+def shard(
     ctx: typer.Context,
     urls: Annotated[
         list[str] | None,
@@ -63,50 +66,50 @@ def spread(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Spreads the landmarks of a PostgreSQL library over several servers.
+    """Distribute the landmarks over several PostgreSQL servers.
 
-    The library's own server asks the others (postgres_fdw): both it and this program
-    need to reach them by these URLs. A later spread replaces an earlier one, `db gather`
-    undoes it. Without a URL: what each server has.
+    The server of the library reads the other servers through postgres_fdw. Both that server
+    and this program must reach them by these URLs. Running it again with other URLs moves the
+    landmarks there, and `db unshard` brings them back. Without a URL, shows how many blocks
+    each server holds.
 
-    Example: fingerprinter db spread postgresql://me:secret@db2/shard postgresql://me:secret@db3/shard
+    Example: fingerprinter db shard postgresql://me:secret@db2/shard postgresql://me:secret@db3/shard
     """
     with open_library(ctx.obj, create=False) as library:
-        left = library.spread(urls) if urls else []
-        _show_shares(library, as_json)
-    _complain_of(left)
+        leftovers = library.spread(urls) if urls else []
+        _show_shards(library, as_json)
+    _report_leftovers(leftovers)
 
 
 @app.command()
-def gather(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Brings the landmarks back from all servers into the library's own database.
+def unshard(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Bring the landmarks back into the library's own database.
 
-    Example: fingerprinter db gather
+    Example: fingerprinter db unshard
     """
     with open_library(ctx.obj, create=False) as library:
-        left = library.spread([])
-        _show_shares(library, as_json)
-    _complain_of(left)
+        leftovers = library.spread([])
+        _show_shards(library, as_json)
+    _report_leftovers(leftovers)
 
 
-def _show_shares(library: Library, as_json: bool) -> None:
-    found = library.shares()
+def _show_shards(library: Library, as_json: bool) -> None:
+    """Print how many blocks and bytes each server holds."""
+    shards = library.shares()
     if as_json:
-        for share in found:
-            print_json(asdict(share))
-    elif found:
+        for each in shards:
+            print_json(asdict(each))
+    elif shards:
         columns = [Column("server"), Column("blocks", "right"), Column("size", "right")]
-        print_table(columns, map(_share_row, found))
+        rows = ([each.server, f"{each.blocks:,}", text.megabytes(each.bytes)] for each in shards)
+        print_table(columns, rows)
     else:
-        emit("the landmarks lie in the library's own database\n")
+        print_line("the landmarks are in the library's own database")
 
 
-def _share_row(share: Shard) -> list[str]:
-    return [share.server, f"{share.blocks:,}", text.megabytes(share.bytes)]
-
-
-def _complain_of(left: list[str]) -> None:
-    for line in left:
-        complain(line)
-    if left:
+def _report_leftovers(leftovers: list[str]) -> None:
+    """Name what could not be deleted on other servers, and end with status 1 if there is any."""
+    for line in leftovers:
+        print_message(line)
+    if leftovers:
         raise typer.Exit(1)

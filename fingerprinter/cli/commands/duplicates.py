@@ -1,4 +1,4 @@
-"""The command that finds recordings which are there several times."""
+"""The command `duplicates`: tracks that hold the same recording."""
 
 from __future__ import annotations
 
@@ -10,26 +10,32 @@ import typer
 
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import Column, complain, print_json, print_table
+from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
 from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.cli.common.records import Record, track_record
 from fingerprinter.library import open_library
 from fingerprinter.library.base.defaults import MIN_DUPLICATE_CONFIDENCE
-from fingerprinter.types import DuplicateGroup, Evidence, Track
+from fingerprinter.types import DuplicateGroup, Evidence
 
 
 def duplicates(
     ctx: typer.Context,
     min_confidence: Annotated[
-        float, typer.Option(min=0.0, max=1.0, metavar="P", help="The least confidence to report.")
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            metavar="P",
+            help="Report only duplicates with at least this confidence.",
+        ),
     ] = MIN_DUPLICATE_CONFIDENCE,
     as_json: AsJson = False,
 ) -> None:
-    """Finds the same recording in several tracks; deletes nothing.
+    """Find tracks that hold the same recording.
 
-    Other encodings, lengths, cuts and speeds of one recording are a group, "same". A
-    track that is contained in another one is a "part" of it. Other versions of a piece
-    are other recordings.
+    Nothing is deleted. A group of kind "same" holds one recording in several encodings, lengths,
+    edits or speeds. In a group of kind "part", one track contains the other. Other performances
+    of a piece are different recordings. "Aligned" says which part of another track a track covers.
 
     Example: fingerprinter duplicates --json
     """
@@ -39,7 +45,7 @@ def duplicates(
     ):
         report = library.duplicates(min_confidence=min_confidence, on_progress=on_progress)
     for problem in report.problems:
-        complain(problem.message)
+        print_message(problem.message)
     if as_json:
         for group in report.groups:
             print_json(group_record(group))
@@ -50,7 +56,7 @@ def duplicates(
 
 
 def group_record(group: DuplicateGroup) -> Record:
-    """A group as the object that `--json` prints."""
+    """Return a group as the object that `--json` prints."""
     return {
         "kind": group.kind,
         "tracks": [track_record(track) for track in group.tracks],
@@ -69,13 +75,13 @@ def _print_groups(groups: Sequence[DuplicateGroup]) -> None:
         Column("aligned"),
         Column("file"),
     ]
-    rows = (row for number, group in enumerate(groups, 1) for row in _rows(number, group))
-    print_table(columns, rows)
+    print_table(columns, (row for n, group in enumerate(groups, 1) for row in _rows(n, group)))
 
 
 def _rows(number: int, group: DuplicateGroup) -> Iterator[list[str]]:
-    """A line a track, which says where it lies in others."""
+    """Yield one table row for each track of a group."""
     for track in group.tracks:
+        aligned = (_aligned_part(row) for row in group.evidence if row.b == track.id)
         yield [
             str(number),
             group.kind,
@@ -83,17 +89,13 @@ def _rows(number: int, group: DuplicateGroup) -> Iterator[list[str]]:
             text.title(track),
             track.artist or "",
             text.length(track.duration_s),
-            _aligned(track, group.evidence),
+            ", ".join(aligned),
             track.path or "",
         ]
 
 
-def _aligned(track: Track, evidence: Sequence[Evidence]) -> str:
-    """The stretches of other tracks that a track fills."""
-    return ", ".join(_stretch(row) for row in evidence if row.b == track.id)
-
-
-def _stretch(row: Evidence) -> str:
+def _aligned_part(row: Evidence) -> str:
+    """Describe the part of track ``row.a`` that a track covers, such as "0:00.0 - 0:30.0 of 3"."""
     start, end = text.position(row.start_s), text.position(row.start_s + row.overlap_s)
     percent = round(100 * (row.speed - 1), 1)
     return f"{start} - {end} of {row.a}" + (f" at {percent:+.1f} %" if percent else "")

@@ -1,4 +1,4 @@
-"""Commands that ask the library something."""
+"""The command `identify`: which recordings play in a clip."""
 
 from __future__ import annotations
 
@@ -16,30 +16,47 @@ import typer
 from fingerprinter.audio import AudioSource
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson, MinConfidence
-from fingerprinter.cli.common.output import Column, complain, print_json, print_table
+from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
 from fingerprinter.cli.common.progress import shown_progress
 from fingerprinter.cli.common.records import Record, match_record
-from fingerprinter.errors import AudioError, UnknownTrackError, UsageError
-from fingerprinter.library import MIN_CONFIDENCE, Library, Recognition, open_library
-from fingerprinter.types import Match, Track
+from fingerprinter.errors import AudioError, UsageError
+from fingerprinter.library import MIN_CONFIDENCE, Recognition, open_library
 
 _STDIN, _MIC = "-", "mic"
 
 
 @dataclass(frozen=True, slots=True)
-class _Clip:
-    """A clip by its name, and how to get its sound and what is missing of that."""
+class ClipInput:
+    """A clip to identify.
+
+    Parameters
+    ----------
+    name : str
+        The file as the user named it, "-" for standard input, or "mic".
+    load : callable
+        Returns the audio, and a message if some of it is missing.
+    """
 
     name: str
-    sound: Callable[[], tuple[AudioSource, str | None]]
+    load: Callable[[], tuple[AudioSource, str | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
-    """A clip as it was named, its answer, and how long that took."""
+class ClipResult:
+    """The answer for one clip.
+
+    Parameters
+    ----------
+    clip : str
+        The clip as the user named it.
+    recognition : Recognition
+        Its length, its matches, and what of it could not be read.
+    elapsed_s : float
+        How long the identification took.
+    """
 
     clip: str
-    answer: Recognition
+    recognition: Recognition
     elapsed_s: float
 
 
@@ -48,7 +65,7 @@ def identify(
     clips: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="CLIP", help="Audio files; - is standard input.", show_default=False
+            metavar="CLIP", help="Audio files; - reads standard input.", show_default=False
         ),
     ] = None,
     mic: Annotated[
@@ -60,140 +77,134 @@ def identify(
     device: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Which microphone, by name or number. Default: the system's."
+            metavar="NAME", help="Microphone for --mic, by name or number. Default: the system's."
         ),
     ] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="Every recording in a long clip, as a track list.")
+    all_matches: Annotated[
+        bool,
+        typer.Option("--all", help="List every recording in a long clip, not only the best match."),
     ] = False,
     min_confidence: MinConfidence = MIN_CONFIDENCE,
     as_json: AsJson = False,
 ) -> None:
-    """Names the recording heard in each clip.
+    """Identify the recording that plays in each clip.
 
-    The position is where in the recording the clip begins. No answer is better than a
-    wrong one: below the least confidence there is no match. Ctrl-C while the microphone
-    records ends the clip there; what was recorded so far is identified.
+    "Position" is where in the recording the clip begins, and "changed" says how tempo and pitch
+    of the clip differ from the recording. A clip without a match above the minimum confidence is
+    listed as "no match". Ctrl-C ends a microphone recording early; the recorded part is identified.
 
     Example: fingerprinter identify party.m4a
     """
-    named = _named(clips or [], mic, device)
-    heard: list[_Heard] = []
+    inputs = _clip_inputs(clips or [], mic, device)
+    results: list[ClipResult] = []
     with open_library(ctx.obj, create=False, read_only=True) as library:
-        listen = partial(library.listen, min_confidence=min_confidence, every=every)
-        for each in _listen_to_all(named, listen):
-            heard.append(each)
+        recognize = partial(
+            library.recognize, min_confidence=min_confidence, all_matches=all_matches
+        )
+        for result in _identify_each(inputs, recognize):
+            results.append(result)
             if as_json:
-                print_json(_heard_record(each))
+                print_json(_result_record(result))
     if not as_json:
-        _print_answers(heard, every)
-    if sum(each.answer.problem is None for each in heard) < len(named):
+        _print_results(results, all_matches)
+    if sum(result.recognition.problem is None for result in results) < len(inputs):
         raise typer.Exit(1)
 
 
-def _named(clips: Sequence[str], mic: float | None, device: str | None) -> list[_Clip]:
-    """The clips that are meant; raises `UsageError` for none, and for files and a microphone."""
+def _clip_inputs(clips: Sequence[str], mic: float | None, device: str | None) -> list[ClipInput]:
+    """Return the clips to identify; refuse a call with none, or with both files and microphone."""
     if bool(clips) == (mic is not None):
-        raise UsageError("name clips to identify, or record one with --mic SECONDS: one of both")
+        raise UsageError("name clips to identify, or record one with --mic: exactly one of the two")
     if mic is None and device is not None:
-        raise UsageError(f"--device {device}: a microphone; record from it with --mic SECONDS")
+        raise UsageError(f"--device {device}: no recording; add --mic SECONDS to record from it")
     if mic is not None:
-        return [_Clip(_MIC, partial(_record, mic, device))]
-    return [_Clip(clip, partial(_file, clip)) for clip in clips]
+        return [ClipInput(_MIC, partial(_record_clip, mic, device))]
+    return [ClipInput(clip, partial(_clip_file, clip)) for clip in clips]
 
 
-def _record(seconds: float, device: str | None) -> tuple[AudioSource, str | None]:
+def _record_clip(seconds: float, device: str | None) -> tuple[AudioSource, str | None]:
+    """Record from the microphone while a progress bar is shown."""
     from fingerprinter.audio.microphone import record
 
     chosen = int(device) if device and device.isdecimal() else device
-    with shown_progress("opening the microphone", _listening) as on_progress:
+    with shown_progress(
+        "opening the microphone", lambda _: "recording, Ctrl-C ends it early"
+    ) as on_progress:
         recording = record(seconds, chosen, on_progress)
     return (recording.samples, recording.sr), recording.problem
 
 
-def _listening(_: object) -> str:
-    return "listening, Ctrl-C ends it early"
-
-
-def _file(clip: str) -> tuple[AudioSource, str | None]:
+def _clip_file(clip: str) -> tuple[AudioSource, str | None]:
+    """Return a file or standard input as an audio source; refuse a folder."""
     if Path(clip).is_dir():
-        folder = shlex.quote(clip)
-        step = f"find {folder} -type f -exec fingerprinter identify {{}} +"
-        raise AudioError(f"{clip}: a folder; name the files in it, as `{step}` does")
+        command = f"find {shlex.quote(clip)} -type f -exec fingerprinter identify {{}} +"
+        raise AudioError(f"{clip}: a folder; name the files in it, as `{command}` does")
     return sys.stdin.buffer if clip == _STDIN else clip, None
 
 
-def _listen_to_all(
-    clips: Sequence[_Clip], listen: Callable[[AudioSource], Recognition]
-) -> Iterator[_Heard]:
-    """The answer to each clip that can be read; the others are named on stderr."""
-    for clip in clips:
+def _identify_each(
+    inputs: Sequence[ClipInput], recognize: Callable[[AudioSource], Recognition]
+) -> Iterator[ClipResult]:
+    """Yield the result for each clip that can be read; the others are named on stderr."""
+    for clip in inputs:
         try:
-            heard = _listen(clip, listen)
+            audio, problem = clip.load()
+            start = time.perf_counter()
+            recognition = recognize(audio)
+            elapsed_s = time.perf_counter() - start
         except AudioError as error:
-            complain(error)
-        else:
-            if heard.answer.problem:
-                complain(f"{clip.name}: heard only in part: {heard.answer.problem}")
-            yield heard
+            print_message(error)
+            continue
+        problem = problem or recognition.problem
+        if problem:
+            print_message(f"{clip.name}: read only in part: {problem}")
+        yield ClipResult(clip.name, replace(recognition, problem=problem), elapsed_s)
 
 
-def _listen(clip: _Clip, listen: Callable[[AudioSource], Recognition]) -> _Heard:
-    sound, problem = clip.sound()
-    start = time.perf_counter()
-    answer = listen(sound)
-    elapsed_s = time.perf_counter() - start
-    return _Heard(clip.name, replace(answer, problem=problem or answer.problem), elapsed_s)
-
-
-def _heard_record(heard: _Heard) -> Record:
+def _result_record(result: ClipResult) -> Record:
+    """Return a result as the object that `--json` prints."""
     return {
-        "clip": heard.clip,
-        "duration_s": heard.answer.duration_s,
-        "elapsed_s": heard.elapsed_s,
-        "matches": [match_record(match) for match in heard.answer.matches],
+        "clip": result.clip,
+        "duration_s": result.recognition.duration_s,
+        "elapsed_s": result.elapsed_s,
+        "matches": [match_record(match) for match in result.recognition.matches],
     }
 
 
-def _print_answers(heard: Sequence[_Heard], every: bool) -> None:
-    """A line a match; a track list says where in the clip each one is heard."""
+def _print_results(results: Sequence[ClipResult], all_matches: bool) -> None:
+    """Print one line for each match; a track list also shows where in the clip each one plays."""
     columns = [
         Column("clip"),
-        *([Column("heard", "right", folds=False)] if every else []),
+        *([Column("time in clip", "right", folds=False)] if all_matches else []),
         Column("title"),
         Column("artist"),
         Column("position", "right", folds=False),
         Column("confidence", "right", folds=False),
         Column("changed"),
     ]
-    rows = [row for each in heard for row in _answer_rows(each, every)]
-    print_table(columns, rows)
+    print_table(columns, (row for result in results for row in result_rows(result, all_matches)))
 
 
-def _answer_rows(heard: _Heard, every: bool) -> Iterator[list[str]]:
-    gap = [""] if every else []
-    if not heard.answer.matches:
-        yield [heard.clip, *gap, "no match", "", "", "", ""]
-    for match in heard.answer.matches:
-        where = [f"{text.position(match.clip_start_s)} - {text.position(match.clip_end_s)}"]
-        yield [heard.clip, *(where if every else []), *_match_cells(match)]
+def result_rows(result: ClipResult, all_matches: bool) -> Iterator[list[str]]:
+    """Yield the table rows of one clip.
 
-
-def _match_cells(match: Match) -> list[str]:
-    return [
-        text.title(match.track),
-        match.track.artist or "",
-        text.position(match.offset_s),
-        f"{match.confidence:.3f}",
-        text.change(match),
-    ]
-
-
-def track_or_file(library: Library, name: str) -> Track | str:
-    """The track that is meant, or the file that is none; raises `UnknownTrackError`."""
-    try:
-        return library.track(name)
-    except UnknownTrackError:
-        if not Path(name).is_file():
-            raise
-        return name
+    Parameters
+    ----------
+    result : ClipResult
+        The answer for the clip.
+    all_matches : bool
+        Add a cell with the time span of the match within the clip.
+    """
+    if not result.recognition.matches:
+        yield [result.clip, *([""] if all_matches else []), "no match", "", "", "", ""]
+    for match in result.recognition.matches:
+        span = f"{text.position(match.clip_start_s)} - {text.position(match.clip_end_s)}"
+        yield [
+            result.clip,
+            *([span] if all_matches else []),
+            text.title(match.track),
+            match.track.artist or "",
+            text.position(match.offset_s),
+            f"{match.confidence:.3f}",
+            text.change(match),
+        ]

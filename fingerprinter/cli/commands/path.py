@@ -1,4 +1,4 @@
-"""The command that goes from one track to another."""
+"""The command `path`: a playlist from one track to another."""
 
 from __future__ import annotations
 
@@ -15,19 +15,26 @@ from fingerprinter.library import open_library
 def path(
     ctx: typer.Context,
     start: Annotated[
-        str, typer.Argument(metavar="FROM", help="Where to begin: an id, or a file in the library.")
+        str, typer.Argument(metavar="FROM", help="First track: an id, or a file in the library.")
     ],
-    end: Annotated[str, typer.Argument(metavar="TO", help="Where to end.")],
-    n: Annotated[int, typer.Option("-n", min=2, help="How many tracks, both ends included.")] = 10,
+    end: Annotated[
+        str, typer.Argument(metavar="TO", help="Last track: an id, or a file in the library.")
+    ],
+    n: Annotated[
+        int,
+        typer.Option(
+            "-n", min=2, metavar="N", help="Number of tracks, including the first and the last."
+        ),
+    ] = 10,
     per_artist: Annotated[
-        bool, typer.Option("--per-artist", help="At most one track of an artist.")
+        bool, typer.Option("--per-artist", help="Use at most one track of each artist.")
     ] = False,
     m3u: PlaylistFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Makes a playlist from one track to another, by steps as small as can be.
+    """Make a playlist that leads from one track to another.
 
-    The likeness of each track is that to the one before it.
+    Each track sounds similar to the one before it, and "similarity" compares these two.
 
     Example: fingerprinter path 12 80 -n 15 --m3u from-12-to-80.m3u8
     """

@@ -1,4 +1,4 @@
-"""The command that searches by words."""
+"""The command `search`: tracks by words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from fingerprinter.cli.common.neighbours import answer
 from fingerprinter.cli.common.options import AsJson, Count, PlaylistFile, TextModel
-from fingerprinter.cli.common.output import complain
+from fingerprinter.cli.common.output import print_message
 from fingerprinter.library import open_library
 
 
@@ -16,24 +16,24 @@ def search(
     ctx: typer.Context,
     words: Annotated[
         list[str],
-        typer.Argument(metavar="WORDS", help="How it sounds, or what it is called."),
+        typer.Argument(metavar="WORDS", help="A name, or a description of the sound."),
     ],
     n: Count = 10,
     text_model: TextModel = None,
     m3u: PlaylistFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Finds tracks by words: by title, artist, album, genre, or by how they sound.
+    """Search by title, artist, album or genre, or by a description.
 
-    Tracks that are called so come first. "no metal" excludes a sound, and so does "-metal" in
-    quotes with other words. What sounds how is told from tags, or by a text-audio model that
-    has heard the music at `index`.
+    Tracks whose names match come first, then tracks that sound like the description. "no metal"
+    excludes a sound; "-metal" works too, inside quotes with other words. Sound is matched by
+    tags, or by a text-audio model if the library was indexed with one.
 
     Example: fingerprinter search calm acoustic no vocals -n 20
     """
-    question = " ".join(words)
+    query = " ".join(words)
     with open_library(ctx.obj, create=False, read_only=True, text_model=text_model) as library:
-        found = library.search(question, n)
+        found = library.search(query, n)
     for note in found.notes:
-        complain(note)
-    answer(question, found.results, m3u, as_json=as_json)
+        print_message(note)
+    answer(query, found.results, m3u, as_json=as_json)

@@ -1,4 +1,4 @@
-"""The command that takes recordings apart."""
+"""The command `separate`: a recording split into parts."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from fingerprinter.audio.source import printable
-from fingerprinter.cli.commands.identify import track_or_file
+from fingerprinter.cli.common.lookup import track_or_file
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import complain, emit, print_json
+from fingerprinter.cli.common.output import print_json, print_line, print_message
 from fingerprinter.errors import AudioError, LibraryError
 from fingerprinter.library import open_library
 from fingerprinter.library.music.separation import separate as separate_file
@@ -19,39 +18,41 @@ from fingerprinter.types import Track
 
 def separate(
     ctx: typer.Context,
-    name: Annotated[
-        str, typer.Argument(metavar="TRACK", help="An id, or a file, in the library or not.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="TRACK", help="Track id, or any audio file.")],
     folder: Annotated[
-        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Where the parts go.")
+        Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the parts.")
     ],
     components: Annotated[
         int | None,
         typer.Option(
-            min=2, max=32, metavar="K", help="Into so many components that recur, instead."
+            min=2, max=32, metavar="K", help="Split into this many recurring components instead."
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Takes a track apart: into what rings and what is struck, or into components.
+    """Split a track into harmonic and percussive parts.
 
-    Writes harmonic.wav and percussive.wav, or component-1.wav and so on, the one that is
-    heard most first. The parts add up to the track; they are mono.
+    Writes harmonic.wav and percussive.wav, or with --components component-1.wav and so on, the
+    loudest first. The parts are mono, and their sum is the track.
 
     Example: fingerprinter separate 12 -o parts --components 4
     """
-    found = separate_file(_file(ctx.obj, name), folder, components)
-    if found.problem:
-        complain(f"{name}: heard only in part: {found.problem}")
-    files = [str(file) for file in found.files]
+    result = separate_file(_audio_file(ctx.obj, name), folder, components)
+    if result.problem:
+        print_message(f"{name}: read only in part: {result.problem}")
+    files = [str(file) for file in result.files]
     if as_json:
-        print_json({"query": name, "duration_s": found.duration_s, "files": files})
+        print_json({"query": name, "duration_s": result.duration_s, "files": files})
     else:
-        emit("".join(f"{printable(file)}\n" for file in files))
+        for file in files:
+            print_line(file)
 
 
-def _file(address: str | None, name: str) -> str:
-    """The file that is meant; one needs no library, unless one is named."""
+def _audio_file(address: str | None, name: str) -> str:
+    """Return the file of a track, or the file itself; a file needs no library unless one is named.
+
+    Raises ``AudioError`` if the library knows no file of the track.
+    """
     try:
         library = open_library(address, create=False, read_only=True)
     except LibraryError:

@@ -1,4 +1,4 @@
-"""The command that finds what sounds like something."""
+"""The command `similar`: tracks that sound like others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fingerprinter.cli.commands.identify import track_or_file
+from fingerprinter.cli.common.lookup import track_or_file
 from fingerprinter.cli.common.neighbours import Query, answer
 from fingerprinter.cli.common.options import (
     AsJson,
@@ -32,13 +32,14 @@ def similar(
     ctx: typer.Context,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="TRACK...", help="Ids, files in the library, or any others."),
+        typer.Argument(metavar="TRACK...", help="Track ids, or any audio files."),
     ],
     n: Count = 10,
     start_s: PartStart = None,
     end_s: PartEnd = None,
     per_artist: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="At most so many of one artist.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="List at most this many tracks of each artist."),
     ] = None,
     artist: OneArtist = None,
     genre: Genre = None,
@@ -47,26 +48,29 @@ def similar(
     tempo: Tempo = None,
     key: OneKey = None,
     copies: Annotated[
-        bool, typer.Option("--copies", help="List every track that holds a recording, not one.")
+        bool,
+        typer.Option("--copies", help="List every track with the same recording, not only one."),
     ] = False,
     why: Annotated[
-        bool, typer.Option("--why", help="Say in what they are alike, and more than which share.")
+        bool,
+        typer.Option("--why", help="Explain each result: percentile per facet, and shared tags."),
     ] = False,
     m3u: PlaylistFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Finds the recordings that sound most like a track, a part of it, or several tracks.
+    """Find the recordings that sound most like one or more tracks.
 
-    A recording that several tracks hold is listed once. With --why: "harmony 97 %" means that
-    97 % of the library are less like it in harmony; then the tags that both have more than most.
+    With --from and --to, the query is a part of the track. A recording that several tracks hold
+    is listed once. With --why, "harmony 97 %" means that 97 % of the library are less similar in
+    harmony; the tags after it are typical of both tracks.
 
     Example: fingerprinter similar 12 --from 1:00 --to 1:30 --year 1990-1999 --m3u like-it.m3u8
     """
     only = TrackFilter(artist, genre, year, duration, tempo, key)
     with open_library(ctx.obj, create=False, read_only=True) as library:
-        asked = [track_or_file(library, name) for name in names]
+        queries = [track_or_file(library, name) for name in names]
         found = library.similar(
-            asked,
+            queries,
             n,
             start_s=start_s,
             end_s=end_s,
@@ -75,12 +79,12 @@ def similar(
             copies=copies,
             why=why,
         )
-    answer(_query(asked), found, m3u, as_json=as_json)
+    answer(_query(queries), found, m3u, as_json=as_json)
 
 
-def _query(asked: Sequence[Track | str]) -> Query:
-    """What was asked, for `--json`."""
-    if len(asked) == 1:
-        return asked[0]
-    records = [track_record(each) if isinstance(each, Track) else each for each in asked]
+def _query(queries: Sequence[Track | str]) -> Query:
+    """Return the query for `--json`: the track itself, or the list of several."""
+    if len(queries) == 1:
+        return queries[0]
+    records = [track_record(each) if isinstance(each, Track) else each for each in queries]
     return {"tracks": records}

@@ -1,4 +1,4 @@
-"""The commands that carry a library, or some of its tracks, to another one."""
+"""The commands `export` and `import`: tracks carried from one library to another."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import typer
 
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import complain, emit, print_json
+from fingerprinter.cli.common.output import print_json, print_line, print_message
 from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.library import open_library
 
-_KEPT = ": what was imported is kept; run the same command again to go on"
+_KEPT = ": imported tracks are saved; run the same command again to continue"
 
 
 def export(
@@ -22,15 +22,17 @@ def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
     tracks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TRACK]...", help="Only these: ids, or files in the library."),
+        typer.Argument(
+            metavar="[TRACK]...", help="Export only these: ids, or files in the library."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Writes all that is known of the tracks into one file.
+    """Write everything that is known of the tracks to one file.
 
-    `import` takes it into another library, in SQLite or PostgreSQL, here or on another
-    machine; the music is not needed there. A file of this kind that is there already is
-    replaced once the new one is whole.
+    `import` adds the file to another library, in SQLite or PostgreSQL, on this machine or
+    another one; it does not need the music. An existing export is replaced only when the new
+    one is complete.
 
     Example: fingerprinter export music.fpx
     """
@@ -43,27 +45,31 @@ def export(
     if as_json:
         print_json({"file": str(file), "tracks": count, "bytes": size})
     else:
-        emit(f"{count:,} tracks exported to {file} ({text.megabytes(size)})\n")
+        print_line(f"{count:,} tracks exported to {file} ({text.megabytes(size)})")
 
 
 def import_file(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `export` wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that `export` wrote.")],
     map_: Annotated[
         list[str] | None,
-        typer.Option("--map", metavar="OLD=NEW", help="Files below OLD lie below NEW here."),
+        typer.Option(
+            "--map",
+            metavar="OLD=NEW",
+            help="The music that was below the folder OLD is below the folder NEW here.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Takes the tracks of an exported file into the library.
+    """Add the tracks of an exported file to the library.
 
-    Makes the library where there is none. A track that is known already, by its content,
-    learns the tags, files and analyses that it lacks; what is known here stays. Ctrl-C
-    keeps what is done: the same command goes on from there.
+    Creates the library if there is none. A track that the library already has keeps its data
+    and gains only the tags, files and analyses that it lacks. Ctrl-C keeps what was imported;
+    the same command continues from there.
 
     Example: fingerprinter --db postgresql://me@host/music import music.fpx
     """
-    moves = [_move(each) for each in map_ or []]
+    moves = [_parse_move(each) for each in map_ or []]
     try:
         with (
             open_library(ctx.obj) as library,
@@ -73,22 +79,22 @@ def import_file(
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_KEPT) from None
     for problem in report.problems:
-        complain(problem.message)
+        print_message(problem.message)
     if as_json:
         record = asdict(report)
         del record["problems"]
         print_json(record)
     else:
-        emit(
+        print_line(
             f"{report.added} added, {report.merged} merged, {report.unchanged} unchanged,"
-            f" {report.failed} failed, {report.files} files noted,"
-            f" {report.files_kept} kept as other tracks' in {report.elapsed_s:.1f} s\n"
+            f" {report.failed} failed; {report.files} files assigned,"
+            f" {report.files_kept} left to other tracks; {report.elapsed_s:.1f} s"
         )
     if report.problems:
         raise typer.Exit(1)
 
 
-def _move(written: str) -> tuple[str, str]:
+def _parse_move(written: str) -> tuple[str, str]:
     old, equals, new = written.partition("=")
     if not (old and equals and new):
         raise typer.BadParameter(f"{written}: write OLD=NEW, e.g. --map /home/me/Music=/srv/music")

@@ -1,4 +1,4 @@
-"""The command that looks whether a library is whole."""
+"""The command `verify`: whether a library is intact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import complain, emit, print_json
+from fingerprinter.cli.common.output import print_json, print_line, print_message
 from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.errors import LibraryError
 from fingerprinter.library import open_library
@@ -18,16 +18,16 @@ from fingerprinter.library.maintain.verify import VerifyReport
 def verify(
     ctx: typer.Context,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Make anew what is derived from other data.")
+        bool, typer.Option("--repair", help="Rebuild damaged data that can be derived again.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Looks whether everything in the library is whole and fits together.
+    """Check that the library is intact.
 
-    Checksums of all landmarks and peaks, counts, rows without a track, tracks without
-    landmarks, the vector index. With --repair, what is derived is made anew: landmarks
-    from the peaks, tombstones, the vector index. What only the music itself can mend is
-    named. Ends with 0 where all is whole or repaired, else with 4.
+    Checks the checksums of landmarks and peaks, the counts, the references between tables and
+    the vector index. --repair rebuilds landmarks from peaks, tombstones and the vector index.
+    Damage that only the music can repair is named, with the files to index again. The exit
+    status is 0 if everything is intact or repaired, else 4.
 
     Example: fingerprinter verify --repair
     """
@@ -36,27 +36,27 @@ def verify(
         shown_progress("verifying", counted("segments and tracks")) as on_progress,
     ):
         report = library.verify(repair=repair, on_progress=on_progress)
-    _show(report, as_json)
+    if as_json:
+        for finding in report.findings:
+            print_json(asdict(finding))
+        print_json(_summary_record(report))
+    else:
+        for finding in report.findings:
+            print_message(finding)
+        print_line(_summary(report))
     if not report.is_whole:
         raise typer.Exit(LibraryError.exit_code)
 
 
-def _show(report: VerifyReport, as_json: bool) -> None:
-    if as_json:
-        for finding in report.findings:
-            print_json(asdict(finding))
-        print_json(_summary(report))
-        return
-    for finding in report.findings:
-        complain(finding)
+def _summary(report: VerifyReport) -> str:
     state = "whole" if report.is_whole else "damaged"
-    emit(
+    return (
         f"{state}: {report.tracks:,} tracks, {report.segments:,} segments, {report.blocks:,} blocks"
-        f" in {report.elapsed_s:.1f} s; {len(report.findings)} findings\n"
+        f" checked in {report.elapsed_s:.1f} s; {len(report.findings)} findings"
     )
 
 
-def _summary(report: VerifyReport) -> dict[str, object]:
+def _summary_record(report: VerifyReport) -> dict[str, object]:
     repaired = sum(finding.repaired for finding in report.findings)
     return {
         "tracks": report.tracks,

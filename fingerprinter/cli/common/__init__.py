@@ -1,1 +1,1 @@
-"""What the commands share: options, output, records, progress."""
+"""Code that several commands share: options, output, records and progress."""

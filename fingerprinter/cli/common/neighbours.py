@@ -1,4 +1,4 @@
-"""Tracks with a likeness, as every command that finds some prints them."""
+"""Output of every command that answers with similar tracks."""
 
 from __future__ import annotations
 
@@ -7,20 +7,43 @@ from pathlib import Path
 from typing import Any
 
 from fingerprinter.cli.common import text
-from fingerprinter.cli.common.output import Column, complain, print_json, print_table
+from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
 from fingerprinter.cli.common.playlist import write_playlist
 from fingerprinter.cli.common.records import Record, neighbour_record, track_record
 from fingerprinter.types import Neighbour, Track
 
-# What was asked: a track or some words, or several of them under their names.
+# What the user asked for: a track, some words, or several values under their names.
 Query = Track | str | dict[str, Any]
+
+_COLUMNS = (
+    Column("similarity", "right", folds=False),
+    Column("id", "right", folds=False),
+    Column("title"),
+    Column("artist"),
+    Column("copies", folds=False),
+    Column("alike in"),
+    Column("file"),
+)
+_OPTIONAL = ("copies", "alike in")  # left out if no track has anything there
 
 
 def answer(query: Query, found: Sequence[Neighbour], m3u: Path | None, *, as_json: bool) -> None:
-    """Prints the tracks, and writes them as a playlist where one is wanted."""
+    """Print the tracks that were found, and write them as a playlist if the user wants one.
+
+    Parameters
+    ----------
+    query : Query
+        What the user asked for; it appears in the JSON object.
+    found : sequence of Neighbour
+        The tracks, the most similar first.
+    m3u : Path or None
+        The playlist file to write.
+    as_json : bool
+        Print one JSON object instead of a table.
+    """
     if m3u:
-        for left_out in write_playlist(m3u, [each.track for each in found]):
-            complain(f"{m3u}: left out {text.label(left_out)}: no playlist can name its file")
+        for track in write_playlist(m3u, [each.track for each in found]):
+            print_message(f"{m3u}: left out {text.label(track)}: a playlist cannot name its file")
     if as_json:
         print_json(similar_record(query, found))
     else:
@@ -28,7 +51,7 @@ def answer(query: Query, found: Sequence[Neighbour], m3u: Path | None, *, as_jso
 
 
 def similar_record(query: Query, found: Sequence[Neighbour]) -> Record:
-    """An answer as the object that `--json` prints."""
+    """Return the JSON object for a query and the tracks that were found."""
     return {
         "query": track_record(query) if isinstance(query, Track) else query,
         "results": [neighbour_record(each) for each in found],
@@ -36,27 +59,15 @@ def similar_record(query: Query, found: Sequence[Neighbour]) -> Record:
 
 
 def print_neighbours(found: Sequence[Neighbour]) -> None:
-    """A line a track; what only some lists have, only where one of the tracks has it."""
-    rows = list(map(_neighbour_cells, found))
-    used = [column for number, column in enumerate(_COLUMNS) if _is_used(number, rows)]
-    kept = [_COLUMNS.index(column) for column in used]
-    print_table(used, [[row[number] for number in kept] for row in rows])
-
-
-_COLUMNS = (
-    Column("similarity", "right", folds=False),
-    Column("id", "right", folds=False),
-    Column("title"),
-    Column("artist"),
-    Column("also", folds=False),
-    Column("alike in"),
-    Column("file"),
-)
-_RARE = ("also", "alike in")
-
-
-def _is_used(number: int, rows: Sequence[Sequence[str]]) -> bool:
-    return _COLUMNS[number].title not in _RARE or any(row[number] for row in rows)
+    """Print one line for each track; an optional column appears only if a track fills it."""
+    rows = [_neighbour_cells(each) for each in found]
+    shown = [
+        number
+        for number, column in enumerate(_COLUMNS)
+        if column.title not in _OPTIONAL or any(row[number] for row in rows)
+    ]
+    columns = [_COLUMNS[number] for number in shown]
+    print_table(columns, [[row[number] for number in shown] for row in rows])
 
 
 def _neighbour_cells(neighbour: Neighbour) -> list[str]:

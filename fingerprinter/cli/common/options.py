@@ -1,4 +1,4 @@
-"""Options and arguments that several commands share."""
+"""Options and arguments that several commands share, and the parsers of their values."""
 
 from __future__ import annotations
 
@@ -10,65 +10,99 @@ import typer
 
 from fingerprinter.core.mir.keys import parse_key
 
-PLAIN: dict[str, Any] = {  # how every command and group of them is made
+PLAIN: dict[str, Any] = {  # settings of every command and command group
     "rich_markup_mode": None,  # plain help starts faster and survives a pipe
     "pretty_exceptions_enable": False,
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
+
 
 class Span(NamedTuple):
-    """The lowest and the highest of some numbers, both included; None: no end on that side."""
+    """A range of numbers with both ends included; ``None`` leaves an end open."""
 
     lowest: float | None
     highest: float | None
 
 
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
-
-
 def seconds(time: str) -> float:
-    """A time as people write it.
+    """Parse a time such as 83, 1:23 or 1:02:03.
 
+    Parameters
+    ----------
+    time : str
+        Seconds, minutes and seconds, or hours, minutes and seconds.
+
+    Returns
+    -------
+    float
+        The time in seconds.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the text is no time.
+
+    Examples
+    --------
     >>> seconds("83.5"), seconds("1:23.5"), seconds("1:02:03")
     (83.5, 83.5, 3723.0)
-
-    Raises `typer.BadParameter` for anything else.
     """
-    written = _TIME.fullmatch(time.strip())
-    if written is None:
-        raise typer.BadParameter(f"{time}: no time; write 83, 1:23 or 1:02:03")
-    hours, minutes, rest = (float(part or 0) for part in written.groups())
+    parsed = _TIME.fullmatch(time.strip())
+    if parsed is None:
+        raise typer.BadParameter(f"{time}: not a time; write 83, 1:23 or 1:02:03")
+    hours, minutes, rest = (float(part or 0) for part in parsed.groups())
     return 3600 * hours + 60 * minutes + rest
 
 
 def limits(span: str) -> Span:
-    """A span as people write it.
+    """Parse a range of numbers or times, such as 1990-1999, 1990-, -2:30 or 1995.
 
+    Parameters
+    ----------
+    span : str
+        The lowest and the highest value with a dash between them; one of them may be missing.
+
+    Returns
+    -------
+    Span
+        Both ends, times in seconds.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the text is no range, or if its end lies before its beginning.
+
+    Examples
+    --------
     >>> limits("1990-1999")
     Span(lowest=1990.0, highest=1999.0)
     >>> limits("-2:30"), limits("1995")
     (Span(lowest=None, highest=150.0), Span(lowest=1995.0, highest=1995.0))
-
-    Raises `typer.BadParameter` for anything else.
     """
     low, dash, high = span.strip().partition("-")
     lowest = seconds(low) if low.strip() else None
     highest = (seconds(high) if high.strip() else None) if dash else lowest
     if lowest is None and highest is None:
-        raise typer.BadParameter(f"{span}: no span; write 1990-1999, 1990- or 2:00-4:30")
+        raise typer.BadParameter(f"{span}: not a range; write 1990-1999, 1990- or 2:00-4:30")
     if lowest is not None and highest is not None and highest < lowest:
         raise typer.BadParameter(f"{span}: ends before it begins; swap them?")
     return Span(lowest, highest)
 
 
 def key(text: str) -> str:
-    """A key's one name.
+    """Parse a musical key and return its standard name.
 
+    Raises
+    ------
+    typer.BadParameter
+        If the text is no key.
+
+    Examples
+    --------
     >>> key("f#m")
     'F# minor'
-
-    Raises `typer.BadParameter` for what is none.
     """
     try:
         return parse_key(text)
@@ -76,54 +110,90 @@ def key(text: str) -> str:
         raise typer.BadParameter(str(error)) from None
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-Count = Annotated[int, typer.Option("-n", min=1, help="How many.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON instead of text: one object on each line.")
+]
+Count = Annotated[int, typer.Option("-n", min=1, metavar="N", help="Number of tracks to list.")]
 MinConfidence = Annotated[
-    float, typer.Option(min=0.0, max=1.0, metavar="P", help="The least confidence that counts.")
+    float,
+    typer.Option(
+        min=0.0, max=1.0, metavar="P", help="Report only matches with at least this confidence."
+    ),
 ]
 PlaylistFile = Annotated[
     Path | None,
-    typer.Option("--m3u", metavar="FILE.m3u8", help="Also write them as a playlist."),
+    typer.Option("--m3u", metavar="FILE.m3u8", help="Also write the tracks to a playlist."),
 ]
 TextModel = Annotated[
     Path | None,
     typer.Option(
         "--text-model",
         metavar="FOLDER",
-        help="Of a text-audio model (docs/discovery.md). Default: $FINGERPRINTER_TEXT_MODEL.",
+        help="Folder of a text-audio model, see docs/discovery.md. "
+        "Default: $FINGERPRINTER_TEXT_MODEL.",
         show_default=False,
     ),
 ]
-TrackName = Annotated[str, typer.Argument(metavar="TRACK", help="An id, or a file in the library.")]
+TrackName = Annotated[
+    str, typer.Argument(metavar="TRACK", help="Track id, or a file that the library knows.")
+]
 
 PartStart = Annotated[
     float | None,
-    typer.Option("--from", parser=seconds, metavar="TIME", help="Where a part begins, as 1:23."),
+    typer.Option(
+        "--from",
+        parser=seconds,
+        metavar="TIME",
+        help="Start of the part to use, such as 1:23. Default: the beginning.",
+    ),
 ]
 PartEnd = Annotated[
-    float | None, typer.Option("--to", parser=seconds, metavar="TIME", help="Where it ends.")
+    float | None,
+    typer.Option(
+        "--to", parser=seconds, metavar="TIME", help="End of the part to use. Default: the end."
+    ),
 ]
 OneArtist = Annotated[
-    str | None, typer.Option("--artist", metavar="WORDS", help="Only tracks of such an artist.")
+    str | None,
+    typer.Option("--artist", metavar="TEXT", help="Only tracks whose artist contains this text."),
 ]
 Genre = Annotated[
-    str | None, typer.Option("--genre", metavar="WORDS", help="Only tracks of such a genre.")
+    str | None,
+    typer.Option("--genre", metavar="TEXT", help="Only tracks whose genre contains this text."),
 ]
 Years = Annotated[
     Span | None,
-    typer.Option("--year", parser=limits, metavar="SPAN", help="Only of 1990-1999, 1990- or 1995."),
+    typer.Option(
+        "--year",
+        parser=limits,
+        metavar="RANGE",
+        help="Only tracks of these years: 1990-1999, 1990- or 1995.",
+    ),
 ]
 Duration = Annotated[
     Span | None,
-    typer.Option("--duration", parser=limits, metavar="SPAN", help="Only as long as 2:00-4:30."),
+    typer.Option(
+        "--duration",
+        parser=limits,
+        metavar="RANGE",
+        help="Only tracks of this length: 2:00-4:30, 2:00- or -4:30.",
+    ),
 ]
 Tempo = Annotated[
     Span | None,
     typer.Option(
-        "--tempo", parser=limits, metavar="SPAN", help="Only of 120-130 beats a minute (`analyze`)."
+        "--tempo",
+        parser=limits,
+        metavar="RANGE",
+        help="Only tracks of this tempo in beats a minute: 120-130. Run `analyze` first.",
     ),
 ]
 OneKey = Annotated[
     str | None,
-    typer.Option("--key", parser=key, metavar="KEY", help="Only in A minor or Ebm (`analyze`)."),
+    typer.Option(
+        "--key",
+        parser=key,
+        metavar="KEY",
+        help="Only tracks in this key: A minor or Ebm. Run `analyze` first.",
+    ),
 ]

@@ -1,4 +1,9 @@
-"""What goes to stdout and stderr, and what happens where they cannot take it."""
+"""Everything that the program writes to stdout and stderr.
+
+All text that a terminal may show passes through ``printable``: names of files and tags come from
+strangers, and a control character or a change of the writing direction in them could rewrite the
+screen. JSON is plain ASCII and needs no such care.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,16 +23,26 @@ from fingerprinter.audio.source import printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-_READER_GONE = 141  # 128 + SIGPIPE, as shells count
-_ENDLESS = 100_000  # columns of a line that no terminal ends
-_PAGE_ROWS = 200  # laid out together: the first rows of a long table appear at once
+_BROKEN_PIPE_STATUS = 141  # 128 + SIGPIPE, as shells count
+_UNLIMITED_WIDTH = 100_000  # columns, for output that goes to no terminal
+_PAGE_ROWS = 200  # rows that share one layout, so that a long table starts at once
 
 Row = Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Of a table; one that `folds` takes several lines where the terminal is narrow."""
+    """One column of a table.
+
+    Parameters
+    ----------
+    title : str
+        Heading of the column.
+    justify : {"left", "right"}
+        Alignment of its cells.
+    folds : bool
+        Whether a long cell may take several lines where the terminal is narrow.
+    """
 
     title: str
     justify: Literal["left", "right"] = "left"
@@ -35,72 +50,77 @@ class Column:
 
 
 def prepare_streams() -> None:
-    """Makes the standard streams safe to write to, whatever the caller did to them."""
+    """Make the standard streams safe to write to, even if the caller has closed them."""
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
-            setattr(sys, name, _nowhere())
+            setattr(sys, name, _null_stream())
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it from the start
+        sys.stdout.reconfigure(errors="backslashreplace")  # stderr has this by default
 
 
-def _nowhere() -> io.TextIOWrapper:
-    """A stream to and from nowhere; child processes inherit it in the place that was free."""
+def _null_stream() -> io.TextIOWrapper:
+    """Open the null device on the free descriptor, so that child processes inherit it there."""
     descriptor = os.open(os.devnull, os.O_RDWR)
     os.set_inheritable(descriptor, True)
     return open(descriptor, "r+" if descriptor == 0 else "w", encoding="utf-8")  # noqa: PTH123
 
 
+def print_line(line: str = "") -> None:
+    """Print one line of text to stdout, with every unsafe character escaped."""
+    _write(printable(line) + "\n")
+
+
 def emit(text: str) -> None:
-    """Writes data to stdout at once; ends the program quietly where nobody reads it any more."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        abandon_stdout()
-        raise typer.Exit(_READER_GONE) from None
+    """Print text of any number of lines to stdout, with every unsafe character but breaks escaped.
+
+    For text without foreign names, in which a line break is always meant; else use `print_line`.
+    """
+    _write("\n".join(map(printable, text.split("\n"))))
 
 
-def abandon_stdout() -> None:
-    """What is left in the buffer goes nowhere, so that Python has nothing to say at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def complain(message: object) -> None:
-    """One line to stderr."""
+def print_message(message: object) -> None:
+    """Print one line to stderr (an error, a warning, a note), with unsafe characters escaped."""
     typer.echo(printable(str(message)), err=True)
 
 
 def print_json(record: dict[str, Any]) -> None:
-    r"""One object on one line, in ASCII: names that are no Unicode stay whole, as ``\udcXX``."""
-    emit(json.dumps(record, allow_nan=False) + "\n")
+    r"""Print one object on one line of ASCII; bytes that are no Unicode appear as ``\udcXX``."""
+    _write(json.dumps(record, allow_nan=False) + "\n")
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
-    """Rows under headings, page by page; nothing where there are no rows."""
-    for page in _pages(rows):
-        emit(_rendered(_table(columns, page)))
+    """Print rows under headings, page by page, with unsafe characters escaped.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        The columns from left to right.
+    rows : iterable of sequence of str
+        One cell for each column. Without rows nothing is printed, not even the headings.
+    """
+    remaining = iter(rows)
+    while page := list(islice(remaining, _PAGE_ROWS)):
+        _write(_render(_table(columns, page)))
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
-    """Names and values, a line each."""
+    """Print names and values, one pair a line, with unsafe characters escaped."""
     print_table([Column("", folds=False), Column("")], fields)
 
 
-def _pages(rows: Iterable[Row]) -> Iterator[list[Row]]:
-    rest = iter(rows)
-    while page := list(islice(rest, _PAGE_ROWS)):
-        yield page
+def discard_stdout() -> None:
+    """Send what is left in the buffer to the null device, so that Python ends without an error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _rendered(table: Table) -> str:
-    """As wide as the terminal; a line a row where there is none."""
-    from rich.console import Console
-
-    at_terminal = sys.stdout.isatty()
-    lines = io.StringIO()
-    width = None if at_terminal else _ENDLESS
-    Console(file=lines, force_terminal=at_terminal, width=width).print(table)
-    return "".join(f"{line.rstrip()}\n" for line in lines.getvalue().splitlines())
+def _write(text: str) -> None:
+    """Write to stdout at once; end the program quietly if nobody reads it any more."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_stdout()
+        raise typer.Exit(_BROKEN_PIPE_STATUS) from None
 
 
 def _table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
@@ -115,3 +135,14 @@ def _table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))  # Text: [brackets] are no markup
     return table
+
+
+def _render(table: Table) -> str:
+    """Lay a table out as wide as the terminal, or with one line a row if there is none."""
+    from rich.console import Console
+
+    at_terminal = sys.stdout.isatty()
+    lines = io.StringIO()
+    width = None if at_terminal else _UNLIMITED_WIDTH
+    Console(file=lines, force_terminal=at_terminal, width=width).print(table)
+    return "".join(f"{line.rstrip()}\n" for line in lines.getvalue().splitlines())

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-if TYPE_CHECKING:  # identify shows progress too, and loads nothing of indexing
-    from fingerprinter.library.indexing.indexer import Progress
+if TYPE_CHECKING:  # `identify` shows progress too, and must not load the code for indexing
+    from fingerprinter.library.base.progress import Progress
 
 
-class _Counted(Protocol):
-    """How far some work is."""
+class _Countable(Protocol):
+    """How far a piece of work is."""
 
     @property
     def done(self) -> int: ...
@@ -21,14 +21,24 @@ class _Counted(Protocol):
     def total(self) -> int: ...
 
 
-C = TypeVar("C", bound=_Counted)
+C = TypeVar("C", bound=_Countable)
 
 
 @contextmanager
-def shown_progress(first: str, described: Callable[[C], str]) -> Iterator[Callable[[C], None]]:
-    """A bar on stderr while the block runs; silent where stderr is no terminal.
+def shown_progress(first: str, describe: Callable[[C], str]) -> Iterator[Callable[[C], None]]:
+    """Show a progress bar on stderr while the block runs.
 
-    first: the text before anything is counted; described: the text after
+    Parameters
+    ----------
+    first : str
+        The text until the first progress report arrives.
+    describe : callable
+        Makes the text from a progress report.
+
+    Yields
+    ------
+    callable
+        Takes a progress report. It does nothing if stderr is no terminal.
     """
     if not sys.stderr.isatty():
         yield lambda _: None
@@ -45,14 +55,14 @@ def shown_progress(first: str, described: Callable[[C], str]) -> Iterator[Callab
     with bars.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(first, total=None)
         yield lambda now: bar.update(
-            task, completed=now.done, total=now.total, description=described(now)
+            task, completed=now.done, total=now.total, description=describe(now)
         )
 
 
-def counted(things: str) -> Callable[[_Counted], str]:
-    """How many of some things.
+def counted(things: str) -> Callable[[_Countable], str]:
+    """Return a function that describes progress as a count of some things.
 
-    >>> from fingerprinter.library.indexing.indexer import Progress
+    >>> from fingerprinter.library.base.progress import Progress
     >>> counted("tracks")(Progress(done=12, total=351, audio_s=2700, elapsed_s=6))
     '12/351 tracks'
     """
@@ -60,9 +70,9 @@ def counted(things: str) -> Callable[[_Counted], str]:
 
 
 def index_progress(now: Progress) -> str:
-    """How far, in tracks and hours of audio, and how fast.
+    """Describe progress as a count of tracks, hours of audio and the speed.
 
-    >>> from fingerprinter.library.indexing.indexer import Progress
+    >>> from fingerprinter.library.base.progress import Progress
     >>> index_progress(Progress(done=12, total=351, audio_s=2700, elapsed_s=6))
     '12/351 tracks, 0.8 h, 450 x real time'
     """

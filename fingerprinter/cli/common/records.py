@@ -1,4 +1,4 @@
-"""Values as the objects that `--json` prints."""
+"""The JSON objects that `--json` prints."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ Record = dict[str, Any]
 
 
 def track_record(track: Track) -> Record:
-    """A track; what of its file is missing stands in `show` only."""
+    """Return a track as an object; its ``problem`` is left out and appears in `show` only."""
     record = asdict(track) | {"added_at": track.added_at.isoformat()}
     del record["problem"]
     return record
 
 
 def match_record(match: Match) -> Record:
-    """A recording heard in a clip."""
+    """Return a match of a clip as an object."""
     return asdict(match) | {"track": track_record(match.track)}
 
 
 def neighbour_record(neighbour: Neighbour) -> Record:
-    """A recording, its likeness, its copies, and why it is alike where that was asked for."""
+    """Return a similar track as an object: track, similarity, copies and, if asked for, why."""
     return {
         "track": track_record(neighbour.track),
         "similarity": neighbour.similarity,
@@ -33,7 +33,7 @@ def neighbour_record(neighbour: Neighbour) -> Record:
 
 
 def report_record(report: IndexReport) -> Record:
-    """What a run of `index` did; its problems are talk, on stderr."""
+    """Return the report of `index` as an object; its problems go to stderr instead."""
     record = asdict(report)
     del record["problems"]
     return record

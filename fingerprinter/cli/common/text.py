@@ -1,4 +1,4 @@
-"""Quantities and names as people read them."""
+"""Quantities and names in the form that people read."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from pathlib import Path
 
 from fingerprinter.types import Match, Reasons, Track
 
+_ALIKE_SHARE = 0.8  # a facet is named if at least this share of the library is less similar in it
+
 
 def position(seconds: float) -> str:
-    """Minutes, seconds and tenths.
+    """Format a position in minutes, seconds and tenths.
 
     >>> position(83.27), position(59.97), position(-1.5)
     ('1:23.3', '1:00.0', '-0:01.5')
@@ -19,7 +21,7 @@ def position(seconds: float) -> str:
 
 
 def length(seconds: float) -> str:
-    """Minutes and seconds, with hours where there are some.
+    """Format a length in minutes and seconds, and in hours if it is long enough.
 
     >>> length(34.2), length(3723)
     ('0:34', '1:02:03')
@@ -30,7 +32,7 @@ def length(seconds: float) -> str:
 
 
 def megabytes(n_bytes: int) -> str:
-    """Bytes in the unit that libraries are measured in.
+    """Format a size in megabytes.
 
     >>> megabytes(1_234_567)
     '1.2 MB'
@@ -39,35 +41,34 @@ def megabytes(n_bytes: int) -> str:
 
 
 def change(match: Match) -> str:
-    """How a clip differs from the recording; empty where it does not."""
+    """Describe how tempo and pitch of a clip differ from the recording; empty if they do not."""
     factors = {"tempo": match.tempo, "pitch": match.pitch}
     percents = {name: round(100 * (factor - 1), 1) for name, factor in factors.items()}
     return ", ".join(f"{name} {value:+.1f} %" for name, value in percents.items() if value)
 
 
 def title(track: Track) -> str:
-    """The title, else the name of the file."""
+    """Return the title of a track, or the name of its file if it has no title."""
     if track.title:
         return track.title
     return Path(track.path).name if track.path else f"track {track.id}"
 
 
 def label(track: Track) -> str:
-    """Artist and title, as playlists and messages name a track."""
+    """Return artist and title, as playlists and messages name a track."""
     return f"{track.artist} - {title(track)}" if track.artist else title(track)
 
 
-_ALIKE = 0.8  # of the library are less alike: worth a word
-
-
 def reasons(why: Reasons) -> str:
-    """In what two recordings are alike, what they have most in common first.
+    """List the facets in which two recordings are most similar, then the tags that they share.
 
     >>> reasons(Reasons(timbre=0.84, rhythm=0.3, harmony=0.97, tags=None, shared_tags=("piano",)))
     'harmony 97 %, timbre 84 %: piano'
     """
     shares = {"timbre": why.timbre, "rhythm": why.rhythm, "harmony": why.harmony, "tags": why.tags}
-    alike = {name: share for name, share in shares.items() if share is not None and share >= _ALIKE}
+    alike = {
+        name: share for name, share in shares.items() if share is not None and share >= _ALIKE_SHARE
+    }
     order = sorted(alike, key=lambda name: -alike[name])
     facets = ", ".join(f"{name} {int(100 * alike[name])} %" for name in order)
     return ": ".join(filter(None, (facets, ", ".join(why.shared_tags))))

@@ -1,4 +1,13 @@
-"""Landmarks: pairs of peaks, each a hash of two frequencies and the time between (Wang 2003)."""
+"""Landmarks: pairs of peaks, each hashed from two frequencies and the time between them [1]_.
+
+Each peak is an *anchor*. It is paired with a few later peaks, its *targets*, that lie in a *target
+zone*: at most ``max_dt`` frames later and ``max_df`` bins away. The number of targets is the *fan
+out*.
+
+References
+----------
+.. [1] A. Wang, "An industrial-strength audio search algorithm", ISMIR 2003.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +15,16 @@ from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats, Hashes, Indices, Ints
 from fingerprinter.core.fingerprint.params import LandmarkParams, QueryParams
 from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.core.numeric import compiled
 from fingerprinter.types import Landmarks, Peaks
 
-Ints = npt.NDArray[np.int32]
-Indices = npt.NDArray[np.intp]
-Numbers = npt.NDArray[np.int32] | npt.NDArray[np.float32]
-
 
 def hash_bits(params: LandmarkParams) -> int:
-    """Bits of a hash: anchor bin, bin difference, frame difference."""
+    """Number of bits of a hash: anchor bin, bin difference and frame difference."""
     return (
         params.max_bin.bit_length()
         + (2 * params.max_df + 1).bit_length()
@@ -27,8 +32,23 @@ def hash_bits(params: LandmarkParams) -> int:
     )
 
 
-def pair_hash(bins: Ints, df: Ints, dt: Ints, params: LandmarkParams) -> npt.NDArray[np.uint32]:
-    """The hash of an anchor at ``bins`` and a target ``df`` bins higher, ``dt`` frames later."""
+def pair_hash(bins: Ints, df: Ints, dt: Ints, params: LandmarkParams) -> Hashes:
+    """Hash pairs of peaks.
+
+    Parameters
+    ----------
+    bins : (n,) int32
+        Bin of the anchor.
+    df : (n,) int32
+        Bins from the anchor to the target, -max_df..max_df.
+    dt : (n,) int32
+        Frames from the anchor to the target, 0..max_dt.
+
+    Returns
+    -------
+    (n,) uint32
+        The three numbers side by side, `hash_bits` wide.
+    """
     df_bits = (2 * params.max_df + 1).bit_length()
     dt_bits = params.max_dt.bit_length()
     high = bins.astype(np.uint32) << np.uint32(df_bits + dt_bits)
@@ -36,24 +56,20 @@ def pair_hash(bins: Ints, df: Ints, dt: Ints, params: LandmarkParams) -> npt.NDA
     return high + middle + dt.astype(np.uint32)
 
 
-def _rounded(places: npt.NDArray[np.float32]) -> Ints:
-    """Nearest integers, halves always up.
-
-    `np.rint` takes halves to the even neighbour. A quarter of all peaks lie at half a
-    frame, and the same two peaks, an odd number of frames later, would hash anew:
-    that cost 9 % of the votes of clean clips, 5 % of those at -5 dB.
-    """
-    return np.floor(places + np.float32(0.5)).astype(np.int32)
-
-
 def make_landmarks(
     peaks: Peaks, params: LandmarkParams, fan_out: int, phase: float = 0.0
 ) -> Landmarks:
-    """Pairs each peak with the ``fan_out`` nearest later peaks of its target zone.
+    """Pair each peak with the ``fan_out`` nearest later peaks of its target zone.
 
-    peaks: sorted by frame
-    phase: fraction of a frame added to the times before they are rounded; a clip, whose
-        frames lie anywhere between the recording's, is tried at several
+    Parameters
+    ----------
+    peaks : Peaks
+        Sorted by frame.
+    fan_out : int
+        Largest number of targets of an anchor.
+    phase : float
+        Fraction of a frame that is added to the times before they are rounded. The frames of a
+        clip lie anywhere between those of the recording, so a clip is tried at several phases.
     """
     return pair_peaks(peaks, params, fan_out, phase)[0]
 
@@ -61,55 +77,71 @@ def make_landmarks(
 def pair_peaks(
     peaks: Peaks, params: LandmarkParams, fan_out: int, phase: float = 0.0
 ) -> tuple[Landmarks, Indices, Indices]:
-    """(landmarks, anchors, targets): also which two peaks each landmark is made of."""
-    frames = _rounded(peaks.frames + np.float32(phase))
-    bins = _rounded(peaks.bins)
+    """Make landmarks as `make_landmarks` does, and tell which peaks they are made of.
+
+    Returns
+    -------
+    landmarks : Landmarks
+    anchors, targets : (n,) intp
+        Indices of the two peaks of each landmark.
+    """
+    frames = _round_half_up(peaks.frames + np.float32(phase))
+    bins = _round_half_up(peaks.bins)
     order = np.lexsort((bins, frames))
     limits = params.min_dt, params.max_dt, params.max_df
-    of_order = _pairs(frames[order], bins[order], *limits, fan_out)
-    anchors, targets = (order[which] for which in of_order)
+    pairs = _find_pairs(frames[order], bins[order], *limits, fan_out)
+    anchors, targets = (order[indices] for indices in pairs)
     df, dt = bins[targets] - bins[anchors], frames[targets] - frames[anchors]
-    marks = Landmarks(pair_hash(bins[anchors], df, dt, params), frames[anchors])
-    return marks, anchors, targets
+    landmarks = Landmarks(pair_hash(bins[anchors], df, dt, params), frames[anchors])
+    return landmarks, anchors, targets
 
 
 def shifted_landmarks(
     clip: Peaks, params: LandmarkParams, query: QueryParams, fan_out: int
 ) -> list[Landmarks]:
-    """The landmarks of a clip at every phase of a frame and every detuning of a bin.
+    """Make the landmarks of a clip at every phase of a frame and every detuning of a bin.
 
-    Its frames lie anywhere between the recording's, and noise moves peaks across the
-    borders of bins: some of these are those of the recording.
+    The frames of a clip lie anywhere between those of the recording, and noise moves peaks across
+    the borders of bins. Some of these variants have the hashes of the recording.
+
+    Returns
+    -------
+    list of Landmarks
+        One for each pair of a phase and a detuning.
     """
     phases, detunings = np.array(list(product(query.phases, query.detunings)), np.float32).T
     limits = params.min_dt - 0.5, params.max_dt + 0.5, params.max_df + 0.5
-    pairs = _pairs(clip.frames, clip.bins, *limits, fan_out)
-    frames = _rounded(clip.frames + phases[:, np.newaxis])
-    return _landmarks_of_pairs(
-        frames, _rounded(clip.bins + detunings[:, np.newaxis]), pairs, params
-    )
+    pairs = _find_pairs(clip.frames, clip.bins, *limits, fan_out)
+    frames = _round_half_up(clip.frames + phases[:, np.newaxis])
+    bins = _round_half_up(clip.bins + detunings[:, np.newaxis])
+    return _hash_variants(frames, bins, pairs, params)
 
 
 def warped_landmarks(
     clip: Peaks, warps: Sequence[Warp], params: LandmarkParams, fan_out: int
 ) -> list[Landmarks]:
-    """The landmarks of a clip under each of many warps.
+    """Make the landmarks of a clip under each of many warps.
 
-    The pairs are chosen once, from a zone that is wide enough for every warp: a fiftieth of
-    the time of making the landmarks of each, and nearly the same ones.
+    The pairs are chosen once, from a zone that is wide enough for every warp. This takes a
+    fiftieth of the time of pairing for each warp and finds nearly the same landmarks.
+
+    Returns
+    -------
+    list of Landmarks
+        One for each warp.
     """
     tempos = np.array([[warp.tempo] for warp in warps], np.float32)
     pitches = np.array([[warp.pitch] for warp in warps], np.float32)
-    longest, widest = params.max_dt / float(tempos.min()), params.max_df * float(pitches.max())
-    pairs = _pairs(clip.frames, clip.bins, params.min_dt / 2, longest, widest, fan_out)
-    frames, bins = _rounded(clip.frames * tempos), _rounded(clip.bins / pitches)
-    return _landmarks_of_pairs(frames, bins, pairs, params)
+    max_dt, max_df = params.max_dt / float(tempos.min()), params.max_df * float(pitches.max())
+    pairs = _find_pairs(clip.frames, clip.bins, params.min_dt / 2, max_dt, max_df, fan_out)
+    frames, bins = _round_half_up(clip.frames * tempos), _round_half_up(clip.bins / pitches)
+    return _hash_variants(frames, bins, pairs, params)
 
 
-def _landmarks_of_pairs(
+def _hash_variants(
     frames: Ints, bins: Ints, pairs: tuple[Indices, Indices], params: LandmarkParams
 ) -> list[Landmarks]:
-    """Of each variant of some peaks; frames, bins: (variants, peaks)."""
+    """Hash the same pairs in several variants of the peaks; frames, bins: (variants, peaks)."""
     anchors, targets = pairs
     df, dt = bins[:, targets] - bins[:, anchors], frames[:, targets] - frames[:, anchors]
     fits = (dt >= params.min_dt) & (dt <= params.max_dt) & (np.abs(df) <= params.max_df)
@@ -120,13 +152,25 @@ def _landmarks_of_pairs(
     ]
 
 
-def _pairs(
-    frames: Numbers, bins: Numbers, min_dt: float, max_dt: float, max_df: float, fan_out: int
-) -> tuple[Indices, Indices]:
-    """Indices of (anchors, targets): of each peak the nearest later ones of its zone.
+def _round_half_up(values: Floats) -> Ints:
+    """Round to the nearest integer, and halves always up.
 
-    frames: (n,), sorted; bins: (n,)
+    `np.rint` rounds halves to the even neighbour. A quarter of all peaks lie at half a frame, and
+    there it would give the same two peaks another hash when they lie an odd number of frames
+    later. Rounding up keeps 9 % of the votes of clean clips, and 5 % of those at -5 dB.
     """
+    return np.floor(values + np.float32(0.5)).astype(np.int32)
+
+
+def _find_pairs(
+    frames: Ints | Floats,
+    bins: Ints | Floats,
+    min_dt: float,
+    max_dt: float,
+    max_df: float,
+    fan_out: int,
+) -> tuple[Indices, Indices]:
+    """Find the indices of (anchors, targets); frames: (n,), sorted; bins: (n,)."""
     kernels = compiled.kernels()
     if kernels:
         found = np.empty((2, len(frames) * fan_out), np.intp)
@@ -134,15 +178,15 @@ def _pairs(
         n = kernels.paired(frames, bins, *limits, fan_out, *found)
         return found[0, :n], found[1, :n]
     anchors, targets = [np.empty(0, np.intp)], [np.empty(0, np.intp)]
-    taken = np.zeros(len(frames), np.int32)
+    n_targets = np.zeros(len(frames), np.int32)
     for step in range(1, len(frames)):
         dt = frames[step:] - frames[:-step]
         if not (dt <= max_dt).any():
             break
         df = np.abs(bins[step:] - bins[:-step])
-        fits = (dt >= min_dt) & (dt <= max_dt) & (df <= max_df) & (taken[:-step] < fan_out)
+        fits = (dt >= min_dt) & (dt <= max_dt) & (df <= max_df) & (n_targets[:-step] < fan_out)
         which = np.flatnonzero(fits)
-        taken[which] += 1
+        n_targets[which] += 1
         anchors.append(which)
         targets.append(which + step)
     return np.concatenate(anchors), np.concatenate(targets)

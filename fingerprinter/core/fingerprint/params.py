@@ -1,4 +1,9 @@
-"""The parameters that decide answers, as one frozen value with an id."""
+"""The parameters of fingerprints, as frozen values.
+
+`LandmarkParams` decides what a library stores and has an id that the library carries.
+`QueryParams` and `SketchSearchParams` decide how a clip is searched for; they are parts of
+`fingerprinter.core.match.policy.SearchPolicy`.
+"""
 
 from __future__ import annotations
 
@@ -11,25 +16,32 @@ from dataclasses import asdict, dataclass
 class LandmarkParams:
     """How audio becomes peaks and peaks become landmarks.
 
-    A library stores the ``id`` and is refused under another: hashes made under
-    other parameters would silently never match.
+    A library stores the ``id`` and is refused under another. Hashes made under other parameters
+    would silently never match.
+
+    Examples
+    --------
+    >>> DEFAULT.hop_s
+    0.032
+    >>> DEFAULT.id == LandmarkParams(fan_out=2).id
+    False
     """
 
     version: int = 1  # of what the other values do not say: rounding, layout of the hash
     sr: int = 16_000  # Hz; shared with the embedding, so that a file is resampled once
     n_fft: int = 2048  # 128 ms
     hop_length: int = 512  # 32 ms
-    # 23 Hz. Half of the power of much music lies below 94 Hz, and survives where the rest
-    # drowns: with bin 12 instead, recall of noisy clips is 2, of changed ones 3 points lower.
+    # 23 Hz. Half of the power of much music lies below 94 Hz, and survives where the rest is
+    # masked. With bin 12 recall of noisy clips is 2 points lower, of changed ones 3.
     min_bin: int = 3
     max_bin: int = 511  # 4 kHz: what a telephone, GSM or a cheap loudspeaker still passes
     peak_frames: int = 9  # a peak is the maximum of this many frames ...
     peak_bins: int = 17  # ... by this many bins
-    mean_frames: int = 63  # salience: log magnitude above the mean of this many frames ...
-    mean_bins: int = 41  # ... by this many bins ...
-    # ... less this times how far it lies below the loudest of these frames. Of peaks that are
-    # chosen so, 35 of 100 are found again in noise and rooms, without this 33; ranks by logistic
-    # regression or boosted trees over nine such features find 36.
+    # The salience of a peak is its log magnitude above the mean of a box of these frames and
+    # bins, less `level_weight` times how far it lies below the loudest of these frames. Of peaks
+    # chosen so, 35 of 100 are found again in noise and rooms; without the second term 33.
+    mean_frames: int = 63
+    mean_bins: int = 41
     level_weight: float = 1.3
     floor: float = -13.0  # nepers of full scale; a peak below (-113 dB) is 16-bit dither
     peaks_per_s: float = 30.0
@@ -39,7 +51,7 @@ class LandmarkParams:
     min_dt: int = 1  # frames from anchor to target
     max_dt: int = 31  # with 63 the same recall, at 0.17 MB an hour more
     max_df: int = 63  # bins
-    # Numbers of 64 bits of a second's sketch. No landmark depends on it, and sketches have a
+    # Words of 64 bits in the sketch of a second. No landmark depends on it, and sketches have a
     # version of their own, so it is not in the id.
     sketch_words: int = 6
 
@@ -63,57 +75,77 @@ class LandmarkParams:
 
 @dataclass(frozen=True, slots=True)
 class QueryParams:
-    """How a clip is searched for. Nothing stored depends on it."""
+    """Which peaks and landmarks of a clip are looked up, and how many candidates are weighed.
 
-    # A landmark each of few peaks decides most clips: of 128 clips, half of them in noise and
-    # rooms, 119 among 249 tracks and 105 among 10,000, in 5 and 20 ms. With five landmarks a peak
-    # 123 and 103, in 9 and 40 ms; with twice the peaks 117 and 103. Of their postings the rarest
-    # count: with four times as many 111 among 10,000, in 37 ms.
+    Nothing stored depends on it.
+    """
+
+    # The quick look-up: one landmark for each of few peaks decides most clips. Of 128 clips,
+    # half of them in noise and rooms, it decides 119 among 249 tracks and 105 among 10,000, in 5
+    # and 20 ms. Five landmarks a peak decide 123 and 103, in 9 and 40 ms. Of the postings the
+    # rarest hashes count; with four times as many it decides 111 among 10,000, in 37 ms.
     quick_peaks_per_s: float = 25.0
     quick_fan_out: int = 1
     quick_postings: int = 1 << 16
-    quick_proposals: int = 3  # places weighed then
-    decisive: float = 0.9999  # ... with this confidence or more
-    peaks_per_s: float = 70.0  # denser than the recording's: noise takes some away
-    fan_out: int = 30  # more than the recording's, since denser peaks crowd its targets out
-    # A match is also weighed on lesser peaks, the greatest in these boxes of (frames, bins): at
+    quick_proposals: int = 3  # candidates that it weighs; 0 leaves the quick look-up out
+    decisive: float = 0.9999  # confidence that ends the search
+    # The full look-up. A clip has denser peaks than the recording, since noise takes some away,
+    # and a larger fan-out, since the additional peaks crowd out targets.
+    peaks_per_s: float = 70.0
+    fan_out: int = 30
+    # A match is also weighed on lesser peaks, the greatest in these boxes of (frames, bins). At
     # -5 dB 64 of 100 stored peaks are among them, 42 among those of the recording's own box.
     narrower: tuple[tuple[int, int], ...] = ((5, 9), (3, 5))
     phases: tuple[float, ...] = (0.0, 0.5)  # of a frame: the clip starts anywhere within one
-    # Of a bin: noise moves a peak across the border of two bins. The right place is among the
-    # first 24 for 178 of 192 clips in noise, in rooms and of a second, without this for 170.
+    # Of a bin, since noise moves a peak across the border of two bins. The right place is among
+    # the first 24 for 178 of 192 clips in noise, in rooms and of a second; without it for 170.
     detunings: tuple[float, ...] = (-0.25, 0.0, 0.25)
-    # Fewer for each of the many changed tempos and pitches, and low ones: a bin number of 400
-    # does not survive half a per cent of pitch. With 25 peaks and 8 landmarks each, as many in all,
-    # the same recall to within a clip of 432; with a quarter fewer of either three clips less.
+    # Fewer and lower peaks for each of the many warps: a bin number of 400 does not survive half
+    # a per cent of pitch. With a quarter fewer peaks or landmarks three more clips of 432 are lost.
     warped_peaks_per_s: float = 33.0
     warped_fan_out: int = 6
     warped_max_bin: int = 256
-    # The middle of a longer clip proposes enough: 141 instead of 142 of 144 clips of 5 and 10 s
-    # are named, in half the time. Leaving the common hashes out costs more: 137.
+    # Seconds of the middle of a clip that propose candidates under warps. Of 144 clips of 5 and
+    # 10 s 141 are named, with the whole clip 142 in twice the time.
     warped_s: float = 5.0
-    # Places weighed for the unchanged clip. With 12, 24 and 48 the right one comes out on top
+    # Candidates that are weighed for the unchanged clip. With 12, 24 and 48 the right one is best
     # for 277, 280 and 279 of 312 hard clips; each costs 2 ms.
     proposals: int = 16
-    # Places weighed for each stage of the escalation, and those of them that are laid on the
-    # recording peak by peak: of 1,152 changed clips the right one is first in alignment and votes
-    # for all 1,142 for which it is among the eight, but five.
+    # Candidates that are aligned in each stage of the escalation, and those of them that are
+    # weighed peak by peak. Of 1,152 changed clips the right one is among the eight for 1,142, and
+    # best in alignment and votes for all of these but five.
     warped_proposals: int = 8
     warped_finalists: int = 2
-    # Where sketches are compared, so many places of theirs and as many of the landmarks', which
-    # are not detuned then: of 680 clips in noise and rooms 641 are named; with 16 places and three
-    # detunings 640, which takes 20 ms more for a clip of 10 s.
+    # Where sketches are compared: candidates of the landmarks, which are not detuned then, and as
+    # many of the sketches. Of 680 clips in noise and rooms 641 are named; 640 with 16 candidates
+    # and three detunings, which takes 20 ms more for a clip of 10 s.
     sketched_proposals: int = 6
-    # Places of few landmarks whose likeness is looked at in each stage of the escalation, at an
-    # eighth of a millisecond each, and how many of those, and of the unchanged clip's twelve, are
-    # laid on their recordings. Of 432 changed clips at +5 dB 423 are named; 416 without likeness,
-    # 422 with 20 places, 423 with 64, and 423 with four laid on, which lose one of 360 unchanged.
+    # Candidates of each stage of the escalation whose sketches are compared, at 0.125 ms each, and
+    # how many of them, and of the unchanged clip's twelve, are aligned. Of 432 changed clips at
+    # +5 dB 423 are named; 416 without sketches, 422 with 20 candidates, 423 with 64.
     warped_places: int = 32
     likeliest: int = 6
-    fits: float = 0.6  # share of the recording's peaks in a clip whose tempo is beyond doubt
-    tempo_gain: float = 3.0  # points of score that another tempo must win: noise alone wins one
+    # Share of the passage's peaks in a clip, above which its tempo is not questioned, and the
+    # points of score that another tempo must win. Noise alone wins one.
+    fits: float = 0.6
+    tempo_gain: float = 3.0
     window_s: float = 15.0  # longer clips are searched in windows ...
     window_hop_s: float = 10.0  # ... that overlap
+
+
+@dataclass(frozen=True, slots=True)
+class SketchSearchParams:
+    """How the sketches of a clip are compared with those of a library."""
+
+    first_words: int = 12  # words of a line that find the likely places
+    first_windows: int = 6  # windows of the clip's middle that find them
+    lines: int = 256  # likely places that are compared in full
+    min_window_frames: int = 5  # frames of the clip that a window needs
+    lags: tuple[float, ...] = (-2.0, 0.0, 2.0)  # frames that a place may be off
+    same_place_frames: float = 3.0  # places of a track that are one
+    # Sketches of a library that are kept in memory, since every query reads all of them. Above
+    # some 16,000 tracks short clips are identified by landmarks alone.
+    max_bytes: int = 1 << 27
 
 
 DEFAULT = LandmarkParams()
@@ -121,3 +153,4 @@ DEFAULT = LandmarkParams()
 COMPACT = LandmarkParams(peaks_per_s=17.0, fan_out=2, sketch_words=2)
 PROFILES = {"default": DEFAULT, "compact": COMPACT}
 DEFAULT_QUERY = QueryParams()
+DEFAULT_SKETCH_SEARCH = SketchSearchParams()

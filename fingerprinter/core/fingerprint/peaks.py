@@ -1,38 +1,52 @@
-"""Spectral peaks: which points of a spectrogram survive noise, rooms and codecs.
+"""Spectral peaks: the points of a spectrogram that survive noise, rooms and codecs [1]_.
 
-After Wang 2003 ("An industrial-strength audio search algorithm"): local maxima,
-chosen by *salience* (how far they stand above their surroundings) at an even
-density in time, so that quiet passages are described as well as loud ones.
+A peak is a local maximum of the spectrogram. Peaks are chosen by *salience*, which is how far they
+stand above their surroundings, at an even density in time. So quiet passages are described as well
+as loud ones.
+
+References
+----------
+.. [1] A. Wang, "An industrial-strength audio search algorithm", ISMIR 2003.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Doubles, Floats, Grades, Indices
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.sketch import BANDS, SURROUNDINGS, contrast
-from fingerprinter.core.fingerprint.spectrogram import Floats, log_spectrogram
+from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.core.numeric import compiled
 from fingerprinter.types import Peaks
 
-Box = tuple[int, int]  # frames, bins
+Box: TypeAlias = tuple[int, int]  # frames, bins
 
-PARTS = 4  # a peak's place is kept to a quarter of a frame and of a bin
+PARTS = 4  # the place of a peak is kept to a quarter of a frame and of a bin
+BLOCK_FRAMES = 512  # 16 s: long enough to hide the overhead of calls, short enough for the cache
+RANK_FRAMES = 15  # peaks compete with those within this many frames on either side (0.5 s)
 
-_BLOCK_FRAMES = 512  # 16 s: big enough to hide the overhead of calls, small enough for the cache
-_BIN_BITS, _INDEX_BITS = 12, 28  # of a peak's place, when sorted: for more than a day of sound
-_RANK_FRAMES = 15  # peaks compete with those within so many frames on either side (0.5 s)
+_BIN_BITS, _INDEX_BITS = 12, 28  # of a sorting key: enough for more than a day of audio
 
 
 @dataclass(frozen=True, slots=True)
 class PeakChunk:
-    """Part of a constellation: the peaks of all frames before ``end`` that no part before had.
+    """The next part of a constellation.
 
-    contrast: (frames, bands) of the same frames, see `fingerprinter.core.fingerprint.sketch`; default: none
+    Attributes
+    ----------
+    peaks : Peaks
+        All peaks of the frames before ``end`` that no earlier chunk had.
+    end : int
+        In frames.
+    contrast : (frames, bands) float32
+        Band contrast of the same frames, see `fingerprinter.core.fingerprint.sketch`. The default
+        is no frames.
     """
 
     peaks: Peaks
@@ -40,49 +54,139 @@ class PeakChunk:
     contrast: Floats = field(default_factory=lambda: np.empty((0, BANDS), np.float32))
 
 
-def _sliding_max(a: Floats, width: int, axis: int) -> Floats:
-    """Maximum over ``width`` neighbours along ``axis``; shorter by width - 1.
+def find_peaks(
+    blocks: Iterable[Floats],
+    params: LandmarkParams,
+    inner_boxes: Sequence[Box] = (),
+    block_frames: int = BLOCK_FRAMES,
+) -> Peaks:
+    """Find every local maximum of the spectrogram, interpolated in time and frequency.
 
-    By doubling: log2(width) vectorised passes instead of ``width``.
+    Parameters
+    ----------
+    blocks : iterable of (n,) float32
+        Consecutive mono samples at ``params.sr``, in blocks of any length.
+    inner_boxes : sequence of (frames, bins)
+        Boxes inside that of ``params``, the widest first. The maximum of one of them is a peak
+        too, and its grade tells which box it is.
+    block_frames : int
+        Frames of the spectrogram that are computed together. Memory use grows with it.
+
+    Returns
+    -------
+    Peaks
+        Sorted by (frame, bin). They are the same to the last bit however the audio is cut.
     """
-    a = np.moveaxis(a, axis, 0)
-    reach = 1
-    while reach < width:
-        step = min(reach, width - reach)
-        a = np.maximum(a[:-step], a[step:])
-        reach += step
-    return np.moveaxis(a, 0, axis)
+    chunks = peak_chunks(blocks, params, inner_boxes, block_frames)
+    return sort_by_frame(concat_peaks([chunk.peaks for chunk in chunks]))
 
 
-def _highest(log_mag: Floats, box: Box) -> Floats:
-    """The greatest value around each one, in a box of (frames, bins); same shape."""
-    half_frames, half_bins = box[0] // 2, box[1] // 2
-    padded = np.pad(log_mag, ((half_frames,) * 2, (half_bins,) * 2), constant_values=-np.inf)
-    return _sliding_max(_sliding_max(padded, box[0], 0), box[1], 1)
+def peak_chunks(
+    blocks: Iterable[Floats],
+    params: LandmarkParams,
+    inner_boxes: Sequence[Box] = (),
+    block_frames: int = BLOCK_FRAMES,
+) -> Iterator[PeakChunk]:
+    """Find peaks while the audio comes in.
+
+    A frame is decided once all of its surroundings are known. The parameters are those of
+    `find_peaks`, which returns all chunks as one.
+    """
+    boxes = [(params.peak_frames, params.peak_bins), *inner_boxes]
+    halo = max(params.mean_frames // 2, params.peak_frames // 2, SURROUNDINGS)
+    rows = np.empty((0, params.max_bin + 1), np.float32)
+    first, done = 0, 0  # the first frame of rows; the frames that are decided
+    for part in _spectrograms(blocks, params, block_frames):
+        rows = np.concatenate([rows, part])
+        ready = max(done, first + len(rows) - halo)
+        yield _chunk_of_rows(rows, first, done, ready, params, boxes)
+        keep = max(first, ready - halo)
+        rows, first, done = rows[keep - first :], keep, ready
+    yield _chunk_of_rows(rows, first, done, first + len(rows), params, boxes)
 
 
-def _maxima(
-    log_mag: Floats, boxes: Sequence[Box], floor: float
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.int8]]:
-    """(rows, columns, grades) of the local maxima.
+def _spectrograms(
+    blocks: Iterable[Floats], params: LandmarkParams, block_frames: int
+) -> Iterator[Floats]:
+    """Yield parts of one spectrogram, of equal length however the audio is cut.
 
-    boxes: the widest first; a grade counts those of which a maximum is not the greatest
+    Sums over equal parts are rounded alike, so peaks are the same to the last bit.
+    """
+    hops = block_frames * params.hop_length
+    needed = hops - params.hop_length + params.n_fft
+    pending = np.empty(0, np.float32)
+    for block in blocks:
+        pending = np.concatenate([pending, block])
+        while len(pending) >= needed:
+            yield log_spectrogram(pending[:needed], params)
+            pending = pending[hops:]
+    yield log_spectrogram(pending, params)
+
+
+def _chunk_of_rows(
+    rows: Floats, first: int, start: int, end: int, params: LandmarkParams, boxes: Sequence[Box]
+) -> PeakChunk:
+    """Find the peaks between two frames, with all rows as surroundings; rows begin at `first`."""
+    peaks = _peaks_between(rows, start - first, end - first, params, boxes)
+    moved = replace(peaks, frames=peaks.frames + np.float32(first))
+    return PeakChunk(sort_by_frame(moved), end, contrast(rows, start - first, end - first))
+
+
+def _peaks_between(
+    log_mag: Floats, start: int, stop: int, params: LandmarkParams, boxes: Sequence[Box]
+) -> Peaks:
+    """Find the peaks in rows start..stop of a spectrogram, with all of it as surroundings."""
+    rows, cols, grade = _maxima(log_mag, boxes, params.floor)
+    inside = (rows >= start) & (rows < stop) & (cols >= params.min_bin) & (cols < params.max_bin)
+    rows, cols, grade = rows[inside], cols[inside], grade[inside]
+    level = log_mag[rows, cols]
+    salience = level - _local_mean(log_mag, rows, cols, params)
+    salience += params.level_weight * (level - _loudest_nearby(log_mag, params)[rows])
+    before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(log_mag) - 1)
+    frames = rows + _vertex(log_mag[before, cols], level, log_mag[after, cols])
+    bins = cols + _vertex(log_mag[rows, cols - 1], level, log_mag[rows, cols + 1])
+    return Peaks(_quantize(frames), _quantize(bins), salience.astype(np.float32), grade)
+
+
+def _maxima(log_mag: Floats, boxes: Sequence[Box], floor: float) -> tuple[Indices, Indices, Grades]:
+    """Find the (rows, columns, grades) of the local maxima; boxes: the widest first.
+
+    A grade counts the boxes around a maximum that hold a greater value.
     """
     kernels = compiled.kernels()
     if kernels:
         found = kernels.maxima(log_mag, np.array(boxes) // 2, np.float32(floor))
         return found[0].astype(np.intp), found[1].astype(np.intp), found[2]
     *wider, narrowest = boxes
-    rows, cols = np.nonzero((log_mag >= _highest(log_mag, narrowest)) & (log_mag > floor))
+    rows, cols = np.nonzero((log_mag >= _box_max(log_mag, narrowest)) & (log_mag > floor))
     grade = np.zeros(len(rows), np.int8)
     for box in wider:
-        grade += _highest(log_mag, box)[rows, cols] > log_mag[rows, cols]
+        grade += _box_max(log_mag, box)[rows, cols] > log_mag[rows, cols]
     return rows, cols, grade
 
 
-def _local_mean(
-    log_mag: Floats, rows: npt.NDArray[np.intp], cols: npt.NDArray[np.intp], params: LandmarkParams
-) -> npt.NDArray[np.float64]:
+def _box_max(log_mag: Floats, box: Box) -> Floats:
+    """Maximum of the box of (frames, bins) around each value; same shape."""
+    half_frames, half_bins = box[0] // 2, box[1] // 2
+    padded = np.pad(log_mag, ((half_frames,) * 2, (half_bins,) * 2), constant_values=-np.inf)
+    return _sliding_max(_sliding_max(padded, box[0], 0), box[1], 1)
+
+
+def _sliding_max(values: Floats, width: int, axis: int) -> Floats:
+    """Maximum over ``width`` neighbours along ``axis``; shorter by width - 1.
+
+    The width is doubled in each vectorised pass, so log2(width) passes are enough.
+    """
+    values = np.moveaxis(values, axis, 0)
+    reach = 1
+    while reach < width:
+        step = min(reach, width - reach)
+        values = np.maximum(values[:-step], values[step:])
+        reach += step
+    return np.moveaxis(values, 0, axis)
+
+
+def _local_mean(log_mag: Floats, rows: Indices, cols: Indices, params: LandmarkParams) -> Doubles:
     """Mean of the box around each of the given points, cut at the borders."""
     integral = np.zeros((log_mag.shape[0] + 1, log_mag.shape[1] + 1))
     kernels = compiled.kernels()
@@ -100,85 +204,31 @@ def _local_mean(
     return total / ((bottom - top) * (right - left))
 
 
-def _loudest(log_mag: Floats, params: LandmarkParams) -> Floats:
-    """The level of the loudest frame around each frame, as a peak of all its power would have."""
+def _loudest_nearby(log_mag: Floats, params: LandmarkParams) -> Floats:
+    """Level of the loudest frame near each frame, as one peak with all of its power would have."""
     level = np.log(np.exp(2 * log_mag).sum(axis=1)) / 2
     half = params.mean_frames // 2
     padded = np.pad(level, half, constant_values=-np.inf)
     return _sliding_max(padded, 2 * half + 1, 0)
 
 
-def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
-    """Where the parabola through three neighbours has its top, -0.5..0.5 around the middle."""
-    bend = before - 2 * at + after
-    shift = np.divide(before - after, 2 * bend, out=np.zeros_like(at), where=bend < -1e-6)
+def _vertex(before: Floats, middle: Floats, after: Floats) -> Floats:
+    """Vertex of the parabola through three neighbours, -0.5..0.5 around the middle one."""
+    bend = before - 2 * middle + after
+    shift = np.divide(before - after, 2 * bend, out=np.zeros_like(middle), where=bend < -1e-6)
     return shift.clip(-0.5, 0.5)
 
 
-def _peaks_between(
-    log_mag: Floats, start: int, stop: int, params: LandmarkParams, boxes: Sequence[Box]
-) -> Peaks:
-    """The peaks in rows start..stop of a spectrogram, seen with all of it as surroundings."""
-    rows, cols, grade = _maxima(log_mag, boxes, params.floor)
-    inside = (rows >= start) & (rows < stop) & (cols >= params.min_bin) & (cols < params.max_bin)
-    rows, cols, grade = rows[inside], cols[inside], grade[inside]
-    at = log_mag[rows, cols]
-    salience = at - _local_mean(log_mag, rows, cols, params)
-    salience += params.level_weight * (at - _loudest(log_mag, params)[rows])
-    before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(log_mag) - 1)
-    frames = rows + _vertex(log_mag[before, cols], at, log_mag[after, cols])
-    bins = cols + _vertex(log_mag[rows, cols - 1], at, log_mag[rows, cols + 1])
-    return Peaks(_quantised(frames), _quantised(bins), salience.astype(np.float32), grade)
-
-
-def _spectrograms(blocks: Iterable[Floats], params: LandmarkParams) -> Iterator[Floats]:
-    """Stretches of one spectrogram, of `_BLOCK_FRAMES` frames however the audio is cut.
-
-    Sums over a stretch round alike then, and peaks are the same to the last bit.
-    """
-    hops = _BLOCK_FRAMES * params.hop_length
-    needed = hops - params.hop_length + params.n_fft
-    pending = np.empty(0, np.float32)
-    for block in blocks:
-        pending = np.concatenate([pending, block])
-        while len(pending) >= needed:
-            yield log_spectrogram(pending[:needed], params)
-            pending = pending[hops:]
-    yield log_spectrogram(pending, params)
-
-
-def peak_chunks(
-    blocks: Iterable[Floats], params: LandmarkParams, narrower: Sequence[Box] = ()
-) -> Iterator[PeakChunk]:
-    """Peaks while the audio comes in, each decided with its full surroundings in view.
-
-    blocks, narrower: as for `find_peaks`, which gives all of them at once
-    """
-    boxes = [(params.peak_frames, params.peak_bins), *narrower]
-    halo = max(params.mean_frames // 2, params.peak_frames // 2, SURROUNDINGS)
-    rows, first, done = np.empty((0, params.max_bin + 1), np.float32), 0, 0
-    for part in _spectrograms(blocks, params):
-        rows = np.concatenate([rows, part])
-        ready = max(done, first + len(rows) - halo)
-        yield _stretch(rows, first, done, ready, params, boxes)
-        keep = max(first, ready - halo)
-        rows, first, done = rows[keep - first :], keep, ready
-    yield _stretch(rows, first, done, first + len(rows), params, boxes)
-
-
-def _stretch(
-    rows: Floats, first: int, done: int, end: int, params: LandmarkParams, boxes: Sequence[Box]
-) -> PeakChunk:
-    """What lies between two frames, of a spectrogram that begins at a first one."""
-    peaks = _peaks_between(rows, done - first, end - first, params, boxes)
-    moved = replace(peaks, frames=peaks.frames + np.float32(first))
-    return PeakChunk(sort_by_frame(moved), end, contrast(rows, done - first, end - first))
+def _quantize(places: npt.NDArray[np.floating]) -> Floats:
+    """Round to what a library keeps, so that stored peaks have the hashes of fresh ones."""
+    return (np.rint(places * PARTS) / PARTS).astype(np.float32)
 
 
 def sort_by_frame(peaks: Peaks) -> Peaks:
-    """Sorted by (frame, bin): interpolation reorders neighbours.
+    """Sort peaks by (frame, bin).
 
-    One number of frame, bin and index: sorting it takes a fifth of the time of sorting by two.
+    Interpolation can swap neighbours, so found peaks are sorted again. Frame, bin and index are
+    sorted as one number, in a fifth of the time of a sort by two keys.
     """
     places = np.rint(np.stack([peaks.frames, peaks.bins]) * PARTS).astype(np.int64)
     keys = (((places[0] << _BIN_BITS) + places[1]) << _INDEX_BITS) + np.arange(len(peaks))
@@ -186,62 +236,45 @@ def sort_by_frame(peaks: Peaks) -> Peaks:
     return peaks.take(keys & ((1 << _INDEX_BITS) - 1))
 
 
-def _quantised(places: npt.NDArray[np.floating]) -> Floats:
-    """Rounded to what a library keeps, so that stored peaks hash like fresh ones."""
-    return (np.rint(places * PARTS) / PARTS).astype(np.float32)
-
-
-def find_peaks(
-    blocks: Iterable[Floats], params: LandmarkParams, narrower: Sequence[Box] = ()
-) -> Peaks:
-    """Every local maximum of the audio's spectrogram, interpolated in time and frequency.
-
-    blocks: mono float32 at ``params.sr``, consecutive, of any lengths; memory stays at a block
-    narrower: boxes of (frames, bins) within that of the params, the widest first; the greatest
-        of one of them is a peak, too, and its grade tells which
-    """
-    parts = [stretch.peaks for stretch in peak_chunks(blocks, params, narrower)]
-    return sort_by_frame(concat_peaks(parts))
+def sort_by_bin(peaks: Peaks) -> Peaks:
+    """Sort peaks by bin. Peaks of one bin keep their order."""
+    quarters = np.rint(peaks.bins * PARTS).astype(np.int16)  # radix sort, 30 times as fast
+    return peaks.take(np.argsort(quarters, kind="stable"))
 
 
 def concat_peaks(parts: Sequence[Peaks]) -> Peaks:
-    """Peaks end to end; at least one part."""
+    """Join peaks end to end; there must be at least one part."""
     return Peaks(*(np.concatenate([getattr(p, n) for p in parts]) for n in Peaks.__slots__))
 
 
+def detune(peaks: Peaks, bins: float) -> Peaks:
+    """Raise peaks by a fraction of a bin."""
+    return replace(peaks, bins=peaks.bins + np.float32(bins))
+
+
 def limit_density(peaks: Peaks, per_s: float, params: LandmarkParams) -> Peaks:
-    """The most salient peaks, about ``per_s`` in every second.
+    """Keep the most salient peaks, about ``per_s`` in every second.
 
-    A peak stays if fewer than its share of the neighbours within half a second
-    beat it: no fixed grid of seconds, so a clip keeps what its recording keeps.
+    A peak is kept if fewer than ``per_s`` peaks a second are more salient within half a second of
+    it. There is no fixed grid of seconds, so a clip keeps the same peaks as its recording.
+
+    Parameters
+    ----------
+    peaks : Peaks
+        Sorted by frame.
     """
-    quota = per_s * (2 * _RANK_FRAMES + 1) * params.hop_s
-    return peaks.take(_beaten_by(peaks.frames, peaks.salience) < quota)
-
-
-def _beaten_by(frames: Floats, salience: Floats) -> npt.NDArray[np.int32]:
-    """How many neighbours of each peak are more salient."""
-    beaten_by = np.zeros(len(frames), np.int32)
+    quota = per_s * (2 * RANK_FRAMES + 1) * params.hop_s
+    frames, salience = peaks.frames, peaks.salience
+    beaten_by = np.zeros(len(frames), np.int32)  # the number of more salient peaks nearby
     kernels = compiled.kernels()
     if kernels:
-        kernels.beaten_by(frames, salience, _RANK_FRAMES, beaten_by)
-        return beaten_by
+        kernels.beaten_by(frames, salience, RANK_FRAMES, beaten_by)
+        return peaks.take(beaten_by < quota)
     for step in range(1, len(frames)):
-        near = frames[step:] - frames[:-step] <= _RANK_FRAMES
+        near = frames[step:] - frames[:-step] <= RANK_FRAMES
         if not near.any():
             break
         later_wins = salience[step:] > salience[:-step]
         beaten_by[:-step] += near & later_wins
         beaten_by[step:] += near & ~later_wins
-    return beaten_by
-
-
-def detune(peaks: Peaks, bins: float) -> Peaks:
-    """The peaks a fraction of a bin higher."""
-    return replace(peaks, bins=peaks.bins + np.float32(bins))
-
-
-def sort_by_bin(peaks: Peaks) -> Peaks:
-    """The peaks sorted by bin, and by frame where bins are equal."""
-    quarters = np.rint(peaks.bins * PARTS).astype(np.int16)  # sorted by radix: 30 times as fast
-    return peaks.take(np.argsort(quarters, kind="stable"))
+    return peaks.take(beaten_by < quota)

@@ -1,19 +1,31 @@
 """Sketches: a second of a recording in 384 bits, for clips too short for landmarks.
 
-A landmark needs two peaks that both survive; of a second under noise, or in a room, too few do.
-A sketch has what is left: the pattern of levels of a whole second, all bands together. It is the
-signs of projections that were learned on pairs of clean and of degraded music, by canonical
-correlation (Hotelling 1936): the first say most about what degradation leaves. That bits of a
-spectrogram's pattern identify music is Haitsma & Kalker 2002; learned projections are
-Chang et al. 2021, there with a network.
+A landmark needs two peaks that both survive. In a second under noise, or in a room, too few do. A
+sketch keeps what is left: the pattern of levels of a whole second, in all bands together. Its bits
+are the signs of projections that were learned on pairs of clean and degraded music by canonical
+correlation [1]_, so that the first bits say most about what degradation leaves. Bits of a
+spectrogram's pattern identify music in [2]_; learned projections are used in [3]_, there with a
+network.
 
-1. *Contrast*: how far each band stands above its surroundings, not below. Gain, colour and steady
-   noise fall out.
-2. Each *window* of 32 frames of contrast (1 s) makes a sketch of a recording.
-3. A clip has one at every frame, as numbers and not as signs, windows that reach beyond its ends
-   included. Sketches on one line (32 frames of the clip are 32 of the recording) speak together.
-4. A *place* that is proposed under some change of tempo and pitch has the clip's contrast laid on
-   the recording's own windows: stretched over time, moved over the bands.
+1. *Contrast*: how far each band stands above its surroundings. Gain, colour and steady noise
+   cancel out.
+2. Each *window* of 32 frames of contrast (1 s) makes one sketch of a recording.
+3. A clip has a window at every frame, kept as numbers and not as signs. Windows that reach beyond
+   its ends are included. The evidence of windows on one line is added: 32 frames of the clip are
+   32 frames of the recording.
+4. To compare a place under a warp, the clip's contrast is laid on the recording's own windows. It
+   is stretched in time and moved over the bands.
+
+The constants of this module belong to the stored format and to the learned projections, whose
+digest is the version of sketches. The values that only decide a search are
+`fingerprinter.core.fingerprint.params.SketchSearchParams`.
+
+References
+----------
+.. [1] H. Hotelling, "Relations between two sets of variates", Biometrika 1936.
+.. [2] J. Haitsma and T. Kalker, "A highly robust audio fingerprinting system", ISMIR 2002.
+.. [3] S. Chang et al., "Neural audio fingerprint for high-specific audio retrieval based on
+   contrastive learning", ICASSP 2021.
 """
 
 from __future__ import annotations
@@ -27,8 +39,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH, SketchSearchParams
 from fingerprinter.core.fingerprint.spectrogram import Floats
-from fingerprinter.core.fingerprint.warp import Warp
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.core.numeric import compiled
 
 Longs = npt.NDArray[np.int64]
@@ -40,40 +53,48 @@ WINDOW = 32  # frames, 1.02 s
 HOP = 32  # frames from sketch to sketch of a recording
 BANDS = 64
 WORD = 64
-BITS = 6 * WORD  # the first of them make a smaller sketch
+BITS = 6 * WORD  # a smaller sketch has the first of them
 SURROUNDINGS = 20  # frames on either side that contrast looks at
 _LOWEST_HZ, _HIGHEST_HZ, _BEND_HZ, _BIN_HZ = 40.0, 4000.0, 150.0, 16_000 / 2048
-_DEPTH = 5.2  # nepers (45 dB) below the loudest of half a second on either side, nothing counts
+_DEPTH = 5.2  # nepers (45 dB) below the loudest of half a second on either side are ignored
 _HALF_DEPTH_FRAMES = 15
-_FLOOR = -13.0  # nepers of full scale: below it lies the noise of 16 bits, as for peaks
+_FLOOR = -13.0  # nepers of full scale; below lies the noise of 16 bits, as for peaks
 _MEAN = 9  # frames and bands of the surroundings
 _TIMES, _PATTERNS = 16, 40  # cosines over time and over bands that are projected
-_LEAST_FRAMES = 5  # of a clip in a window
-_SILENT = 0.07  # of mean contrast; of 64,000 windows of music 85 are below, half of them at 0
+_SILENT = 0.07  # mean contrast; of 64,000 windows of music 85 are below, half of them at 0
 _LOWEST, _HIGHEST = np.log1p(np.array([_LOWEST_HZ, _HIGHEST_HZ]) / _BEND_HZ)
 
 
 def _hertz(bands: npt.NDArray[Any]) -> Doubles:
-    """Of places among the bands: nearly even below 150 Hz, then logarithmic."""
+    """Return the frequency of places among the bands: nearly linear below 150 Hz, then log."""
     hz: Doubles = np.expm1(_LOWEST + bands / BANDS * (_HIGHEST - _LOWEST)) * _BEND_HZ
     return hz
 
 
 @lru_cache(maxsize=1)
 def _edges() -> Longs:
-    """The first bin of each band, and the end."""
+    """Return the first bin of each band, and the end of the last one."""
     bins = _hertz(np.arange(BANDS + 1)) / _BIN_HZ
     edges: Longs = np.rint(bins).astype(np.int64)
     return edges
 
 
 def contrast(log_mag: Floats, start: int, stop: int) -> Floats:
-    """How far each band stands above its surroundings, in roots of nepers, 0 where it does not.
+    """Return how far each band stands above its surroundings, in roots of nepers.
 
-    Under the root many modest bands say as much as a few high ones, which may be the noise's.
+    Under the root many modest bands say as much as a few high ones, which may belong to noise.
 
-    log_mag: (frames, bins) nepers; up to `SURROUNDINGS` frames more on either side are looked at
-    returns: (stop - start, BANDS) of these frames
+    Parameters
+    ----------
+    log_mag
+        (frames, bins) float32, log magnitude in nepers.
+    start, stop
+        Rows to return. Up to `SURROUNDINGS` rows more on either side are read.
+
+    Returns
+    -------
+    Floats
+        (stop - start, BANDS) float32; 0 where a band does not stand above its surroundings.
     """
     first = max(0, start - SURROUNDINGS)
     seen = log_mag[first : stop + SURROUNDINGS]
@@ -92,7 +113,7 @@ def contrast(log_mag: Floats, start: int, stop: int) -> Floats:
 
 
 def _local_mean(level: Floats) -> Floats:
-    """Mean of a box around each value; beyond the borders lies what lies at the border."""
+    """Return the mean of a box around each value; the border is repeated beyond it."""
     half = _MEAN // 2
     total = np.pad(level.astype(np.float64), ((half + 1, half), (half + 1, half)), mode="edge")
     for axis in (0, 1):
@@ -103,27 +124,35 @@ def _local_mean(level: Floats) -> Floats:
 
 
 def cosines(windows: Floats) -> Floats:
-    """The slow cosines over time and bands of windows: what is projected.
+    """Return the slow cosines of windows over time and bands, which are projected.
 
-    windows: (n, WINDOW, BANDS); returns: (n, _TIMES * _PATTERNS)
+    Parameters
+    ----------
+    windows
+        (n, WINDOW, BANDS) float32.
+
+    Returns
+    -------
+    Floats
+        (n, 640) float32: 16 cosines over time by 40 over bands.
     """
     patterns = windows.reshape(-1, BANDS) @ _cosine_basis(BANDS, _PATTERNS)
     return _over_time(patterns.reshape(-1, WINDOW, _PATTERNS))
 
 
 def _over_time(patterns: Floats) -> Floats:
-    """(n, _TIMES * _PATTERNS) slow cosines of (n, WINDOW, _PATTERNS)."""
+    """Return (n, _TIMES * _PATTERNS) slow cosines over time, of (n, WINDOW, _PATTERNS)."""
     slow: Floats = _cosine_basis(WINDOW, _TIMES).T @ patterns
     return slow.reshape(len(patterns), -1)
 
 
 @lru_cache(maxsize=256)
 def _patterns_at(pitch: float) -> Floats:
-    """(BANDS, _PATTERNS): what makes the recording's patterns of a clip's contrast at a pitch."""
+    """Return (BANDS, _PATTERNS), which turns contrast at a pitch into the recording's patterns."""
     basis = _cosine_basis(BANDS, _PATTERNS)
     if pitch == 1.0:
         return basis
-    hz = _hertz(np.arange(BANDS) + 0.5) * pitch  # of the recording's bands, in the clip
+    hz = _hertz(np.arange(BANDS) + 0.5) * pitch  # of the recording's bands in the clip
     bands = (np.log1p(hz / _BEND_HZ) - _LOWEST) / (_HIGHEST - _LOWEST) * BANDS - 0.5
     apart = np.abs(np.arange(BANDS)[:, None] - bands)
     moved: Floats = (1 - apart).clip(min=0).astype(np.float32) @ basis
@@ -132,7 +161,7 @@ def _patterns_at(pitch: float) -> Floats:
 
 @lru_cache(maxsize=2)
 def _cosine_basis(n: int, count: int) -> Floats:
-    """(n, count), orthonormal: the discrete cosine transform of type 2."""
+    """Return (n, count), the orthonormal discrete cosine transform of type 2."""
     waves = np.cos(np.pi / n * (np.arange(n)[:, None] + 0.5) * np.arange(count))
     basis: Floats = (waves / np.linalg.norm(waves, axis=0)).astype(np.float32)
     return basis
@@ -140,10 +169,16 @@ def _cosine_basis(n: int, count: int) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Projections:
-    """What was learned; see `scripts/train/sketches.py`.
+    """The learned projections; see `scripts/train/sketches.py`.
 
-    recording, clip: (_TIMES * _PATTERNS, bits), of cosines; and what of each is the mean: (bits,)
-    digest: of all numbers, and how many words they are for
+    Parameters
+    ----------
+    recording, clip
+        (640, bits) float32, projections of the cosines of recordings and of clips.
+    recording_mean, clip_mean
+        (bits,) float32, the mean of each projection.
+    digest
+        Of all numbers, with the number of words that they are for.
     """
 
     recording: Floats
@@ -154,11 +189,11 @@ class Projections:
 
     @property
     def words(self) -> int:
-        """Numbers of 64 bits in a sketch."""
+        """Words of 64 bits in a sketch."""
         return len(self.recording_mean) // WORD
 
     def first(self, words: int) -> Projections:
-        """Those that say most, for smaller sketches."""
+        """Return the projections that say most, for smaller sketches."""
         kept = slice(words * WORD)
         return Projections(
             self.recording[:, kept],
@@ -169,49 +204,57 @@ class Projections:
         )
 
 
-def make_sketches(above: Floats, made: Projections) -> Codes:
-    """The sketches of a recording, one for each `HOP` frames of its contrast that a window fits.
+def make_sketches(rows: Floats, projections: Projections) -> Codes:
+    """Return the sketches of a recording, one for every `HOP` frames that a window fits in.
 
-    above: (frames, BANDS); returns: (n, words) uint64, all 0 for silence, which is like any other
+    Parameters
+    ----------
+    rows
+        (frames, BANDS) float32, contrast of the recording.
+
+    Returns
+    -------
+    Codes
+        (n, words) uint64. A silent window has a sketch of 0, which is compared with nothing.
     """
-    if len(above) < WINDOW:
-        return np.empty((0, made.words), np.uint64)
-    windows = np.lib.stride_tricks.sliding_window_view(above, WINDOW, axis=0)[::HOP].swapaxes(1, 2)
+    if len(rows) < WINDOW:
+        return np.empty((0, projections.words), np.uint64)
+    windows = np.lib.stride_tricks.sliding_window_view(rows, WINDOW, axis=0)[::HOP].swapaxes(1, 2)
     centred = windows - windows.mean(axis=(1, 2), keepdims=True)
-    codes = _packed(cosines(centred) @ made.recording - made.recording_mean)
+    codes = _packed(cosines(centred) @ projections.recording - projections.recording_mean)
     codes[windows.mean(axis=(1, 2)) < _SILENT] = 0
     return codes
 
 
 class Sketcher:
-    """Makes a recording's sketches while its contrast comes in."""
+    """Makes the sketches of a recording while its contrast comes in."""
 
-    def __init__(self, made: Projections) -> None:
-        self._made = made
-        self._waiting = np.empty((0, BANDS), np.float32)  # from the next window's beginning on
-        self._parts = [np.empty((0, made.words), np.uint64)]
+    def __init__(self, projections: Projections) -> None:
+        self._projections = projections
+        self._waiting = np.empty((0, BANDS), np.float32)  # from the start of the next window
+        self._parts = [np.empty((0, projections.words), np.uint64)]
 
-    def push(self, above: Floats) -> None:
-        """Contrast of the next frames."""
-        rows = np.concatenate([self._waiting, above])
-        codes = make_sketches(rows, self._made)
+    def push(self, contrast: Floats) -> None:
+        """Take the contrast of the next frames, (frames, BANDS) float32."""
+        rows = np.concatenate([self._waiting, contrast])
+        codes = make_sketches(rows, self._projections)
         self._parts.append(codes)
         self._waiting = rows[len(codes) * HOP :]
 
     def sketches(self) -> Codes:
-        """All so far."""
+        """Return the sketches of all frames so far."""
         return np.concatenate(self._parts)
 
 
 def _packed(values: Floats) -> Codes:
-    """(n, words) of the signs of (n, bits), the first in the least significant bit."""
+    """Return (n, words) of the signs of (n, bits), the first in the least significant bit."""
     octets = np.packbits(values > 0, axis=1, bitorder="little")
     codes: Codes = octets.view("<u8").astype(np.uint64)
     return codes
 
 
 def _signs(codes: Codes) -> Floats:
-    """(..., bits) of -1 and 1, of (..., words)."""
+    """Return (..., bits) of -1 and 1, from (..., words)."""
     octets = np.ascontiguousarray(codes, "<u8").view(np.uint8)
     signs: Floats = np.unpackbits(octets, axis=-1, bitorder="little").astype(np.float32)
     return signs * 2 - 1
@@ -219,11 +262,18 @@ def _signs(codes: Codes) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class ClipSketch:
-    """A clip's windows, one at every frame.
+    """The windows of a clip, one at every frame.
 
-    values: (q, bits) float32, each of length 1; codes: (q, words) their signs
-    starts: (q,) int64, frame of the clip at which each begins, below 0 too
-    weights: (q,) float32, by how much of each window the clip has
+    Parameters
+    ----------
+    values
+        (q, bits) float32, each row of length 1.
+    codes
+        (q, words) uint64, the signs of the values.
+    starts
+        (q,) int64, frame of the clip at which each window begins; may be negative.
+    weights
+        (q,) float32, the share of each window that the clip covers; 0 for silence.
     """
 
     values: Floats
@@ -232,51 +282,72 @@ class ClipSketch:
     weights: Floats
 
 
-def clip_sketch(above: Floats, made: Projections) -> ClipSketch:
-    """The windows of a clip; above: (frames, BANDS), its contrast."""
-    n, reach = len(above), WINDOW - _LEAST_FRAMES
-    starts = np.arange(-reach, max(-reach, n - _LEAST_FRAMES + 1))
-    padded = np.pad(above @ _patterns_at(1.0), ((WINDOW, WINDOW), (0, 0)))
-    there = np.pad(np.ones(n, np.float32), WINDOW)
-    places = starts[:, None] + WINDOW + np.arange(WINDOW)
-    values, weights = _values(padded[places], there[places], made)
+def clip_sketch(
+    contrast: Floats,
+    projections: Projections,
+    policy: SketchSearchParams = DEFAULT_SKETCH_SEARCH,
+) -> ClipSketch:
+    """Return the windows of a clip.
+
+    Parameters
+    ----------
+    contrast
+        (frames, BANDS) float32 of the clip.
+    """
+    n, least = len(contrast), policy.min_window_frames
+    reach = WINDOW - least
+    starts = np.arange(-reach, max(-reach, n - least + 1))
+    padded = np.pad(contrast @ _patterns_at(1.0), ((WINDOW, WINDOW), (0, 0)))
+    inside = np.pad(np.ones(n, np.float32), WINDOW)
+    rows = starts[:, None] + WINDOW + np.arange(WINDOW)
+    values, weights = _project(padded[rows], inside[rows], projections)
     return ClipSketch(values, _packed(values), starts, weights)
 
 
-def _values(patterns: Floats, inside: Floats, made: Projections) -> tuple[Floats, Floats]:
-    """((n, bits) of length 1, (n,) weights) of a clip's windows.
+def _project(patterns: Floats, inside: Floats, projections: Projections) -> tuple[Floats, Floats]:
+    """Return ((n, bits) of length 1, (n,) weights) of the windows of a clip.
 
-    patterns: (n, WINDOW, _PATTERNS), 0 beyond the clip; the mean is taken out of them
+    patterns: (n, WINDOW, _PATTERNS), 0 beyond the clip; their mean is subtracted in place
     inside: (n, WINDOW), 1 for frames of the clip
     """
     share = inside.mean(axis=1)
-    # of the bands of a frame the first pattern is the sum, over the root of their number
+    # the first pattern is the sum of the bands of a frame, over the root of their number
     mean = patterns[:, :, 0].sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
     patterns[:, :, 0] -= mean[:, None] * inside
-    values = _over_time(patterns) @ made.clip
-    values -= share[:, None] * made.clip_mean
+    values = _over_time(patterns) @ projections.clip
+    values -= share[:, None] * projections.clip_mean
     values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
     return values, np.where(mean < _SILENT * np.sqrt(BANDS), 0, share).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a clip may lie.
+    """A place where a clip may lie.
 
-    number: of the recording; offset: its frame at the clip's frame 0
-    warp: what was done to the recording
+    Parameters
+    ----------
+    number
+        Of the recording, among those of `Sketches`.
+    offset
+        Frame of the recording at the clip's frame 0.
+    warp
+        Tempo and pitch of the clip, relative to the recording.
+    score
+        Likeness of the clip and the place, in standard deviations of what chance gives at one
+        place; 0 before it is known.
     """
 
     number: int
     offset: float
-    warp: Warp
+    warp: Warp = UNCHANGED
+    score: float = 0.0
 
 
-def _laid(patterns: Floats, place: Place) -> tuple[int, Floats, Floats]:
-    """A clip's patterns on a recording's windows: (the first's number, patterns, inside).
+def _lay_on_windows(patterns: Floats, place: Place) -> tuple[int, Floats, Floats]:
+    """Lay the patterns of a clip on the windows of a recording.
 
-    patterns: (frames, _PATTERNS), at the place's pitch; returns (n, WINDOW, _PATTERNS) of them
-    and (n, WINDOW), as for `_values`
+    patterns: (frames, _PATTERNS), at the pitch of the place
+    returns: (number of the first window, (n, WINDOW, _PATTERNS) and (n, WINDOW) for `_project`)
     """
     last = len(patterns) - 1
     first = math.floor(place.offset / HOP)
@@ -290,89 +361,91 @@ def _laid(patterns: Floats, place: Place) -> tuple[int, Floats, Floats]:
     return first, rows.reshape(-1, WINDOW, _PATTERNS), inside.reshape(-1, WINDOW)
 
 
-_APART = 24  # empty sketches between recordings: a line of 20 s leaves one before the next
-_FIRST_WORDS = 12  # of a line, by which the likely places are found that are compared in full
-_FIRST_WINDOWS = 6  # of a clip's middle, for that
-_AT_A_TIME = 1 << 16  # sketches that are compared at once: their sums, 256 KB, stay in a cache
-_BEST = 256  # lines that are compared in full
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """A place where a clip may lie, by its sketches.
-
-    number: of the recording; offset: its frame at the clip's frame 0
-    score: in standard deviations of what chance does at one place
-    """
-
-    number: int
-    offset: int
-    score: float
+_GAP = 24  # empty sketches between recordings: a line of 20 s ends before the next recording
+_BATCH = 1 << 16  # sketches that are compared at once: their sums, 256 KB, stay in a cache
 
 
 class Sketches:
     """The sketches of many recordings, in memory.
 
-    recordings: (n, words) each, of equally many words
+    Parameters
+    ----------
+    recordings
+        (windows, words) uint64 for each recording, all of equally many words.
     """
 
     def __init__(self, recordings: Sequence[Codes]) -> None:
         words = recordings[0].shape[1] if recordings else 0
-        gap = np.zeros((_APART, words), np.uint64)
+        gap = np.zeros((_GAP, words), np.uint64)
         parts = [gap, *(part for codes in recordings for part in (codes, gap))]
         self._codes = np.ascontiguousarray(np.concatenate(parts).T)  # (words, n)
         lengths = np.array([len(codes) for codes in recordings], np.int64)
-        self._starts, self._lengths = np.cumsum(lengths + _APART) - lengths, lengths
-        self._there: Mask = np.any(self._codes, axis=0)
+        self._starts, self._lengths = np.cumsum(lengths + _GAP) - lengths, lengths
+        self._valid: Mask = np.any(self._codes, axis=0)
 
-    def nearest(self, clip: ClipSketch, most: int) -> list[Near]:
-        """The places most like a clip, best first, each recording's well apart."""
-        if not self._there.any():
+    def nearest(
+        self, clip: ClipSketch, limit: int, policy: SketchSearchParams = DEFAULT_SKETCH_SEARCH
+    ) -> list[Place]:
+        """Return the places most like a clip, the best first; those of a recording well apart."""
+        if not self._valid.any():
             return []
-        phase, at = self._candidates(clip, min(HOP, len(clip.starts)))
-        number, offset, score = self._compared(clip, phase, at)
-        best: list[Near] = []
+        phase, at = self._likely_lines(clip, min(HOP, len(clip.starts)), policy)
+        number, offset, score = self._compare_lines(clip, phase, at)
+        best: list[Place] = []
         for i in np.argsort(-score, kind="stable").tolist():
-            each = Near(int(number[i]), int(offset[i]), float(score[i]))
-            if each.number < 0 or each.score <= 0 or len(best) == most:
+            place = Place(int(number[i]), int(offset[i]), score=float(score[i]))
+            if place.number < 0 or place.score <= 0 or len(best) == limit:
                 continue
-            if all(o.number != each.number or abs(o.offset - each.offset) > HOP for o in best):
-                best.append(each)
+            if all(
+                other.number != place.number or abs(other.offset - place.offset) > HOP
+                for other in best
+            ):
+                best.append(place)
         return best
 
-    def _candidates(self, clip: ClipSketch, phases: int) -> tuple[Longs, Longs]:
-        """(phase, place of its first window) of the likeliest lines, by some of the signs."""
-        found = np.empty((3, 0))  # how like, phase, place
+    def _likely_lines(
+        self, clip: ClipSketch, phases: int, policy: SketchSearchParams
+    ) -> tuple[Longs, Longs]:
+        """Return (phase, place of the first window) of the likeliest lines, by some of the bits."""
+        found = np.empty((3, 0))  # likeness, phase, place
         windows = -(-len(clip.starts) // HOP)
-        skipped = max(0, windows - 1 - _FIRST_WINDOWS) // 2
-        codes = self._codes[: max(1, _FIRST_WORDS // min(windows, _FIRST_WINDOWS))]
+        skipped = max(0, windows - 1 - policy.first_windows) // 2
+        codes = self._codes[: max(1, policy.first_words // min(windows, policy.first_windows))]
         firsts = np.arange(phases) + skipped * HOP
-        lines = [np.arange(first, len(clip.starts), HOP)[:_FIRST_WINDOWS] for first in firsts]
+        lines = [
+            np.arange(first, len(clip.starts), HOP)[: policy.first_windows] for first in firsts
+        ]
         rows = [clip.codes[line, : len(codes)] for line in lines]
-        weights = [_of_length_1(clip.weights[line]) for line in lines]
-        for start in range(0, len(self._there), _AT_A_TIME):
-            n = min(_AT_A_TIME, len(self._there) - start)
-            part = codes[:, start:], self._there[start:]
+        weights = []
+        for line in lines:
+            weight = clip.weights[line]
+            weights.append(weight / np.linalg.norm(weight).clip(min=1e-9))
+        for start in range(0, len(self._valid), _BATCH):
+            n = min(_BATCH, len(self._valid) - start)
+            part = codes[:, start:], self._valid[start:]
             for phase in range(phases):
                 total = _agreement(*part, rows[phase], weights[phase], n)
-                least = found[0, -1] if found.shape[1] == _BEST else 0.0
-                at = _greatest(total, _BEST, least)
+                least = found[0, -1] if found.shape[1] == policy.lines else 0.0
+                at = _greatest(total, policy.lines, least)
                 more = np.stack([total[at], np.full(len(at), phase), start + at])
                 found = np.concatenate([found, more], axis=1)
-                found = found[:, np.argsort(-found[0], kind="stable")[:_BEST]]
+                found = found[:, np.argsort(-found[0], kind="stable")[: policy.lines]]
         return found[1].astype(np.int64), found[2].astype(np.int64) - skipped
 
-    def _compared(self, clip: ClipSketch, phase: Longs, at: Longs) -> tuple[Longs, Longs, Doubles]:
-        """(recording, its frame at the clip's frame 0, score) of lines, by all that is known.
+    def _compare_lines(
+        self, clip: ClipSketch, phase: Longs, at: Longs
+    ) -> tuple[Longs, Longs, Doubles]:
+        """Return (recording, its frame at the clip's frame 0, score) of lines, by all windows.
 
-        phase: (n,), the clip's windows from there on, every `HOP`-th; at: (n,), the sketch that
-        the first would be. Recording: -1 where there is none.
+        phase: (n,), first window of the clip on each line; the others follow every `HOP` frames
+        at: (n,), the sketch that the first window is compared with
+        returns: recording -1 where a line touches none
         """
         steps = np.arange(-(-len(clip.starts) // HOP))
         rows, places = phase[:, None] + HOP * steps, at[:, None] + steps
-        valid = (rows < len(clip.starts)) & (places >= 0) & (places < len(self._there))
+        valid = (rows < len(clip.starts)) & (places >= 0) & (places < len(self._valid))
         rows, places = np.where(valid, rows, 0), np.where(valid, places, 0)
-        inside = valid & self._there[places]
+        inside = valid & self._valid[places]
         signs = _signs(np.moveaxis(self._codes[:, places], 0, -1))
         weights = clip.weights[rows] * valid
         likeness = np.einsum("nsb,nsb->ns", clip.values[rows], signs) * inside
@@ -383,63 +456,66 @@ class Sketches:
         offset = (at - self._starts[number]) * HOP - clip.starts[phase]
         return number, offset, score.astype(np.float64)
 
-    def likeness(self, above: Floats, places: Sequence[Place], made: Projections) -> Doubles:
-        """(n,) how like a clip places of recordings are, in the units of `Near.score`.
+    def likeness(
+        self,
+        contrast: Floats,
+        places: Sequence[Place],
+        projections: Projections,
+        policy: SketchSearchParams = DEFAULT_SKETCH_SEARCH,
+    ) -> Doubles:
+        """Return (n,) how like a clip is to places of recordings, in the units of `Place.score`.
 
-        above: (frames, BANDS), the clip's contrast
+        Parameters
+        ----------
+        contrast
+            (frames, BANDS) float32 of the clip.
+        places
+            Each under its own warp.
         """
-        if not (len(above) and places):
+        if not (len(contrast) and places):
             return np.zeros(len(places))
         pitches = {place.warp.pitch for place in places}
-        at_pitch = {pitch: above @ _patterns_at(pitch) for pitch in pitches}
-        laid = [_laid(at_pitch[place.warp.pitch], place) for place in places]
+        at_pitch = {pitch: contrast @ _patterns_at(pitch) for pitch in pitches}
+        laid = [_lay_on_windows(at_pitch[place.warp.pitch], place) for place in places]
         patterns, inside = (np.concatenate([each[part] for each in laid]) for part in (1, 2))
-        values, weights = _values(patterns, inside, made)
-        weights[inside.sum(axis=1) < _LEAST_FRAMES] = 0
-        of = np.repeat(np.arange(len(places)), [len(part) for _, part, _ in laid])
-        number = np.array([place.number for place in places])[of]
+        values, weights = _project(patterns, inside, projections)
+        weights[inside.sum(axis=1) < policy.min_window_frames] = 0
+        of_place = np.repeat(np.arange(len(places)), [len(part) for _, part, _ in laid])
+        number = np.array([place.number for place in places])[of_place]
         step = np.concatenate([first + np.arange(len(part)) for first, part, _ in laid])
-        total = np.bincount(of, weights * self._alike(values, number, step), len(places))
-        score: Doubles = total / np.sqrt(np.bincount(of, weights**2, len(places))).clip(min=1e-9)
-        return score
-
-    def _alike(self, values: Floats, number: Longs, step: Longs) -> Floats:
-        """(n,) how like a window each recording's sketch of this number is; 0 beyond its ends."""
         valid = (step >= 0) & (step < self._lengths[number])
         at = np.where(valid, self._starts[number] + step, 0)
         signs = _signs(self._codes[:, at].T)
-        alike: Floats = np.einsum("nb,nb->n", values, signs) * (valid & self._there[at])
-        return alike
+        alike = np.einsum("nb,nb->n", values, signs) * (valid & self._valid[at])
+        total = np.bincount(of_place, weights * alike, len(places))
+        norm = np.sqrt(np.bincount(of_place, weights**2, len(places)))
+        score: Doubles = total / norm.clip(min=1e-9)
+        return score
 
 
-def _of_length_1(weights: Floats) -> Floats:
-    made: Floats = weights / np.linalg.norm(weights).clip(min=1e-9)
-    return made
-
-
-def _greatest(values: Floats, most: int, least: float) -> Longs:
-    """Where the greatest values are, at most so many, all greater than the least."""
+def _greatest(values: Floats, limit: int, least: float) -> Longs:
+    """Return the indices of the greatest values, at most ``limit``, all greater than ``least``."""
     at = np.flatnonzero(values > least)
-    if len(at) > most:
-        at = np.sort(at[np.argpartition(-values[at], most)[:most]])
+    if len(at) > limit:
+        at = np.sort(at[np.argpartition(-values[at], limit)[:limit]])
     return at
 
 
-def _agreement(codes: Codes, there: Mask, rows: Codes, weights: Floats, n: int) -> Floats:
-    """(n,) by how many bits more than half each place and those after it agree with a line.
+def _agreement(codes: Codes, valid: Mask, rows: Codes, weights: Floats, n: int) -> Floats:
+    """Return (n,) by how many bits more than half each place agrees with a line of windows.
 
-    codes: (words, at least n); there: whether a sketch is; rows: (r, words); weights: (r,)
+    codes: (words, at least n); valid: which sketches are not 0; rows: (r, words); weights: (r,)
     """
     total = np.zeros(n, np.float32)
     kernels = compiled.kernels()
     if kernels:
-        kernels.agreement(codes, there, rows, weights, total)
+        kernels.agreement(codes, valid, rows, weights, total)
         return total
     half = len(codes) * WORD // 2
     for step, (row, weight) in enumerate(zip(rows, weights, strict=True)):
         here = slice(step, step + n)
-        agree = np.where(there[here], np.int16(half), np.int16(0))
+        agree = np.where(valid[here], np.int16(half), np.int16(0))
         for column, word in zip(codes, row, strict=True):
-            agree -= np.bitwise_count(column[here] ^ word).astype(np.int16) * there[here]
+            agree -= np.bitwise_count(column[here] ^ word).astype(np.int16) * valid[here]
         total[: len(agree)] += weight * agree
     return total

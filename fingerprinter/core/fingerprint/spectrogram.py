@@ -1,37 +1,36 @@
-"""Log-magnitude spectrogram, frame by frame identical however the audio is cut."""
+"""Log-magnitude spectrogram. A frame is the same to the last bit however the audio is cut."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats as Floats  # other modules take it from here
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.numeric import compiled
-
-Floats = npt.NDArray[np.float32]
 
 _EPSILON = np.float32(1e-18)  # power; keeps the logarithm of digital silence finite (-20.7 nepers)
 
 
-@lru_cache(maxsize=4)
-def _window(n_fft: int) -> Floats:
-    """Periodic Hann window, scaled so that a full-scale sine has magnitude 1."""
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
-    return (window * 2 / window.sum()).astype(np.float32)
-
-
 def frame_count(n_samples: int, params: LandmarkParams) -> int:
-    """How many whole frames lie in so many samples."""
+    """Number of whole frames in ``n_samples`` samples."""
     return max(0, 1 + (n_samples - params.n_fft) // params.hop_length)
 
 
 def log_spectrogram(samples: Floats, params: LandmarkParams) -> Floats:
-    """Natural logarithm of the magnitude of each whole frame, in nepers of full scale.
+    """Natural logarithm of the magnitude of each whole frame.
 
-    samples: (n,) float32, mono at ``params.sr``
-    returns: (frames, max_bin + 1) float32; frame i starts at sample i * hop_length (no padding)
+    Parameters
+    ----------
+    samples : (n,) float32
+        Mono, at ``params.sr``.
+
+    Returns
+    -------
+    (frames, max_bin + 1) float32
+        In nepers relative to a full-scale sine. Frame i starts at sample ``i * hop_length``;
+        there is no padding.
     """
     n = frame_count(len(samples), params)
     if n == 0:
@@ -44,3 +43,10 @@ def log_spectrogram(samples: Floats, params: LandmarkParams) -> Floats:
     np.log(power, out=power)
     power *= np.float32(0.5)
     return power
+
+
+@lru_cache(maxsize=4)
+def _window(n_fft: int) -> Floats:
+    """Periodic Hann window, scaled so that a full-scale sine has magnitude 1."""
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+    return (window * 2 / window.sum()).astype(np.float32)

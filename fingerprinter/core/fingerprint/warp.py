@@ -1,8 +1,7 @@
-"""Changes of tempo and pitch, undone on the clip's peaks instead of its audio."""
+"""Changes of tempo and pitch, which are undone on the peaks of a clip instead of its audio."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,9 +11,12 @@ from fingerprinter.types import Peaks
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """What was done to a recording before the clip was made of it.
+    """The change of a clip relative to its recording.
 
-    tempo, pitch: factors; equal for a change of speed
+    Attributes
+    ----------
+    tempo, pitch : float
+        Factors (1.04 is 4 % faster or higher). They are equal for a change of speed.
     """
 
     tempo: float = 1.0
@@ -25,7 +27,15 @@ UNCHANGED = Warp()
 
 
 def unwarp(peaks: Peaks, warp: Warp) -> Peaks:
-    """The peaks as they would lie in the unchanged recording."""
+    """Move the peaks of a clip to where they lie in the unchanged recording.
+
+    Examples
+    --------
+    >>> one = np.array([10.0], np.float32)
+    >>> faster = Peaks(one, one, one)
+    >>> unwarp(faster, Warp(tempo=1.25)).frames
+    array([12.5], dtype=float32)
+    """
     return replace(
         peaks,
         frames=peaks.frames * np.float32(warp.tempo),
@@ -33,7 +43,7 @@ def unwarp(peaks: Peaks, warp: Warp) -> Peaks:
     )
 
 
-def _steps(low: float, high: float, step: float) -> Sequence[float]:
+def _factors(low: float, high: float, step: float) -> tuple[float, ...]:
     """Factors from low to high, evenly spaced in ratio, without 1."""
     below = np.arange(-step, np.log(low) - step / 2, -step)
     above = np.arange(step, np.log(high) + step / 2, step)
@@ -43,12 +53,13 @@ def _steps(low: float, high: float, step: float) -> Sequence[float]:
 _PITCH_STEP = 0.012  # half of it moves bin 80 by half a bin
 _TEMPO_STEP = 0.04  # half of it moves a target 25 frames away by half a frame
 
-# The cheapest first: there are 14 changes of tempo, 38 of speed, 39 of pitch.
+# The warps that a search tries one group after another, the cheapest group first: 14 changes of
+# tempo, 38 of speed, 39 of pitch.
 ESCALATION: tuple[tuple[Warp, ...], ...] = (
-    tuple(Warp(factor, 1.0) for factor in _steps(0.75, 1.33, _TEMPO_STEP)),
-    tuple(Warp(factor, factor) for factor in _steps(0.80, 1.25, _PITCH_STEP)),
-    tuple(Warp(1.0, factor) for factor in _steps(0.79, 1.26, _PITCH_STEP)),
+    tuple(Warp(factor, 1.0) for factor in _factors(0.75, 1.33, _TEMPO_STEP)),
+    tuple(Warp(factor, factor) for factor in _factors(0.80, 1.25, _PITCH_STEP)),
+    tuple(Warp(1.0, factor) for factor in _factors(0.79, 1.26, _PITCH_STEP)),
 )
 
-# To find the tempo of a recording that is known already: fine enough to hold 10 s together.
-TEMPOS: tuple[float, ...] = (1.0, *_steps(0.75, 1.33, 0.02))
+# Tempos that are tried on a recording that was found. The step is fine enough to align 10 s.
+TEMPOS: tuple[float, ...] = (1.0, *_factors(0.75, 1.33, 0.02))

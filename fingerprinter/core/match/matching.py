@@ -1,16 +1,21 @@
-"""From postings to an answer: votes, alignment, a null model, confidence.
+"""From postings to a scored match: votes, alignment, null model, confidence.
 
-1. *Vote.* Each posting of a clip's landmark proposes a place of the clip in the
-   library: position minus frame. True places collect many (Wang 2003).
-2. *Align.* The clip's peaks are laid over the stored peaks of each proposed track,
-   at every offset at once; the curve of coincidences has its top where the clip
-   belongs. That is far stricter than the vote: it uses all peaks and their places
-   to a fraction of a frame.
-3. *Judge.* The same curve at all other offsets of the same track says what chance
-   does here, sustained tones and repeated beats included: an empirical null model.
-   The score is the log-likelihood of the top against it. With the votes, and with how
-   closely the peaks lie (`fingerprinter.core.match.closeness`), it makes one score;
-   confidence weighs it against what chance reaches in a clip of its length.
+1. *Vote.* Each posting of a hash of the clip proposes a place of the clip in the library: its
+   position minus the frame of the landmark in the clip. Many landmarks agree on a true place
+   [1]_.
+2. *Align.* The clip's peaks are laid over the stored peaks of each candidate track at every
+   offset at once. The curve of coincidences has its maximum where the clip belongs. This is
+   stricter than the vote, because it uses all peaks and their places to a fraction of a frame.
+3. *Score.* The same curve at all other offsets of the track is an empirical null model, with
+   sustained tones and repeated beats included. The score of an alignment is the log-likelihood
+   of its maximum against that model. Votes and closeness of the peaks
+   (`fingerprinter.core.match.closeness`) are added. Confidence compares the sum with the score
+   that chance reaches in a clip of this length.
+
+References
+----------
+.. [1] A. Wang, "An industrial-strength audio search algorithm", ISMIR 2003.
+.. [2] P. McCullagh and J. A. Nelder, "Generalized Linear Models", 1989 (quasi-Poisson models).
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
+from fingerprinter.core.match.policy import DEFAULT_POLICY, AlignmentPolicy, ScorePolicy, VotePolicy
 from fingerprinter.core.numeric import compiled
 from fingerprinter.core.numeric.peak_pairs import covered_passage, near_pairs, near_points, ranges
 from fingerprinter.types import Landmarks, Peaks
@@ -29,55 +35,30 @@ from fingerprinter.types import Landmarks, Peaks
 Longs = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
-_VARIANT_SHIFT = 44  # each variant has an axis of places of its own, from variant << 44 on ...
-_ORIGIN = 1 << (_VARIANT_SHIFT - 1)  # ... with position 0 in its middle
-_CLIP_FRAME_BITS, _VARIANT_BITS = 24, 8  # of a landmark's code, below its hash
+# A vote key is the variant of the clip, then the position in the library plus `_ORIGIN`, so that
+# positions before the first track stay within the range of their variant.
+_VARIANT_SHIFT = 44
+_ORIGIN = 1 << (_VARIANT_SHIFT - 1)
+# A landmark code is hash, variant, and frame in the clip plus `_EARLY_FRAMES`: interpolation may
+# place a peak before frame 0.
+_CLIP_FRAME_BITS, _VARIANT_BITS = 24, 8
 _HASH_SHIFT = _CLIP_FRAME_BITS + _VARIANT_BITS
-_EARLY_FRAMES = 1 << 8  # a peak's vertex may lie before frame 0
-_PLACES_A_TRACK = 3  # noise may move the most votes to another place of the right track
-_APART = 4  # frames; closer places are found by the alignment
-_STEPS = 2  # offsets are tried at half frames
-_KERNEL = np.array([0.5, 1.0, 1.0, 1.0, 0.5])  # coincidence: within one frame, in half frames
-_BIN_TOLERANCE = 1.0
-_SEARCH_STEPS = 4  # the vote is right to within so many steps
-_CHANCE_FLOOR = 0.05  # expected coincidences are never taken as fewer
-_CONTEXT = 50  # offsets that a null model needs at least
-_REACHES = (3.0, 2.0, 1.2)  # frames off the line that a pair may lie, ever fewer
-_LINE_PAIRS, _LINE_FRAMES = 12, 31  # a line takes so many pairs over so many frames
-_RUN_AWAY = 0.3  # of its length, how far a clip may run from its recording at the wrong tempo
-_MAX_DRIFT = 0.03  # further away lies another warp of the grid
-_DRIFT_FRAMES = 12.0  # which is so far off at the end of 12 s
-_PASSAGE_MARGIN = 2.0  # frames; more than a pair may be off its line
-# Of 768 clips of indexed music of 1 to 5 s in noise, in rooms and changed, and 2,520 of other
-# music. Flat: with 0.3 to 1 for votes and 0.5 to 1.4 for closeness at most 1 in 100 is lost.
-_SCALE, _VOTES_WEIGHT, _CLOSENESS_WEIGHT, _LIKENESS_WEIGHT = 2.0, 0.7, 0.7, 1.0
-# So that one in a thousand clips of other music is answered with confidence 0.95: chance falls off
-# by e every 0.7 points, from a height that sinks as clips grow longer. Measured on 2,520 clips of
-# other music of 1, 2, 3, 5 and 10 s against 12 h, whose best unchanged ones score 8.9, 5.9, 4.3,
-# 2.6 and 2.9, and whose best changed ones 10.6, 10.3, 6.5, 4.6 and -1.2; none is answered. Half a
-# point and more stands above them: of 4,800 fresh clips six had been answered without it. With
-# likeness on 6,300, clean, at +5 dB and in rooms, whose third best score 10.9, 8.9, 6.9, 5.0 and
-# 3.0; two are answered. Of 5,400 fresh ones nine were, five of them of 10 s, with 4.0 instead of
-# 3.2 points less for every e times as long a clip.
-_SLOPE = 1.4
-_MIDDLE, _MIDDLE_PER_E, _SETTLED_S = 8.0, 2.75, 10.0  # of a clip of 1 s; sinks up to 10 s
-_LIKE_MIDDLE, _LIKE_PER_E = 10.9, 3.2  # the same with likeness
-# Points, where dozens of changes were tried as well. With likeness 2 are not enough: 5 of 3,000
-# other clips are answered under a change; of 425 right answers one is within three points of that.
-_CHANGED_COST, _LIKE_CHANGED_COST = 2.0, 4.0
-_USUAL_LIBRARY_S, _COST_PER_E = 12 * 3600.0, 0.3  # every e times as much music
-# Of every e times fewer stored peaks: fewer of them speak against chance. Without it a compact
-# library answers 4 of 600 outside clips, with 2 points 3 of 600.
-_USUAL_PEAKS_PER_S, _SPARSE_COST = 30.0, 3.5
+_EARLY_FRAMES = 1 << 8
 
 
 @dataclass(frozen=True, slots=True)
 class HashQuery:
-    """What is asked of the postings: the landmarks of several variants of a clip at once.
+    """The landmarks of several variants of a clip, as one look-up.
 
-    hashes: (n,) uint32, sorted and distinct
-    first, counts: (n,) int64, which of ``shifts`` belong to each hash
-    shifts: (m,) int64, added to a posting's position it gives the key of the clip's place
+    Parameters
+    ----------
+    hashes
+        (n,) uint32, sorted and distinct.
+    first, counts
+        (n,) int64, the range of ``shifts`` that belongs to each hash.
+    shifts
+        (m,) int64. Added to the position of a posting, a shift gives the vote key of the place
+        of the clip.
     """
 
     hashes: npt.NDArray[np.uint32]
@@ -87,111 +68,144 @@ class HashQuery:
 
 
 def build_query(variants: Sequence[Sequence[Landmarks]]) -> HashQuery:
-    """A question of all variants, each made of landmarks at several phases.
+    """Join the landmarks of all variants of a clip into one look-up.
 
-    A landmark that two phases share counts once.
+    Parameters
+    ----------
+    variants
+        For each variant (a warp of the clip) its landmarks at several phases. A landmark that two
+        phases share counts once.
     """
-    codes = np.concatenate(
-        [_code(marks, key) for key, phases in enumerate(variants) for marks in phases]
-    )
+    parts = []
+    for variant, phases in enumerate(variants):
+        for marks in phases:
+            frames = marks.frames.astype(np.int64) + _EARLY_FRAMES
+            high = marks.hashes.astype(np.int64) << _HASH_SHIFT
+            parts.append(high + (variant << _CLIP_FRAME_BITS) + frames)
+    codes = np.concatenate(parts)
     codes.sort()  # np.unique makes a hash table first, which costs more than the sort
     codes = codes[np.diff(codes, prepend=-1) > 0]
     hashes = (codes >> _HASH_SHIFT).astype(np.uint32)
     first = np.flatnonzero(np.diff(hashes.astype(np.int64), prepend=-1))
-    variant = (codes >> _CLIP_FRAME_BITS) & ((1 << _VARIANT_BITS) - 1)
+    variant_of = (codes >> _CLIP_FRAME_BITS) & ((1 << _VARIANT_BITS) - 1)
     frame = (codes & ((1 << _CLIP_FRAME_BITS) - 1)) - _EARLY_FRAMES
     counts = np.diff(first, append=len(codes))
-    return HashQuery(hashes[first], first, counts, (variant << _VARIANT_SHIFT) + _ORIGIN - frame)
+    return HashQuery(hashes[first], first, counts, (variant_of << _VARIANT_SHIFT) + _ORIGIN - frame)
 
 
-def _code(marks: Landmarks, variant: int) -> Longs:
-    """One number of hash, variant and frame: sorting it is faster than sorting by three."""
-    frames = marks.frames.astype(np.int64) + _EARLY_FRAMES
-    return (marks.hashes.astype(np.int64) << _HASH_SHIFT) + (variant << _CLIP_FRAME_BITS) + frames
+def vote_keys(query: HashQuery, hash_index: Longs, position: Longs) -> Longs:
+    """Return the keys of the places that postings vote for, sorted, one key for each vote.
 
-
-def vote_keys(question: HashQuery, query: Longs, position: Longs) -> Longs:
-    """The keys of the places that postings vote for, sorted, one for each vote.
-
-    query: (p,) index of each posting's hash in the question; position: (p,)
+    Parameters
+    ----------
+    query
+        The hashes that were looked up.
+    hash_index
+        (p,) int64, index into ``query.hashes`` of each posting.
+    position
+        (p,) int64, position of each posting on the axis of the whole library, in frames.
     """
-    repeats = question.counts[query]
+    repeats = query.counts[hash_index]
     kernels = compiled.kernels()
     if kernels:
         keys = np.empty(int(repeats.sum()), np.int64)
-        kernels.votes(query, position, question.first, question.counts, question.shifts, keys)
+        kernels.votes(hash_index, position, query.first, query.counts, query.shifts, keys)
         return kernels.sorted_keys(keys)
-    which = ranges(repeats) + np.repeat(question.first[query], repeats)
-    keys = np.repeat(position, repeats) + question.shifts[which]
+    which = ranges(repeats) + np.repeat(query.first[hash_index], repeats)
+    keys = np.repeat(position, repeats) + query.shifts[which]
     keys.sort()
     return keys
 
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """Places of a clip on the library's axis of positions, most votes first.
+    """Places of a clip in the library, the most votes first.
 
-    position: (n,) int64, where frame 0 of the clip lies; votes: (n,) int64
+    Parameters
+    ----------
+    position
+        (n,) int64, position of the clip's frame 0 on the axis of the whole library, in frames.
+    votes
+        (n,) int64, landmarks that agree on the place.
     """
 
     position: Longs
     votes: Longs
 
 
-def count_votes(keys: Longs, variant: int, most: int) -> Votes:
-    """The places of one variant with the most votes; of equal ones the first."""
+def count_votes(keys: Longs, variant: int, limit: int) -> Votes:
+    """Return the places of one variant with the most votes, of equal ones the first.
+
+    Parameters
+    ----------
+    keys
+        Result of `vote_keys`.
+    limit
+        Number of places at most.
+    """
     start, end = np.searchsorted(keys, [variant << _VARIANT_SHIFT, (variant + 1) << _VARIANT_SHIFT])
-    mine = keys[start:end]
+    own_keys = keys[start:end]
     kernels = compiled.kernels()
     if kernels:
-        position, votes = np.empty((2, most), np.int64)
-        n = kernels.best_places(mine, position, votes)
-        best = Votes(position[:n], votes[:n])
+        position, votes = np.empty((2, limit), np.int64)
+        n = kernels.best_places(own_keys, position, votes)
+        position, votes = position[:n], votes[:n]
     else:
-        best = _best_places(mine, most)
-    return Votes(best.position - ((variant << _VARIANT_SHIFT) + _ORIGIN), best.votes)
+        heads = np.flatnonzero(np.diff(own_keys, prepend=own_keys[:1] - 1))
+        position, votes = own_keys[heads], np.diff(heads, append=len(own_keys))
+        # a clip that begins between two frames votes for both
+        votes[:-1] += votes[1:] * (np.diff(position) == 1)
+        capped = np.minimum(votes, np.iinfo(np.int16).max).astype(np.int16)  # sorted by radix
+        best = np.argsort(-capped, kind="stable")[:limit]
+        position, votes = position[best], votes[best]
+    return Votes(position - ((variant << _VARIANT_SHIFT) + _ORIGIN), votes)
 
 
-def _best_places(keys: Longs, most: int) -> Votes:
-    heads = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
-    position, votes = keys[heads], np.diff(heads, append=len(keys))
-    # a clip that begins between two frames votes for both
-    votes[:-1] += votes[1:] * (np.diff(position) == 1)
-    few = np.minimum(votes, np.iinfo(np.int16).max).astype(np.int16)  # sorted by radix
-    best = np.argsort(-few, kind="stable")[:most]
-    return Votes(position[best], votes[best])
+def best_per_track(
+    track_ids: Longs, frames: Longs, deleted: int, policy: VotePolicy = DEFAULT_POLICY.votes
+) -> Longs:
+    """Return the indices of the places to keep: a few for each track, well apart.
 
-
-def best_per_track(track_ids: Longs, frames: Longs, gone: int) -> Longs:
-    """Which places to keep, of places best first: a few for each living track, well apart.
-
-    track_ids, frames: (n,); gone: the id that stands for no track
+    Parameters
+    ----------
+    track_ids, frames
+        (n,) int64, the places, best first.
+    deleted
+        The id that stands for a deleted track; its places are dropped.
     """
     kept = np.zeros(len(track_ids), np.bool_)
+    gap, limit = policy.min_gap_frames, policy.places_per_track
     kernels = compiled.kernels()
     if kernels:
-        kernels.best_of_each(track_ids, frames, _APART, _PLACES_A_TRACK, gone, kept)
+        kernels.best_of_each(track_ids, frames, gap, limit, deleted, kept)
         return np.flatnonzero(kept)
-    places: dict[int, list[int]] = {gone: []}
+    places: dict[int, list[int]] = {deleted: []}
     for i, (track_id, frame) in enumerate(zip(track_ids.tolist(), frames.tolist(), strict=True)):
-        mine = places.setdefault(track_id, [])
-        fits = len(mine) < _PLACES_A_TRACK and all(abs(frame - other) > _APART for other in mine)
-        if fits and track_id != gone:
-            mine.append(frame)
+        others = places.setdefault(track_id, [])
+        fits = len(others) < limit and all(abs(frame - other) > gap for other in others)
+        if fits and track_id != deleted:
+            others.append(frame)
             kept[i] = True
     return np.flatnonzero(kept)
 
 
-def vote_excess(votes: Longs, track_ids: Longs) -> Doubles:
-    """How far each place's votes stand above those of the other tracks, in standard deviations.
+def vote_excess(
+    votes: Longs, track_ids: Longs, policy: VotePolicy = DEFAULT_POLICY.votes
+) -> Doubles:
+    """Return by how many standard deviations the votes of places exceed those of other tracks.
 
-    votes, track_ids: (n,) of places, most votes first
+    Parameters
+    ----------
+    votes, track_ids
+        (n,) int64, of places, the most votes first.
 
-    The best places of the tracks after the first tell what chance does with this very
-    clip, which no formula knows beforehand.
+    Notes
+    -----
+    The best places of the tracks after the first one tell what chance reaches with this clip. No
+    formula knows it beforehand.
     """
     _, first = np.unique(track_ids, return_index=True)
-    others = votes[np.sort(first)[1:8]]
+    others = votes[np.sort(first)[1 : 1 + policy.rivals]]
     chance = max(1.0, float(others.mean())) if len(others) else 1.0
     return (votes - chance) / np.sqrt(chance)
 
@@ -200,9 +214,14 @@ def vote_excess(votes: Longs, track_ids: Longs) -> Doubles:
 class Alignment:
     """A clip laid over a track where they agree best.
 
-    offset: frames of the recording from its start to the clip's start
-    coincidences: weighted peaks that agree
-    score: log-likelihood ratio of the agreement against chance, in nats, >= 0
+    Parameters
+    ----------
+    offset
+        Frame of the track at the clip's frame 0.
+    coincidences
+        Weighted number of peaks that agree.
+    score
+        Log-likelihood ratio of the agreement against chance, in nats, at least 0.
     """
 
     offset: float
@@ -211,174 +230,259 @@ class Alignment:
 
 
 class AlignmentCurve:
-    """A clip laid over a track at every offset at once: how many peaks agree at each.
+    """The number of coinciding peaks of a clip and a track, at every offset.
 
-    clip: peaks sorted by frame, as dense as they come; track: peaks sorted by bin
+    Parameters
+    ----------
+    clip
+        Peaks sorted by frame.
+    track
+        Peaks sorted by bin.
 
-    A score is that of a Poisson count against the mean of all offsets, divided by
-    their overdispersion, as in a quasi-Poisson model (McCullagh & Nelder 1989).
+    Notes
+    -----
+    A score is the log-likelihood ratio of a Poisson count against the mean of all offsets where
+    clip and track overlap fully. It is divided by the overdispersion of these offsets, as in a
+    quasi-Poisson model [2]_.
     """
 
-    def __init__(self, clip: Peaks, track: Peaks) -> None:
-        self._clip, self._track = clip, track
-        self._lowest, counts = _coinciding(clip, track)
-        self._curve = np.convolve(counts, _KERNEL, "same")
-        clip_steps = int(np.ptp(clip.frames)) * _STEPS if len(clip) else 0
-        self._mean, self._dispersion = _null_model(self._curve, clip_steps)
+    def __init__(
+        self, clip: Peaks, track: Peaks, policy: AlignmentPolicy = DEFAULT_POLICY.alignment
+    ) -> None:
+        self._clip, self._track, self._policy = clip, track, policy
+        self._lowest, counts = _coinciding(clip, track, policy)
+        self._curve = np.convolve(counts, np.array(policy.kernel), "same")
+        clip_steps = int(np.ptp(clip.frames)) * policy.steps_per_frame if len(clip) else 0
+        inside = self._curve[clip_steps : len(self._curve) - clip_steps]
+        if len(inside) < policy.min_context:
+            inside = self._curve
+        self._mean = max(float(inside.mean()), policy.chance_floor)
+        self._dispersion = max(1.0, float(inside.var()) / self._mean)
 
     def near(self, offset: float) -> Alignment:
-        """The best alignment within two frames of a proposed offset."""
-        start = round(offset * _STEPS) - self._lowest - _SEARCH_STEPS
-        window = self._curve[max(0, start) : max(0, start + 2 * _SEARCH_STEPS + 1)]
+        """Return the best alignment within two frames of a proposed offset."""
+        reach = self._policy.search_steps
+        start = round(offset * self._policy.steps_per_frame) - self._lowest - reach
+        window = self._curve[max(0, start) : max(0, start + 2 * reach + 1)]
         if len(window) == 0 or not self._curve.any():
             return Alignment(offset, 0.0, 0.0)
         top = max(0, start) + int(window.argmax())
-        count = float(self._curve[top])
-        return Alignment(self._exact(top + self._lowest), count, self._score(count))
+        count, score = float(self._curve[top]), 0.0
+        if count > self._mean:
+            ratio = count * np.log(count / self._mean) - (count - self._mean)
+            score = float(ratio / self._dispersion)
+        return Alignment(self._median_offset(top + self._lowest), count, score)
 
-    def _exact(self, step: int) -> float:
-        """The median offset of the pairs at a step and within a frame of it."""
-        here = step / _STEPS
+    def _median_offset(self, step: int) -> float:
+        """Return the median offset of the pairs within a frame of a step of the curve."""
+        steps, margin = self._policy.steps_per_frame, self._policy.passage_margin
+        rough = step / steps
         length = float(self._clip.frames.max(initial=0.0))
-        passage = covered_passage(self._track, here, length, _PASSAGE_MARGIN)
-        near, clip_index = near_points(passage, self._clip, _PASSAGE_MARGIN, _BIN_TOLERANCE)
-        apart = passage.frames[near] - self._clip.frames[clip_index]
-        close = apart[np.abs(np.rint(apart * _STEPS)) <= _STEPS]
-        return here + float(np.median(close)) if len(close) else here
-
-    def _score(self, count: float) -> float:
-        if count <= self._mean:
-            return 0.0
-        ratio = count * np.log(count / self._mean) - (count - self._mean)
-        return float(ratio / self._dispersion)
+        passage = covered_passage(self._track, rough, length, margin)
+        near, clip_index = near_points(passage, self._clip, margin, self._policy.bin_tolerance)
+        lags = passage.frames[near] - self._clip.frames[clip_index]
+        close = lags[np.abs(np.rint(lags * steps)) <= steps]
+        return rough + float(np.median(close)) if len(close) else rough
 
 
-def _coinciding(clip: Peaks, track: Peaks) -> tuple[int, Longs]:
-    """(lowest, counts): pairs of near bins by how many steps they are apart, from the lowest on."""
+def _coinciding(
+    clip: Peaks, track: Peaks, policy: AlignmentPolicy = DEFAULT_POLICY.alignment
+) -> tuple[int, Longs]:
+    """Return (lowest, counts): the number of pairs of near bins at each lag, from the lowest on."""
+    steps_per_frame, tolerance = policy.steps_per_frame, policy.bin_tolerance
     kernels = compiled.kernels()
     if kernels:
         places = clip.frames, clip.bins, track.frames, track.bins
-        lowest, counts = kernels.coinciding(*places, np.float32(_BIN_TOLERANCE), _STEPS)
+        lowest, counts = kernels.coinciding(*places, np.float32(tolerance), steps_per_frame)
     else:
-        clip_index, track_index = near_pairs(clip.bins, track.bins, _BIN_TOLERANCE)
-        apart = track.frames[track_index] - clip.frames[clip_index]
-        steps = np.rint(apart * _STEPS).astype(np.int64)
+        clip_index, track_index = near_pairs(clip.bins, track.bins, tolerance)
+        lags = track.frames[track_index] - clip.frames[clip_index]
+        steps = np.rint(lags * steps_per_frame).astype(np.int64)
         lowest = int(steps.min()) if len(steps) else 0
         counts = np.bincount(steps - lowest)
-    if len(counts) < len(_KERNEL):  # which a convolution would swap them with
-        counts = np.concatenate([counts, np.zeros(len(_KERNEL), np.int64)])
+    if len(counts) < len(policy.kernel):  # np.convolve would swap them
+        counts = np.concatenate([counts, np.zeros(len(policy.kernel), np.int64)])
     return lowest, counts
 
 
-def _null_model(curve: Doubles, clip_steps: int) -> tuple[float, float]:
-    """(mean, dispersion) of coincidences at the offsets where clip and track overlap fully."""
-    inside = curve[clip_steps : len(curve) - clip_steps]
-    if len(inside) < _CONTEXT:
-        inside = curve
-    mean = max(float(inside.mean()), _CHANCE_FLOOR)
-    return mean, max(1.0, float(inside.var()) / mean)
+def align(
+    clip: Peaks,
+    track: Peaks,
+    offset: float,
+    policy: AlignmentPolicy = DEFAULT_POLICY.alignment,
+) -> Alignment:
+    """Lay a clip over a track within two frames of a proposed offset; see `AlignmentCurve`."""
+    return AlignmentCurve(clip, track, policy).near(offset)
 
 
-def align(clip: Peaks, track: Peaks, near: float) -> Alignment:
-    """Lays a clip over a track within two frames of a proposed offset; see `Coincidences`."""
-    return AlignmentCurve(clip, track).near(near)
+def refine_warp(
+    clip: Peaks,
+    track: Peaks,
+    warp: Warp,
+    offset: float,
+    policy: AlignmentPolicy = DEFAULT_POLICY.alignment,
+) -> Warp:
+    """Fit tempo and pitch exactly, by a robust line through the coinciding peaks.
 
-
-def refine_warp(clip: Peaks, track: Peaks, warp: Warp, offset: float) -> Warp:
-    """The warp that fits best near a proposed one: a robust line through what coincides.
-
-    clip: peaks as they are in the clip, sorted by frame; track: peaks in any order
-    offset: frame of the track at the clip's start, under the proposed warp
+    Parameters
+    ----------
+    clip
+        Peaks as they are in the clip, sorted by frame.
+    track
+        Peaks in any order.
+    warp
+        The proposed warp. It is returned where too few peaks coincide, or where the line belongs
+        to another warp.
+    offset
+        Frame of the track at the clip's frame 0, under the proposed warp.
     """
-    laid = unwarp(clip, warp)
-    passage = covered_passage(track, offset, float(laid.frames.max(initial=0.0)), _DRIFT_FRAMES)
-    track_index, clip_index = near_points(passage, laid, _DRIFT_FRAMES, _BIN_TOLERANCE)
-    when, then = clip.frames[clip_index], passage.frames[track_index]
+    unwarped, reach = unwarp(clip, warp), policy.drift_frames
+    passage = covered_passage(track, offset, float(unwarped.frames.max(initial=0.0)), reach)
+    track_index, clip_index = near_points(passage, unwarped, reach, policy.bin_tolerance)
+    clip_frames, track_frames = clip.frames[clip_index], passage.frames[track_index]
     clip_bins, track_bins = clip.bins[clip_index], passage.bins[track_index]
     tempo, start = warp.tempo, 0.0
-    for reach in _REACHES:
-        near = np.abs(then - (start + tempo * when)) <= reach
-        if near.sum() < _LINE_PAIRS or np.ptp(when[near]) < _LINE_FRAMES:
+    for reach in policy.line_reaches:
+        near = np.abs(track_frames - (start + tempo * clip_frames)) <= reach
+        enough = near.sum() >= policy.min_line_pairs
+        if not enough or np.ptp(clip_frames[near]) < policy.min_line_frames:
             return warp
-        tempo, start = _line(when[near], then[near])
+        tempo, start = _fit_line(clip_frames[near], track_frames[near])
     pitch = float(
         np.dot(clip_bins[near], track_bins[near]) / np.dot(track_bins[near], track_bins[near])
     )
-    if abs(np.log(tempo / warp.tempo)) > _MAX_DRIFT or abs(np.log(pitch / warp.pitch)) > _MAX_DRIFT:
-        return warp
-    return Warp(tempo, pitch)
+    drift = max(abs(np.log(tempo / warp.tempo)), abs(np.log(pitch / warp.pitch)))
+    return warp if drift > policy.max_drift else Warp(tempo, pitch)
 
 
-def _line(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """(slope, value at 0) of the least squares line."""
-    across = x - x.mean(dtype=np.float64)
-    slope = float(across @ y / (across @ across))
+def _fit_line(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """Return (slope, value at 0) of the least squares line."""
+    centred = x - x.mean(dtype=np.float64)
+    slope = float(centred @ y / (centred @ centred))
     return slope, float(y.mean(dtype=np.float64)) - slope * float(x.mean(dtype=np.float64))
 
 
 def refit_tempo(
-    clip: Peaks, track: Peaks, warp: Warp, offset: float, tempos: Sequence[float]
+    clip: Peaks,
+    track: Peaks,
+    warp: Warp,
+    offset: float,
+    tempos: Sequence[float],
+    policy: AlignmentPolicy = DEFAULT_POLICY.alignment,
 ) -> tuple[Warp, float]:
-    """(warp, offset) of the line, at one of many tempos, on which most peaks coincide.
+    """Return the (warp, offset) among many tempos on whose line most peaks coincide.
 
-    clip: peaks as they are in the clip; track: peaks sorted by bin
-    offset: where a part of the clip fits, under a warp of the right pitch
+    Parameters
+    ----------
+    clip
+        Peaks as they are in the clip.
+    track
+        Peaks sorted by bin.
+    warp, offset
+        Where a part of the clip fits, at the right pitch.
+    tempos
+        Factors to try.
     """
     bins = clip.bins / np.float32(warp.pitch)
-    clip_index, track_index = near_pairs(bins, track.bins, _BIN_TOLERANCE)
-    when, then = clip.frames[clip_index], track.frames[track_index]
-    reach = _RUN_AWAY * float(clip.frames.max(initial=0.0)) + _REACHES[0]
-    near = np.abs(then - (offset + warp.tempo * when)) <= reach
+    clip_index, track_index = near_pairs(bins, track.bins, policy.bin_tolerance)
+    clip_frames, track_frames = clip.frames[clip_index], track.frames[track_index]
+    reach = policy.run_away * float(clip.frames.max(initial=0.0)) + policy.line_reaches[0]
+    near = np.abs(track_frames - (offset + warp.tempo * clip_frames)) <= reach
     best = warp.tempo, offset, 0.0
     for tempo in tempos if near.any() else ():
-        steps = np.rint((then[near] - tempo * when[near]) * _STEPS).astype(np.int64)
-        lowest = int(steps.min()) - len(_KERNEL)
-        curve = np.convolve(np.bincount(steps - lowest), _KERNEL, "same")
+        lags = track_frames[near] - tempo * clip_frames[near]
+        steps = np.rint(lags * policy.steps_per_frame).astype(np.int64)
+        lowest = int(steps.min()) - len(policy.kernel)
+        curve = np.convolve(np.bincount(steps - lowest), np.array(policy.kernel), "same")
         top = int(curve.argmax())
         if curve[top] > best[2]:
-            best = tempo, (top + lowest) / _STEPS, float(curve[top])
+            best = tempo, (top + lowest) / policy.steps_per_frame, float(curve[top])
     return Warp(best[0], warp.pitch), best[1]
 
 
 def combined_score(
-    alignment: float, excess: float, closeness: float = 0.0, likeness: float = 0.0
+    alignment: float,
+    excess: float,
+    closeness: float = 0.0,
+    likeness: float = 0.0,
+    policy: ScorePolicy = DEFAULT_POLICY.score,
 ) -> float:
-    """One score of what peaks and landmarks say of a proposal.
+    """Combine what is known of a candidate into one score.
 
-    alignment: `Alignment.score`; excess: of `vote_excess`; closeness: of
-    `fingerprinter.core.match.closeness`, or 0 before it is known
-    likeness: of sketches, 0 where they are not compared
+    Parameters
+    ----------
+    alignment
+        `Alignment.score`, in nats.
+    excess
+        Result of `vote_excess`.
+    closeness
+        Score of `fingerprinter.core.match.closeness`; 0 before it is known.
+    likeness
+        Likeness of the sketches; 0 where they are not compared.
 
-    Root and logarithm keep any one of them from deciding alone: a few loud beats align,
-    and a sustained tone, which repeats its hashes, has hundreds of votes too many.
+    Notes
+    -----
+    Root and logarithm keep any one value from deciding alone. A few loud beats align well, and a
+    sustained tone, which repeats its hashes, has hundreds of votes too many.
+
+    Examples
+    --------
+    >>> combined_score(alignment=100.0, excess=0.0)
+    20.0
     """
     votes = float(np.log1p(max(excess, 0.0)))
-    peaks = _SCALE * (alignment**0.5 + _VOTES_WEIGHT * votes + _CLOSENESS_WEIGHT * closeness)
-    return peaks + _LIKENESS_WEIGHT * likeness
+    weighted_votes = policy.votes_weight * votes
+    weighted_closeness = policy.closeness_weight * closeness
+    peaks = policy.scale * (alignment**0.5 + weighted_votes + weighted_closeness)
+    return peaks + policy.likeness_weight * likeness
 
 
 def null_score(
-    clip_s: float, library_s: float, peaks_per_s: float, *, escalated: bool, sketched: bool
+    clip_s: float,
+    library_s: float,
+    peaks_per_s: float,
+    *,
+    escalated: bool,
+    sketched: bool,
+    policy: ScorePolicy = DEFAULT_POLICY.score,
 ) -> float:
-    """The score that is as likely chance as the truth.
+    """Return the score at which a match is as likely a false positive as correct.
 
-    clip_s: of the clip; in a short one the same few notes may be anybody's
-    library_s: all music that it was compared with; more of it gives chance more goes
-    peaks_per_s: that the library keeps of a recording
-    escalated: whether it was searched for under dozens of changes
-    sketched: whether it was compared by sketches, whose likeness is a part of the score then
+    Parameters
+    ----------
+    clip_s
+        Seconds of the clip. In a short one the same few notes may belong to many recordings.
+    library_s
+        Seconds of music that it was compared with. More music gives chance more goes.
+    peaks_per_s
+        Peaks per second that the library keeps of a recording.
+    escalated
+        Whether it was searched for under dozens of warps.
+    sketched
+        Whether the score includes the likeness of sketches.
     """
-    middle, per_e = (_LIKE_MIDDLE, _LIKE_PER_E) if sketched else (_MIDDLE, _MIDDLE_PER_E)
-    changes = (_LIKE_CHANGED_COST if sketched else _CHANGED_COST) * escalated
-    brevity = per_e * np.log(min(max(clip_s, 0.5), _SETTLED_S))
-    size = _COST_PER_E * np.log(max(library_s / _USUAL_LIBRARY_S, 1.0))
-    sparsity = _SPARSE_COST * np.log(max(_USUAL_PEAKS_PER_S / peaks_per_s, 1.0))
-    return float(middle - brevity + size + sparsity + changes)
+    if sketched:
+        level, per_e = policy.sketched_null_level, policy.sketched_null_per_e
+        changes = policy.sketched_warp_cost * escalated
+    else:
+        level, per_e = policy.null_level, policy.null_per_e
+        changes = policy.warp_cost * escalated
+    brevity = per_e * np.log(min(max(clip_s, policy.min_clip_s), policy.settled_s))
+    size = policy.library_cost * np.log(max(library_s / policy.usual_library_s, 1.0))
+    sparsity = policy.sparse_cost * np.log(max(policy.usual_peaks_per_s / peaks_per_s, 1.0))
+    return float(level - brevity + size + sparsity + changes)
 
 
-def confidence(score: float, chance: float) -> float:
-    """The probability that a match of this score is right, where chance reaches so much.
+def confidence(
+    score: float, null_score: float, policy: ScorePolicy = DEFAULT_POLICY.score
+) -> float:
+    """Return the probability that a match of this score is right.
 
-    A logistic curve, fitted to clips of known and of unknown music.
+    The curve is logistic, fitted to clips of known and of unknown music.
+
+    Examples
+    --------
+    >>> confidence(8.0, null_score=8.0)
+    0.5
     """
-    return float(1 / (1 + np.exp(-_SLOPE * (score - chance))))
+    return float(1 / (1 + np.exp(-policy.slope * (score - null_score))))

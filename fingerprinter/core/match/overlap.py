@@ -1,13 +1,18 @@
-"""Two recordings laid over each other: where do they hold the same sound, and is it the same?
+"""Lays one recording over another: where do they hold the same sound, and is it the same recording?
 
-Along the right line, copies of one recording agree in nine of ten peaks below 2 kHz,
-however they were encoded, other music in one of ten. Between them lie variations: the
-same backing under another melody, with a voice, mixed anew. So a peak that agrees
-speaks for a copy against a variation, one that does not speaks for the variation, and
-the aligned stretches are those of the greatest sum (all maximal scoring subsequences,
-Ruzzo & Tompa 1999). Within them a variation shows in *cells*, two seconds by about an
-octave, where most peaks disagree: a melody is in one place, a codec's losses are
-everywhere.
+Along the right line, copies of one recording agree in nine of ten peaks below 2 kHz, however they
+were encoded; other music agrees in one of ten. Between them lie variations: the same backing under
+another melody, with a voice, or in another mix. A peak that agrees therefore speaks for a copy
+against a variation, and a peak that does not speaks for the variation. The shared passages are
+those of the greatest sum of this evidence, all maximal scoring subsequences [1]_.
+
+Within the passages a variation shows in *cells* of two seconds by about an octave where most peaks
+disagree. A melody lies in one place, while the losses of a codec are everywhere.
+
+References
+----------
+.. [1] W. L. Ruzzo and M. Tompa, "A linear time algorithm for finding all maximal scoring
+   subsequences", ISMB 1999.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
+from fingerprinter.core.match.policy import DEFAULT_POLICY, OverlapPolicy
 from fingerprinter.core.numeric.runs import maximal_runs
 from fingerprinter.types import Peaks
 
@@ -26,50 +32,22 @@ Longs = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-_MAX_BIN = 256.0  # 2 kHz: above, codecs lose more
-_PARTS = 4  # peaks lie at quarters of a frame and of a bin
-_CELL_SHIFT = 40  # quarter frames of centuries
-_SEARCH_FRAMES = 3.0  # a proposed line is right to within so many
-_NEAR_FRAMES = 1.0  # peaks that agree are no further apart
-_CROWD = np.bartlett(11)[1:-1]  # weighs pairs within those frames, the middle most
-_SLICE_FRAMES = 16  # half a second: stretches begin and end at borders of slices
-_CELL_FRAMES = 64
-_CELL_BINS = (40, 80, 128, 180)  # about as many peaks lie between each two
-_CELL_PEAKS = 5  # a cell with fewer says nothing
-_LEAST_NATS = 20.0  # that make a stretch
-_LINE_PAIRS = 24  # from which on a line is fitted
-_TURNS = 12  # a line that is fitted doubles its reach in each
-_FITTED = 4  # proposed lines that are
-_LEAST_DRIFT = 0.5  # frames over a stretch; less is no change of speed
-_SHARE_SLOPE, _SHARE_MIDDLE = 5.6, 0.3
-_CELL_SLOPE, _MOST_CELLS = 0.5, 10.0  # cells are no independent witnesses
-
-
-@dataclass(frozen=True, slots=True)
-class _LogLikelihoodRatio:
-    """What a peak that agrees, and one that does not, say in nats."""
-
-    hit: float
-    miss: float
-
-    @classmethod
-    def between(cls, share: float, other: float) -> _LogLikelihoodRatio:
-        """Of one share of agreeing peaks against another."""
-        return cls(float(np.log(share / other)), float(np.log((1 - share) / (1 - other))))
-
-
-_COPY = _LogLikelihoodRatio.between(0.85, 0.5)  # a copy against a variation
-_CELL = _LogLikelihoodRatio.between(0.98, 0.9)  # a cell of a copy against one of a variation
-_SOUND = _LogLikelihoodRatio.between(
-    0.5, 0.1
-)  # the same sound along a line not yet exact, against other music
+SLICE_FRAMES = 16  # half a second: passages begin and end between slices
+_PER_UNIT = 4  # peaks lie at quarters of a frame and of a bin
+_BIN_SHIFT = 40  # of a peak's key; below it there is room for quarter frames of centuries
+_VICINITY = np.bartlett(11)[1:-1]  # weight of pairs by quarter frames off; a frame is near
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Where a recording lies over another: its frame f over ``offset + speed * f`` of the other.
+    """Where a recording lies over another: its frame f over frame ``offset + speed * f``.
 
-    speed: of the recording as a factor; its pitch is changed likewise
+    Parameters
+    ----------
+    offset
+        Frame of the reference at frame 0 of the query.
+    speed
+        Of the query, as a factor. Its pitch is changed likewise.
     """
 
     offset: float
@@ -78,10 +56,18 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class SharedPassage:
-    """Where two recordings hold the same.
+    """Where two recordings hold the same sound.
 
-    start, end: in frames of the ground; nats: evidence for a copy against a variation
-    cells, bad_cells: in all, and those where most peaks disagree
+    Parameters
+    ----------
+    line
+        Along which they agree.
+    start, end
+        Frames of the reference.
+    nats
+        Evidence for a copy, against a variation.
+    cells, bad_cells
+        Number of cells with enough peaks, and of those where most peaks disagree.
     """
 
     line: Line
@@ -92,219 +78,279 @@ class SharedPassage:
     bad_cells: int
 
 
-class Reference:
-    """A recording that others are laid over; peaks: those of its own that count."""
-
-    def __init__(self, peaks: Peaks) -> None:
-        self.peaks = low_peaks(peaks)
-        self._keys = _keys(self.peaks)
-
-    def meetings(self, upper: Peaks) -> PeakPairs:
-        """Pairs of peaks of about the same place; upper: as it lies over this one."""
-        reach = round(_SEARCH_FRAMES * _PARTS)
-        rows = np.concatenate([_keys(upper) + (step << _CELL_SHIFT) for step in (-1, 0, 1)])
-        first = np.searchsorted(self._keys, rows - reach)
-        counts = np.searchsorted(self._keys, rows + reach, side="right") - first
-        ends = np.cumsum(counts)
-        mine = np.arange(counts.sum()) + np.repeat(first - (ends - counts), counts)
-        theirs = np.repeat(np.tile(np.arange(len(upper)), 3), counts)
-        close = np.abs(self.peaks.bins[mine] - upper.bins[theirs]) <= 1.0
-        mine, theirs = mine[close], theirs[close]
-        return PeakPairs(
-            theirs, (self.peaks.frames[mine] - upper.frames[theirs]).astype(np.float64)
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class PeakPairs:
-    """Pairs of peaks of two recordings.
+    """Pairs of near peaks of two recordings.
 
-    upper: (n,) int64, index of the upper recording's peak
-    late: (n,) float64, how many frames later the ground has it
+    Parameters
+    ----------
+    query
+        (n,) int64, index of the peak of the query.
+    lag_frames
+        (n,) float64, how many frames later the reference has it.
     """
 
-    upper: Longs
-    late: Doubles
-
-    def shift(self) -> float:
-        """How many frames later most pairs are, by whose mean the line is off."""
-        quarters = np.rint((self.late + _SEARCH_FRAMES) * _PARTS).astype(np.int64)
-        counts = np.bincount(quarters, minlength=round(2 * _SEARCH_FRAMES * _PARTS) + 1)
-        top = float(np.convolve(counts, _CROWD, "same").argmax()) / _PARTS - _SEARCH_FRAMES
-        near = np.abs(self.late - top) <= _NEAR_FRAMES
-        return float(self.late[near].mean()) if near.any() else 0.0
+    query: Longs
+    lag_frames: Doubles
 
 
-def low_peaks(peaks: Peaks) -> Peaks:
-    """The peaks that copies share best, by bin and then by frame, which makes searches quick."""
-    some = peaks.take(peaks.bins < _MAX_BIN)
-    return some.take(np.argsort(_keys(some)))
+class Reference:
+    """A recording that others are laid over.
+
+    Parameters
+    ----------
+    peaks
+        Of the whole recording. Those that copies share best are kept in ``peaks``.
+    """
+
+    def __init__(self, peaks: Peaks, policy: OverlapPolicy = DEFAULT_POLICY.overlap) -> None:
+        self.peaks, self._policy = low_peaks(peaks, policy), policy
+        self._keys = _keys(self.peaks)
+
+    def pairs_with(self, query: Peaks) -> PeakPairs:
+        """Return the pairs of near peaks; ``query``: peaks as they lie over this recording."""
+        reach = round(self._policy.search_frames * _PER_UNIT)
+        keys = np.concatenate([_keys(query) + (step << _BIN_SHIFT) for step in (-1, 0, 1)])
+        first = np.searchsorted(self._keys, keys - reach)
+        counts = np.searchsorted(self._keys, keys + reach, side="right") - first
+        ends = np.cumsum(counts)
+        own = np.arange(counts.sum()) + np.repeat(first - (ends - counts), counts)
+        other = np.repeat(np.tile(np.arange(len(query)), 3), counts)
+        close = np.abs(self.peaks.bins[own] - query.bins[other]) <= self._policy.near_bins
+        own, other = own[close], other[close]
+        lag_frames = (self.peaks.frames[own] - query.frames[other]).astype(np.float64)
+        return PeakPairs(other, lag_frames)
+
+
+def low_peaks(peaks: Peaks, policy: OverlapPolicy = DEFAULT_POLICY.overlap) -> Peaks:
+    """Return the peaks that copies share best, sorted by bin and then by frame."""
+    low = peaks.take(peaks.bins < policy.max_bin)
+    return low.take(np.argsort(_keys(low)))
 
 
 def _keys(peaks: Peaks) -> Longs:
-    """A number for each peak's place: whole bins, then quarter frames, which may be negative."""
-    cells = np.rint(peaks.bins * _PARTS).astype(np.int64) // _PARTS
-    frames = np.rint(peaks.frames * _PARTS).astype(np.int64)
-    return (cells << _CELL_SHIFT) + frames + (1 << (_CELL_SHIFT - 1))
-
-
-def _laid(peaks: Peaks, line: Line) -> Peaks:
-    """Peaks as they lie over the ground."""
-    moved = unwarp(peaks, Warp(line.speed, line.speed))
-    return replace(moved, frames=moved.frames + np.float32(line.offset))
+    """Return a number for the place of each peak: whole bins, then quarter frames."""
+    bins = np.rint(peaks.bins * _PER_UNIT).astype(np.int64) // _PER_UNIT
+    frames = np.rint(peaks.frames * _PER_UNIT).astype(np.int64)  # may be negative
+    return (bins << _BIN_SHIFT) + frames + (1 << (_BIN_SHIFT - 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """What two recordings share.
 
-    stretches: in the order of the ground
-    upper_share, ground_share: of the peaks of each, those within the stretches
+    Parameters
+    ----------
+    passages
+        In the order of the reference.
+    query_share, reference_share
+        0..1, share of the peaks of each within the passages.
+    policy
+        By which the confidence is computed.
     """
 
     passages: Sequence[SharedPassage]
     query_share: float
     reference_share: float
+    policy: OverlapPolicy = DEFAULT_POLICY.overlap
 
     @property
     def nats(self) -> float:
-        """Evidence for a copy against a variation."""
-        return sum(stretch.nats for stretch in self.passages)
+        """Evidence for a copy, against a variation."""
+        return sum(passage.nats for passage in self.passages)
 
     @property
     def confidence(self) -> float:
-        """The probability that the recording above, or most of it, is the same as below.
+        """The probability that the query, or most of it, is the same recording."""
+        policy = self.policy
+        bad = sum(passage.bad_cells for passage in self.passages)
+        good = sum(passage.cells for passage in self.passages) - bad
+        hit, miss = _nats(policy.cell_shares)
+        limit = policy.max_cell_nats
+        cells = float(np.clip(good * hit + bad * miss, -limit, limit))
+        share = policy.share_slope * (self.query_share - policy.share_middle)
+        return float(1 / (1 + np.exp(-(share + policy.cell_slope * cells))))
 
-        A logistic curve of the share and of the cells, fitted to 3,600 copies and 886
-        variations, for ten copies to a variation.
-        """
-        bad = sum(stretch.bad_cells for stretch in self.passages)
-        good = sum(stretch.cells for stretch in self.passages) - bad
-        cells = float(np.clip(good * _CELL.hit + bad * _CELL.miss, -_MOST_CELLS, _MOST_CELLS))
-        logit = _SHARE_SLOPE * (self.query_share - _SHARE_MIDDLE) + _CELL_SLOPE * cells
-        return float(1 / (1 + np.exp(-logit)))
+
+def _nats(shares: tuple[float, float]) -> tuple[float, float]:
+    """Return what a hit and a miss say for the first share of hits, against the second one."""
+    share, other = shares
+    return float(np.log(share / other)), float(np.log((1 - share) / (1 - other)))
 
 
-def overlap(upper: Peaks, ground: Reference, speed: float, offsets: Sequence[float]) -> Overlap:
-    """Lays a recording over another along proposed lines and keeps the stretches that agree.
+def overlap(
+    query: Peaks,
+    reference: Reference,
+    speed: float,
+    offsets: Sequence[float],
+    policy: OverlapPolicy = DEFAULT_POLICY.overlap,
+) -> Overlap:
+    """Lay a recording over another along proposed lines, and keep the passages that agree.
 
-    speed: about that of the upper recording
-    offsets: frames of the ground at frame 0 of the upper recording, the likeliest first
+    Parameters
+    ----------
+    query
+        Peaks of the whole recording.
+    reference
+        The other recording.
+    speed
+        About that of the query, as a factor.
+    offsets
+        Frames of the reference at frame 0 of the query, the likeliest first.
+
+    Notes
+    -----
+    A recording that repeats itself agrees at many offsets. Each second counts once: a passage is
+    kept where most of it is in no better passage, in both recordings.
     """
-    upper = low_peaks(upper)
-    lines = [fit_line(upper, ground, Line(offset, speed)) for offset in offsets[:_FITTED]]
+    query = low_peaks(query, policy)
+    starts = [Line(offset, speed) for offset in offsets[: policy.fitted_lines]]
+    lines = [fit_line(query, reference, line, policy) for line in starts]
     if speed == 1.0:
         lines += [Line(offset) for offset in offsets]
-    found = [each for line in lines for each in _stretches(upper, ground, line)]
-    return _without_repeats(upper, ground.peaks, found)
-
-
-def _without_repeats(upper: Peaks, ground: Peaks, found: Sequence[SharedPassage]) -> Overlap:
-    """The best stretches: what repeats itself agrees at many offsets, and each second counts once.
-
-    A stretch stays where most of it is new in both recordings.
-    """
+    found = [each for line in lines for each in _passages(query, reference, line, policy)]
     kept: list[SharedPassage] = []
-    in_upper, in_ground = np.zeros(len(upper), np.bool_), np.zeros(len(ground), np.bool_)
-    for stretch in sorted(found, key=lambda each: -each.nats):
-        above = _inside(_laid(upper, stretch.line), stretch)
-        below = _inside(ground, stretch)
-        if max(_share(in_upper[above]), _share(in_ground[below])) < 0.5:
-            kept.append(stretch)
-            in_upper |= above
-            in_ground |= below
-    kept.sort(key=lambda each: each.start)
-    return Overlap(kept, _share(in_upper), _share(in_ground))
+    in_query = np.zeros(len(query), np.bool_)
+    in_reference = np.zeros(len(reference.peaks), np.bool_)
+    for passage in sorted(found, key=lambda each: -each.nats):
+        query_part = _inside(_lay(query, passage.line), passage)
+        reference_part = _inside(reference.peaks, passage)
+        known = max(_share(in_query[query_part]), _share(in_reference[reference_part]))
+        if known < policy.max_repeated:
+            kept.append(passage)
+            in_query |= query_part
+            in_reference |= reference_part
+    kept.sort(key=lambda passage: passage.start)
+    return Overlap(kept, _share(in_query), _share(in_reference), policy)
 
 
-def _inside(peaks: Peaks, stretch: SharedPassage) -> Mask:
-    return (peaks.frames >= stretch.start) & (peaks.frames < stretch.end)
+def _inside(peaks: Peaks, passage: SharedPassage) -> Mask:
+    return (peaks.frames >= passage.start) & (peaks.frames < passage.end)
 
 
 def _share(mask: Mask) -> float:
     return float(mask.mean()) if len(mask) else 0.0
 
 
-def _stretches(upper: Peaks, ground: Reference, line: Line) -> Iterator[SharedPassage]:
-    """The stretches along a line, which is put right to a fraction of a frame."""
-    laid = _laid(upper, line)
-    line, hits = _hits(laid, ground, line)
-    gains = np.where(hits, _COPY.hit, _COPY.miss)
-    for start, end in _runs(laid, gains):
+def _lay(peaks: Peaks, line: Line) -> Peaks:
+    """Return peaks as they lie over the reference."""
+    moved = unwarp(peaks, Warp(line.speed, line.speed))
+    return replace(moved, frames=moved.frames + np.float32(line.offset))
+
+
+def _passages(
+    query: Peaks, reference: Reference, line: Line, policy: OverlapPolicy
+) -> Iterator[SharedPassage]:
+    """Yield the passages along a line, which is moved by a fraction of a frame first."""
+    laid = _lay(query, line)
+    line, hits = _align(laid, reference, line, policy)
+    gains = np.where(hits, *_nats(policy.copy_shares))
+    for start, end in agreeing_runs(laid, gains, policy):
         inside = (laid.frames >= start) & (laid.frames < end)
-        yield _stretch(line, laid.take(inside), hits[inside], float(gains[inside].sum()))
+        part = laid.take(inside)
+        cells, bad_cells = _count_cells(part, hits[inside], policy)
+        yield SharedPassage(
+            line=line,
+            start=float(part.frames.min()),
+            end=float(part.frames.max()) + 1,
+            nats=float(gains[inside].sum()),
+            cells=cells,
+            bad_cells=bad_cells,
+        )
 
 
-def _hits(laid: Peaks, ground: Reference, line: Line) -> tuple[Line, Mask]:
-    """The line moved to where most peaks agree, and which do."""
-    meetings = ground.meetings(laid)
-    shift = meetings.shift()
+def _align(
+    laid: Peaks, reference: Reference, line: Line, policy: OverlapPolicy
+) -> tuple[Line, Mask]:
+    """Return the line moved to where most peaks agree, and (n,) which of them do."""
+    pairs, search, near = reference.pairs_with(laid), policy.search_frames, policy.near_frames
+    lag = pairs.lag_frames
+    quarters = np.rint((lag + search) * _PER_UNIT).astype(np.int64)
+    counts = np.bincount(quarters, minlength=round(2 * search * _PER_UNIT) + 1)
+    top = float(np.convolve(counts, _VICINITY, "same").argmax()) / _PER_UNIT - search
+    around = np.abs(lag - top) <= near
+    shift = float(lag[around].mean()) if around.any() else 0.0
     hits = np.zeros(len(laid), np.bool_)
-    hits[meetings.upper[np.abs(meetings.late - shift) <= _NEAR_FRAMES]] = True
+    hits[pairs.query[np.abs(lag - shift) <= near]] = True
     return Line(line.offset + shift, line.speed), hits
 
 
-def _stretch(line: Line, laid: Peaks, hits: Mask, nats: float) -> SharedPassage:
-    cells, bad_cells = _cells(laid, hits)
-    return SharedPassage(
-        line=line,
-        start=float(laid.frames.min()),
-        end=float(laid.frames.max()) + 1,
-        nats=nats,
-        cells=cells,
-        bad_cells=bad_cells,
-    )
-
-
-def _cells(laid: Peaks, hits: Mask) -> tuple[int, int]:
-    """(cells that say something, those of them where most peaks disagree)."""
-    time = np.floor((laid.frames - laid.frames.min()) / _CELL_FRAMES).astype(np.int64)
-    cell = time * (len(_CELL_BINS) + 1) + np.digitize(laid.bins, _CELL_BINS)
+def _count_cells(laid: Peaks, hits: Mask, policy: OverlapPolicy) -> tuple[int, int]:
+    """Return the number of cells with enough peaks, and of those where most peaks disagree."""
+    time = np.floor((laid.frames - laid.frames.min()) / policy.cell_frames).astype(np.int64)
+    cell = time * (len(policy.cell_bins) + 1) + np.digitize(laid.bins, policy.cell_bins)
     peaks, agreeing = np.bincount(cell), np.bincount(cell, weights=hits)
-    speaks = peaks >= _CELL_PEAKS
-    return int(speaks.sum()), int((agreeing < peaks / 2)[speaks].sum())
+    enough = peaks >= policy.min_cell_peaks
+    return int(enough.sum()), int((agreeing < peaks / 2)[enough].sum())
 
 
-def _runs(laid: Peaks, gains: Doubles) -> list[tuple[float, float]]:
-    """(start, end) in frames of the stretches of greatest gain, in no order."""
+def agreeing_runs(
+    laid: Peaks, gains: Doubles, policy: OverlapPolicy = DEFAULT_POLICY.overlap
+) -> list[tuple[float, float]]:
+    """Return (start, end) in frames of the runs of slices of greatest gain, in no order.
+
+    Parameters
+    ----------
+    laid
+        Peaks as they lie over the reference.
+    gains
+        (n,) float64, evidence of each peak in nats.
+    """
     if len(laid) == 0:
         return []
-    slices = np.floor(laid.frames / _SLICE_FRAMES).astype(np.int64)
+    slices = np.floor(laid.frames / SLICE_FRAMES).astype(np.int64)
     lowest = int(slices.min())
     by_slice: Doubles = np.bincount(slices - lowest, weights=gains).astype(np.float64)
-    found = maximal_runs(by_slice, _LEAST_NATS)
-    return [((lowest + s) * _SLICE_FRAMES, (lowest + e) * _SLICE_FRAMES) for s, e in found]
+    found = maximal_runs(by_slice, policy.min_passage_nats)
+    return [((lowest + s) * SLICE_FRAMES, (lowest + e) * SLICE_FRAMES) for s, e in found]
 
 
-def fit_line(upper: Peaks, ground: Reference, line: Line) -> Line:
-    """A line that is right in one place, made exact and followed as far as it leads.
+def fit_line(
+    query: Peaks,
+    reference: Reference,
+    line: Line,
+    policy: OverlapPolicy = DEFAULT_POLICY.overlap,
+) -> Line:
+    """Make a line exact that is right in one place, and follow it as far as it leads.
 
-    upper: peaks below 2 kHz
+    Parameters
+    ----------
+    query
+        Result of `low_peaks`.
+    line
+        Where it is right, it need only be so to within three frames.
     """
+    hit, miss = _nats(policy.sound_shares)
     reached = 0.0
-    for _ in range(_TURNS):
-        laid = _laid(upper, line)
-        line, hits = _hits(laid, ground, line)
-        runs = _runs(laid, np.where(hits, _SOUND.hit, _SOUND.miss))
+    for _ in range(policy.max_fit_rounds):
+        laid = _lay(query, line)
+        line, hits = _align(laid, reference, line, policy)
+        runs = agreeing_runs(laid, np.where(hits, hit, miss), policy)
         start, end = max(runs, key=lambda run: run[1] - run[0], default=(0.0, 0.0))
         if end - start <= reached:
             break
         reached = end - start
-        line = _bent(upper, ground, line, (start - reached, end + reached))
+        line = _fit_within(query, reference, line, (start - reached, end + reached), policy)
     drift = abs(line.speed - 1.0) * reached
-    return line if drift >= _LEAST_DRIFT else Line(line.offset)
+    return line if drift >= policy.min_drift_frames else Line(line.offset)
 
 
-def _bent(upper: Peaks, ground: Reference, line: Line, region: tuple[float, float]) -> Line:
-    """A line through what meets along another within a region of the ground."""
-    laid = _laid(upper, line)
-    meetings = ground.meetings(laid)
-    when, late = laid.frames[meetings.upper].astype(np.float64), meetings.late
-    near = (when >= region[0]) & (when < region[1])
+def _fit_within(
+    query: Peaks,
+    reference: Reference,
+    line: Line,
+    region: tuple[float, float],
+    policy: OverlapPolicy,
+) -> Line:
+    """Return the least squares line through the near pairs within a region of the reference."""
+    laid = _lay(query, line)
+    pairs = reference.pairs_with(laid)
+    frames, lag = laid.frames[pairs.query].astype(np.float64), pairs.lag_frames
+    near = (frames >= region[0]) & (frames < region[1])
     slope = start = 0.0
-    for reach in (_SEARCH_FRAMES, _NEAR_FRAMES):
-        near &= np.abs(late - (start + slope * when)) <= reach
-        if near.sum() < _LINE_PAIRS:
+    for reach in (policy.search_frames, policy.near_frames):
+        near &= np.abs(lag - (start + slope * frames)) <= reach
+        if near.sum() < policy.min_line_pairs:
             return line
-        slope, start = np.polyfit(when[near], late[near], 1).tolist()
+        slope, start = np.polyfit(frames[near], lag[near], 1).tolist()
     return Line(start + (1 + slope) * line.offset, (1 + slope) * line.speed)

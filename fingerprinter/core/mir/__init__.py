@@ -1,1 +1,1 @@
-"""Music analysis: chroma, key, rhythm, form, loudness, separation."""
+"""Music information retrieval: chroma, key, rhythm, form, separation."""

@@ -1,37 +1,53 @@
-"""Overlapping frames of a stream of samples, the same however it comes in blocks."""
+"""Overlapping frames of a stream of samples, the same however the stream is cut into blocks."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from fingerprinter.core.arrays import Floats
 
 
 class CentredFrames:
-    """Cuts a stream into frames; the middle of frame i is sample ``i * hop_length``.
+    """Cuts a stream of samples into frames. Frame i is centred on sample ``i * hop_length``.
 
-    Before the first sample and after the last there is silence.
+    There is silence before the first sample and after the last one.
+
+    Parameters
+    ----------
+    n : int
+        Length of a frame, in samples.
+    hop_length : int
+        Samples from frame to frame.
+
+    Examples
+    --------
+    >>> frames = CentredFrames(4, 2)
+    >>> frames.push(np.arange(1, 6, dtype=np.float32))
+    array([[0., 0., 1., 2.],
+           [1., 2., 3., 4.]], dtype=float32)
+    >>> frames.finish()
+    array([[3., 4., 5., 0.]], dtype=float32)
     """
 
     def __init__(self, n: int, hop_length: int) -> None:
         self._n, self._hop = n, hop_length
         self._rest = np.zeros(n // 2, np.float32)
-        self._due = 0  # samples taken that are not yet the middle of a frame
+        self._pending = 0  # samples that came in and are not yet the centre of a frame
 
     def push(self, block: Floats) -> Floats:
-        """The frames that samples (n,) float32 complete: (k, n) float32, maybe none."""
-        self._due += len(block)
+        """Take the next samples, (n,) float32, and return the frames they complete, (k, n)."""
+        self._pending += len(block)
         return self._cut(np.concatenate([self._rest, block]))
 
     def finish(self) -> Floats:
-        """The last frames, whose middle lies before the end: (k, n) float32."""
+        """End the stream and return the last frames, (k, n) float32."""
         padded = np.concatenate([self._rest, np.zeros(self._n, np.float32)])
-        return self._cut(padded)[: -(-self._due // self._hop)]
+        return self._cut(padded)[: -(-self._pending // self._hop)]
 
     def _cut(self, samples: Floats) -> Floats:
+        """Cut whole frames and keep the rest for the next call."""
         count = max(0, 1 + (len(samples) - self._n) // self._hop)
-        self._due -= count * self._hop
+        self._pending -= count * self._hop
         self._rest = samples[count * self._hop :]
         if not count:
             return np.empty((0, self._n), np.float32)

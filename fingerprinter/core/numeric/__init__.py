@@ -1,1 +1,1 @@
-"""Compiled kernels, packed integers and other numeric tools without a notion of music."""
+"""Compiled kernels, packed integers and other numeric tools that know nothing of music."""

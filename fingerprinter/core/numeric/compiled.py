@@ -1,9 +1,10 @@
-"""Whether the hot loops of searches and merges run as machine code.
+"""Loads the compiled kernels, and tells whether they are loaded.
 
-Loading numba and what it has compiled takes longer than a search (0.7 s; the first time on a
-machine some seconds more, to compile), and loading SciPy's Fourier transform 0.4 s. So a process
-works in NumPy until `load` is called, which one that lives long or merges much does once; both
-give the same answers. The transforms differ in the last bit; the loops do not.
+Loading numba and the kernels takes longer than a search (0.7 s, and some seconds for compiling
+when they run for the first time on a machine). Loading SciPy's Fourier transform takes 0.4 s. So a
+process works in NumPy until it calls `load`, which a process that runs long or merges much does
+once. Both ways give the same answers: the kernels to the last bit, the Fourier transforms up to
+it.
 """
 
 from __future__ import annotations
@@ -22,17 +23,17 @@ _tried = False
 
 
 def rfft() -> Callable[..., Any]:
-    """NumPy's Fourier transform of real rows, or SciPy's once loaded, in a fifth of the time."""
+    """Return NumPy's `rfft`, or SciPy's once it is loaded, which takes a fifth of the time."""
     return _rfft
 
 
 def kernels() -> ModuleType | None:
-    """The module `fingerprinter.core.numeric.kernels`, or None where it was not loaded."""
+    """Return `fingerprinter.core.numeric.kernels`, or None if it is not loaded."""
     return _kernels
 
 
 def load() -> None:
-    """Loads both, once; where numba is not there or has no cache, the loops stay in NumPy."""
+    """Load both, once. Without numba, or without a folder for its cache, NumPy does the work."""
     global _kernels, _rfft, _tried
     if _tried:
         return
@@ -43,6 +44,12 @@ def load() -> None:
     try:
         from fingerprinter.core.numeric import kernels as loaded
     except (ImportError, RuntimeError) as error:
-        _log.info("no machine code, NumPy does its work: %s", error)
+        _log.info("no compiled kernels, NumPy does their work: %s", error)
         return
     _kernels = loaded
+
+
+def unload() -> None:
+    """Go back to NumPy, as in a new process, to compare both ways."""
+    global _kernels, _rfft, _tried
+    _kernels, _rfft, _tried = None, np.fft.rfft, False

@@ -1,7 +1,8 @@
-"""The hot loops of searches and merges as machine code (numba).
+"""The hot loops of searches and merges, compiled by numba.
 
-Each is the twin of a few lines of NumPy, which stand where it is called, and gives the same
-numbers. Nothing but `fingerprinter.core.numeric.compiled` loads this module.
+Each function is the twin of a few lines of NumPy at the place where it is called, and returns the
+same numbers. Only `fingerprinter.core.numeric.compiled` imports this module, because importing
+numba takes longer than a search. Arrays that a function writes to are its last parameters.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ _compiled = numba.njit(cache=True, nogil=True)
 
 @_compiled
 def spans(highs, high_firsts, high_bits, widths, block, low, high, first, counts):
-    """The first value of each range, and how many it has.
+    """Write the number of the first value of each range, and how many values it has.
 
-    A value counts if its upper part is one of the range's. A cursor walks over the upper parts
-    of a block: ``ones`` values and ``zeros`` steps of the upper part lie before it. It goes on
-    from range to range while they ascend, and begins anew where they do not.
+    A value counts if its upper part is one of those of the range. A cursor walks over the upper
+    parts of a block: ``ones`` values and ``zeros`` steps of the upper part lie before it. It
+    continues from range to range while they ascend, and restarts at the block otherwise.
     """
     before = -1
     bit = ones = zeros = end = 0
@@ -50,7 +51,7 @@ def spans(highs, high_firsts, high_bits, widths, block, low, high, first, counts
             ones += one
             zeros += 1 - one
             bit += 1
-        # the next range may begin within the same upper part: the cursor stays before it
+        # The next range may begin within the same upper part, so the cursor stays before it.
         ahead = bit
         while ahead < end and (np.int64(highs[ahead >> 3]) >> (ahead & 7)) & 1:
             ahead += 1
@@ -59,7 +60,7 @@ def spans(highs, high_firsts, high_bits, widths, block, low, high, first, counts
 
 @_compiled
 def read(data, low_bits, highs, high_firsts, widths, block, low, high, first, bits, query, value):
-    """Writes the values that lie within each range, and its number; says how many there are."""
+    """Write the values that lie in each range and the number of the range; return how many."""
     written = 0
     for i in range(len(block)):
         number = block[i]
@@ -88,7 +89,7 @@ def read(data, low_bits, highs, high_firsts, widths, block, low, high, first, bi
 
 @_compiled
 def values(words, low_bits, highs, high_firsts, widths, counts, value):
-    """Writes all values of blocks, one after another."""
+    """Write all values of blocks, one block after another."""
     written = 0
     for number in range(len(counts)):
         width, place = widths[number], low_bits[number]
@@ -107,9 +108,10 @@ def values(words, low_bits, highs, high_firsts, widths, counts, value):
 
 @_compiled
 def pack(values, counts, widths, lows, highs, data):
-    """Writes the lower and the upper parts of each block's values from its bytes on.
+    """Write the lower and the upper parts of each block's values.
 
-    What comes out of the lower parts is collected in a number until it fills a byte.
+    lows, highs: the bytes where the parts of each block begin. Bits of the lower parts are
+    collected in a number until they fill a byte.
     """
     start = 0
     for number in range(len(counts)):
@@ -133,7 +135,7 @@ def pack(values, counts, widths, lows, highs, data):
 
 @_compiled
 def votes(query, position, first, counts, shifts, keys):
-    """Writes the key of each place that postings vote for."""
+    """Write the key of each place that the postings vote for."""
     written = 0
     for i in range(len(query)):
         start = first[query[i]]
@@ -144,10 +146,10 @@ def votes(query, position, first, counts, shifts, keys):
 
 @_compiled
 def sorted_keys(keys):
-    """Non-negative numbers in ascending order; what was handed over is written over.
+    """Return non-negative numbers in ascending order; overwrites the array that was passed.
 
-    By radix, nine bits at a time: where each of 512 digits goes to stays in a core's nearest
-    cache. Bits that are the same in all keys are passed over.
+    A radix sort by nine bits at a time: the positions of 512 digits fit in a core's nearest
+    cache. Bits that are the same in all keys are skipped.
     """
     spare = np.empty_like(keys)
     varying = np.int64(0)
@@ -175,9 +177,10 @@ def sorted_keys(keys):
 
 @_compiled
 def best_places(keys, position, count):
-    """Writes the places with the most votes among sorted keys, best first, and how many they have.
+    """Write the places with the most votes among sorted keys, best first, and their votes.
 
-    As many as there is room for; of equal ones the first. Says how many there are.
+    A place is a key and the next one. The length of the output limits the number of places; of
+    places with equal votes the first one comes first. Returns how many there are.
     """
     found = start = 0
     while start < len(keys) and len(count):
@@ -200,22 +203,29 @@ def best_places(keys, position, count):
 
 
 @_compiled
-def best_of_each(track_ids, frames, apart, most, gone, kept):
-    """Marks the places to keep, of places best first: a few of each track, well apart."""
+def best_of_each(track_ids, frames, min_distance, limit, deleted, kept):
+    """Mark the places to keep, out of places sorted best first.
+
+    At most ``limit`` places of a track are kept, more than ``min_distance`` frames apart, and
+    none of the track id ``deleted``.
+    """
     for i in range(len(track_ids)):
-        if track_ids[i] == gone:
+        if track_ids[i] == deleted:
             continue
-        mine, near = 0, False
+        same_track, near = 0, False
         for j in range(i):
             if kept[j] and track_ids[j] == track_ids[i]:
-                mine += 1
-                near |= abs(frames[j] - frames[i]) <= apart
-        kept[i] = mine < most and not near
+                same_track += 1
+                near |= abs(frames[j] - frames[i]) <= min_distance
+        kept[i] = same_track < limit and not near
 
 
 @_compiled
-def agreement(codes, there, rows, weights, total):
-    """Adds by how many bits more than half each place and those after it agree with a line."""
+def agreement(codes, present, rows, weights, total):
+    """Add for each place by how many bits more than half the codes from it on agree with rows.
+
+    codes: (words, places); rows: (steps, words); present: (places,), 0 where there is no code.
+    """
     words, count = codes.shape
     apart = np.empty(len(total), np.int16)
     for step in range(len(rows)):
@@ -226,13 +236,13 @@ def agreement(codes, there, rows, weights, total):
             for at in range(n):
                 apart[at] += np.int16(_ones_of(column[at] ^ row))
         for at in range(n):
-            agree = np.int16(32 * words - apart[at]) * there[at + step]
+            agree = np.int16(32 * words - apart[at]) * present[at + step]
             total[at] += weights[step] * np.float32(agree)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _ones_of(word):
-    """How many bits of 64 are set; LLVM knows the pattern and makes one instruction of it."""
+    """Count the set bits of 64. LLVM recognises the pattern and compiles one instruction."""
     word -= (word >> np.uint64(1)) & np.uint64(0x5555555555555555)
     word = (word & np.uint64(0x3333333333333333)) + (
         (word >> np.uint64(2)) & np.uint64(0x3333333333333333)
@@ -243,7 +253,7 @@ def _ones_of(word):
 
 @_compiled
 def near_pairs(a, b, reach):
-    """(index in a, index in b) of all pairs at most so far apart; b sorted."""
+    """Return (index in a, index in b) of all pairs at most ``reach`` apart; b is sorted."""
     first = np.searchsorted(b, a - reach)
     end = np.searchsorted(b, a + reach, side="right")
     total = 0
@@ -261,10 +271,10 @@ def near_pairs(a, b, reach):
 
 @_compiled
 def near_points(a_frames, a_bins, b_frames, b_bins, reach_frames, reach_bins):
-    """(index in a, index in b) of all pairs near in frame and bin; b sorted by frame.
+    """Return (index in a, index in b) of all pairs near in frame and bin; b sorted by frame.
 
-    Each pair near in frame is written, and the next one over it where the bins are not: four
-    times as fast as a branch that is taken once in a hundred times.
+    Every pair that is near in frame is written, and overwritten by the next one if it is not near
+    in bin. This is four times as fast as a branch that is taken once in a hundred times.
     """
     first = np.searchsorted(b_frames, a_frames - reach_frames)
     end = np.searchsorted(b_frames, a_frames + reach_frames, side="right")
@@ -281,9 +291,10 @@ def near_points(a_frames, a_bins, b_frames, b_bins, reach_frames, reach_bins):
 
 @_compiled
 def coinciding(clip_frames, clip_bins, track_frames, track_bins, reach, steps):
-    """(lowest, counts): pairs of near bins by how many steps of a frame they are apart.
+    """Count the pairs of near bins by their distance in time; the track is sorted by bin.
 
-    The track sorted by bin. Nothing is written of the pairs themselves.
+    Returns (lowest, counts): counts[i] pairs are ``lowest + i`` steps of a frame apart. The pairs
+    themselves are not stored.
     """
     if len(clip_frames) == 0 or len(track_frames) == 0:
         return 0, np.zeros(0, np.int64)
@@ -295,15 +306,15 @@ def coinciding(clip_frames, clip_bins, track_frames, track_bins, reach, steps):
     for i in range(len(clip_frames)):
         for j in range(first[i], stop[i]):
             counts[int(np.rint((track_frames[j] - clip_frames[i]) * steps)) - base] += 1
-    some = np.flatnonzero(counts)
-    if len(some) == 0:
+    filled = np.flatnonzero(counts)
+    if len(filled) == 0:
         return 0, np.zeros(0, np.int64)
-    return base + some[0], counts[some[0] : some[-1] + 1]
+    return base + filled[0], counts[filled[0] : filled[-1] + 1]
 
 
 @_compiled
 def paired(frames, bins, min_dt, max_dt, max_df, fan_out, anchors, targets):
-    """Writes the anchor and target of each pair; says how many there are."""
+    """Write the anchor and target of each pair of peaks; return how many there are."""
     taken = np.zeros(len(frames), np.int32)
     written = 0
     for step in range(1, len(frames)):
@@ -325,7 +336,7 @@ def paired(frames, bins, min_dt, max_dt, max_df, fan_out, anchors, targets):
 
 @_compiled
 def beaten_by(frames, salience, reach, beaten):
-    """Counts for each peak the more salient ones within reach; of equal ones the first wins."""
+    """Count for each peak the more salient ones within reach; of equal ones the first wins."""
     for i in range(len(frames)):
         j = i + 1
         while j < len(frames) and frames[j] - frames[i] <= reach:
@@ -338,7 +349,10 @@ def beaten_by(frames, salience, reach, beaten):
 
 @_compiled
 def maxima(log_mag, halves, floor):
-    """(rows, columns, grades) of the local maxima above the floor; half boxes, widest first."""
+    """Return (rows, columns, grades) of the local maxima above the floor.
+
+    halves: half the size of each box in frames and bins, the widest box first.
+    """
     height, width = log_mag.shape
     found = np.empty((2, log_mag.size), np.int32)
     grade = np.empty(log_mag.size, np.int8)
@@ -359,7 +373,7 @@ def maxima(log_mag, halves, floor):
 
 @_compiled
 def _highest_rows(log_mag, row, half, highest):
-    """The greatest value of each column in so many rows on either side."""
+    """Write the greatest value of each column within ``half`` rows on either side."""
     highest[:] = log_mag[row]
     for line in range(max(0, row - half), min(log_mag.shape[0], row + half + 1)):
         for col in range(log_mag.shape[1]):
@@ -368,7 +382,7 @@ def _highest_rows(log_mag, row, half, highest):
 
 @_compiled
 def _highest_columns(values, half, highest):
-    """The greatest of so many values on either side of each."""
+    """Write the greatest value within ``half`` places on either side of each value."""
     highest[:] = values
     for step in range(1, half + 1):
         for col in range(len(values) - step):
@@ -379,7 +393,7 @@ def _highest_columns(values, half, highest):
 
 @_compiled
 def _is_greatest(log_mag, row, col, half):
-    """Whether nothing in a box around a point is greater."""
+    """Tell whether no value in the box around a point is greater."""
     left, right = max(0, col - half[1]), min(log_mag.shape[1], col + half[1] + 1)
     for line in range(max(0, row - half[0]), min(log_mag.shape[0], row + half[0] + 1)):
         for other in range(left, right):
@@ -390,7 +404,7 @@ def _is_greatest(log_mag, row, col, half):
 
 @_compiled
 def integrate(log_mag, integral):
-    """Writes the sums over all that lies above and left of each point."""
+    """Write the sum of all values above and left of each point."""
     columns = np.zeros(log_mag.shape[1])
     for row in range(log_mag.shape[0]):
         total = 0.0

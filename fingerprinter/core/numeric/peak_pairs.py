@@ -1,24 +1,34 @@
-"""Which peaks of two sets lie near each other, in frequency, or in time and frequency."""
+"""Pairs of peaks of two sets that are near in frequency, in time, or in both."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats, Longs
 from fingerprinter.core.numeric import compiled
 from fingerprinter.types import Peaks
 
-Longs = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
-
 
 def near_pairs(a: Floats, b: Floats, reach: float) -> tuple[Longs, Longs]:
-    """Indices of all pairs of bins, or of frames, that are at most so far apart.
+    """Find all pairs of bins, or of frames, that are at most ``reach`` apart.
 
-    a: (n,); b: (m,), sorted
-    returns: ((p,) index in a, (p,) index in b), by a and then b
+    Parameters
+    ----------
+    a : (n,) float32
+    b : (m,) float32
+        Sorted.
+
+    Returns
+    -------
+    a_index, b_index : (p,) int64
+        Sorted by a, then by b.
+
+    Examples
+    --------
+    >>> near_pairs(np.array([1.0, 5.0], "f4"), np.array([0.5, 1.5, 9.0], "f4"), 1.0)
+    (array([0, 0]), array([0, 1]))
     """
     kernels = compiled.kernels()
     if kernels:
@@ -30,10 +40,17 @@ def near_pairs(a: Floats, b: Floats, reach: float) -> tuple[Longs, Longs]:
 
 
 def near_points(a: Peaks, b: Peaks, reach_frames: float, reach_bins: float) -> tuple[Longs, Longs]:
-    """Indices of all pairs that are at most so many frames and so many bins apart.
+    """Find all pairs of peaks at most ``reach_frames`` and ``reach_bins`` apart.
 
-    b: sorted by frame
-    returns: ((p,) index in a, (p,) index in b), by a and then b
+    Parameters
+    ----------
+    b : Peaks
+        Sorted by frame.
+
+    Returns
+    -------
+    a_index, b_index : (p,) int64
+        Sorted by a, then by b.
     """
     kernels = compiled.kernels()
     if kernels:
@@ -46,14 +63,33 @@ def near_points(a: Peaks, b: Peaks, reach_frames: float, reach_bins: float) -> t
 
 
 def covered_passage(track: Peaks, offset: float, length: float, margin: float = 0.5) -> Peaks:
-    """A recording's peaks that a clip of so many frames covers, in frames of the clip."""
+    """Select the peaks of a recording that a clip covers.
+
+    Parameters
+    ----------
+    offset : float
+        Position of the start of the clip in the recording, in frames.
+    length, margin : float
+        Length of the clip, and how far a peak may lie outside of it, in frames.
+
+    Returns
+    -------
+    Peaks
+        Their frames count from the start of the clip.
+    """
     frames = track.frames - np.float32(offset)
     inside = np.flatnonzero((frames > -margin) & (frames < length + margin))
     return replace(track.take(inside), frames=frames[inside])
 
 
 def ranges(counts: Longs) -> Longs:
-    """0, 1, 2 ... anew for each of the counts, end to end."""
+    """Return 0, 1, 2, ... up to each of the counts, end to end.
+
+    Examples
+    --------
+    >>> ranges(np.array([2, 3]))
+    array([0, 1, 0, 1, 2])
+    """
     ends = np.cumsum(counts)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total) - np.repeat(ends - counts, counts)

@@ -1,28 +1,43 @@
-"""How well tracks suit a taste that is known by what is liked and what is not."""
+"""Scores of tracks by their similarity to liked and disliked tracks."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from fingerprinter.core.arrays import Floats
 
-# Width of the kernel and weight of a dislike. On simulated tastes (scripts/bench/tastes.py) widths
-# of 6 to 10 are equal within their noise, and better than one mean vector (Rocchio 1971), the
-# nearest like, ridge and logistic regression: who likes two kinds does not like what is between.
+# Sharpness of the kernel and weight of a dislike. On simulated listeners, kernels of 6 to 10 are
+# equal within their noise and better than one mean vector (Rocchio 1971), the nearest like, and
+# ridge or logistic regression. Someone who likes two genres does not like what lies between them.
 _KERNEL = 8.0
 _DISLIKE = 0.5
 
 
 def score_by_likes(to_liked: Floats, weights: Floats, to_disliked: Floats) -> Floats:
-    """Likeness to what is liked, less that to what is disliked.
+    """Score tracks by their similarity to likes, less that to dislikes.
 
-    A soft maximum over the likes, the logarithm of their kernel density on the sphere (von Mises
-    & Fisher); with one like it is the likeness to that.
+    The score is a soft maximum over the likes: the logarithm of their kernel density on the
+    sphere (von Mises-Fisher). With a single like and no dislike it is the similarity to it.
 
-    to_liked: (n, m), m >= 1, to_disliked: (n, k), how alike tracks are to these, at most 1
-    weights: (m,), how much each like counts, above 0
-    returns: (n,) float32, about -1..1
+    Parameters
+    ----------
+    to_liked : (n, m) float32
+        Cosine similarity of n tracks to m likes, m >= 1.
+    weights : (m,) float32
+        Weight of each like, above 0.
+    to_disliked : (n, k) float32
+        Cosine similarity of the tracks to k dislikes, k >= 0.
+
+    Returns
+    -------
+    (n,) float32
+        About -1..1.
+
+    Examples
+    --------
+    >>> one_like = np.array([[0.5], [1.0]], np.float32)
+    >>> score_by_likes(one_like, np.ones(1, np.float32), np.empty((2, 0), np.float32))
+    array([0.5, 1. ], dtype=float32)
     """
     near = np.exp(_KERNEL * to_liked) @ (weights / weights.sum())
     far = (1 + np.exp(_KERNEL * to_disliked).sum(axis=1)) / (1 + to_disliked.shape[1])

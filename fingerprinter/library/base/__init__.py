@@ -1,1 +1,1 @@
-"""What every part of the library package needs: references to tracks, stored peaks, defaults."""
+"""Shared by all sub-packages of `library`: track references, stored peaks, snapshots, defaults."""

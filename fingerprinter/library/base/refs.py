@@ -1,4 +1,4 @@
-"""Which track somebody means."""
+"""References to tracks: the track itself, its id, or the path of one of its files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,25 @@ TrackRef = Track | int | str | os.PathLike[str]
 
 
 def resolve_track(connection: Connection, ref: TrackRef) -> Track:
-    """The track that an id or a path means; raises `UnknownTrackError`."""
+    """Return the track that a reference means.
+
+    Parameters
+    ----------
+    connection : Connection
+        The snapshot to read from.
+    ref : Track, int, str or path
+        A track, an id (also as a string of digits), or the path of a file of the track.
+
+    Returns
+    -------
+    Track
+        The track as it is stored in this snapshot.
+
+    Raises
+    ------
+    UnknownTrackError
+        If the library has no such track.
+    """
     if isinstance(ref, Track):
         return tracks.get(connection, ref.id)
     text = os.fspath(ref) if not isinstance(ref, int) else str(ref)

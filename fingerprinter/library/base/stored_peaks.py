@@ -1,4 +1,4 @@
-"""What is stored of a track, as arrays again."""
+"""Stored peaks of a track, decoded to arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,25 @@ from fingerprinter.types import Landmarks, Peaks
 
 
 def decode_peaks(track_id: int, constellation: bytes) -> Peaks:
-    """A track's peaks; raises `CorruptionError` where they are damaged."""
+    """Decode the peaks of a track.
+
+    Parameters
+    ----------
+    track_id : int
+        The track, for the error message.
+    constellation : bytes
+        The packed peaks. Empty bytes are no peaks.
+
+    Returns
+    -------
+    Peaks
+        Sorted by frame and bin.
+
+    Raises
+    ------
+    CorruptionError
+        If the packed peaks are damaged.
+    """
     try:
         return unpack_peaks(constellation)
     except DamagedBlockError as error:
@@ -23,12 +41,23 @@ def decode_peaks(track_id: int, constellation: bytes) -> Peaks:
 
 
 def load_peaks(connection: Connection, track_id: int) -> Peaks:
-    """The same of a track in the database; none where it has none."""
+    """Read and decode the peaks of a track.
+
+    Returns
+    -------
+    Peaks
+        No peaks if none are stored.
+
+    Raises
+    ------
+    CorruptionError
+        If the stored peaks are damaged.
+    """
     return decode_peaks(track_id, constellations.get(connection, track_id) or b"")
 
 
 def load_peaks_if_intact(connection: Connection, track_id: int) -> Peaks:
-    """The same; none where they are damaged, too."""
+    """Read and decode the peaks of a track. Return no peaks if they are damaged or missing."""
     try:
         return load_peaks(connection, track_id)
     except CorruptionError:
@@ -38,7 +67,31 @@ def load_peaks_if_intact(connection: Connection, track_id: int) -> Peaks:
 def track_landmarks(
     track_id: int, constellation: bytes, params: LandmarkParams
 ) -> tuple[int, int, Landmarks]:
-    """(track id, length in frames, landmarks) of a track; raises `CorruptionError`."""
+    """Make the landmarks of a track from its packed peaks.
+
+    Parameters
+    ----------
+    track_id : int
+        The track.
+    constellation : bytes
+        Its packed peaks.
+    params : LandmarkParams
+        The parameters of the library.
+
+    Returns
+    -------
+    track_id : int
+        The track.
+    length : int
+        Its length in frames.
+    landmarks : Landmarks
+        Its landmarks.
+
+    Raises
+    ------
+    CorruptionError
+        If the packed peaks are damaged.
+    """
     peaks = decode_peaks(track_id, constellation)
     length = int(peaks.frames[-1]) + 2 if len(peaks) else 1
     return track_id, length, make_landmarks(peaks, params, params.fan_out)

@@ -1,1 +1,1 @@
-"""Ways to explore a library: search by words, recommendations, playlists, clusters, the map."""
+"""Ways to discover music: text search, recommendations, playlists, clusters and the sound map."""

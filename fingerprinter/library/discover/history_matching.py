@@ -1,4 +1,4 @@
-"""Which tracks of a library the songs of a listening history are."""
+"""Matches the entries of a listening history to the tracks of a library."""
 
 from __future__ import annotations
 
@@ -11,17 +11,23 @@ from fingerprinter.library.base.normalize import normalize_name
 from fingerprinter.library.discover.play_history import PlayedTrack
 from fingerprinter.types import Track
 
-# What one service adds to a title or an artist, and another does not.
-_ASIDE = re.compile(
+# Additions to titles and artists that one service writes and another does not.
+_TITLE_ADDITION = re.compile(
     r"\s*[\(\[].*?[\)\]]|\s+-\s+.*\b(?:remaster|version|edit|mix|live)\w*\b.*$", re.I
 )
-_GUESTS = re.compile(r"\s+(?:feat|ft|featuring|with|vs)\b.*$|\s*[,;&].*$", re.I)
+_GUEST_ARTISTS = re.compile(r"\s+(?:feat|ft|featuring|with|vs)\b.*$|\s*[,;&].*$", re.I)
 
 _Key = tuple[str, ...]
 
 
 class TrackMatcher:
-    """The tracks of a library by all that a history may call them."""
+    """Finds tracks by their ids, MusicBrainz ids, paths, or artist and title.
+
+    Parameters
+    ----------
+    tracks
+        All tracks of the library. If several tracks fit an entry, the first one is found.
+    """
 
     def __init__(self, tracks: Iterable[Track]) -> None:
         self._exact: dict[_Key, int] = {}
@@ -29,19 +35,29 @@ class TrackMatcher:
         for track in tracks:
             for key in _track_keys(track):
                 self._exact.setdefault(key, track.id)
-            self._loose.setdefault(_loose(track.artist or "", track.title or ""), track.id)
+            self._loose.setdefault(_loose_key(track.artist or "", track.title or ""), track.id)
 
-    def find(self, song: PlayedTrack) -> int | None:
-        """The id of the track that a song is; None where the library does not have it."""
-        for key in _song_keys(song):
+    def find(self, played: PlayedTrack) -> int | None:
+        """Find the track of a history entry.
+
+        An exact match of any key is preferred to a match of artist and title without guest
+        artists and additions.
+
+        Returns
+        -------
+        int or None
+            Track id; None if the library does not have the track.
+        """
+        for key in _played_keys(played):
             if key in self._exact:
                 return self._exact[key]
-        artist, _, title = song.name.partition(" - ")
-        loose = _loose(song.artist or artist, song.title or title)
+        artist, _, title = played.name.partition(" - ")
+        loose = _loose_key(played.artist or artist, played.title or title)
         return self._loose.get(loose) if all(loose) else None
 
 
 def _track_keys(track: Track) -> Iterator[_Key]:
+    """Yield every key by which a track can be found."""
     yield "id", str(track.id)
     if track.mbid:
         yield "mbid", track.mbid.casefold()
@@ -53,24 +69,31 @@ def _track_keys(track: Track) -> Iterator[_Key]:
         yield "song", f"{artist} {title}".strip()
 
 
-def _song_keys(song: PlayedTrack) -> Iterator[_Key]:
-    """The surest first. A bare name may be a path, a file's name, an id, or artist and title."""
-    if song.mbid:
-        yield "mbid", song.mbid.casefold()
-    if song.name:
-        yield "path", os.path.abspath(Path(song.name).expanduser())
-        yield "file", Path(song.name).name
-        yield "id", song.name
-        yield "mbid", song.name.casefold()
-    yield "song", normalize_name(f"{song.artist} {song.title}" if song.title else song.name)
+def _played_keys(played: PlayedTrack) -> Iterator[_Key]:
+    """Yield the keys of a history entry, most reliable first.
+
+    A bare name may be a path, a file name, an id, a MusicBrainz id, or artist and title.
+    """
+    if played.mbid:
+        yield "mbid", played.mbid.casefold()
+    if played.name:
+        yield "path", os.path.abspath(Path(played.name).expanduser())
+        yield "file", Path(played.name).name
+        yield "id", played.name
+        yield "mbid", played.name.casefold()
+    text = f"{played.artist} {played.title}" if played.title else played.name
+    yield "song", normalize_name(text)
 
 
-def _loose(artist: str, title: str) -> _Key:
-    """Artist and title without guests, remasters and other asides.
+def _loose_key(artist: str, title: str) -> _Key:
+    """Return artist and title without guest artists, remasters and other additions.
 
-    >>> _loose("Air feat. Beth Hirsch", "All I Need (2008 Remaster)")
+    >>> _loose_key("Air feat. Beth Hirsch", "All I Need (2008 Remaster)")
     ('air', 'all i need')
-    >>> _loose("Air", "All I Need - Radio Edit")
+    >>> _loose_key("Air", "All I Need - Radio Edit")
     ('air', 'all i need')
     """
-    return normalize_name(_GUESTS.sub("", artist)), normalize_name(_ASIDE.sub("", title))
+    return (
+        normalize_name(_GUEST_ARTISTS.sub("", artist)),
+        normalize_name(_TITLE_ADDITION.sub("", title)),
+    )

@@ -12,21 +12,28 @@ from typing import Any, Final
 
 from fingerprinter.errors import UsageError
 
-_ME: Final = "me"  # the listener in a file that names none
-_KINDS: Final = (
+_DEFAULT_USER: Final = "me"  # the listener of a file that names none
+_FORMATS: Final = (
     "a CSV with the columns user, track, plays; a ListenBrainz export (.json, .jsonl);"
     " a Last.fm export (.csv)"
 )
-_LASTFM: Final = ("artist", "album", "title", "date")  # columns of an export without a heading
-_TITLES: Final = ("title", "track", "track_name", "name")
-_MBIDS: Final = ("mbid", "track_mbid", "recording_mbid")
+_LASTFM_COLUMNS: Final = ("artist", "album", "title", "date")  # of an export without a header
+_TITLE_COLUMNS: Final = ("title", "track", "track_name", "name")
+_MBID_COLUMNS: Final = ("mbid", "track_mbid", "recording_mbid")
 
 
 @dataclass(frozen=True, slots=True)
 class PlayedTrack:
-    """What a history says of a track; empty where it says nothing.
+    """A track as a history describes it. Unknown values are empty.
 
-    name: of all of it: a path, an id, "artist - title"
+    Attributes
+    ----------
+    artist, title
+        Names of the artist and the track.
+    mbid
+        MusicBrainz id of the recording.
+    name
+        A description of the whole: a path, an id, or "artist - title".
     """
 
     artist: str = ""
@@ -36,108 +43,124 @@ class PlayedTrack:
 
     @property
     def label(self) -> str:
-        """As messages name it."""
+        """Text for messages."""
         return self.name or " - ".join(filter(None, (self.artist, self.title))) or self.mbid
 
 
-History = Mapping[str, Counter[PlayedTrack]]  # plays of each song by each listener
+History = Mapping[str, Counter[PlayedTrack]]  # plays of each track by each listener
 
 
 def read_history(path: Path) -> History:
-    """The plays in a file; raises `UsageError` where it is none of the kinds that are known.
+    """Read the plays in a file.
 
-    Kinds: a CSV with a heading (user, track, plays, or artist and title; each row counts as one
-    play where none says how many); the exports of ListenBrainz (JSON, or JSON Lines) and of
-    Last.fm (CSV with or without a heading).
+    Parameters
+    ----------
+    path
+        A CSV file with a header (user, track, plays; or artist and title), in which each row
+        counts as one play unless it says how many; an export of ListenBrainz (JSON or JSON
+        Lines); or an export of Last.fm (CSV with or without a header).
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read, has another format, or contains no plays.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "no UTF-8 text"
-        raise UsageError(f"{path}: {reason}; give {_KINDS}") from error
-    rows = _listens(path, text) if text.lstrip()[:1] in ("[", "{") else _table(path, text)
+        raise UsageError(f"{path}: {reason}; give {_FORMATS}") from error
+    is_json = text.lstrip()[:1] in ("[", "{")
     history: dict[str, Counter[PlayedTrack]] = {}
-    for user, song, plays in rows:
-        history.setdefault(user, Counter())[song] += plays
+    for user, played, plays in _json_rows(path, text) if is_json else _csv_rows(path, text):
+        history.setdefault(user, Counter())[played] += plays
     if not history:
-        raise UsageError(f"{path}: nobody played anything in it; give {_KINDS}")
+        raise UsageError(f"{path}: nobody played anything in it; give {_FORMATS}")
     return history
 
 
 def select_user(history: History, user: str | None) -> str:
-    """The one who is meant; raises `UsageError` where there is none of that name, or several."""
+    """Return the listener whom a user name means.
+
+    Parameters
+    ----------
+    history
+        The plays of all listeners.
+    user
+        Name of the listener; None if there is only one.
+
+    Raises
+    ------
+    UsageError
+        If there is no listener of that name, or no name and several listeners.
+    """
     if user is None and len(history) == 1:
         return next(iter(history))
     if user is not None and user in history:
         return user
     names = sorted(history)
     shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    asked = f"{user}: no such listener" if user else f"{len(names)} listeners"
-    raise UsageError(f"{asked}; name one with --user: {shown}")
+    found = f"{user}: no such listener" if user else f"{len(names)} listeners"
+    raise UsageError(f"{found}; name one with --user: {shown}")
 
 
-Row = tuple[str, PlayedTrack, int]
+_Row = tuple[str, PlayedTrack, int]
 
 
-def _listens(path: Path, text: str) -> Iterator[Row]:
-    """Of ListenBrainz: an array, the answer of its API, or one listen a line."""
+def _json_rows(path: Path, text: str) -> Iterator[_Row]:
+    """Yield the listens of a ListenBrainz export."""
     try:
-        listens = _records(text)
-        for listen in listens:
-            said = listen["track_metadata"]
-            more = said.get("additional_info") or {}
-            mapped = said.get("mbid_mapping") or {}
-            mbid = mapped.get("recording_mbid") or more.get("recording_mbid") or ""
-            song = PlayedTrack(said.get("artist_name") or "", said.get("track_name") or "", mbid)
-            yield listen.get("user_name") or _ME, song, 1
+        for listen in _listens(text):
+            metadata = listen["track_metadata"]
+            info = metadata.get("additional_info") or {}
+            mapping = metadata.get("mbid_mapping") or {}
+            played = PlayedTrack(
+                artist=metadata.get("artist_name") or "",
+                title=metadata.get("track_name") or "",
+                mbid=mapping.get("recording_mbid") or info.get("recording_mbid") or "",
+            )
+            yield listen.get("user_name") or _DEFAULT_USER, played, 1
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path}: no listens of ListenBrainz in it; give {_KINDS}") from error
+        raise UsageError(f"{path}: no listens of ListenBrainz in it; give {_FORMATS}") from error
 
 
-def _records(text: str) -> Sequence[dict[str, Any]]:
+def _listens(text: str) -> Sequence[dict[str, Any]]:
+    """Parse an array of listens, JSON Lines with one listen each, or a reply of the API."""
     if text.lstrip().startswith("["):
         return json.loads(text)
-    if _is_lines(text):
+    try:
+        is_json_lines = "track_metadata" in json.loads(text.lstrip().partition("\n")[0])
+    except ValueError:
+        is_json_lines = False
+    if is_json_lines:
         return [json.loads(line) for line in text.splitlines() if line.strip()]
     return json.loads(text)["payload"]["listens"]
 
 
-def _is_lines(text: str) -> bool:
-    """Whether the first line is a listen by itself."""
-    try:
-        return "track_metadata" in json.loads(text.lstrip().partition("\n")[0])
-    except ValueError:
-        return False
-
-
-def _table(path: Path, text: str) -> Iterator[Row]:
+def _csv_rows(path: Path, text: str) -> Iterator[_Row]:
+    """Yield the rows of a CSV file with a header, or of a Last.fm export without one."""
     rows = list(csv.reader(text.splitlines()))
-    heading = [cell.strip().casefold() for cell in rows[0]] if rows else []
-    if not _has_names(heading):
-        if len(heading) != len(_LASTFM):
-            raise UsageError(f"{path}: no column is called track or title; give {_KINDS}")
-        heading, rows = list(_LASTFM), [[], *rows]
+    header = [cell.strip().casefold() for cell in rows[0]] if rows else []
+    if {*_TITLE_COLUMNS, *_MBID_COLUMNS, "path"}.isdisjoint(header):
+        if len(header) != len(_LASTFM_COLUMNS):
+            raise UsageError(f"{path}: no column is called track or title; give {_FORMATS}")
+        header, rows = list(_LASTFM_COLUMNS), [[], *rows]
     for number, cells in enumerate(rows[1:], 2):
         if cells:
-            yield _row(path, number, dict(zip(heading, map(str.strip, cells), strict=False)))
+            values = dict(zip(header, map(str.strip, cells), strict=False))
+            yield _csv_row(path, number, values)
 
 
-def _has_names(heading: Sequence[str]) -> bool:
-    return not {*_TITLES, *_MBIDS, "path"}.isdisjoint(heading)
-
-
-def _row(path: Path, number: int, cells: Mapping[str, str]) -> Row:
-    said = {name: value for name, value in cells.items() if value}
-    title = next((said[name] for name in _TITLES if name in said), "")
-    mbid = next((said[name] for name in _MBIDS if name in said), "")
-    artist = said.get("artist") or said.get("artist_name") or ""
-    whole = said.get("path") or ("" if artist else title)  # a track alone may be any name of it
-    song = PlayedTrack(artist, title if artist else "", mbid, whole)
-    return said.get("user") or said.get("user_name") or _ME, song, _count(path, number, said)
-
-
-def _count(path: Path, number: int, said: Mapping[str, str]) -> int:
-    plays = said.get("plays") or said.get("playcount") or "1"
+def _csv_row(path: Path, number: int, values: Mapping[str, str]) -> _Row:
+    """Interpret one row of a CSV file; raises `UsageError` if its play count is no number."""
+    values = {column: value for column, value in values.items() if value}
+    title = next((values[column] for column in _TITLE_COLUMNS if column in values), "")
+    mbid = next((values[column] for column in _MBID_COLUMNS if column in values), "")
+    artist = values.get("artist") or values.get("artist_name") or ""
+    # A track without an artist may be a path, an id, or artist and title in one.
+    name = values.get("path") or ("" if artist else title)
+    played = PlayedTrack(artist, title if artist else "", mbid, name)
+    plays = values.get("plays") or values.get("playcount") or "1"
     if not plays.isdecimal():
         raise UsageError(f"{path}, line {number}: {plays} plays; write a whole number")
-    return int(plays)
+    return values.get("user") or values.get("user_name") or _DEFAULT_USER, played, int(plays)

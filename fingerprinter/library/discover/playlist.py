@@ -1,4 +1,4 @@
-"""Playlists from one track to another."""
+"""Playlists that lead from one track to another by small steps."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from fingerprinter.library.similar.vectors import LibraryVectors
 from fingerprinter.store.tables import analyses, tracks
 from fingerprinter.types import Neighbour, Track
 
-# Tracks that a path may touch, those nearest to the line: a matrix of all steps between so many
-# takes 4 MB and a path 0.1 s. docs/discovery.md says what more of them would gain.
+# Tracks that a path may use, the nearest to the line between its ends. The matrix of all steps
+# between 1,000 tracks takes 4 MB, and a path 0.1 s. docs/discovery.md has the gain of more.
 POOL: Final = 1000
-_POINTS = 16  # of the line, by which nearness to it is measured
+_LINE_POINTS = 16  # points of the line from which distances are measured
 
-# What the worst change of tempo and of key adds to a step, whose size without is 0.3 to 1. On paths
-# of ten tracks changes of tempo are by 30 %, of key by 27 % smaller than without, and the largest
-# step by 4 % larger; at twice as much by 42, 49 and 7 %, and then paths of six tracks are no
-# longer 20 % smoother than the straight line (docs/discovery.md).
+# Weights of the largest change of tempo and of key in the size of a step, which is 0.3 to 1
+# without. On paths of ten tracks they make tempo changes 30 % and key changes 27 % smaller, and the
+# largest step 4 % larger. Twice the weights give 42, 49 and 7 %, but then paths of six tracks are
+# no longer 20 % smoother than the straight line (docs/discovery.md).
 TEMPO_WEIGHT: Final = 0.1
 KEY_WEIGHT: Final = 0.1
 
@@ -42,29 +42,71 @@ def path_between(
     *,
     per_artist: bool = False,
 ) -> list[Neighbour]:
-    """A playlist from one track to another, each with its likeness to the one before.
+    """Make a playlist from one track to another.
 
-    n: tracks, both ends included; fewer where the library has not so many
-    per_artist: at most one track of an artist; those whose artist is unknown do not count
-    Raises `UsageError` for less than two tracks, or the same one at both ends.
+    Parameters
+    ----------
+    connection
+        Connection to the library.
+    space
+        All embeddings of the library.
+    start, end
+        The ends of the path.
+    n
+        Number of tracks, both ends included.
+    per_artist
+        Use at most one track of each artist. Tracks of unknown artists are not limited.
+
+    Returns
+    -------
+    list of Neighbour
+        The tracks in order, each with its similarity to the one before (1 for the first). They are
+        fewer than `n` only if the library has too few.
+
+    Raises
+    ------
+    UsageError
+        If `n` is below 2 or both ends are the same track.
+    ModelError
+        If no track has an embedding.
     """
     if n < 2 or start.id == end.id:
         raise UsageError(
             f"a path has two ends; give two different tracks and -n 2 or more, not {n}"
         )
     pool = near_the_line(space, rows_of(space, [start, end]))
-    known = tracks.get_many(connection, space.ids[pool].tolist())
-    listed = [known[track_id] for track_id in space.ids[pool].tolist()]
-    apart = steps_between(space.vectors[pool])
-    steps = apart + jumps_between(connection, listed)
-    found = StepGraph(steps, _groups(listed, per_artist)).path(0, 1, n)
-    sizes = [0.0, *apart[found[:-1], found[1:]].tolist()]
-    return [Neighbour(listed[i], 1 - size) for i, size in zip(found, sizes, strict=True)]
+    ids = space.ids[pool].tolist()
+    known = tracks.get_many(connection, ids)
+    candidates = [known[track_id] for track_id in ids]
+    distances = steps_between(space.vectors[pool])
+    steps = distances + jumps_between(connection, candidates)
+    if per_artist:
+        groups = first_of_each(normalize_name(track.artist or "") for track in candidates)
+    else:
+        groups = np.full(len(candidates), NO_GROUP)
+    path = StepGraph(steps, groups).path(0, 1, n)
+    sizes = [0.0, *distances[path[:-1], path[1:]].tolist()]
+    return [Neighbour(candidates[i], 1 - size) for i, size in zip(path, sizes, strict=True)]
 
 
 def near_the_line(space: LibraryVectors, ends: Rows, pool: int = POOL) -> Rows:
-    """The ends, then the tracks nearest to any point of the line between them."""
-    weights = np.linspace(0, 1, _POINTS, dtype=np.float32)[:, np.newaxis]
+    """Select the tracks nearest to the line between two tracks.
+
+    Parameters
+    ----------
+    space
+        All embeddings of the library.
+    ends
+        (2,) rows of the ends.
+    pool
+        Largest number of tracks.
+
+    Returns
+    -------
+    (m,) intp
+        Rows of the ends, then of the other tracks.
+    """
+    weights = np.linspace(0, 1, _LINE_POINTS, dtype=np.float32)[:, np.newaxis]
     first, last = space.vectors[ends]
     line = (1 - weights) * first + weights * last
     line /= np.maximum(np.linalg.norm(line, axis=1, keepdims=True), 1e-9)
@@ -76,22 +118,29 @@ def near_the_line(space: LibraryVectors, ends: Rows, pool: int = POOL) -> Rows:
 
 
 def steps_between(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Cosine distances, 0..2."""
+    """Return the cosine distances between unit vectors (n, dim), (n, n) float32, 0 to 2."""
     return np.clip(1 - vectors @ vectors.T, 0, 2)
 
 
 def jumps_between(connection: Connection, listed: Sequence[Track]) -> npt.NDArray[np.float32]:
-    """What is added to a step for another tempo and another key; nothing without analyses."""
+    """Return the cost of changes of tempo and key between tracks.
+
+    Parameters
+    ----------
+    connection
+        Connection to the library.
+    listed
+        The n tracks. A track without a music analysis adds no cost.
+
+    Returns
+    -------
+    (n, n) float32
+        Cost that is added to each step, 0 to `TEMPO_WEIGHT` + `KEY_WEIGHT`.
+    """
     beats = analyses.beats(connection, [track.id for track in listed])
     if not beats:
         return np.zeros((len(listed), len(listed)), np.float32)
     known = [beats.get(track.id) for track in listed]
     tempos = np.array([beat and beat.tempo_bpm for beat in known], np.float32)
-    places = np.array([circle_position(beat.key if beat else None) for beat in known], np.int64)
-    return TEMPO_WEIGHT * tempo_distances(tempos) + KEY_WEIGHT * key_distances(places)
-
-
-def _groups(listed: Sequence[Track], per_artist: bool) -> npt.NDArray[np.int64]:
-    if not per_artist:
-        return np.full(len(listed), NO_GROUP)
-    return first_of_each(normalize_name(track.artist or "") for track in listed)
+    positions = np.array([circle_position(beat.key if beat else None) for beat in known], np.int64)
+    return TEMPO_WEIGHT * tempo_distances(tempos) + KEY_WEIGHT * key_distances(positions)

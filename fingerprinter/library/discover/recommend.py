@@ -1,9 +1,9 @@
-"""Tracks for a listener: by likes and dislikes, or by a listening history."""
+"""Recommendations from likes and dislikes, or from a listening history."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,10 +23,11 @@ from fingerprinter.library.similar.vectors import LibraryVectors
 from fingerprinter.store.tables import tracks
 from fingerprinter.types import Neighbour, Track
 
-# Below so many listeners with a known track, what others play says less than what one's own tracks
-# sound like: docs/discovery.md has the figures of 20 to 1,000.
+# Number of listeners with a matched track from which collaborative filtering is used. With fewer,
+# the sound of the listener's own tracks predicts better: docs/discovery.md has the figures for 20
+# to 1,000 listeners.
 MIN_LISTENERS: Final = 100
-_READ = 64  # tracks that are looked up at a time
+_BATCH = 64  # tracks read from the database at a time
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
@@ -34,7 +35,7 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
-    """A song of a history that the library does not have, and how often it was played."""
+    """A history entry that the library does not have, and how often it was played."""
 
     name: str
     plays: int
@@ -42,10 +43,20 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """Tracks for a listener, best first, and what of the history could not be used.
+    """Recommended tracks for a listener.
 
-    songs: of the listener, matched or not; unmatched: most played first
-    listeners: whose plays were learned from; 1 where only the listener's own were
+    Attributes
+    ----------
+    user
+        Name of the listener.
+    results
+        The tracks, best first.
+    songs
+        Number of distinct tracks in the listener's history, matched or not.
+    unmatched
+        Those that the library does not have, most played first.
+    listeners
+        Number of listeners whose plays were used; 1 if only the listener's own.
     """
 
     user: str
@@ -63,9 +74,27 @@ def recommend_by_likes(
     copies: CopyDetector,
     n: int,
 ) -> list[Neighbour]:
-    """The recordings that suit a taste best, without those that it is known by.
+    """Recommend tracks from likes and dislikes.
 
-    Raises `UsageError` where nothing is liked, or a track both ways.
+    Parameters
+    ----------
+    connection
+        Connection to the library.
+    space
+        All embeddings of the library.
+    likes, dislikes
+        Tracks of the library. They and their copies are not recommended.
+    copies
+        Recognises tracks that hold the same recording.
+    n
+        Number of recommendations.
+
+    Raises
+    ------
+    UsageError
+        If nothing is liked, or a track is both liked and disliked.
+    UnknownTrackError
+        If one of the tracks has no embedding.
     """
     if not likes:
         raise UsageError("name a track that is liked: --like TRACK")
@@ -86,83 +115,112 @@ def recommend_by_history(
     copies: CopyDetector,
     n: int,
 ) -> Recommendations:
-    """The recordings that a listener has not played yet and would like, by all that is known.
+    """Recommend tracks that a listener has not played yet.
 
-    Raises `UsageError` where the library has none of the listener's songs.
+    With plays of at least `MIN_LISTENERS` listeners, collaborative filtering is used. With fewer,
+    the tracks are scored by their similarity to what the listener plays.
+
+    Parameters
+    ----------
+    connection
+        Connection to the library.
+    space
+        All embeddings of the library.
+    history
+        Plays of all listeners.
+    user
+        One of the listeners.
+    copies
+        Recognises tracks that hold the same recording.
+    n
+        Number of recommendations.
+
+    Raises
+    ------
+    ModelError
+        If no track of the library has an embedding.
+    UsageError
+        If the library has none of the listener's tracks.
     """
     require_embeddings(space)
-    matched = _matched(connection, space, history)
+    matched = _match_history(connection, space, history)
     own = matched[user]
-    unmatched = _unmatched(history[user], own.songs)
-    if not own.rows:
+    unmatched = [
+        Unmatched(played.label, plays)
+        for played, plays in history[user].most_common()
+        if played not in own.found
+    ]
+    if not own.plays:
+        names = ", ".join(each.name for each in unmatched[:3])
+        more = ", ..." if len(unmatched) > 3 else ""
         raise UsageError(
-            f"{user}: none of {len(history[user])} songs is in the library, {_some(unmatched)};"
+            f"{user}: none of {len(history[user])} songs is in the library, {names}{more};"
             " they are matched by path, MusicBrainz id, or artist and title"
         )
-    known = {name: each for name, each in matched.items() if each.rows}
-    many = len(known) >= MIN_LISTENERS
-    scores = _by_all(space, known, user) if many else _by_own(space, own.rows)
-    rows = np.array(sorted(own.rows), np.intp)
-    results = tuple(top_neighbours(connection, space, scores, rows, copies, n))
+    listeners = {name: each.plays for name, each in matched.items() if each.plays}
+    collaborative = len(listeners) >= MIN_LISTENERS
+    if collaborative:
+        scores = _collaborative_scores(space, listeners, user)
+    else:
+        scores = _content_scores(space, own.plays)
+    rows = np.array(sorted(own.plays), np.intp)
+    results = top_neighbours(connection, space, scores, rows, copies, n)
     return Recommendations(
-        user, results, len(history[user]), tuple(unmatched), len(known) if many else 1
+        user=user,
+        results=tuple(results),
+        songs=len(history[user]),
+        unmatched=tuple(unmatched),
+        listeners=len(listeners) if collaborative else 1,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Matched:
-    """A listener's songs that the library has; rows: plays by row of the space."""
+class _MatchedHistory:
+    """A listener's history entries that the library has, and the plays by row of the space."""
 
-    songs: frozenset[PlayedTrack]
-    rows: Mapping[int, int]
+    found: frozenset[PlayedTrack]
+    plays: Mapping[int, int]
 
 
-def _matched(
+def _match_history(
     connection: Connection, space: LibraryVectors, history: History
-) -> dict[str, _Matched]:
-    book = TrackMatcher(tracks.iterate(connection))
-    row_of = {track_id: row for row, track_id in enumerate(space.ids.tolist())}
-    every = {song for songs in history.values() for song in songs}
-    found = {song: row_of.get(book.find(song) or 0) for song in every}
-    return {user: _of_listener(songs, found) for user, songs in history.items()}
+) -> dict[str, _MatchedHistory]:
+    """Match the history of every listener to the tracks that have an embedding."""
+    matcher = TrackMatcher(tracks.iterate(connection))
+    row_by_id = {track_id: row for row, track_id in enumerate(space.ids.tolist())}
+    distinct = {played for entries in history.values() for played in entries}
+    rows = {played: row_by_id.get(matcher.find(played) or 0) for played in distinct}
+    matched: dict[str, _MatchedHistory] = {}
+    for user, entries in history.items():
+        plays_by_row: Counter[int] = Counter()
+        for played, plays in entries.items():
+            row = rows[played]
+            if row is not None and plays > 0:
+                plays_by_row[row] += plays
+        found = frozenset(played for played in entries if rows[played] is not None)
+        matched[user] = _MatchedHistory(found, plays_by_row)
+    return matched
 
 
-def _of_listener(songs: Counter[PlayedTrack], found: Mapping[PlayedTrack, int | None]) -> _Matched:
-    rows: Counter[int] = Counter()
-    for song, plays in songs.items():
-        row = found[song]
-        if row is not None and plays > 0:
-            rows[row] += plays
-    return _Matched(frozenset(song for song in songs if found[song] is not None), rows)
-
-
-def _unmatched(songs: Counter[PlayedTrack], matched: Iterable[PlayedTrack]) -> list[Unmatched]:
-    left = set(songs) - set(matched)
-    return [Unmatched(song.label, plays) for song, plays in songs.most_common() if song in left]
-
-
-def _some(unmatched: Sequence[Unmatched]) -> str:
-    names = [each.name for each in unmatched[:3]]
-    return ", ".join(names) + (", ..." if len(unmatched) > len(names) else "")
-
-
-def _by_own(space: LibraryVectors, plays: Mapping[int, int]) -> Floats:
-    """How well all tracks suit what one listener plays."""
+def _content_scores(space: LibraryVectors, plays: Mapping[int, int]) -> Floats:
+    """Score all tracks by their similarity to the tracks that one listener plays, (n,)."""
     weights = confidence(np.array(list(plays.values()), np.int64)) - 1
-    nothing = np.empty((len(space), 0), np.float32)
-    return score_by_likes(space.likeness(np.array(list(plays), np.intp)), weights, nothing)
+    no_dislikes = np.empty((len(space), 0), np.float32)
+    return score_by_likes(space.likeness(np.array(list(plays), np.intp)), weights, no_dislikes)
 
 
-def _by_all(space: LibraryVectors, matched: Mapping[str, _Matched], user: str) -> Floats:
-    """How much a listener would like all tracks, by what others play and by their sound."""
+def _collaborative_scores(
+    space: LibraryVectors, listeners: Mapping[str, Mapping[int, int]], user: str
+) -> Floats:
+    """Score all tracks for one listener by the plays of all listeners, (n,)."""
     triples = [
         (number, row, plays)
-        for number, each in enumerate(matched.values())
-        for row, plays in each.rows.items()
+        for number, plays_by_row in enumerate(listeners.values())
+        for row, plays in plays_by_row.items()
     ]
     users, rows, counts = np.array(triples, np.int64).T
-    factors = fit_factors(Plays(users, rows, counts), len(matched), space.vectors)
-    return factors.tracks @ factors.users[list(matched).index(user)]
+    factors = fit_factors(Plays(users, rows, counts), len(listeners), space.vectors)
+    return factors.tracks @ factors.users[list(listeners).index(user)]
 
 
 def top_neighbours(
@@ -173,17 +231,34 @@ def top_neighbours(
     copies: CopyDetector,
     n: int,
 ) -> list[Neighbour]:
-    """The tracks of the highest scores; each recording once, none that is known."""
+    """List the tracks with the highest scores, each recording once.
+
+    Parameters
+    ----------
+    connection
+        Connection to the library.
+    space
+        All embeddings of the library.
+    scores
+        (n_tracks,) float32, a score for each track of the space.
+    known
+        Rows of tracks that are not listed, and neither are their copies.
+    copies
+        Recognises tracks that hold the same recording.
+    n
+        Length of the list.
+    """
     units = dict(zip(space.ids.tolist(), space.vectors, strict=True))
-    listing = ResultList(ListOptions(n), Deduplicator(units, space.ids[known].tolist(), copies))
-    open_ = np.setdiff1d(np.arange(len(space)), known)
-    order = open_[np.argsort(-scores[open_], kind="stable")]
-    for start in range(0, len(order), _READ):
-        rows = order[start : start + _READ]
+    deduplicator = Deduplicator(units, space.ids[known].tolist(), copies)
+    results = ResultList(ListOptions(n), deduplicator)
+    unknown = np.setdiff1d(np.arange(len(space)), known)
+    order = unknown[np.argsort(-scores[unknown], kind="stable")]
+    for start in range(0, len(order), _BATCH):
+        rows = order[start : start + _BATCH]
         found = tracks.get_many(connection, space.ids[rows].tolist())
         for row in rows.tolist():
-            if listing.is_full:
-                return listing.neighbours
-            likeness = float(np.clip(scores[row], -1, 1))
-            listing.offer(Neighbour(found[int(space.ids[row])], likeness))
-    return listing.neighbours
+            if results.is_full:
+                return results.neighbours
+            similarity = float(np.clip(scores[row], -1, 1))
+            results.offer(Neighbour(found[int(space.ids[row])], similarity))
+    return results.neighbours

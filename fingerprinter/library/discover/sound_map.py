@@ -1,9 +1,9 @@
-"""A map of a library: what sounds alike lies together."""
+"""A two-dimensional map of a library on which tracks that sound alike lie near each other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,18 +13,28 @@ from fingerprinter.library.similar.vectors import LibraryVectors
 
 Floats = npt.NDArray[np.float32]
 
-LANDMARKS: Final = 2000  # tracks that are laid out together; all others are put beside them
-_PERPLEXITY = 30.0  # neighbours that a track is kept near to, about
-_BESIDE = 5  # laid out tracks that another one is put between
-_SHARPNESS = 10.0  # how much more the nearer of them count
+LANDMARKS: Final = 2000  # tracks placed by t-SNE; all others are placed relative to these
+_PERPLEXITY = 30.0  # effective number of neighbours of a track in t-SNE
+_NEAREST_LANDMARKS = 5  # landmarks between which another track is placed
+_SHARPNESS = 10.0  # how much more the nearer landmarks count
+_MIN_TSNE_TRACKS = 5
 _SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SoundMap:
-    """Tracks on a plane.
+    """The positions of tracks on a plane.
 
-    ids: (n,) int64; places: (n, 2) float32, -1..1; labels: (n,) int64, numbers of clusters
+    Attributes
+    ----------
+    ids
+        (n,) int64, track ids.
+    places
+        (n, 2) float32, positions, -1 to 1.
+    labels
+        (n,) int64, the cluster of each track.
+    clusters
+        The clusters, largest first.
     """
 
     ids: npt.NDArray[np.int64]
@@ -34,66 +44,74 @@ class SoundMap:
 
 
 def compute_map(space: LibraryVectors, grouping: Grouping) -> SoundMap:
-    """The map of a library, the same for the same tracks.
+    """Compute the map of a library, the same for the same tracks.
 
-    t-SNE (van der Maaten & Hinton 2008) from the principal axes on, which keeps large distances
-    meaningful (Kobak & Berens 2019). Beyond 2,000 tracks a sample is laid out, and every
-    other one is put between those of the sample that it is most like.
+    Parameters
+    ----------
+    space
+        All embeddings of the library.
+    grouping
+        Its clusters.
+
+    Notes
+    -----
+    The positions come from t-SNE [1]_, which starts from the principal axes, because this keeps
+    large distances meaningful [2]_. In libraries of more than 2,000 tracks a sample of landmarks is
+    placed by t-SNE. Every other track is placed between the landmarks that it is most similar to.
+
+    References
+    ----------
+    .. [1] van der Maaten & Hinton (2008), "Visualizing data using t-SNE".
+    .. [2] Kobak & Berens (2019), "The art of using t-SNE for single-cell transcriptomics".
     """
     rng = np.random.default_rng(_SEED)
-    some = np.sort(rng.permutation(len(space))[:LANDMARKS])
-    laid = _fitted_to_square(_embedded(space.vectors[some]))
+    landmarks = np.sort(rng.permutation(len(space))[:LANDMARKS])
+    others = np.setdiff1d(np.arange(len(space)), landmarks)
     places = np.empty((len(space), 2), np.float32)
-    others = np.setdiff1d(np.arange(len(space)), some)
-    places[some] = laid
-    places[others] = _beside(space.vectors[others], space.vectors[some], laid)
+    places[landmarks] = _scale_to_square(_embed(space.vectors[landmarks]))
+    for start in range(0, len(others), LANDMARKS):
+        rows = others[start : start + LANDMARKS]
+        cosines = space.vectors[rows] @ space.vectors[landmarks].T
+        places[rows] = _interpolate(cosines, places[landmarks])
     return SoundMap(space.ids, places, grouping.labels, grouping.clusters)
 
 
-def _embedded(vectors: Floats) -> Floats:
-    """(n, 2) by t-SNE; by the principal axes alone where there are too few tracks for it."""
-    start = _principal(vectors)
-    if len(vectors) < 5:
+def _embed(vectors: Floats) -> Floats:
+    """Return positions by t-SNE, (n, 2); by the principal axes alone for very few tracks."""
+    start = _principal_axes(vectors)
+    if len(vectors) < _MIN_TSNE_TRACKS:
         return start
+    from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):
-        return np.asarray(_tsne(start).fit_transform(vectors), np.float32)
-
-
-def _tsne(start: Floats) -> Any:
-    from sklearn.manifold import TSNE
-
     perplexity = min(_PERPLEXITY, (len(start) - 1) / 3)
-    return TSNE(perplexity=perplexity, init=start, random_state=_SEED, n_jobs=1)
+    tsne = TSNE(perplexity=perplexity, init=start, random_state=_SEED, n_jobs=1)
+    with threadpool_limits(1):
+        return np.asarray(tsne.fit_transform(vectors), np.float32)
 
 
-def _principal(vectors: Floats) -> Floats:
-    """Along the two main axes, as small as t-SNE wants to begin; signs are fixed."""
+def _principal_axes(vectors: Floats) -> Floats:
+    """Project vectors onto the two main axes, with fixed signs and the small scale of t-SNE."""
     centred = vectors - vectors.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     main = axes[:, :-3:-1]
     main = main * np.sign(main[np.abs(main).argmax(axis=0), range(2)])
-    flat = centred @ main
-    return (1e-4 * flat / max(float(flat[:, 0].std()), 1e-9)).astype(np.float32)
+    projected = centred @ main
+    return (1e-4 * projected / max(float(projected[:, 0].std()), 1e-9)).astype(np.float32)
 
 
-def _fitted_to_square(places: Floats) -> Floats:
+def _scale_to_square(places: Floats) -> Floats:
+    """Centre positions and scale them to -1 to 1."""
     centred = places - (places.max(axis=0) + places.min(axis=0)) / 2
     return centred / max(float(np.abs(centred).max()), 1e-9)
 
 
-def _beside(vectors: Floats, known: Floats, places: Floats) -> Floats:
-    """Places between those of the most alike of the known, block by block."""
-    found = [
-        _between(vectors[start : start + LANDMARKS] @ known.T, places)
-        for start in range(0, len(vectors), LANDMARKS)
-    ]
-    return np.concatenate([np.empty((0, 2), np.float32), *found])
+def _interpolate(cosines: Floats, places: Floats) -> Floats:
+    """Place tracks between their nearest landmarks.
 
-
-def _between(likeness: Floats, places: Floats) -> Floats:
-    near = np.argpartition(-likeness, _BESIDE, axis=1)[:, :_BESIDE]
-    weights = np.exp(_SHARPNESS * np.take_along_axis(likeness, near, axis=1))
+    `cosines` (m, landmarks) compare the tracks with the landmarks at `places` (landmarks, 2).
+    """
+    nearest = np.argpartition(-cosines, _NEAREST_LANDMARKS, axis=1)[:, :_NEAREST_LANDMARKS]
+    weights = np.exp(_SHARPNESS * np.take_along_axis(cosines, nearest, axis=1))
     weights /= weights.sum(axis=1, keepdims=True)
-    return np.einsum("nk,nkd->nd", weights, places[near])
+    return np.einsum("nk,nkd->nd", weights, places[nearest])

@@ -1,10 +1,10 @@
-"""Search by words: by what a track is called, and by how it sounds."""
+"""Text search: ranks tracks by their names and by how well their sound matches the words."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from rapidfuzz import fuzz, process
 from sqlalchemy import Connection
 
 from fingerprinter.core.vectors.tagging import mixture_shares, shares_below, standard_scores
@@ -26,242 +27,348 @@ from fingerprinter.types import Neighbour, Track
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-# A track that is called as the question says comes before all that sound so: in the order of these
-# levels, and within one by sound.
-_SAME, _BEGINS, _INSIDE, _EVERY_WORD = 0.99, 0.97, 0.95, 0.92
-_SOUND_WEIGHT = 0.01  # of the sound, within a level
-_LEAST = 0.1  # what is less is not found
-_LOUDEST = 0.9  # what sound alone can reach
-_ABSENT = 0.02  # how much of a word is in a track whose names lack it
-_SILENT = 0.02  # how much of any sound is in a track without an embedding
-_NAMELESS = 0.5  # of how a word sounds, where other tracks have it in a name: those come first
-_JOINT = re.compile(r"(?<=[a-z])(?=[A-Z])")  # between two words that are written as one
-_CLOSE = 0.8  # likeness of letters (Ratcliff & Obershelp) at which a word is meant for another
+# Name scores. A track whose name matches comes before all tracks that only sound like the words.
+# Tracks with the same name score are ordered by their sound.
+_SAME_NAME, _NAME_STARTS, _NAME_CONTAINS, _ALL_WORDS = 0.99, 0.97, 0.95, 0.92
+_SOUND_WEIGHT = 0.01  # weight of the sound among tracks with the same name score
+_MAX_SOUND_SCORE = 0.9  # largest score of a track whose name does not match
+_MIN_SCORE = 0.1  # a track with a lower score is no result
+
+_NOT_IN_NAME = 0.02  # score of a term without a sound, for a track whose names lack it
+_NO_EMBEDDING = 0.02  # score of a term with a sound, for a track without an embedding
+_IS_A_NAME = 0.5  # factor of the sound of a term that is a name, so that those tracks come first
+
+_MIN_SPELLING_RATIO = 0.8  # Ratcliff-Obershelp similarity of a misspelt word and its correction
+_MIN_CORRECTION_LENGTH = 3  # characters; a shorter word is no correction
+_CASE_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z])")  # between two joined words, as in "LoveSong"
 
 
 @dataclass(frozen=True, slots=True)
 class TextSearchResult:
-    """The tracks found, best first; notes: which words were taken for others or not understood."""
+    """The result of a text search.
+
+    Attributes
+    ----------
+    results
+        The tracks, best first.
+    notes
+        Which words were corrected or not understood.
+    """
 
     results: tuple[Neighbour, ...]
     notes: tuple[str, ...] = field(default=())
 
 
 class NameIndex:
-    """What the tracks of a library are called, in one spelling."""
+    """The names of the tracks of a library: title, artist, album, genre and file name.
+
+    Parameters
+    ----------
+    tracks
+        All tracks of the library.
+    """
 
     def __init__(self, tracks: Iterable[Track]) -> None:
         self.tracks = list(tracks)
-        self._names = [_names(track) for track in self.tracks]
-        self._whole = [f" {'  '.join(names)} " for names in self._names]
+        self._names = [_normalized_names(track) for track in self.tracks]
+        # All names of a track in one text. Two spaces separate names, one space separates words.
+        self._texts = [f" {'  '.join(names)} " for names in self._names]
 
-    def levels(self, question: str) -> Floats:
-        """(n,): how fully each track is called as the question says, 0 where it is not."""
-        words = question.split()
+    def scores(self, query: str) -> Floats:
+        """Score how fully the name of each track matches a query.
+
+        Parameters
+        ----------
+        query
+            Normalized text.
+
+        Returns
+        -------
+        (n,) float32
+            0.99 for the same name, less for a name that starts with the query, contains it, or
+            contains all its words; 0 otherwise.
+        """
+        words = query.split()
         if not words:
             return np.zeros(len(self.tracks), np.float32)
-        pairs = zip(self._names, self._whole, strict=True)
+        pairs = zip(self._names, self._texts, strict=True)
         return np.array(
-            [_level(names, whole, question, words) for names, whole in pairs], np.float32
+            [_name_score(names, text, query, words) for names, text in pairs], np.float32
         )
 
-    def having(self, words: str, *, whole: bool) -> npt.NDArray[np.bool_]:
-        """(n,): which tracks have some words in a name, as whole words or at their beginning."""
-        wanted = f" {words} " if whole else f" {words}"
-        return np.array([wanted in names for names in self._whole], np.bool_)
+    def contains(self, words: str, *, whole: bool) -> npt.NDArray[np.bool_]:
+        """Return which tracks have some words in a name, (n,) bool.
+
+        Parameters
+        ----------
+        words
+            Normalized text.
+        whole
+            Match whole words only; otherwise the last word may be the beginning of a longer one.
+        """
+        text = f" {words} " if whole else f" {words}"
+        return np.array([text in names for names in self._texts], np.bool_)
 
     def closest(self, word: str) -> str | None:
-        """The word of any name that is spelt most like a word; None where none is near."""
-        return next(iter(difflib.get_close_matches(word, self._words, 1, _CLOSE)), None)
+        """Find the word of any name that is spelt most like a word; None if none is close.
+
+        Notes
+        -----
+        Words are ranked by the Ratcliff-Obershelp similarity of `difflib`. It is never above the
+        similarity by the longest common subsequence, which `rapidfuzz` computes quickly. That
+        similarity therefore selects the candidates, without changing the result.
+        """
+        cutoff = 100 * _MIN_SPELLING_RATIO - 1e-6
+        candidates = process.extract(
+            word, self._words, scorer=fuzz.ratio, score_cutoff=cutoff, limit=None
+        )
+        spellings = [candidate for candidate, _, _ in candidates]
+        best = difflib.get_close_matches(word, spellings, 1, _MIN_SPELLING_RATIO)
+        return best[0] if best else None
 
     @cached_property
     def _words(self) -> list[str]:
-        return sorted({word for names in self._whole for word in names.split() if len(word) > 2})
+        """The distinct words of all names, sorted."""
+        words = {word for text in self._texts for word in text.split()}
+        return sorted(word for word in words if len(word) >= _MIN_CORRECTION_LENGTH)
 
 
-def _names(track: Track) -> list[str]:
+def _normalized_names(track: Track) -> list[str]:
+    """Return the distinct normalized names of a track."""
     stem = Path(track.path).stem if track.path else ""
-    said = (track.title, track.artist, track.album, track.genre, stem)
-    apart = (_JOINT.sub(" ", name) for name in (track.title or "", stem))
-    return list(dict.fromkeys(normalize_name(name or "") for name in (*said, *apart)))
+    names = (track.title, track.artist, track.album, track.genre, stem)
+    split = (_CASE_CHANGE.sub(" ", name) for name in (track.title or "", stem))
+    return list(dict.fromkeys(normalize_name(name or "") for name in (*names, *split)))
 
 
-def _level(names: Sequence[str], whole: str, question: str, words: Sequence[str]) -> float:
-    if not all(f" {word}" in whole for word in words):
+def _name_score(names: Sequence[str], text: str, query: str, words: Sequence[str]) -> float:
+    """Return the name score of one track; `text` holds all its names."""
+    if not all(f" {word}" in text for word in words):
         return 0.0
-    if question in names:
-        return _SAME
-    if any(name.startswith(f"{question} ") for name in names):
-        return _BEGINS
-    return _INSIDE if f" {question} " in whole else _EVERY_WORD
+    if query in names:
+        return _SAME_NAME
+    if any(name.startswith(f"{query} ") for name in names):
+        return _NAME_STARTS
+    return _NAME_CONTAINS if f" {query} " in text else _ALL_WORDS
 
 
 class TextScorer(Protocol):
-    """What says how much of some words is in the sound of tracks."""
+    """Scores how well the sound of tracks matches a term."""
 
-    ids: Ids  # of the tracks that it has heard, sorted
+    ids: Ids  # (n,) int64, sorted, the tracks that can be scored
 
-    def terms(self, question: str) -> list[Term]:
-        """The parts of a question, each of which is heard by itself."""
+    def parse(self, query: str) -> list[Term]:
+        """Split a query into the terms that are scored separately."""
 
-    def hears(self, term: Term) -> bool:
-        """Whether it has a sound at all."""
+    def knows(self, term: Term) -> bool:
+        """Return whether a term describes a sound."""
 
-    def shares(self, term: Term) -> Floats:
-        """(n,): what share of those tracks has less of a term that has a sound, 0..1."""
+    def score(self, term: Term) -> Floats:
+        """Return the share of tracks that match a known term less, (n,) float32, 0 to 1."""
 
 
 class TagScorer:
-    """Hears words as mixtures of the embedding model's tags."""
+    """Scores terms as mixtures of the embedding model's tags.
+
+    Parameters
+    ----------
+    logits
+        Tag logits of all tracks.
+    tags
+        Names of the tags.
+    """
 
     def __init__(self, logits: Matrix, tags: Sequence[str]) -> None:
         self.ids, self._tags = logits.ids, [normalize_name(tag) for tag in tags]
         self._vocabulary = Vocabulary(tags)
-        # of no tracks the rows have no width
+        # The matrix of an empty library has no columns.
         self._scores = standard_scores(logits.rows.reshape(len(logits), len(tags)))
 
-    def terms(self, question: str) -> list[Term]:
-        """Tags, words that stand for some, and all others."""
-        return self._vocabulary.parse(question)
+    def parse(self, query: str) -> list[Term]:
+        """Split a query into tags, synonyms of tags, and single words."""
+        return self._vocabulary.parse(query)
 
-    def hears(self, term: Term) -> bool:
-        """Whether a tag stands for it."""
+    def knows(self, term: Term) -> bool:
+        """Return whether a term is a tag or a synonym of tags."""
         return term.mixture is not None
 
-    def shares(self, term: Term) -> Floats:
-        """By the weights of its tags."""
+    def score(self, term: Term) -> Floats:
+        """Score a known term by the weights of its tags, (n,) float32, 0 to 1."""
         return mixture_shares(self._scores, self._tags, term.mixture or {})
 
 
 class TextAudioScorer:
-    """Hears words as a text-audio model does; all that are no name are read together."""
+    """Scores terms with a text-audio model.
+
+    Parameters
+    ----------
+    model
+        The text-audio model.
+    vectors
+        Its vectors of all tracks.
+    tags
+        Tags of the embedding model; they only delimit phrases.
+    names
+        Names of the tracks.
+    """
 
     def __init__(
-        self, model: TextAudioModel, heard: Matrix, tags: Sequence[str], names: NameIndex
+        self, model: TextAudioModel, vectors: Matrix, tags: Sequence[str], names: NameIndex
     ) -> None:
-        self.ids, self._units, self._model = heard.ids, heard.rows, model
+        self.ids, self._units, self._model = vectors.ids, vectors.rows, model
         self._vocabulary, self._names = Vocabulary(tags), names
 
-    def terms(self, question: str) -> list[Term]:
-        """What is not wanted, what some track is called, and the words between as one."""
-        return list(self._joined(self._vocabulary.parse(question)))
-
-    def _joined(self, terms: Sequence[Term]) -> Iterator[Term]:
+    def parse(self, query: str) -> list[Term]:
+        """Split a query into excluded terms, names of tracks, and one phrase of all other words."""
+        terms: list[Term] = []
         phrase: list[str] = []
-        for term in terms:
+        for term in self._vocabulary.parse(query):
             if term.wanted and not self._is_name(term):
                 phrase.append(term.words)
             else:
-                yield term
+                terms.append(term)
         if phrase:
-            yield Term(" ".join(phrase), True, None)
+            terms.append(Term(" ".join(phrase), True, None))
+        return terms
 
-    def hears(self, term: Term) -> bool:
-        """Every word is somewhere among the sounds."""
+    def knows(self, term: Term) -> bool:
+        """Return True, because a text-audio model can embed any text."""
         return True
 
-    def shares(self, term: Term) -> Floats:
-        """By the cosine; less of what is a name, so that the tracks of that name come first."""
-        shares = shares_below(self._units @ self._model.read(term.words))
-        return shares * np.float32(_NAMELESS) if self._is_name(term) else shares
+    def score(self, term: Term) -> Floats:
+        """Score a term by its cosine with each track, (n,) float32, 0 to 1.
+
+        A term that is also a name gets lower scores, so that tracks of that name come first.
+        """
+        shares = shares_below(self._units @ self._model.embed_text(term.words))
+        return shares * np.float32(_IS_A_NAME) if self._is_name(term) else shares
 
     def _is_name(self, term: Term) -> bool:
-        return bool(self._names.having(term.words, whole=True).any())
+        return bool(self._names.contains(term.words, whole=True).any())
 
 
 class TextSearch:
-    """Questions in words over one state of a library."""
+    """Answers text queries within one snapshot of a library.
 
-    def __init__(self, names: NameIndex, ear: TextScorer) -> None:
-        self._names, self._ear = names, ear
+    Parameters
+    ----------
+    names
+        Names of all tracks.
+    scorer
+        Scores the sound of the tracks.
+    """
+
+    def __init__(self, names: NameIndex, scorer: TextScorer) -> None:
+        self._names, self._scorer = names, scorer
         ids = np.array([track.id for track in names.tracks], np.int64)
-        self._heard = np.isin(ids, ear.ids)
-        self._rows = np.searchsorted(ear.ids, ids[self._heard])
+        self._has_sound = np.isin(ids, scorer.ids)
+        self._rows = np.searchsorted(scorer.ids, ids[self._has_sound])
 
-    def ask(self, question: str, n: int) -> TextSearchResult:
-        """The tracks that are called or sound as the words say, best first.
+    def ask(self, query: str, n: int) -> TextSearchResult:
+        """Find the tracks whose name or sound matches a query.
 
-        Each term counts by its name or its sound, whichever is more; a track is as good as the
-        geometric mean of its terms, so that it must have all of them.
-        Raises `UsageError` for a question without words.
+        Parameters
+        ----------
+        query
+            Words, as `Vocabulary.parse` takes them.
+        n
+            Largest number of results.
+
+        Returns
+        -------
+        TextSearchResult
+            The tracks, best first, and notes on words that were corrected or not understood.
+
+        Raises
+        ------
+        UsageError
+            If the query has no words.
+
+        Notes
+        -----
+        A term counts by its name or its sound, whichever matches better. The score of a track is
+        the geometric mean over the terms, so that a result has to match all of them.
         """
-        terms = self._ear.terms(question)
+        terms = self._scorer.parse(query)
         if not terms:
-            raise UsageError(
-                f"{question!r}: no word to search for; name a sound, a title, an artist"
-            )
-        terms, notes = self._understood(terms)
-        sound = _LOUDEST * self._sound(terms)
-        called = self._names.levels(normalize_name(question))
-        found = np.where(called > 0, called + _SOUND_WEIGHT * sound, sound)
-        return TextSearchResult(tuple(self._best(found, n)), tuple(notes))
-
-    def _best(self, found: Floats, n: int) -> Iterable[Neighbour]:
-        order = np.argsort(-found, kind="stable")[:n]
-        return (
-            Neighbour(self._names.tracks[i], float(found[i])) for i in order if found[i] >= _LEAST
+            raise UsageError(f"{query!r}: no word to search for; name a sound, a title, an artist")
+        terms, notes = self._correct(terms)
+        sound = _MAX_SOUND_SCORE * self._sound_scores(terms)
+        names = self._names.scores(normalize_name(query))
+        scores = np.where(names > 0, names + _SOUND_WEIGHT * sound, sound)
+        best = np.argsort(-scores, kind="stable")[:n]
+        results = tuple(
+            Neighbour(self._names.tracks[i], float(scores[i]))
+            for i in best
+            if scores[i] >= _MIN_SCORE
         )
+        return TextSearchResult(results, tuple(notes))
 
-    def _understood(self, terms: Sequence[Term]) -> tuple[list[Term], list[str]]:
-        """The terms that mean something here, misspelt ones mended; what is to be said of it."""
+    def _correct(self, terms: Sequence[Term]) -> tuple[list[Term], list[str]]:
+        """Correct misspelt terms and drop unknown ones; return the terms and notes on both."""
         kept, notes = [], []
         for term in terms:
-            meant = self._mended(term)
-            if meant is None:
-                notes.append(f"{term.words}: no tag of the model and no name of the library")
+            if self._scorer.knows(term) or self._names.contains(term.words, whole=False).any():
+                kept.append(term)
                 continue
-            if meant != term:
-                notes.append(f"{term.words}: taken for {meant.words}")
-            kept.append(meant)
+            correction = self._names.closest(term.words)
+            if correction is None:
+                notes.append(f"{term.words}: no tag of the model and no name of the library")
+            else:
+                notes.append(f"{term.words}: taken for {correction}")
+                kept.append(replace(term, words=correction))
         return kept, notes
 
-    def _mended(self, term: Term) -> Term | None:
-        if self._ear.hears(term) or self._names.having(term.words, whole=False).any():
-            return term
-        close = self._names.closest(term.words)
-        return replace(term, words=close) if close else None
-
-    def _sound(self, terms: Sequence[Term]) -> Floats:
-        """(n,): how much of all terms is in each track, 0..1; 0 everywhere for no terms."""
+    def _sound_scores(self, terms: Sequence[Term]) -> Floats:
+        """Return the geometric mean of the term scores of each track, (n,); 0 without terms."""
         if not terms:
             return np.zeros(len(self._names.tracks), np.float32)
-        shares = np.stack([self._share(term) for term in terms])
-        return np.exp(np.log(shares).mean(axis=0)).astype(np.float32)
+        scores = np.stack([self._term_scores(term) for term in terms])
+        return np.exp(np.log(scores).mean(axis=0)).astype(np.float32)
 
-    def _share(self, term: Term) -> Floats:
-        share = self._heard_share(term)
-        named = self._names.having(term.words, whole=self._ear.hears(term))
-        share = np.where(named, np.float32(1 - _ABSENT), share)
-        return share if term.wanted else 1 - share
-
-    def _heard_share(self, term: Term) -> Floats:
-        if not self._ear.hears(term):
-            return np.full(len(self._heard), _ABSENT, np.float32)
-        share = np.full(len(self._heard), _SILENT if term.wanted else 1 - _SILENT, np.float32)
-        share[self._heard] = np.clip(self._ear.shares(term), 1e-4, 1 - 1e-4)[self._rows]
-        return share
+    def _term_scores(self, term: Term) -> Floats:
+        """Score one term for each track by name and sound, (n,) float32, above 0 and below 1."""
+        n = len(self._names.tracks)
+        known = self._scorer.knows(term)
+        if known:
+            missing = _NO_EMBEDDING if term.wanted else 1 - _NO_EMBEDDING
+            scores = np.full(n, missing, np.float32)
+            scores[self._has_sound] = np.clip(self._scorer.score(term), 1e-4, 1 - 1e-4)[self._rows]
+        else:
+            scores = np.full(n, _NOT_IN_NAME, np.float32)
+        named = self._names.contains(term.words, whole=known)
+        scores = np.where(named, np.float32(1 - _NOT_IN_NAME), scores)
+        return scores if term.wanted else 1 - scores
 
 
 def build_text_search(
     connection: Connection, model: EmbeddingModel, text_model: FolderTextAudioModel | None
 ) -> TextSearch:
-    """Of a library, heard by a text-audio model where one is set, else by tags.
+    """Read the names and embeddings of a library for text search.
 
-    Raises `ModelError` where the text-audio model has heard nothing.
+    Parameters
+    ----------
+    connection
+        Connection to the library.
+    model
+        Embedding model, whose tags are used without a text-audio model.
+    text_model
+        Text-audio model; None to score by tags.
+
+    Raises
+    ------
+    ModelError
+        If no track has been embedded by the text-audio model.
     """
     names = NameIndex(tracks.iterate(connection))
     if text_model is None:
-        ear: TextScorer = TagScorer(vectors.tag_matrix(connection, model.digest), model.tags)
-    else:
-        ear = TextAudioScorer(text_model, _heard_by(connection, text_model), model.tags, names)
-    return TextSearch(names, ear)
-
-
-def _heard_by(connection: Connection, model: FolderTextAudioModel) -> Matrix:
-    heard = vectors.vector_matrix(connection, model.digest)
-    if not len(heard):
+        return TextSearch(
+            names, TagScorer(vectors.tag_matrix(connection, model.digest), model.tags)
+        )
+    matrix = vectors.vector_matrix(connection, text_model.digest)
+    if not len(matrix):
         raise ModelError(
-            f"{model.folder}: this text-audio model has heard no track;"
+            f"{text_model.folder}: this text-audio model has heard no track;"
             " run `fingerprinter index` with it on the music"
         )
-    return heard
+    return TextSearch(names, TextAudioScorer(text_model, matrix, model.tags, names))

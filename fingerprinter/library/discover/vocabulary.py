@@ -1,19 +1,19 @@
-"""What words say of the sound of music, in the tags that the model hears.
+"""The vocabulary of text search: what words mean in terms of the embedding model's tags.
 
-No text model: a listener's word is a mixture of tags. A tag that a model does not have
-is left out, so that another model brings its own words with it.
+A word is a mixture of tags, without a text model. Tags that a model lacks are left out, so that the
+vocabulary works with any model.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fingerprinter.library.base.normalize import normalize_name
 
-Mixture = Mapping[str, float]  # weights of tags, by their plain names
+Mixture = Mapping[str, float]  # weights by normalized tag name
 
 _CALM: Final = {"mellow": 1.0, "chillout": 1.0, "ambient": 1.0, "chill": 1.0, "metal": -0.5}
 _HARD: Final = {"metal": 1.0, "heavy metal": 1.0, "hard rock": 1.0, "punk": 0.5, "mellow": -0.5}
@@ -24,8 +24,8 @@ _SYNTH: Final = {"electronic": 1.0, "electronica": 1.0, "electro": 0.5}
 _GLAD: Final = {"happy": 1.0, "party": 0.5, "catchy": 0.5, "sad": -1.0}
 _GRAVE: Final = {"sad": 1.0, "mellow": 0.5, "happy": -1.0, "party": -0.5}
 
-# Words that people use, and the tags that share their meaning. The tags themselves need no entry.
-# Of what no tag stands for (an instrument, a use) there is none: there the names must answer.
+# Words that listeners use, and the tags with the same meaning. The tags themselves need no entry.
+# A word for which no tag stands (an instrument, a use) has none: it is searched in the names only.
 SYNONYMS: Final[Sequence[tuple[str, Mixture]]] = (
     ("calm, quiet, peaceful, relaxing, relaxed, gentle, soft, soothing, sleep, sleepy", _CALM),
     ("aggressive, angry, heavy, hard, loud, brutal, thrash, death metal, intense", _HARD),
@@ -59,20 +59,27 @@ SYNONYMS: Final[Sequence[tuple[str, Mixture]]] = (
 )
 
 _NEGATIONS: Final = frozenset(("no", "not", "without", "non", "minus"))
-_LITTLE_WORDS = (
+_STOP_WORD_LIST = (
     "a an and but for in like music of or some something song songs sound sounds the to track "
     "tracks very with"
 )
-_FILLERS: Final = frozenset(_LITTLE_WORDS.split())
-_LONGEST = 3  # words of a phrase
+_STOP_WORDS: Final = frozenset(_STOP_WORD_LIST.split())
+_MAX_PHRASE_WORDS = 3
 _MINUS = re.compile(r"(?<!\S)-(?=\w)")
 
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A part of a question: a word or a phrase that is wanted, or is not.
+    """A word or phrase of a query.
 
-    mixture: what it says of the sound; None where no tag stands for it
+    Attributes
+    ----------
+    words
+        The normalized text.
+    wanted
+        False if results should not match the term.
+    mixture
+        The tags that describe its sound; None if there are none.
     """
 
     words: str
@@ -81,39 +88,53 @@ class Term:
 
 
 class Vocabulary:
-    """The words that a model's tags give a meaning to."""
+    """The words that have a meaning in terms of a model's tags.
+
+    Parameters
+    ----------
+    tags
+        Tags of the embedding model.
+    """
 
     def __init__(self, tags: Sequence[str]) -> None:
         known = {normalize_name(tag) for tag in tags}
         meanings: dict[str, Mixture] = {tag: {tag: 1.0} for tag in known}
         for words, mixture in SYNONYMS:
-            heard = {tag: weight for tag, weight in mixture.items() if tag in known}
-            if any(weight > 0 for weight in heard.values()):
-                meanings |= {normalize_name(each): heard for each in words.split(",")}
+            usable = {tag: weight for tag, weight in mixture.items() if tag in known}
+            if any(weight > 0 for weight in usable.values()):
+                meanings |= {normalize_name(word): usable for word in words.split(",")}
         self._meanings = meanings
 
-    def parse(self, question: str) -> list[Term]:
-        """The terms of a question; ``-word`` and ``no word`` are not wanted.
+    def parse(self, query: str) -> list[Term]:
+        """Split a query into terms.
 
+        Phrases of up to three words with a meaning are one term. ``-word`` and ``no word`` exclude
+        a term. Stop words are dropped.
+
+        Parameters
+        ----------
+        query
+            Text as the user wrote it.
+
+        Examples
+        --------
         >>> [(t.words, t.wanted) for t in Vocabulary(["metal"]).parse("aggressive tune, no metal")]
         [('aggressive', True), ('tune', True), ('metal', False)]
         """
-        words = normalize_name(_MINUS.sub(" without ", question)).split()
-        return list(self._terms(words))
-
-    def _terms(self, words: list[str]) -> Iterator[Term]:
+        words = normalize_name(_MINUS.sub(" without ", query)).split()
+        terms: list[Term] = []
         wanted = True
         while words:
             if words[0] in _NEGATIONS and len(words) > 1:
                 wanted, words = False, words[1:]
-            count = self._phrase(words)
-            phrase = " ".join(words[:count])
-            if phrase not in _FILLERS:
-                yield Term(phrase, wanted, self._meanings.get(phrase))
+            count = self._phrase_length(words)
+            phrase, words = " ".join(words[:count]), words[count:]
+            if phrase not in _STOP_WORDS:
+                terms.append(Term(phrase, wanted, self._meanings.get(phrase)))
                 wanted = True
-            words = words[count:]
+        return terms
 
-    def _phrase(self, words: list[str]) -> int:
-        """How many of the first words have a meaning together; 1 where none have."""
-        counts = range(min(_LONGEST, len(words)), 0, -1)
+    def _phrase_length(self, words: Sequence[str]) -> int:
+        """Return how many of the first words form a known phrase; 1 if none do."""
+        counts = range(min(_MAX_PHRASE_WORDS, len(words)), 0, -1)
         return next((n for n in counts if " ".join(words[:n]) in self._meanings), 1)

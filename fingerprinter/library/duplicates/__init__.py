@@ -1,1 +1,1 @@
-"""Which tracks hold the same recording."""
+"""Tracks that hold the same recording: search through a library, and comparison of two tracks."""

@@ -1,11 +1,13 @@
-"""Whether two tracks that sound alike hold the same recording: the fingerprints decide.
+"""Comparison of two tracks: do their fingerprints show the same recording?
 
-Vectors alone never do: versions and neighbours on an album are as near as copies.
+Embeddings cannot decide this, because cover versions and neighbours on an album are as close to
+each other as copies.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection
 
 from fingerprinter.core.fingerprint.landmarks import make_landmarks
@@ -19,47 +21,66 @@ from fingerprinter.core.match.duplicate_queries import (
 from fingerprinter.core.match.overlap import Reference, overlap
 from fingerprinter.library.base.defaults import MIN_DUPLICATE_CONFIDENCE
 from fingerprinter.library.base.stored_peaks import load_peaks_if_intact
-from fingerprinter.library.duplicates.search import MOST
+from fingerprinter.library.duplicates.search import MIN_SHARE
 from fingerprinter.types import Landmarks, Peaks
+
+Longs = npt.NDArray[np.int64]
 
 
 class CopyDetector:
-    """Compares tracks of one library by their stored peaks; each is read once."""
+    """Compares tracks of one snapshot by their stored peaks. Each track is read once.
+
+    Parameters
+    ----------
+    connection : Connection
+        The snapshot.
+    params : LandmarkParams
+        The parameters of the library.
+    """
 
     def __init__(self, connection: Connection, params: LandmarkParams) -> None:
         self._connection, self._params = connection, params
-        self._known: dict[int, Peaks] = {}
+        self._peaks: dict[int, Peaks] = {}
 
     def are_copies(self, a: int, b: int) -> bool:
-        """Whether most of one of two tracks is the same recording as in the other."""
-        upper, ground = sorted((self._peaks(a), self._peaks(b)), key=len)
-        best = max(self._proposals(upper, ground), key=lambda each: each.votes, default=None)
+        """Return whether the shorter of two tracks has most of its peaks in the other.
+
+        Parameters
+        ----------
+        a, b : int
+            Ids of the tracks. A track with damaged peaks is no copy of anything.
+
+        Returns
+        -------
+        bool
+        """
+        query, reference = sorted((self._load(a), self._load(b)), key=len)
+        candidates = self._candidates(query, reference)
+        best = max(candidates, key=lambda each: each.votes, default=None)
         if best is None:
             return False
-        laid = overlap(upper, Reference(ground), SPEEDS[best.probe], best.offsets)
-        return laid.query_share >= MOST and laid.confidence >= MIN_DUPLICATE_CONFIDENCE
+        found = overlap(query, Reference(reference), SPEEDS[best.probe], best.offsets)
+        return found.query_share >= MIN_SHARE and found.confidence >= MIN_DUPLICATE_CONFIDENCE
 
-    def _proposals(self, upper: Peaks, ground: Peaks) -> list[DuplicateCandidate]:
-        """Where the upper may lie over the ground, at each of `SPEEDS`."""
-        if not (len(upper) and len(ground)):
+    def _load(self, track_id: int) -> Peaks:
+        if track_id not in self._peaks:
+            self._peaks[track_id] = load_peaks_if_intact(self._connection, track_id)
+        return self._peaks[track_id]
+
+    def _candidates(self, query: Peaks, reference: Peaks) -> list[DuplicateCandidate]:
+        """Find the offsets at which the query may lie in the reference, at each of `SPEEDS`."""
+        if not (len(query) and len(reference)):
             return []
-        question = DuplicateQuery(probe_landmarks(upper, self._params))
-        marks = make_landmarks(ground, self._params, self._params.fan_out)
-        query, frames = _meetings(question, marks)
-        return list(question.proposals(query, np.zeros(len(query), np.int64), frames))
-
-    def _peaks(self, track_id: int) -> Peaks:
-        """A track's peaks; none where they are damaged: then it is no copy of anything."""
-        if track_id not in self._known:
-            self._known[track_id] = load_peaks_if_intact(self._connection, track_id)
-        return self._known[track_id]
+        lookup = DuplicateQuery(probe_landmarks(query, self._params))
+        landmarks = make_landmarks(reference, self._params, self._params.fan_out)
+        numbers, frames = _postings(lookup.hashes, landmarks)
+        return list(lookup.proposals(numbers, np.zeros(len(numbers), np.int64), frames))
 
 
-def _meetings(
-    question: DuplicateQuery, marks: Landmarks
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """(index of the question's hash, frame) of the landmarks that it asks for."""
-    query = np.searchsorted(question.hashes, marks.hashes)
-    query = np.minimum(query, max(len(question.hashes) - 1, 0))
-    asked = question.hashes[query] == marks.hashes if len(question.hashes) else query < 0
-    return query[asked], marks.frames[asked].astype(np.int64)
+def _postings(hashes: npt.NDArray[np.uint32], landmarks: Landmarks) -> tuple[Longs, Longs]:
+    """Return (index into the sorted hashes, frame) of the landmarks that have one of the hashes."""
+    if len(hashes) == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    numbers = np.minimum(np.searchsorted(hashes, landmarks.hashes), len(hashes) - 1)
+    equal = hashes[numbers] == landmarks.hashes
+    return numbers[equal], landmarks.frames[equal].astype(np.int64)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from fingerprinter.audio import AudioSource, open_audio
 from fingerprinter.core.fingerprint.params import LandmarkParams
@@ -15,16 +14,23 @@ from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.types import Peaks
 
 DEFAULT_S = 30.0
-MAX_S = 120.0  # a picture of more shows no peaks, and would take 0.5 MB a second to make
+MAX_S = 120.0  # a plot of more shows no single peaks, and would take 0.5 MB a second to make
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
     """A part of a recording.
 
-    start_s, duration_s: where it begins, and how long it is
-    log_mag: (frames, bins) float32, nepers of full scale
-    kept, others: the peaks that landmarks are made of, and the rest; frames from its start
+    Parameters
+    ----------
+    start_s, duration_s
+        Where it begins in the recording, and how long it is.
+    params
+        By which its peaks were found.
+    log_mag
+        (frames, bins) float32, log magnitude in nepers of full scale.
+    kept, others
+        The peaks that landmarks are made of, and the rest, in frames from its start.
     """
 
     start_s: float
@@ -36,7 +42,10 @@ class Excerpt:
 
 
 def validate_part(start_s: float | None, end_s: float | None) -> tuple[float, float]:
-    """(start, end) of the part that is meant; raises `UsageError` for what is no part."""
+    """Return (start, end) of a part in seconds; default: the first 30 s.
+
+    Raises `UsageError` where they are swapped, negative, or too far apart.
+    """
     start = 0.0 if start_s is None else start_s
     end = start + DEFAULT_S if end_s is None else end_s
     if not 0 <= start < end:
@@ -49,9 +58,9 @@ def validate_part(start_s: float | None, end_s: float | None) -> tuple[float, fl
 
 
 def read_part(source: AudioSource, start_s: float, end_s: float, params: LandmarkParams) -> Floats:
-    """The samples of a part, (n,) float32 at ``params.sr``; no more is decoded.
+    """Return the samples of a part, (n,) float32 at ``params.sr``; no more is decoded.
 
-    Raises `AudioError` where it cannot be read or ends before.
+    Raises `AudioError` where the source cannot be read or ends before the part.
     """
     with open_audio(source, params.sr, start_s=start_s) as audio:
         samples = next(audio.blocks(end_s - start_s))
@@ -64,23 +73,30 @@ def read_part(source: AudioSource, start_s: float, end_s: float, params: Landmar
     return samples
 
 
-def make_excerpt(samples: Floats, start_s: float, per_s: float, params: LandmarkParams) -> Excerpt:
-    """Spectrogram and peaks of a part.
+def make_excerpt(
+    samples: Floats, start_s: float, peaks_per_s: float, params: LandmarkParams
+) -> Excerpt:
+    """Return the spectrogram and peaks of a part.
 
-    per_s: peaks a second that are kept
+    Parameters
+    ----------
+    samples
+        (n,) float32 at ``params.sr``.
+    start_s
+        Where the part begins in the recording.
+    peaks_per_s
+        Peaks a second that are kept.
     """
     peaks = find_peaks([samples], params)
-    kept = limit_density(peaks, per_s, params)
+    kept = limit_density(peaks, peaks_per_s, params)
+    places, kept_places = (
+        each.frames.astype(np.float64) * params.n_fft + each.bins for each in (peaks, kept)
+    )
     return Excerpt(
         start_s=start_s,
         duration_s=len(samples) / params.sr,
         params=params,
         log_mag=log_spectrogram(samples, params),
         kept=kept,
-        others=peaks.take(~np.isin(_places(peaks, params), _places(kept, params))),
+        others=peaks.take(~np.isin(places, kept_places)),
     )
-
-
-def _places(peaks: Peaks, params: LandmarkParams) -> npt.NDArray[np.float64]:
-    """Frame and bin of each peak as one number."""
-    return peaks.frames.astype(np.float64) * params.n_fft + peaks.bins

@@ -1,4 +1,4 @@
-"""Why a clip was given its name: its peaks laid over those that the library keeps."""
+"""Explains a match: the peaks of the clip over the stored peaks of the recording."""
 
 from __future__ import annotations
 
@@ -37,19 +37,27 @@ from fingerprinter.library.identify.excerpt import (
 from fingerprinter.types import Match, Peaks, Track
 
 Identify = Callable[[AudioSource], list[Match]]
-Stored = Callable[[Track], Peaks]
+LoadPeaks = Callable[[Track], Peaks]
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """An excerpt of a clip, and the recording that was recognised in the clip.
 
-    match: as it was found, with times from the start of the whole clip
-    offset_s, tempo: where the excerpt begins in the recording, and how fast it goes there
-    reference: the recording's stored peaks where the excerpt has them: its offset, tempo
-        and pitch are undone
-    heard, found: which of the excerpt's kept peaks and of the reference's coincide
-    clip_pairs, reference_pairs: the landmarks that both have
+    Parameters
+    ----------
+    match
+        As it was found, with times from the start of the whole clip.
+    offset_s, tempo
+        Where the excerpt begins in the recording, and how fast it plays there.
+    reference
+        Stored peaks of the recording within the excerpt; offset, tempo and pitch are undone.
+    heard, found
+        (n,) and (m,), which kept peaks of the excerpt and which of the reference coincide.
+    clip_pairs, reference_pairs
+        The landmarks that both have.
+    votes
+        For each offset in the recording.
     """
 
     match: Match
@@ -67,8 +75,18 @@ class Agreement:
 class Explanation:
     """A part of a recording and, where it was recognised, why.
 
-    name: the file, as it was called; track: the recording, where it is one of the library
-    searched: whether it was looked for in the library
+    Parameters
+    ----------
+    name
+        Of the file, as it was given.
+    track
+        The recording, where it is a track of the library.
+    excerpt
+        Spectrogram and peaks of the part.
+    searched
+        Whether the library was searched for it.
+    agreement
+        With the recording that was found; None where there is none.
     """
 
     name: str
@@ -84,11 +102,11 @@ def explain_alone(
     end_s: float | None = None,
     params: LandmarkParams = DEFAULT,
 ) -> Explanation:
-    """A part of a recording by itself; see `Library.explain`."""
+    """Show a part of a recording by itself; see `Library.explain`."""
     track = source if isinstance(source, Track) else None
     part = validate_part(start_s, end_s)
     peaks_per_s = params.peaks_per_s if track else DEFAULT_QUERY.peaks_per_s
-    return _explanation(source, part, peaks_per_s, params)
+    return _explain_part(source, part, peaks_per_s, params)
 
 
 def explain_match(
@@ -97,28 +115,45 @@ def explain_match(
     end_s: float | None,
     params: LandmarkParams,
     identify: Identify,
-    stored: Stored,
+    load_peaks: LoadPeaks,
 ) -> Explanation:
-    """A part of a clip and why it is recognised; see `Library.explain`.
+    """Show a part of a clip and why it is recognised; see `Library.explain`.
 
-    params: those of the library
-    identify, stored: the matches of a clip, and the peaks that are kept of a recording
+    Parameters
+    ----------
+    start_s, end_s
+        The part. Default: the first 30 s that match.
+    params
+        Those of the library.
+    identify
+        Returns the matches of a clip.
+    load_peaks
+        Returns all stored peaks of a track.
     """
-    whole = start_s is None and end_s is None
     part = validate_part(start_s, end_s)
-    if whole:
-        match = _best(identify(_sound(source)))
+    audio = _audio_of(source)
+    if start_s is None and end_s is None:
+        match = next(iter(identify(audio)), None)
+        if match is not None:
+            part = match.clip_start_s, min(match.clip_end_s, match.clip_start_s + DEFAULT_S)
     else:
-        match = _match_within(source, part, params, identify)
-    if match is not None and whole:
-        part = match.clip_start_s, min(match.clip_end_s, match.clip_start_s + DEFAULT_S)
-    seen = _explanation(source, part, DEFAULT_QUERY.peaks_per_s, params)
-    agreement = None if match is None else agreement_of(match, seen.excerpt, stored(match.track))
-    return replace(seen, searched=True, agreement=agreement)
+        match = next(iter(identify((read_part(audio, *part, params), params.sr))), None)
+        if match is not None:  # its times are from the start of the part
+            match = replace(
+                match,
+                offset_s=match.offset_s - part[0] * match.tempo,
+                clip_start_s=match.clip_start_s + part[0],
+                clip_end_s=match.clip_end_s + part[0],
+            )
+    shown = _explain_part(source, part, DEFAULT_QUERY.peaks_per_s, params)
+    if match is None:
+        return replace(shown, searched=True)
+    agreement = agreement_of(match, shown.excerpt, load_peaks(match.track))
+    return replace(shown, searched=True, agreement=agreement)
 
 
-def _sound(source: AudioSource | Track) -> AudioSource:
-    """Where a recording can be heard."""
+def _audio_of(source: AudioSource | Track) -> AudioSource:
+    """Return what the audio of a source is read from."""
     if not isinstance(source, Track):
         return source
     if source.path is None:
@@ -126,56 +161,44 @@ def _sound(source: AudioSource | Track) -> AudioSource:
     return source.path
 
 
-def _explanation(
+def _explain_part(
     source: AudioSource | Track,
     part: tuple[float, float],
     peaks_per_s: float,
     params: LandmarkParams,
 ) -> Explanation:
-    sound = _sound(source)
-    excerpt = make_excerpt(read_part(sound, *part, params), part[0], peaks_per_s, params)
-    return Explanation(source_name(sound), source if isinstance(source, Track) else None, excerpt)
-
-
-def _best(matches: list[Match]) -> Match | None:
-    return matches[0] if matches else None
-
-
-def _match_within(
-    source: AudioSource | Track,
-    part: tuple[float, float],
-    params: LandmarkParams,
-    identify: Identify,
-) -> Match | None:
-    """The match of a part, with times from the start of the whole clip."""
-    start_s = part[0]
-    match = _best(identify((read_part(_sound(source), *part, params), params.sr)))
-    return match and replace(
-        match,
-        offset_s=match.offset_s - start_s * match.tempo,
-        clip_start_s=match.clip_start_s + start_s,
-        clip_end_s=match.clip_end_s + start_s,
-    )
+    audio = _audio_of(source)
+    excerpt = make_excerpt(read_part(audio, *part, params), part[0], peaks_per_s, params)
+    return Explanation(source_name(audio), source if isinstance(source, Track) else None, excerpt)
 
 
 def agreement_of(
     match: Match, excerpt: Excerpt, stored: Peaks, query: QueryParams = DEFAULT_QUERY
 ) -> Agreement:
-    """What speaks for a match in an excerpt of its clip.
+    """Return what supports a match in an excerpt of its clip.
 
-    stored: all peaks of the match's recording
+    Parameters
+    ----------
+    match
+        With times from the start of the whole clip.
+    stored
+        All peaks of the recording of the match, sorted by frame.
+    query
+        How landmarks of the clip are made.
     """
     params = excerpt.params
-    warp, offset = _fitted(match, excerpt, stored)
+    warp, offset = _fit(match, excerpt, stored)
     clip = unwarp(excerpt.kept, warp)
-    beside = stored.take(_beside(stored, offset, excerpt, warp))
-    heard, found = coinciding(clip, _moved(beside, -offset))
-    clip_pairs, reference_pairs = shared_landmarks(clip, beside, offset, params, query)
+    length = len(excerpt.log_mag) * warp.tempo
+    covered = stored.take((stored.frames >= offset) & (stored.frames < offset + length))
+    passage = replace(covered, frames=covered.frames + np.float32(-offset))
+    heard, found = coinciding(clip, passage)
+    clip_pairs, reference_pairs = shared_landmarks(clip, covered, offset, params, query)
     return Agreement(
         match=match,
         offset_s=offset * params.hop_s,
         tempo=warp.tempo,
-        reference=unwarp(_moved(beside, -offset), Warp(1 / warp.tempo, 1 / warp.pitch)),
+        reference=unwarp(passage, Warp(1 / warp.tempo, 1 / warp.pitch)),
         heard=heard,
         found=found,
         clip_pairs=clip_pairs,
@@ -184,8 +207,8 @@ def agreement_of(
     )
 
 
-def _fitted(match: Match, excerpt: Excerpt, stored: Peaks) -> tuple[Warp, float]:
-    """Warp and offset in frames that fit the excerpt; a drift within the clip is followed."""
+def _fit(match: Match, excerpt: Excerpt, stored: Peaks) -> tuple[Warp, float]:
+    """Return the (warp, offset in frames) of the excerpt; a drift within the clip is followed."""
     reference = sort_by_bin(stored)
     warp = Warp(match.tempo, match.pitch)
     offset = (match.offset_s + excerpt.start_s * match.tempo) / excerpt.params.hop_s
@@ -196,13 +219,3 @@ def _fitted(match: Match, excerpt: Excerpt, stored: Peaks) -> tuple[Warp, float]
     }
     best = max(fits, key=lambda each: fits[each].coincidences)
     return best, fits[best].offset
-
-
-def _beside(stored: Peaks, offset: float, excerpt: Excerpt, warp: Warp) -> Mask:
-    """Which stored peaks lie where the excerpt does."""
-    length = len(excerpt.log_mag) * warp.tempo
-    return (stored.frames >= offset) & (stored.frames < offset + length)
-
-
-def _moved(peaks: Peaks, frames: float) -> Peaks:
-    return replace(peaks, frames=peaks.frames + np.float32(frames))

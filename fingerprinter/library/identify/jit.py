@@ -1,4 +1,4 @@
-"""When a process has searched for so long that machine code is worth the time to load it."""
+"""Loads the compiled kernels once a process has searched long enough to profit from them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from contextlib import contextmanager
 
 from fingerprinter.core.numeric import compiled
 
-_WORTH_S = 1.5  # of searching; loading takes about half of it, and halves what comes after
+_LOAD_AFTER_S = 1.5  # of searching; loading takes about half of it, and halves what comes after
 
 _searched_s = 0.0
 
 
 @contextmanager
 def timed_search() -> Iterator[None]:
-    """Around each search: the one after some seconds of them runs as machine code.
+    """Measure a search, and load the compiled kernels before it if others took long enough.
 
-    A process that is asked for one clip, as the command line mostly is, never waits for it.
+    A process that identifies one clip, as the command line mostly does, never waits for them.
     """
     global _searched_s
-    if _searched_s > _WORTH_S:
+    if _searched_s > _LOAD_AFTER_S:
         compiled.load()
     started = time.perf_counter()
     yield

@@ -1,34 +1,50 @@
-"""A clip that comes in -> the recordings in it, with their places in seconds."""
+"""Identifies the recordings in a clip, with their places in seconds.
+
+The path of a clip, top to bottom:
+
+1. `fingerprinter.audio` decodes it, block by block.
+2. `peak_chunks` finds the peaks of each block.
+3. `windows` cuts the clip into windows of 15 s. For a list of all recordings, `TrackList` does so
+   and follows each recording that it finds.
+4. `Identifier.identify` searches a window: quick look-up, full look-up, sketches, warps. It
+   verifies all candidates against the stored peaks.
+5. `Recognizer.answer` turns frames into seconds.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioReader
 from fingerprinter.audio.signal import Mono
-from fingerprinter.core.fingerprint.params import DEFAULT_QUERY, LandmarkParams
+from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import PeakChunk, peak_chunks
-from fingerprinter.core.fingerprint.spectrogram import Floats
-from fingerprinter.library.base.stored_peaks import load_peaks
-from fingerprinter.library.identify.identifier import Found, Identifier
-from fingerprinter.library.identify.jit import timed_search
+from fingerprinter.core.match.candidates import ScoredMatch
+from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
+from fingerprinter.library.identify.identifier import Identifier
 from fingerprinter.library.identify.sketch_index import SketchIndex
-from fingerprinter.library.identify.windows import LocatedMatch, first_match
+from fingerprinter.library.identify.windows import first_match
 from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.tables import tracks
-from fingerprinter.types import Match, Peaks, Track
+from fingerprinter.types import Match, Track
 
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """What was heard in a clip.
+    """The recordings in a clip.
 
-    problem: what of the clip could not be decoded; None when it is whole
+    Parameters
+    ----------
+    duration_s
+        Length of the clip.
+    matches
+        In the order of the clip.
+    problem
+        What of the clip could not be decoded; None when it is whole.
     """
 
     duration_s: float
@@ -38,72 +54,92 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class Recognizer:
-    """Hears clips in one state of a library.
+    """Identifies clips in one snapshot of a library.
 
-    sketchbook: its sketches, read when a clip needs them
+    Parameters
+    ----------
+    connection, index
+        The snapshot: its tables, and its posting index.
+    params
+        Those of the library.
+    load_sketches
+        Returns the sketches of the library. It is called when the first clip needs them.
+    policy
+        The values that decide answers.
     """
 
     connection: Connection
     index: PostingIndex
     params: LandmarkParams
-    sketchbook: Callable[[], SketchIndex]
+    load_sketches: Callable[[], SketchIndex]
+    policy: SearchPolicy = DEFAULT_POLICY
 
-    def answer(self, audio: AudioReader, at_least: float, *, every: bool) -> Recognition:
-        """The best match of a clip, or every recording in it; of `at_least` this confidence."""
+    def answer(self, audio: AudioReader, min_confidence: float, *, every: bool) -> Recognition:
+        """Return the best match of a clip, or every recording in it.
+
+        Parameters
+        ----------
+        audio
+            The clip. For the best match no more of it is read than is needed.
+        min_confidence
+            Matches of less confidence are left out.
+        every
+            Whether every recording is wanted.
+        """
         blocks = audio.blocks()
-        stretches = peak_chunks(blocks, self.params, DEFAULT_QUERY.narrower)
-        heard = self._heard(stretches, at_least, every)
-        known = tracks.get_many(self.connection, {each.found.track_id for each in heard})
-        duration_s = _length(audio, blocks)
+        chunks = peak_chunks(blocks, self.params, self.policy.query.narrower)
+        search = Identifier(
+            self.connection, self.index, self.params, self.policy, self.load_sketches
+        )
+        if every:
+            found = self._every_match(search, chunks, min_confidence)
+        else:
+            match = first_match(search, chunks, min_confidence, self.params, self.policy.query)
+            found = [match] if match else []
+        known = tracks.get_many(self.connection, {match.track_id for match in found})
+        duration_s = _clip_duration(audio, blocks)
         matches = [
-            self._match(known[each.found.track_id], each, duration_s)
-            for each in heard
-            if each.found.track_id in known
+            self._in_seconds(known[match.track_id], match, duration_s)
+            for match in found
+            if match.track_id in known
         ]
         return Recognition(duration_s, matches, audio.problem)
 
-    def _heard(
-        self, stretches: Iterator[PeakChunk], at_least: float, every: bool
-    ) -> list[LocatedMatch]:
-        """What is heard in a clip while it comes in, in its order."""
-
-        def identify(peaks: Peaks, contrast: Floats | None) -> Sequence[Found]:
-            # a new one each time: it keeps the peaks of every track that it looked at
-            identifier = Identifier(
-                self.connection, self.index, self.params, DEFAULT_QUERY, self.sketchbook
-            )
-            with timed_search():
-                return identifier.identify(peaks, at_least, every=False, contrast=contrast)
-
-        if not every:
-            first = first_match(identify, stretches, self.params, DEFAULT_QUERY)
-            return [first] if first else []
+    def _every_match(
+        self, search: Identifier, chunks: Iterator[PeakChunk], min_confidence: float
+    ) -> list[ScoredMatch]:
+        """Return all recordings in a clip in its order; of copies only the best."""
         from fingerprinter.library.duplicates.same_recording import CopyDetector
-        from fingerprinter.library.identify.track_list import all_matches, merge_copies
+        from fingerprinter.library.identify.track_list import TrackList, merge_copies
 
-        stored = partial(load_peaks, self.connection)
-        found = all_matches(identify, stored, stretches, self.params, DEFAULT_QUERY)
-        return merge_copies(found, CopyDetector(self.connection, self.params).are_copies)
+        track_list = TrackList(search, min_confidence, self.params, self.policy)
+        found = []
+        for chunk in chunks:
+            found += track_list.push(chunk)
+        found += track_list.close()
+        copies = CopyDetector(self.connection, self.params)
+        return merge_copies(found, copies.are_copies, self.policy.track_list)
 
-    def _match(self, track: Track, heard: LocatedMatch, duration_s: float) -> Match:
-        found, course, hop_s = heard.found, heard.time_map, self.params.hop_s
-        offset_s = course.offset * hop_s
-        last_frame_s = heard.end * hop_s + self.params.n_fft / self.params.sr - hop_s
-        ends_s = (track.duration_s - offset_s) / course.tempo
+    def _in_seconds(self, track: Track, match: ScoredMatch, duration_s: float) -> Match:
+        """Turn the frames of a match into seconds."""
+        hop_s, tempo = self.params.hop_s, match.warp.tempo
+        offset_s = match.offset * hop_s
+        last_frame_s = match.end * hop_s + self.params.n_fft / self.params.sr - hop_s
+        track_end_s = (track.duration_s - offset_s) / tempo
         return Match(
             track=track,
-            score=round(found.score, 2),
-            confidence=found.confidence,
+            score=round(match.score, 2),
+            confidence=match.confidence,
             offset_s=offset_s,
-            clip_start_s=max(0.0, heard.start * hop_s, -offset_s / course.tempo),
-            clip_end_s=min(duration_s, last_frame_s, ends_s),
-            tempo=course.tempo,
-            pitch=course.pitch,
+            clip_start_s=max(0.0, match.start * hop_s, -offset_s / tempo),
+            clip_end_s=min(duration_s, last_frame_s, track_end_s),
+            tempo=tempo,
+            pitch=match.warp.pitch,
         )
 
 
-def _length(audio: AudioReader, blocks: Iterator[Mono]) -> float:
-    """Seconds of a clip; where not all of it was needed, as its container promises."""
+def _clip_duration(audio: AudioReader, blocks: Iterator[Mono]) -> float:
+    """Return the seconds of a clip: as declared, where not all of it had to be decoded."""
     if next(blocks, None) is not None and audio.duration_s is not None:
         return audio.duration_s
     deque(blocks, maxlen=0)

@@ -1,34 +1,31 @@
-"""The sketches of a whole library in memory, by which short clips are compared with it."""
+"""The sketches of a whole library in memory, which short clips are compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection
 
+from fingerprinter.core.fingerprint.params import SketchSearchParams
 from fingerprinter.core.fingerprint.sketch import Codes, Doubles, Place, Sketches, clip_sketch
 from fingerprinter.core.fingerprint.spectrogram import Floats
-from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
+from fingerprinter.core.match.candidates import Candidate
+from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.store.tables import sketches
 
-# Every question reads all. Beyond some 16,000 tracks short clips are named by landmarks alone.
-_MOST_BYTES = 1 << 27
-
-
-@dataclass(frozen=True, slots=True)
-class Likely:
-    """A place where a clip may lie; offset: the recording's frame at the clip's frame 0."""
-
-    track_id: int
-    offset: float
-    warp: Warp = UNCHANGED
-
 
 class SketchIndex:
-    """The sketches of many tracks; those of removed ones do no harm."""
+    """The sketches of many tracks. Those of deleted tracks do no harm.
+
+    Parameters
+    ----------
+    of_tracks
+        (windows, words) uint64 for each track id.
+    words
+        Words of 64 bits in a sketch; see `LandmarkParams.sketch_words`.
+    """
 
     def __init__(self, of_tracks: Mapping[int, Codes], words: int) -> None:
         self._ids, self._words = list(of_tracks), words
@@ -37,48 +34,73 @@ class SketchIndex:
 
     @classmethod
     def empty(cls) -> SketchIndex:
-        """That of a library without sketches."""
+        """Return the index of a library without sketches."""
         return cls({}, 0)
 
     @classmethod
-    def read(cls, connection: Connection, words: int) -> SketchIndex:
-        """All of a library, none where there are too many; raises `CorruptionError`.
+    def read(
+        cls, connection: Connection, words: int, max_bytes: int = DEFAULT_POLICY.sketch.max_bytes
+    ) -> SketchIndex:
+        """Read all sketches of a library, or none where they take more than ``max_bytes``.
 
-        words: of a sketch, see `LandmarkParams`
+        Raises `CorruptionError` where they are damaged.
         """
-        if sketches.size(connection) > _MOST_BYTES:
+        if sketches.size(connection) > max_bytes:
             return cls.empty()
         return cls(sketches.get_all(connection, projections(words).digest, words), words)
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def nearest(self, above: Floats, most: int) -> list[Likely]:
-        """The places most like an unchanged clip, best first; above: (frames, bands)."""
+    def nearest(
+        self,
+        contrast: Floats,
+        limit: int,
+        policy: SketchSearchParams = DEFAULT_POLICY.sketch,
+    ) -> list[Candidate]:
+        """Return the places most like an unchanged clip, the best first.
+
+        Parameters
+        ----------
+        contrast
+            (frames, bands) float32 of the clip.
+        limit
+            Number of places at most.
+        """
         if not self._ids:
             return []
-        clip = clip_sketch(above, projections(self._words))
+        clip = clip_sketch(contrast, projections(self._words), policy)
         return [
-            Likely(self._ids[near.number], float(near.offset))
-            for near in self._sketches.nearest(clip, most)
+            Candidate(self._ids[place.number], float(place.offset))
+            for place in self._sketches.nearest(clip, limit, policy)
         ]
 
     def likeness(
-        self, above: Floats, places: Sequence[Likely], beside: Sequence[float] = (0.0,)
+        self,
+        contrast: Floats,
+        candidates: Sequence[Candidate],
+        lags: Sequence[float] = (0.0,),
+        policy: SketchSearchParams = DEFAULT_POLICY.sketch,
     ) -> Doubles:
-        """(n,) how like a clip places are, see `Sketches.likeness`; 0 of a track without sketches.
+        """Return (n,) how like a clip is to candidate places; see `Sketches.likeness`.
 
-        above: (frames, bands), the clip's contrast
-        beside: frames from each place to those of which the likeliest counts
+        Parameters
+        ----------
+        contrast
+            (frames, bands) float32 of the clip.
+        candidates
+            A track without sketches has likeness 0.
+        lags
+            Frames from each candidate to the places that are compared; the likeliest counts.
         """
-        found = np.zeros(len(places))
-        known = [i for i, place in enumerate(places) if place.track_id in self._numbers]
-        laid = [
-            Place(self._numbers[places[i].track_id], places[i].offset + frames, places[i].warp)
-            for i in known
-            for frames in beside
+        found = np.zeros(len(candidates))
+        known = [i for i, each in enumerate(candidates) if each.track_id in self._numbers]
+        places = [
+            Place(self._numbers[each.track_id], each.offset + lag, each.warp)
+            for each in (candidates[i] for i in known)
+            for lag in lags
         ]
-        if laid:
-            likeness = self._sketches.likeness(above, laid, projections(self._words))
-            found[known] = likeness.reshape(-1, len(beside)).max(axis=1)
+        if places:
+            likeness = self._sketches.likeness(contrast, places, projections(self._words), policy)
+            found[known] = likeness.reshape(-1, len(lags)).max(axis=1)
         return found

@@ -1,213 +1,230 @@
-"""A long clip -> every recording in it, from when to when, while it comes in.
+"""Finds every recording in a long clip, from when to when, while it comes in.
 
-Windows of the clip are searched as short clips are. What is found is followed along its line
-back to where it begins and on to where it ends (`fingerprinter.library.identify.tracker`); a window that is
+Windows of the clip are searched as short clips are. What is found is followed back to where it
+begins and on to where it ends (`fingerprinter.library.identify.tracker`). A window that is
 explained by what plays already needs no search. Memory is bounded: some minutes of the clip's
-peaks, the recordings that are followed, and the answers.
+peaks, the followed recordings, and the answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from fingerprinter.core.fingerprint.params import LandmarkParams, QueryParams
+from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import PeakChunk
 from fingerprinter.core.fingerprint.spectrogram import Floats
-from fingerprinter.core.match.tracking import BESIDE_FRAMES, STEP_FRAMES, TimeMap
-from fingerprinter.library.identify.identifier import Found
+from fingerprinter.core.fingerprint.warp import Warp
+from fingerprinter.core.match.candidates import ScoredMatch
+from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy, TrackListPolicy
+from fingerprinter.core.match.tracking import LAG_FRAMES, STEP_FRAMES
 from fingerprinter.library.identify.peak_buffer import PeakBuffer
 from fingerprinter.library.identify.tracker import MatchTracker, Span, steps_between
-from fingerprinter.library.identify.windows import Identify, LocatedMatch, time_map_of
+from fingerprinter.library.identify.windows import WindowSearch
 from fingerprinter.types import Peaks
 
-_KEPT_S = 300.0  # of the clip's peaks: how far back a recording is followed that is found late
-# Presence of all that plays, above which something else is looked for seldom only: one of two
-# at equal level has more in one clip of three, so a clip of one window is always looked through.
-_CLEAR, _SELDOM_S = 0.75, 120.0
-_HIDES = 0.2  # presence above which what plays may hide the rest for long
-_MOST_HOPS = 4  # between windows that are looked into in vain then
-_AT_ONCE = 4  # recordings that are looked for in a window
-_SAME_FRAMES = 16.0  # half a second: lines that lie closer are the same
-_SAME_TIME = 0.5  # of the shorter, in which two entries of a recording are one
-_LEFT_OVER = 62.0  # 2 s at the end of a clip say nothing new
-_AHEAD = STEP_FRAMES + BESIDE_FRAMES + 1  # of the clip behind a window whose steps are complete
+_AHEAD = STEP_FRAMES + LAG_FRAMES + 1  # frames after a window with which its steps are complete
 
-Stored = Callable[[int], Peaks]
 Spans = Mapping[MatchTracker, Span | None]
 
 
-def all_matches(
-    identify: Identify,
-    stored: Stored,
-    stretches: Iterable[PeakChunk],
-    params: LandmarkParams,
-    query: QueryParams,
-) -> Iterator[LocatedMatch]:
-    """Every recording in a clip, in the order in which they end.
-
-    identify: the recordings in a clip of some seconds; stored: the peaks of a track
-    """
-    track_list = TrackList(identify, stored, params, query)
-    for stretch in stretches:
-        yield from track_list.push(stretch)
-    yield from track_list.close()
-
-
 def merge_copies(
-    heard: Iterable[LocatedMatch], are_one: Callable[[int, int], bool]
-) -> list[LocatedMatch]:
-    """The recordings in their order, of copies that are heard at once only the best.
+    matches: Iterable[ScoredMatch],
+    are_copies: Callable[[int, int], bool],
+    policy: TrackListPolicy = DEFAULT_POLICY.track_list,
+) -> list[ScoredMatch]:
+    """Return the matches in the order of the clip; of copies that play at once only the best.
 
-    are_one: whether two tracks hold the same recording
+    Parameters
+    ----------
+    matches
+        In any order.
+    are_copies
+        Whether two tracks, given by their ids, hold the same recording.
     """
-    kept: list[LocatedMatch] = []
-    for each in sorted(heard, key=lambda each: -each.found.score):
+    kept: list[ScoredMatch] = []
+    for match in sorted(matches, key=lambda match: -match.score):
         if not any(
-            _in_common(each, other) > _SAME_TIME
-            and are_one(each.found.track_id, other.found.track_id)
+            _common_time(match, other) > policy.same_time
+            and are_copies(match.track_id, other.track_id)
             for other in kept
         ):
-            kept.append(each)
-    return sorted(kept, key=lambda each: each.start)
+            kept.append(match)
+    return sorted(kept, key=lambda match: match.start)
 
 
 class TrackList:
-    """Takes a clip as it comes in, and gives its recordings as they end."""
+    """Takes a clip as it comes in, and returns its recordings as they end.
+
+    Parameters
+    ----------
+    search
+        Finds the recordings in a window.
+    min_confidence
+        Matches of less confidence are left out.
+    params
+        Those of the library.
+    policy
+        The values that decide answers.
+    """
 
     def __init__(
-        self, identify: Identify, stored: Stored, params: LandmarkParams, query: QueryParams
+        self,
+        search: WindowSearch,
+        min_confidence: float,
+        params: LandmarkParams,
+        policy: SearchPolicy = DEFAULT_POLICY,
     ) -> None:
-        self._identify, self._stored = identify, stored
-        self._length = query.window_s / params.hop_s
-        self._hop = query.window_hop_s / params.hop_s
-        self._clip = PeakBuffer(_KEPT_S / params.hop_s)
-        self._trails: list[MatchTracker] = []
-        self._seldom = _SELDOM_S / params.hop_s
+        self._search, self._min_confidence, self._policy = search, min_confidence, policy
+        self._length = policy.query.window_s / params.hop_s
+        self._hop = policy.query.window_hop_s / params.hop_s
+        self._seldom = policy.track_list.seldom_s / params.hop_s
+        self._clip = PeakBuffer(policy.track_list.kept_s / params.hop_s)
+        self._trackers: list[MatchTracker] = []
         self._cursor, self._searched, self._last_search, self._hops = 0.0, 0.0, 0.0, 1
 
-    def push(self, stretch: PeakChunk) -> list[LocatedMatch]:
-        """What comes next of the clip; the recordings that are over by then."""
-        self._clip.push(stretch)
-        self._go_on()
+    @property
+    def kept_peaks(self) -> int:
+        """Peaks of the clip in memory."""
+        return len(self._clip.peaks)
+
+    def push(self, chunk: PeakChunk) -> list[ScoredMatch]:
+        """Take the next chunk of the clip; return the recordings that ended in it."""
+        self._clip.push(chunk)
+        self._follow_all()
         while self._cursor + self._length + _AHEAD <= self._clip.end:
-            self._look(self._cursor)
-        return self._taken_off(self._cursor - self._length)  # no window goes further back
+            self._search_window(self._cursor)
+        return self._pop_ended(self._cursor - self._length)  # no window reaches further back
 
-    def close(self) -> list[LocatedMatch]:
-        """The clip is at its end; the recordings that were not over before."""
-        self._clip.ended = True
-        self._go_on()
-        while self._clip.end - self._searched > (_LEFT_OVER if self._searched else 0.0):
-            self._look(max(0.0, min(self._cursor, self._clip.end - self._length)))
-        for trail in self._trails:
-            trail.over = True
-        return self._taken_off(np.inf)
+    def close(self) -> list[ScoredMatch]:
+        """End the clip; return the recordings that had not ended."""
+        self._clip.complete = True
+        self._follow_all()
+        min_rest = self._policy.track_list.min_rest_frames
+        while self._clip.end - self._searched > (min_rest if self._searched else 0.0):
+            self._search_window(max(0.0, min(self._cursor, self._clip.end - self._length)))
+        for tracker in self._trackers:
+            tracker.ended = True
+        return self._pop_ended(np.inf)
 
-    def _go_on(self) -> None:
-        for trail in self._trails:
-            trail.go_on(self._clip)
+    def _follow_all(self) -> None:
+        for tracker in self._trackers:
+            tracker.follow(self._clip)
 
-    def _look(self, start: float) -> None:
-        """Searches a window for what is not explained in it, and moves on."""
-        end = min(start + self._length, self._clip.end)
-        found = 0
-        while found < _AT_ONCE and self._has_room(start, end) and self._search(start, end):
+    def _search_window(self, start: float) -> None:
+        """Search a window for what is not explained in it, and move on."""
+        policy = self._policy.track_list
+        end, found = min(start + self._length, self._clip.end), 0
+        while found < policy.max_per_window and self._may_hold_more(start, end):
+            if not self._find_one(start, end):
+                break
             found += 1
-        hidden = not found and _HIDES <= self._presence(start, end) < _CLEAR
-        self._hops = min(self._hops + 1, _MOST_HOPS) if hidden else 1
+        presence = self._presence(start, end)
+        hidden = not found and policy.hiding_presence <= presence < policy.clear_presence
+        self._hops = min(self._hops + 1, policy.max_hops) if hidden else 1
         self._searched = end
         self._cursor = start + self._hops * self._hop
 
-    def _has_room(self, start: float, end: float) -> bool:
-        """Whether more may be heard in a window than what is known to play there."""
+    def _may_hold_more(self, start: float, end: float) -> bool:
+        """Whether more may play in a window than what is known."""
         whole = start == 0 and end == self._clip.end
-        late = start - self._last_search >= self._seldom
-        return whole or late or self._presence(start, end) < _CLEAR
+        due = start - self._last_search >= self._seldom
+        return whole or due or self._presence(start, end) < self._policy.track_list.clear_presence
 
     def _presence(self, start: float, end: float) -> float:
-        """Mean share of the recordings' peaks that are in a window, 0..1."""
+        """Return 0..1, the mean share of the recordings' peaks that are present in a window."""
         steps = steps_between(start, end)
-        plays = [sum(trail.presence(number) for trail in self._trails) for number in steps]
+        present = [sum(tracker.presence(number) for tracker in self._trackers) for number in steps]
         borders = np.clip([*steps, steps[-1] + 1], start / STEP_FRAMES, end / STEP_FRAMES)
-        return float(np.average(np.minimum(plays, 1.0), weights=np.diff(borders)))
+        return float(np.average(np.minimum(present, 1.0), weights=np.diff(borders)))
 
-    def _search(self, start: float, end: float) -> bool:
-        """Whether something new was found in a window; it is followed."""
+    def _find_one(self, start: float, end: float) -> bool:
+        """Search a window; whether a new recording was found in it, which is followed then."""
         self._last_search = start
-        for found in self._identify(*self._unexplained(start, end)):
-            course = time_map_of(found, start)
-            if self._is_new(found, course, (start + end) / 2):
-                trail = MatchTracker(found, course, self._stored(found.track_id))
-                trail.follow(self._clip, start, end)
-                self._trails.append(trail)
+        peaks, contrast = self._unexplained(start, end)
+        for found in self._search.identify(peaks, self._min_confidence, contrast):
+            match = found.within(start, end)
+            if self._is_new(match, (start + end) / 2):
+                recording = self._search.track_peaks(match.track_id)
+                tracker = MatchTracker(match, recording, self._policy.tracking)
+                tracker.start(self._clip, start, end)
+                self._trackers.append(tracker)
                 return True
         return False
 
     def _unexplained(self, start: float, end: float) -> tuple[Peaks, Floats | None]:
-        """The peaks of a window without those of what plays, and its contrast if nothing does."""
+        """Return a window's peaks without those of what plays, and its contrast if nothing does."""
         known = np.zeros(len(self._clip.peaks), np.bool_)
         for number in steps_between(start, end):
-            for trail in self._trails:
-                if trail.presence(number):
-                    known |= trail.explained(self._clip, number)
+            for tracker in self._trackers:
+                if tracker.presence(number):
+                    known |= tracker.explained(self._clip, number)
         contrast = None if known.any() else self._clip.contrast(start, end)
         return self._clip.window(start, end, known), contrast
 
-    def _is_new(self, found: Found, course: TimeMap, frame: float) -> bool:
-        """Whether nothing is followed along its line yet."""
+    def _is_new(self, match: ScoredMatch, frame: float) -> bool:
+        """Whether the recording is not followed yet along the time map of a match."""
         return all(
-            trail.found.track_id != found.track_id
-            or abs(trail.at(frame) - course.at(frame)) > _SAME_FRAMES
-            for trail in self._trails
+            tracker.match.track_id != match.track_id
+            or abs(tracker.at(frame) - match.time_map.at(frame))
+            > self._policy.track_list.same_line_frames
+            for tracker in self._trackers
         )
 
-    def _extent(self, trail: MatchTracker) -> Span | None:
-        """Where a recording is heard; a clip of one window needs no more than its answer."""
-        extent = trail.extent()
-        if extent is None and self._clip.ended and self._clip.end <= self._length:
-            return Span(trail.first, 0.0, self._clip.end, 0.0)
-        return extent
+    def _span(self, tracker: MatchTracker) -> Span | None:
+        """Return where a recording plays; a clip of one window needs no more than its match."""
+        span = tracker.span()
+        if span is None and self._clip.complete and self._clip.end <= self._length:
+            return Span(tracker.match.time_map, 0.0, self._clip.end, 0.0)
+        return span
 
-    def _taken_off(self, before: float) -> list[LocatedMatch]:
-        """The recordings that ended before a frame of the clip; they are let go."""
-        extents = {trail: self._extent(trail) for trail in self._trails}
-        ended = [
-            trail
-            for trail, extent in extents.items()
-            if all(_is_done(each, extents[each], before) for each in _rivals(trail, extents))
-        ]
-        self._trails = [trail for trail in self._trails if trail not in ended]
-        return [
-            LocatedMatch(trail.found, extent.time_map, extent.start, extent.end)
-            for trail in ended
-            if (extent := extents[trail]) and trail is _best(_rivals(trail, extents), extents)
-        ]
+    def _pop_ended(self, before: float) -> list[ScoredMatch]:
+        """Return the recordings that ended before a frame of the clip, and stop following them.
+
+        Of rivals only the one with the most evidence is returned.
+        """
+        spans = {tracker: self._span(tracker) for tracker in self._trackers}
+        min_common = self._policy.track_list.same_time
+        ended, matches = [], []
+        for tracker, span in spans.items():
+            rivals = _rivals(tracker, spans, min_common)
+            if not all(_has_ended(each, spans[each], before) for each in rivals):
+                continue
+            ended.append(tracker)
+            if span and tracker is max(rivals, key=lambda each: _nats(spans[each])):
+                offset, warp = span.time_map.offset, Warp(span.time_map.tempo, span.time_map.pitch)
+                found = replace(tracker.match, offset=offset, warp=warp)
+                matches.append(replace(found, start=span.start, end=span.end))
+        self._trackers = [tracker for tracker in self._trackers if tracker not in ended]
+        return matches
 
 
-def _is_done(trail: MatchTracker, extent: Span | None, before: float) -> bool:
-    return trail.over and (extent is None or extent.end <= before)
+def _has_ended(tracker: MatchTracker, span: Span | None, before: float) -> bool:
+    return tracker.ended and (span is None or span.end <= before)
 
 
-def _rivals(trail: MatchTracker, extents: Spans) -> list[MatchTracker]:
-    """Itself and what holds the same recording, along another line, for most of its time."""
-    mine = extents[trail]
+def _rivals(tracker: MatchTracker, spans: Spans, min_common: float) -> list[MatchTracker]:
+    """Return the trackers of the same recording that share most of their time, and this one."""
     return [
         other
-        for other, extent in extents.items()
-        if other is trail
-        or (other.found.track_id == trail.found.track_id and _in_common(mine, extent) > _SAME_TIME)
+        for other, span in spans.items()
+        if other is tracker
+        or (
+            other.match.track_id == tracker.match.track_id
+            and _common_time(spans[tracker], span) > min_common
+        )
     ]
 
 
-def _in_common(one: Span | LocatedMatch | None, other: Span | LocatedMatch | None) -> float:
-    """Time that two have in common, as a share of the shorter one's."""
+def _nats(span: Span | None) -> float:
+    return span.nats if span else 0.0
+
+
+def _common_time(one: Span | ScoredMatch | None, other: Span | ScoredMatch | None) -> float:
+    """Return the time that two have in common, as a share of the shorter one's."""
     if one is None or other is None:
         return 0.0
     common = min(one.end, other.end) - max(one.start, other.start)
     return common / max(1.0, min(one.end - one.start, other.end - other.start))
-
-
-def _best(trails: Sequence[MatchTracker], extents: Spans) -> MatchTracker:
-    return max(trails, key=lambda trail: extent.nats if (extent := extents[trail]) else 0.0)

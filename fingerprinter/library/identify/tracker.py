@@ -1,4 +1,4 @@
-"""A recording that was found in a window of a clip, followed to both sides."""
+"""Follows a recording that was found in a window of a clip, backward and forward."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.match.candidates import ScoredMatch
+from fingerprinter.core.match.policy import DEFAULT_POLICY, TrackingPolicy
 from fingerprinter.core.match.tracking import (
     SLICE_FRAMES,
     STEP_FRAMES,
@@ -14,32 +16,26 @@ from fingerprinter.core.match.tracking import (
     Step,
     TimeMap,
     explained_peaks,
-    local_time_map,
+    fit_time_map,
     measure_step,
-    whole_time_map,
 )
 from fingerprinter.core.numeric.runs import maximal_runs
-from fingerprinter.library.identify.identifier import Found
 from fingerprinter.library.identify.peak_buffer import PeakBuffer
 from fingerprinter.types import Peaks
-
-_FIRST_SPREAD, _SPREAD = 1.5, 0.5  # frames by which the line is off, at first and later on
-_GAP_STEPS = 8  # 32 s without a sign of the recording, after which it is over
-_SIGN_NATS = 4.0  # of a step that tells where the line is
-_RUN_NATS = 12.0  # of a stretch in which the recording is heard
-# Of all of them: a long clip gives chance many goes. A second of music alone gives 20 to 40.
-_LEAST_NATS = 30.0
-# Where a recording fades and is drowned within 4 s of its beginning or its end, it was played from
-# there or up to there; where it breaks off it was cut.
-_EDGE_FRAMES = 125.0
-_LAST_SLICES, _FADED = 4, 0.75  # of what is usual in a slice: 2 s with less evidence are a fade
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a recording is heard.
+    """Where a recording plays.
 
-    start, end: frames of the clip; nats: evidence for it, against chance
+    Parameters
+    ----------
+    time_map
+        Of the whole span.
+    start, end
+        Frames of the clip.
+    nats
+        Evidence that it plays, against chance.
     """
 
     time_map: TimeMap
@@ -49,112 +45,142 @@ class Span:
 
 
 class MatchTracker:
-    """Follows one recording.
+    """Follows one recording through a clip.
 
-    found: in a window of the clip; first: its line there; over: it is no longer heard
+    Parameters
+    ----------
+    match
+        The recording as it was found in a window, in frames of the whole clip.
+    recording
+        Stored peaks of the recording, sorted by frame.
+
+    Attributes
+    ----------
+    ended
+        Whether the recording no longer plays.
     """
 
-    def __init__(self, found: Found, first: TimeMap, recording: Peaks) -> None:
-        self.found, self.first, self.over = found, first, False
-        self._recording = recording
+    def __init__(
+        self,
+        match: ScoredMatch,
+        recording: Peaks,
+        policy: TrackingPolicy = DEFAULT_POLICY.tracking,
+    ) -> None:
+        self.match, self.ended = match, False
+        self._recording, self._policy = recording, policy
         self._length = float(recording.frames[-1]) + 1 if len(recording) else 0.0
         self._steps: dict[int, Step] = {}
-        self._signs: dict[int, Correspondence] = {}
-        self._next, self._last_sign = 0, 0
+        self._correspondences: dict[int, Correspondence] = {}
+        self._next, self._last_evidence = 0, 0
 
-    def follow(self, clip: PeakBuffer, start: float, end: float) -> None:
-        """From the window where it was found back to its beginning, and on.
+    def start(self, clip: PeakBuffer, start: float, end: float) -> None:
+        """Follow from the window where it was found, back to its beginning and on.
 
-        The window is gone through twice: its first steps do not know the line well yet.
+        The window is measured twice. In the first pass its first steps do not know the time map
+        well yet.
         """
-        here = steps_between(start, end)
-        self._next = self._last_sign = here.start
-        while self._next < here.stop and clip.step(self._next):
+        window = steps_between(start, end)
+        self._next = self._last_evidence = window.start
+        while self._next < window.stop and clip.step(self._next):
             self._advance(clip)
-        self._go_back(clip, self._next - 1)
-        self.go_on(clip)
+        number, silent = self._next - 1, 0
+        while (
+            silent <= self._policy.max_gap_steps
+            and clip.step(number)
+            and self._recording_frame(number + 1) > 0
+        ):
+            silent = 0 if self._measure(clip, number) else silent + 1
+            number -= 1
+        self.follow(clip)
 
-    def go_on(self, clip: PeakBuffer) -> None:
-        """As far as the clip has come in."""
-        while not self.over and clip.step(self._next):
+    def follow(self, clip: PeakBuffer) -> None:
+        """Follow as far as the clip has come in."""
+        while not self.ended and clip.step(self._next):
             self._advance(clip)
-            silent = self._next - self._last_sign > _GAP_STEPS
-            self.over = silent or self._at(self._next) > self._length
+            silent = self._next - self._last_evidence > self._policy.max_gap_steps
+            self.ended = silent or self._recording_frame(self._next) > self._length
 
     def _advance(self, clip: PeakBuffer) -> None:
-        if self._take(clip, self._next):
-            self._last_sign = self._next
+        if self._measure(clip, self._next):
+            self._last_evidence = self._next
         self._next += 1
 
-    def _go_back(self, clip: PeakBuffer, number: int) -> None:
-        silent = 0
-        while silent <= _GAP_STEPS and clip.step(number) and self._at(number + 1) > 0:
-            silent = 0 if self._take(clip, number) else silent + 1
-            number -= 1
-
-    def _take(self, clip: PeakBuffer, number: int) -> bool:
-        """Lays the recording over a step of the clip; whether that gave a sign of it."""
+    def _measure(self, clip: PeakBuffer, number: int) -> bool:
+        """Lay the recording over a step of the clip; return whether that gave evidence of it."""
         span = clip.step(number) or (0.0, 0.0)
-        self._signs.pop(number, None)
-        spread = _SPREAD if self._signs else _FIRST_SPREAD
-        taken = measure_step(clip.greatest, self._recording, self._course(number), span, spread)
-        self._steps[number] = taken
-        if taken.nats.sum() <= _SIGN_NATS:
+        self._correspondences.pop(number, None)
+        policy = self._policy
+        spread = policy.spread if self._correspondences else policy.first_spread
+        time_map = self._local_map(number)
+        step = measure_step(clip.strongest, self._recording, time_map, span, spread, policy)
+        self._steps[number] = step
+        if step.nats.sum() <= policy.min_step_nats:
             return False
         middle = sum(span) / 2
-        self._signs[number] = Correspondence(middle, taken.time_map.at(middle), taken.hits)
+        self._correspondences[number] = Correspondence(middle, step.time_map.at(middle), step.hits)
         return True
 
-    def _course(self, number: int) -> TimeMap:
-        return local_time_map([*self._signs.values()], self.first, (number + 0.5) * STEP_FRAMES)
+    def _local_map(self, number: int) -> TimeMap:
+        """Return the time map around a step."""
+        correspondences = [*self._correspondences.values()]
+        frame = (number + 0.5) * STEP_FRAMES
+        return fit_time_map(correspondences, self.match.time_map, frame, self._policy)
 
-    def _at(self, number: int) -> float:
-        """The recording's frame where a step of the clip begins."""
-        return self._course(number).at(number * STEP_FRAMES)
+    def _recording_frame(self, number: int) -> float:
+        """Return the frame of the recording where a step of the clip begins."""
+        return self._local_map(number).at(number * STEP_FRAMES)
 
     def presence(self, number: int) -> float:
-        """Share of the recording's peaks that are in a step of the clip, 0..1."""
-        taken = self._steps.get(number)
-        return taken.presence if taken is not None and taken.nats.sum() > 0 else 0.0
+        """Return 0..1, the share of the recording's peaks that are present in a step."""
+        step = self._steps.get(number)
+        return step.presence if step is not None and step.nats.sum() > 0 else 0.0
 
     def explained(self, clip: PeakBuffer, number: int) -> npt.NDArray[np.bool_]:
-        """(n,) which of the clip's peaks the recording has too, within a step."""
+        """Return (n,) which of the clip's peaks the recording has too, within a step."""
         span = number * STEP_FRAMES, (number + 1) * STEP_FRAMES
-        return explained_peaks(clip.peaks, self._recording, self._steps[number].time_map, span)
+        time_map = self._steps[number].time_map
+        return explained_peaks(clip.peaks, self._recording, time_map, span, self._policy)
 
     def at(self, frame: float) -> float:
-        """The recording's frame at one of the clip."""
-        return self._course(int(frame // STEP_FRAMES)).at(frame)
+        """Return the frame of the recording at a frame of the clip."""
+        return self._local_map(int(frame // STEP_FRAMES)).at(frame)
 
-    def extent(self) -> Span | None:
-        """Where it is heard, as far as is known; None if nowhere."""
+    def span(self) -> Span | None:
+        """Return where the recording plays, as far as it is known; None if nowhere."""
+        policy = self._policy
         first = min(self._steps, default=0) * STEP_FRAMES
         nats = np.concatenate([self._steps[n].nats for n in sorted(self._steps)] or [np.zeros(0)])
-        runs = maximal_runs(nats, _RUN_NATS)
+        runs = maximal_runs(nats, policy.min_run_nats)
         total = float(sum(nats[slice(*run)].sum() for run in runs))
-        if total < _LEAST_NATS:
+        if total < policy.min_total_nats:
             return None
         low, high = min(run[0] for run in runs), max(run[1] for run in runs)
         start, end = first + low * SLICE_FRAMES, first + high * SLICE_FRAMES
-        course = whole_time_map(
-            [s for s in self._signs.values() if start <= s.frame < end], self.first
-        )
-        heard = nats[low:high]
+        inside = [each for each in self._correspondences.values() if start <= each.frame < end]
+        time_map = fit_time_map(inside, self.match.time_map, policy=policy)
+        audible = nats[low:high]
         return Span(
-            time_map=course,
-            start=-_border(-start, -course.when(0.0), heard[::-1]),
-            end=_border(end, course.when(self._length), heard),
+            time_map=time_map,
+            start=-_border(-start, -time_map.when(0.0), audible[::-1], policy),
+            end=_border(end, time_map.when(self._length), audible, policy),
             nats=total,
         )
 
 
-def _border(end: float, edge: float, nats: npt.NDArray[np.float64]) -> float:
-    """Where a recording ends that was heard up to a frame; edge: of the recording."""
-    last = nats[-_LAST_SLICES - 1 : -1]  # the very last may be cut
-    fades = len(last) > 0 and last.mean() < _FADED * np.median(nats)
-    return edge if edge <= end + (_EDGE_FRAMES if fades else SLICE_FRAMES) else end
+def _border(
+    end: float, edge: float, nats: npt.NDArray[np.float64], policy: TrackingPolicy
+) -> float:
+    """Return where a recording ends.
+
+    end: the last frame with evidence of it
+    edge: the frame of the clip at the end of the recording
+    nats: evidence of its slices
+    """
+    last = nats[-policy.fade_slices - 1 : -1]  # the very last slice may be cut
+    fades = len(last) > 0 and last.mean() < policy.fade_level * np.median(nats)
+    return edge if edge <= end + (policy.edge_frames if fades else SLICE_FRAMES) else end
 
 
 def steps_between(start: float, end: float) -> range:
-    """The numbers of the steps that lie between two frames, at least in part."""
+    """Return the numbers of the steps that lie between two frames, at least in part."""
     return range(int(start // STEP_FRAMES), int(-(-end // STEP_FRAMES)))

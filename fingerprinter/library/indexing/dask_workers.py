@@ -1,14 +1,14 @@
-"""Analysis by the workers of a Dask cluster; the database stays with who asked for it.
+"""Extraction by the workers of a Dask cluster. Only the caller writes to the database.
 
-Each thread of a Dask worker has its files analysed by a process of its own, as `worker`
-does on one machine: a decoder that crashes takes one file along, not the Dask worker.
-A Dask worker that dies costs nothing but time: the scheduler gives its files to others.
+Each thread of a Dask worker has its files processed by a worker process of its own, see `workers`.
+A decoder that crashes costs one file, not the Dask worker. When a Dask worker dies, the scheduler
+gives its files to others.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import metadata
@@ -22,15 +22,15 @@ from fingerprinter.library.indexing.workers import AHEAD, F, Job, R, Worker, sub
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-_CONNECT_S = 10  # a scheduler that does not answer, or has no worker, is given up after this
+CONNECT_S = 10  # time for a scheduler to answer and to have a worker
 _SHARED = "the workers need the music under the same path as here: mount it there"
 
 
 class _DaskWorkers(Generic[R]):
-    """The analysing processes of one Dask worker.
+    """The worker processes of one Dask worker.
 
-    Dask copies this value to each worker that needs it and drops it there when the run has
-    ended, however it ended; a process ends when its stdin does, that is with this value.
+    Dask copies this value to each worker that needs it and drops it there when the run ends. The
+    processes end with it, because their stdin closes.
     """
 
     def __init__(self, job: Job[R]) -> None:
@@ -40,60 +40,77 @@ class _DaskWorkers(Generic[R]):
     def __reduce__(self) -> tuple[type[_DaskWorkers[R]], tuple[Job[R]]]:
         return _DaskWorkers, (self._job,)
 
-    def analyse(self, path: Path) -> R | AudioError:
-        """As `Worker.analyse`, by a process that has nothing to do."""
+    def process(self, path: Path) -> R | AudioError:
+        """Process one file in an idle process; start one if all are busy."""
         if not path.exists():
-            return AudioError(f"{path}: no such file on {_worker_name()}; {_SHARED}")
+            from distributed import get_worker
+
+            here = f"the worker {get_worker().address}"
+            return AudioError(f"{path}: no such file on {here}; {_SHARED}")
         try:
             worker = self._idle.get_nowait()
         except Empty:
             worker = Worker(self._job)
         try:
-            return worker.analyse(path)
+            return worker.process(path)
         finally:
             self._idle.put(worker)
 
 
-def _worker_name() -> str:
-    from distributed import get_worker
-
-    return f"the worker {get_worker().address}"
-
-
 def run_on_dask(
     files: Sequence[F], job: Job[R], scheduler: str
-) -> Iterator[tuple[F, R | AudioError]]:
-    """As `worker.run_in_order`, by the workers of the Dask scheduler at an address.
+) -> Generator[tuple[F, R | AudioError], None, None]:
+    """Process files on a Dask cluster and yield the results in the order of the files.
 
-    Workers may come and go meanwhile. A file with which more workers die than the scheduler
-    allows (its setting `allowed-failures`), twice, is an `AudioError`. Raises `ClusterError` where
-    there is no such scheduler or no worker, or one does not see the files.
+    Workers may join and leave the cluster during the run. A file is given up with an `AudioError`
+    when, twice, more workers died on it than the scheduler's setting ``allowed-failures``.
+
+    Parameters
+    ----------
+    files : sequence of F
+        Items with a ``path`` that is the same on all machines.
+    job : Job
+        The work to do on each file.
+    scheduler : str
+        Address of the Dask scheduler.
+
+    Yields
+    ------
+    file : F
+        The item.
+    reply : R or AudioError
+        Its result, or why there is none.
+
+    Raises
+    ------
+    ClusterError
+        If there is no such scheduler, it has no worker, or a worker does not see the files.
     """
     if not files:
         return
-    with _client(scheduler) as client:
+    with _connected_client(scheduler) as client:
         _require_ready(client, files[0].path)
-        analysts = client.submit(_DaskWorkers, job, pure=False)
+        workers = client.submit(_DaskWorkers, job, pure=False)
 
         def submit(file: F) -> Callable[[], R | AudioError]:
-            begin = partial(client.submit, _DaskWorkers.analyse, analysts, file.path, pure=False)
+            begin = partial(client.submit, _DaskWorkers.process, workers, file.path, pure=False)
             return partial(_reply, scheduler, file.path, begin, begin())
 
         yield from submit_ahead(submit, files, lambda: AHEAD * sum(client.nthreads().values()))
 
 
 @contextmanager
-def _client(scheduler: str) -> Iterator[Client]:
-    """A connection to a scheduler that has a worker."""
+def _connected_client(scheduler: str) -> Iterator[Client]:
+    """Connect to a scheduler that has at least one worker."""
     try:
         from distributed import Client
     except ModuleNotFoundError:
         raise ClusterError(
             "distributed is not installed, which speaks to Dask; `pip install distributed`"
         ) from None
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # errors are told once, by us
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we report errors, and only once
     try:
-        client = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
+        client = Client(scheduler, timeout=CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(
             f"{scheduler}: no Dask scheduler answers there; start one with `dask scheduler`"
@@ -108,20 +125,15 @@ def _client(scheduler: str) -> Iterator[Client]:
 
 def _wait_for_worker(client: Client, scheduler: str) -> None:
     try:
-        client.wait_for_workers(1, timeout=_CONNECT_S)
+        client.wait_for_workers(1, timeout=CONNECT_S)
     except TimeoutError:
         raise ClusterError(
             f"{scheduler}: the scheduler has no worker; start some with `dask worker {scheduler}`"
         ) from None
 
 
-def _readiness(path: Path) -> tuple[str, bool]:
-    """(version of this package, whether a file is seen), on a worker."""
-    return metadata.version("fingerprinter"), path.exists()
-
-
 def _require_ready(client: Client, path: Path) -> None:
-    """Refuses workers that cannot do the work, before any file fails for it."""
+    """Refuse workers of another version, or that do not see the files."""
     version = metadata.version("fingerprinter")
     for worker, found in client.run(_readiness, path, on_error="return").items():
         if not isinstance(found, tuple):
@@ -136,13 +148,18 @@ def _require_ready(client: Client, path: Path) -> None:
             raise ClusterError(f"the worker {worker} does not see {path}; {_SHARED}")
 
 
+def _readiness(path: Path) -> tuple[str, bool]:
+    """Return the version of this package and whether a file exists; runs on a worker."""
+    return metadata.version("fingerprinter"), path.exists()
+
+
 def _reply(
     scheduler: str, path: Path, begin: Callable[[], Future[Any]], future: Future[Any]
 ) -> Any:
-    """What became of a file.
+    """Wait for the result of a file, and try once more if too many workers died on it.
 
-    Where too many workers died it is tried anew: Dask counts all that waited on a worker, and
-    what this one waited with has come before it and is settled now.
+    Dask counts a death against all files that waited on the worker. The files before this one are
+    settled now, so that a second attempt counts only the deaths on this file.
     """
     from distributed import KilledWorker
 

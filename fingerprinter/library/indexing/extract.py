@@ -1,4 +1,7 @@
-"""One file -> everything that the library keeps of it. Runs in the worker processes."""
+"""Feature extraction: one audio file to everything that the library stores about it.
+
+This runs in the worker processes.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinter.audio import content_id, open_audio, read_tags
-from fingerprinter.audio.reader import AudioReader
 from fingerprinter.core.fingerprint.constellation import pack_peaks
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import (
@@ -20,42 +22,45 @@ from fingerprinter.core.fingerprint.peaks import (
 )
 from fingerprinter.core.fingerprint.sketch import Codes, Sketcher
 from fingerprinter.core.fingerprint.spectrogram import Floats
-from fingerprinter.embedding import (
-    Embedding,
-    EmbeddingModel,
-    Facets,
-    TextAudioModel,
-    WindowSampler,
-    facets,
-)
+from fingerprinter.embedding import EmbeddingModel, TextAudioModel, TrackEmbeddings, embed_track
 from fingerprinter.library.base.sketch_projections import projections
-from fingerprinter.store.tables.sections import Sections
 from fingerprinter.types import Peaks, Tags
 
 
 @dataclass(frozen=True, slots=True)
 class TextEmbedding:
-    """Where words would describe a file: its vector, under the digest of a text-audio model."""
+    """Embedding of a track in the space of a text-audio model.
+
+    Attributes
+    ----------
+    model : str
+        Digest of the model.
+    vector : (dim,) float32
+        The embedding.
+    """
 
     model: str
     vector: Floats
 
 
 @dataclass(frozen=True, slots=True)
-class TrackEmbeddings:
-    """What the embedding model hears: in the whole, in its parts, and plain facets of it."""
-
-    embedding: Embedding
-    sections: Sections
-    facets: Facets
-
-
-@dataclass(frozen=True, slots=True)
 class AudioFeatures:
-    """What was heard in a file.
+    """Features of the audio of one file.
 
-    constellation: packed peaks; hearing, described: None where none was wanted
-    sketches: see `fingerprinter.core.fingerprint.sketch`
+    Attributes
+    ----------
+    duration_s : float
+        Length of the decoded audio.
+    problem : str or None
+        What could not be decoded; None if the file is intact.
+    constellation : bytes
+        Packed peaks.
+    embeddings : TrackEmbeddings or None
+        None if none were wanted.
+    text_embedding : TextEmbedding or None
+        None if none was wanted.
+    sketches : (n, words) uint64
+        Sketches, see `fingerprinter.core.fingerprint.sketch`.
     """
 
     duration_s: float
@@ -68,11 +73,21 @@ class AudioFeatures:
 
 @dataclass(frozen=True, slots=True)
 class ExtractedTrack:
-    """A file's content id and tags, and its sound unless the library knows it."""
+    """Content id, tags and features of a file.
+
+    Attributes
+    ----------
+    content_id : str
+        Digest of the audio in the file.
+    tags : Tags
+        Its tags.
+    features : AudioFeatures or None
+        None if the library has all features of this content.
+    """
 
     content_id: str
     tags: Tags
-    sound: AudioFeatures | None
+    features: AudioFeatures | None
 
 
 def extract_track(
@@ -82,13 +97,33 @@ def extract_track(
     known: Collection[str],
     text_model: TextAudioModel | None = None,
 ) -> ExtractedTrack:
-    """Reads a file once through; raises `AudioError`.
+    """Extract content id, tags and features of a file.
 
-    known: content ids that need not be listened to again
+    Parameters
+    ----------
+    path : Path
+        The audio file.
+    params : LandmarkParams
+        Parameters of the peaks and sketches.
+    model : EmbeddingModel, optional
+        The embedding model. Without it, no embeddings are computed.
+    known : collection of str
+        Content ids whose features the library has. They are not extracted again.
+    text_model : TextAudioModel, optional
+        A text-audio model whose embedding is computed, too.
+
+    Returns
+    -------
+    ExtractedTrack
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
     """
     content = content_id(path)
-    sound = None if content in known else extract_audio(path, params, model, text_model)
-    return ExtractedTrack(content, read_tags(path), sound)
+    features = None if content in known else extract_audio(path, params, model, text_model)
+    return ExtractedTrack(content, read_tags(path), features)
 
 
 def extract_audio(
@@ -97,52 +132,72 @@ def extract_audio(
     model: EmbeddingModel | None,
     text_model: TextAudioModel | None = None,
 ) -> AudioFeatures:
-    """Peaks and hearing of a file from one pass of the decoder; raises `AudioError`.
+    """Extract the features of a file in one pass of the decoder.
 
-    A text-audio model hears at a rate of its own, in a second pass.
+    A text-audio model has a sample rate of its own and needs a second pass.
+
+    Parameters
+    ----------
+    path, params, model, text_model
+        See `extract_track`.
+
+    Returns
+    -------
+    AudioFeatures
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
     """
     sampler = model.sampler() if model else None
     with open_audio(path, params.sr) as audio:
-        peaks, codes = peaks_and_sketches(_tapped(audio, sampler), params)
+
+        def blocks() -> Iterator[Floats]:
+            """Yield each decoded block to the peaks, after the embedding has sampled it."""
+            for block in audio.blocks():
+                if sampler:
+                    sampler.push(block)
+                yield block
+
+        peaks, sketches = peaks_and_sketches(blocks(), params)
         return AudioFeatures(
             duration_s=audio.decoded_s,
             problem=audio.problem,
             constellation=pack_peaks(limit_density(peaks, params.peaks_per_s, params)),
-            sketches=codes,
+            sketches=sketches,
             embeddings=embed_track(model, sampler) if model and sampler else None,
-            text_embedding=embed_for_text(path, text_model) if text_model else None,
+            text_embedding=_embed_for_text(path, text_model) if text_model else None,
         )
 
 
 def peaks_and_sketches(blocks: Iterable[Floats], params: LandmarkParams) -> tuple[Peaks, Codes]:
-    """Every peak of the audio, and its sketches, by one spectrogram; blocks: see `find_peaks`."""
+    """Find the peaks and compute the sketches of a recording from one spectrogram.
+
+    Parameters
+    ----------
+    blocks : iterable of (n,) float32
+        Consecutive mono samples at ``params.sr``.
+    params : LandmarkParams
+        Parameters of the peaks and sketches.
+
+    Returns
+    -------
+    peaks : Peaks
+        Every peak, sorted by frame and bin.
+    sketches : (m, words) uint64
+        The sketches.
+    """
     sketcher, parts = Sketcher(projections(params.sketch_words)), []
-    for stretch in peak_chunks(blocks, params):
-        sketcher.push(stretch.contrast)
-        parts.append(stretch.peaks)
+    for chunk in peak_chunks(blocks, params):
+        sketcher.push(chunk.contrast)
+        parts.append(chunk.peaks)
     return sort_by_frame(concat_peaks(parts)), sketcher.sketches()
 
 
-def embed_track(model: EmbeddingModel, sampler: WindowSampler) -> TrackEmbeddings:
-    """All that the model says of what a sampler has taken; raises `ModelError`."""
-    windows = sampler.windows()
-    each = model.embed_each(windows)
-    starts_s = (sampler.starts() / model.sr).astype(np.float32)
-    return TrackEmbeddings(each.mean(), Sections(starts_s, each.vectors), facets(windows))
-
-
-def embed_for_text(path: Path, model: TextAudioModel) -> TextEmbedding:
-    """What a text-audio model hears in a file; raises `AudioError` and `ModelError`."""
+def _embed_for_text(path: Path, model: TextAudioModel) -> TextEmbedding:
     sampler = model.sampler()
     with open_audio(path, model.sr) as audio:
         for block in audio.blocks():
             sampler.push(block)
-    return TextEmbedding(model.digest, model.hear(sampler.windows()))
-
-
-def _tapped(audio: AudioReader, sampler: WindowSampler | None) -> Iterator[Floats]:
-    """The audio's blocks, each shown to the sampler on the way."""
-    for block in audio.blocks():
-        if sampler:
-            sampler.push(block)
-        yield block
+    return TextEmbedding(model.digest, model.embed_audio(sampler.windows()))

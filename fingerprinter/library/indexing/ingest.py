@@ -1,4 +1,4 @@
-"""Analysed files into the database, within the caller's transaction."""
+"""Storing extracted files in the database, within the caller's transaction."""
 
 from __future__ import annotations
 
@@ -16,12 +16,7 @@ from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.embedding import FACETS_ID
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.base.stored_peaks import track_landmarks
-from fingerprinter.library.indexing.extract import (
-    AudioFeatures,
-    ExtractedTrack,
-    TextEmbedding,
-    TrackEmbeddings,
-)
+from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedTrack
 from fingerprinter.store.index import postings
 from fingerprinter.store.tables import (
     constellations,
@@ -33,6 +28,7 @@ from fingerprinter.store.tables import (
     tracks,
     vectors,
 )
+from fingerprinter.store.tables.sections import Sections
 from fingerprinter.types import Landmarks, Track
 
 _NO_TAGS = np.empty(0, np.float32)
@@ -40,7 +36,7 @@ _NO_TAGS = np.empty(0, np.float32)
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file to look at, as it was when it was found."""
+    """A file to index, with its size and time of change when it was found."""
 
     path: Path
     size: int
@@ -48,12 +44,12 @@ class FoundFile:
 
 
 class Outcome(Enum):
-    """What became of a file."""
+    """What indexing a file changed in the library."""
 
-    INDEXED = "indexed"  # its sound is new here
-    UPDATED = "updated"  # new tags, a new place, a new embedding, or new sound in an old place
-    SKIPPED = "skipped"  # nothing that matters had changed
-    LOST = "lost"  # its track was removed by somebody else while it was being recognised
+    INDEXED = "indexed"  # a new track
+    UPDATED = "updated"  # new tags, a new path, new features, or new audio at a known path
+    SKIPPED = "skipped"  # nothing
+    LOST = "lost"  # nothing: its track was removed by somebody else during the run
 
 
 Item = tuple[FoundFile, ExtractedTrack]
@@ -62,99 +58,109 @@ Item = tuple[FoundFile, ExtractedTrack]
 def ingest(
     connection: Connection, params: LandmarkParams, model: str | None, items: Sequence[Item]
 ) -> list[Outcome]:
-    """Stores analysed files and one segment with the landmarks of the new ones.
+    """Store extracted files, and one segment with the landmarks of the new tracks.
 
-    model: digest of the model of the embeddings
+    Parameters
+    ----------
+    connection : Connection
+        A write transaction.
+    params : LandmarkParams
+        Parameters of the library.
+    model : str, optional
+        Digest of the model that computed the embeddings.
+    items : sequence of (FoundFile, ExtractedTrack)
+        The files.
+
+    Returns
+    -------
+    list of Outcome
+        One for each file.
     """
-    intake = _Ingest(connection, params, model)
-    outcomes = [intake.file(file, analysis) for file, analysis in items]
-    intake.forget_replaced()
-    postings.add_segment(connection, params, intake.new)
+    batch = _Ingest(connection, params, model)
+    outcomes = [batch.add(file, extracted) for file, extracted in items]
+    batch.remove_replaced_tracks()
+    postings.add_segment(connection, params, batch.new_landmarks)
     if any(outcome is not Outcome.SKIPPED for outcome in outcomes):
         library_metadata.bump_revision(connection)
     return outcomes
 
 
 class _Ingest:
-    """One transaction's worth of files; ``new`` are the tracks whose landmarks it adds."""
+    """One transaction; ``new_landmarks`` has (track id, frames, landmarks) of each new track."""
 
     def __init__(self, connection: Connection, params: LandmarkParams, model: str | None) -> None:
         self._connection, self._params, self._model = connection, params, model
-        self.new: list[tuple[int, int, Landmarks]] = []
-        self._replaced: set[int] = set()  # tracks that lost a file to another
+        self.new_landmarks: list[tuple[int, int, Landmarks]] = []
+        self._replaced: set[int] = set()  # tracks that lost a file to another track
 
-    def file(self, file: FoundFile, analysis: ExtractedTrack) -> Outcome:
-        track = tracks.by_content(self._connection, analysis.content_id)
+    def add(self, file: FoundFile, extracted: ExtractedTrack) -> Outcome:
+        """Store one file."""
+        track = tracks.by_content(self._connection, extracted.content_id)
         if track is not None:
-            return self._known(file, analysis, track)
-        if analysis.sound is None:
+            return self._update(file, extracted, track)
+        if extracted.features is None:
             return Outcome.LOST
-        track_id = self._add(analysis, analysis.sound)
-        self._hearing(track_id, analysis.sound)
-        replaced = self._place(file, track_id)
+        track_id = self._add_track(extracted, extracted.features)
+        replaced = self._set_file(file, track_id)
         return Outcome.UPDATED if replaced else Outcome.INDEXED
 
-    def _known(self, file: FoundFile, analysis: ExtractedTrack, track: Track) -> Outcome:
-        retagged = any(getattr(track, key) != tag for key, tag in asdict(analysis.tags).items())
+    def _update(self, file: FoundFile, extracted: ExtractedTrack, track: Track) -> Outcome:
+        """Store what is new about a track that the library has."""
+        retagged = any(getattr(track, key) != tag for key, tag in asdict(extracted.tags).items())
         if retagged:
-            tracks.update_tags(self._connection, track.id, analysis.tags)
-        heard = analysis.sound is not None and self._hearing(track.id, analysis.sound)
+            tracks.update_tags(self._connection, track.id, extracted.tags)
+        changed = extracted.features is not None and self._put_features(
+            track.id, extracted.features
+        )
         moved = not files.holds(self._connection, file.path, track.id)
         if moved:
-            self._forget_vanished(track.id)
-        self._place(file, track.id)
-        return Outcome.UPDATED if retagged or heard or moved else Outcome.SKIPPED
+            for path in files.paths_of(self._connection, track.id):
+                if not os.path.lexists(path):  # else the new file is a copy
+                    files.forget_file(self._connection, path)
+        self._set_file(file, track.id)
+        return Outcome.UPDATED if retagged or changed or moved else Outcome.SKIPPED
 
-    def _add(self, analysis: ExtractedTrack, sound: AudioFeatures) -> int:
+    def _add_track(self, extracted: ExtractedTrack, features: AudioFeatures) -> int:
         track_id = tracks.add_track(
             self._connection,
-            analysis.content_id,
-            analysis.tags,
-            sound.duration_s,
-            problem=sound.problem,
+            extracted.content_id,
+            extracted.tags,
+            features.duration_s,
+            problem=features.problem,
             added_at=datetime.now(UTC),
         )
-        constellations.put(self._connection, track_id, sound.constellation)
-        self.new.append(track_landmarks(track_id, sound.constellation, self._params))
+        constellations.put(self._connection, track_id, features.constellation)
+        self.new_landmarks.append(track_landmarks(track_id, features.constellation, self._params))
+        self._put_features(track_id, features)
         return track_id
 
-    def _hearing(self, track_id: int, sound: AudioFeatures) -> bool:
-        """Stores sketches and what models heard; says whether any of it is new."""
+    def _put_features(self, track_id: int, features: AudioFeatures) -> bool:
+        """Store sketches and embeddings; return whether any of them is new."""
         version = projections(self._params.sketch_words).digest
-        sketched = sketches.put(self._connection, track_id, version, sound.sketches)
-        if sound.embeddings and self._model:
-            self._put_hearing(track_id, self._model, sound.embeddings)
-        if sound.text_embedding:
-            self._put_described(track_id, sound.text_embedding)
-        return bool(sketched or sound.embeddings or sound.text_embedding)
+        sketched = sketches.put(self._connection, track_id, version, features.sketches)
+        embeddings, text = features.embeddings, features.text_embedding
+        if embeddings and self._model:
+            whole = embeddings.embedding
+            vectors.put(self._connection, track_id, self._model, whole.vector, whole.tags)
+            parts = Sections(embeddings.section_starts_s, embeddings.section_vectors)
+            sections.put(self._connection, track_id, self._model, parts)
+            facets.put(self._connection, track_id, FACETS_ID, embeddings.facets.row())
+        if text:
+            vectors.put(self._connection, track_id, text.model, text.vector, _NO_TAGS)
+        return bool(sketched or embeddings or text)
 
-    def _put_hearing(self, track_id: int, model: str, heard: TrackEmbeddings) -> None:
-        whole = heard.embedding
-        vectors.put(self._connection, track_id, model, whole.vector, whole.tags)
-        sections.put(self._connection, track_id, model, heard.sections)
-        facets.put(self._connection, track_id, FACETS_ID, heard.facets.row())
-
-    def _put_described(self, track_id: int, heard: TextEmbedding) -> None:
-        vectors.put(self._connection, track_id, heard.model, heard.vector, _NO_TAGS)
-
-    def _forget_vanished(self, track_id: int) -> None:
-        """A file that turns up elsewhere has moved if it is gone from where it was."""
-        for path in files.paths_of(self._connection, track_id):
-            if not os.path.lexists(path):
-                files.forget_file(self._connection, path)
-
-    def _place(self, file: FoundFile, track_id: int) -> bool:
-        """Notes where the track lies; says whether another track's file was replaced."""
-        lost = files.set_file(
+    def _set_file(self, file: FoundFile, track_id: int) -> bool:
+        """Store the path of a track; return whether it was the path of another track."""
+        replaced = files.set_file(
             self._connection, file.path, track_id, size=file.size, mtime_ns=file.mtime_ns
         )
-        if lost is not None:
-            self._replaced.add(lost)
-        return lost is not None
+        if replaced is not None:
+            self._replaced.add(replaced)
+        return replaced is not None
 
-    def forget_replaced(self) -> None:
-        """Forgets tracks that no file holds any more; last of all, since files may swap names."""
+    def remove_replaced_tracks(self) -> None:
+        """Remove tracks that no file holds any longer. This is last, since files may swap names."""
         for track_id in self._replaced:
             if not files.paths_of(self._connection, track_id):
-                self.new = [entry for entry in self.new if entry[0] != track_id]
+                self.new_landmarks = [each for each in self.new_landmarks if each[0] != track_id]
                 tracks.remove(self._connection, track_id)

@@ -1,8 +1,8 @@
-"""A worker process: pickled requests on stdin, pickled replies on stdout.
+"""Worker processes that take pickled requests on stdin and write pickled replies to stdout.
 
-A process of its own kind rather than one of `multiprocessing`: it does not import
-the caller's main module, it ends with its parent however that ended (its stdin
-closes), and where a decoder crashes on a file, it takes only that file along.
+They replace `multiprocessing` for three reasons. A worker does not import the caller's main module.
+It ends when its parent ends for whatever reason, because its stdin closes. And a decoder that
+crashes costs only the file that it worked on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,21 +26,47 @@ from fingerprinter.embedding import FolderTextAudioModel, load_model
 from fingerprinter.errors import AudioError
 from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
 
-# The workers share the cores already; threads of theirs would only wait for each other.
+# The workers share the cores already, so that threads of theirs would only wait for each other.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 F = TypeVar("F", bound="HasPath")
 
-AHEAD = 4  # files per worker that may be analysed before their turn has come
+AHEAD = 4  # files per worker that may be processed before their turn
+
+
+class HasPath(Protocol):
+    """An item whose audio is in a file."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+
+class Job(Protocol[R_co]):
+    """The work of a worker: a value that can be pickled and makes a function of files."""
+
+    def prepare(self) -> Callable[[Path], R_co]:
+        """Load what the work needs and return the function that processes one file.
+
+        The function may raise `AudioError`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractJob:
-    """What a worker is made for.
+    """The work of `index`: `extract_track` on each file.
 
-    known: content ids that are in the library already
-    text_model: folder of a text-audio model; None: without
+    Attributes
+    ----------
+    params : LandmarkParams
+        Parameters of the peaks and sketches.
+    embeddings : bool
+        Whether to compute embeddings.
+    known : frozenset of str
+        Content ids whose features the library has.
+    text_model : Path or None
+        Folder of a text-audio model.
     """
 
     params: LandmarkParams
@@ -49,36 +75,24 @@ class ExtractJob:
     text_model: Path | None = None
 
     def prepare(self) -> Callable[[Path], ExtractedTrack]:
-        """What a worker does with each file."""
+        """Load the models and return `extract_track` with these settings."""
         model = load_model() if self.embeddings else None
         text_model = FolderTextAudioModel(self.text_model) if self.text_model else None
         return lambda path: extract_track(path, self.params, model, self.known, text_model)
 
 
-class Job(Protocol[R_co]):
-    """What workers are made for: a value that can be pickled, and knows what to do with a file."""
-
-    def prepare(self) -> Callable[[Path], R_co]:
-        """The work, once all that it needs is loaded; it may raise `AudioError`."""
-
-
-class HasPath(Protocol):
-    """Something that lies in a file."""
-
-    @property
-    def path(self) -> Path:
-        """Where."""
-
-
 class Worker(Generic[R]):
-    """The parent's end of one worker process; started on first use, again after a crash."""
+    """The parent's side of one worker process.
+
+    The process is started by the first request, and started again after a crash.
+    """
 
     def __init__(self, job: Job[R]) -> None:
         self._job = job
         self._process: subprocess.Popen[bytes] | None = None
 
-    def analyse(self, path: Path) -> R | AudioError:
-        """The analysis of a file, or why there is none."""
+    def process(self, path: Path) -> R | AudioError:
+        """Process one file, and return its result or why there is none."""
         process = self._process or self._start()
         assert process.stdin
         assert process.stdout
@@ -91,14 +105,14 @@ class Worker(Generic[R]):
         return reply
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # the parent's modules, never what lies in the working folder: -c would look there first
+        # With -c Python would search the working folder first; use the parent's path instead.
         program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"
         process = subprocess.Popen(
             [sys.executable, "-c", program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, **_ONE_THREAD},
-            start_new_session=True,  # Ctrl-C is the parent's to handle, from the first moment on
+            start_new_session=True,  # only the parent handles Ctrl-C
         )
         assert process.stdin
         _send(self._job, process.stdin)
@@ -106,31 +120,50 @@ class Worker(Generic[R]):
         return process
 
     def stop(self) -> None:
-        """Ends the process, whatever it is at."""
+        """Kill the process."""
         process, self._process = self._process, None
         if process:
             process.kill()
             process.wait()
 
 
-def run_in_order(files: Sequence[F], job: Job[R], jobs: int) -> Iterator[tuple[F, R | AudioError]]:
-    """Analyses files by ``jobs`` processes at a time; the results come in the files' order."""
+def run_in_order(
+    files: Sequence[F], job: Job[R], jobs: int
+) -> Generator[tuple[F, R | AudioError], None, None]:
+    """Process files in parallel and yield the results in the order of the files.
+
+    Parameters
+    ----------
+    files : sequence of F
+        Items with a ``path``.
+    job : Job
+        The work to do on each file.
+    jobs : int
+        Number of worker processes.
+
+    Yields
+    ------
+    file : F
+        The item.
+    reply : R or AudioError
+        Its result, or why there is none.
+    """
     workers = [Worker(job) for _ in range(min(jobs, len(files)))]
     idle: SimpleQueue[Worker[R]] = SimpleQueue()
     for worker in workers:
         idle.put(worker)
 
-    def analyse(file: F) -> R | AudioError:
+    def process(file: F) -> R | AudioError:
         worker = idle.get()
         try:
-            return worker.analyse(file.path)
+            return worker.process(file.path)
         finally:
             idle.put(worker)
 
-    most = AHEAD * len(workers)
+    limit = AHEAD * len(workers)
     with ThreadPoolExecutor(max(1, len(workers))) as pool:
         try:
-            yield from submit_ahead(lambda f: pool.submit(analyse, f).result, files, lambda: most)
+            yield from submit_ahead(lambda f: pool.submit(process, f).result, files, lambda: limit)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in workers:
@@ -140,45 +173,60 @@ def run_in_order(files: Sequence[F], job: Job[R], jobs: int) -> Iterator[tuple[F
 def submit_ahead(
     submit: Callable[[F], Callable[[], R | AudioError]],
     files: Sequence[F],
-    most: Callable[[], int],
+    limit: Callable[[], int],
 ) -> Iterator[tuple[F, R | AudioError]]:
-    """Each file with its reply, in order, never more than ``most()`` files ahead of the reader.
+    """Submit files ahead of the reader and yield each with its reply, in order.
 
-    submit: begins the work on a file; what it returns waits for the reply
+    Parameters
+    ----------
+    submit : callable
+        Begins the work on a file and returns a function that waits for the reply.
+    files : sequence of F
+        The files.
+    limit : callable
+        Returns how many files may be submitted ahead of the reader at this moment.
+
+    Yields
+    ------
+    file : F
+        The file.
+    reply : R or AudioError
+        Its reply.
     """
     waiting: deque[tuple[F, Callable[[], R | AudioError]]] = deque()
     for file in files:
         waiting.append((file, submit(file)))
-        while len(waiting) >= max(1, most()):
-            file_done, reply = waiting.popleft()
-            yield file_done, reply()
-    for file_done, reply in waiting:
-        yield file_done, reply()
+        while len(waiting) >= max(1, limit()):
+            first, reply = waiting.popleft()
+            yield first, reply()
+    for first, reply in waiting:
+        yield first, reply()
 
 
-def _send(value: object, pipe: IO[bytes]) -> None:
-    pickle.dump(value, pipe)
-    pipe.flush()
+def result_or_error(work: Callable[[Path], R], path: Path) -> R | AudioError:
+    """Do some work on a file. Return an `AudioError` instead of raising it."""
+    try:
+        return work(path)
+    except AudioError as error:
+        return error
 
 
 def main() -> None:
-    """Answers requests until stdin ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where there are no sessions: Windows
+    """Serve requests until stdin ends; the program of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Windows has no sessions
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no reply
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of decoders must not mix in
     work = pickle.load(requests).prepare()
     while True:
         try:
             path: Path = pickle.load(requests)
         except EOFError:
             return
-        answer = _answer(path, work)
-        with suppress(BrokenPipeError):  # the parent is gone, and stdin has ended
-            _send(answer, replies)
+        reply = result_or_error(work, path)
+        with suppress(BrokenPipeError):  # the parent has ended, and so does stdin
+            _send(reply, replies)
 
 
-def _answer(path: Path, work: Callable[[Path], R]) -> R | AudioError:
-    try:
-        return work(path)
-    except AudioError as error:
-        return error
+def _send(value: object, pipe: IO[bytes]) -> None:
+    pickle.dump(value, pipe)
+    pipe.flush()

@@ -1,1 +1,1 @@
-"""What keeps a library whole: verification, export and import, statistics."""
+"""Verification and repair, export and import, and statistics of a library."""

@@ -1,4 +1,4 @@
-"""What a library holds, and what that takes on the disk."""
+"""Counts and sizes of what a library holds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,36 @@ from fingerprinter.store.tables import constellations, library_metadata, sketche
 
 @dataclass(frozen=True, slots=True)
 class LibraryStats:
-    """What a library holds; bytes of its parts as they are packed.
+    """Counts of a library, and packed sizes of its parts.
 
-    dead_share: of the landmarks, those of removed tracks, which go with the next merge
+    Attributes
+    ----------
+    address : str
+        Where the library is, without a password.
+    schema : str
+        Revision of the database schema.
+    params_id : str or None
+        Digest of the fingerprint parameters; None if nothing was indexed yet.
+    profile : str
+        Name of the fingerprint parameters.
+    tracks, files : int
+        Number of tracks, and of files that hold them.
+    audio_s : float
+        Seconds of audio in all tracks.
+    tracks_in_part : int
+        Number of tracks of which a part could not be decoded.
+    landmarks, segments : int
+        Number of landmarks, and of the segments that store them.
+    removed_tracks : int
+        Number of removed tracks whose landmarks are still stored.
+    landmark_bytes, constellation_bytes : int
+        Packed size of the landmarks, and of the peaks.
+    embeddings, embedding_bytes : int
+        Number and size of the embeddings of all models.
+    mb_per_hour : float or None
+        Megabytes (10**6 bytes) of landmarks, peaks and sketches per hour of audio.
+    dead_share : float
+        Share of the landmarks that belong to removed tracks. The next merge drops them.
     """
 
     address: str
@@ -39,7 +66,7 @@ class LibraryStats:
 
 @dataclass(frozen=True, slots=True)
 class PartSize:
-    """What a part of a library takes on the disk; a megabyte has 10**6 bytes."""
+    """Size of one part of a library on disk; a megabyte has 10**6 bytes."""
 
     bytes: int
     mb_per_hour: float | None
@@ -47,7 +74,17 @@ class PartSize:
 
 @dataclass(frozen=True, slots=True)
 class DiskUse:
-    """What a library takes on the disk, see `fingerprinter.store.maintain.sizes.Size`."""
+    """Size of a library on disk, see `fingerprinter.store.maintain.sizes.Size`.
+
+    Attributes
+    ----------
+    disk_bytes : int
+        The total.
+    free_bytes : int or None
+        Free pages in it; None if the database does not tell.
+    parts : dict of str to PartSize, or None
+        The size of each part; None if the database does not tell.
+    """
 
     disk_bytes: int
     free_bytes: int | None
@@ -55,7 +92,19 @@ class DiskUse:
 
 
 def stats(database: Database, params: LandmarkParams) -> LibraryStats:
-    """Counts and sizes."""
+    """Count what a library holds.
+
+    Parameters
+    ----------
+    database : Database
+        The library.
+    params : LandmarkParams
+        Its parameters.
+
+    Returns
+    -------
+    LibraryStats
+    """
     with database.connect() as connection:
         counts = tracks.counts(connection)
         landmarks = postings.stats(connection)
@@ -85,12 +134,22 @@ def stats(database: Database, params: LandmarkParams) -> LibraryStats:
 
 
 def disk_use(database: Database) -> DiskUse:
-    """What it takes on the disk, by part; reads all pages of an SQLite file."""
+    """Measure the size of a library on disk. This reads all pages of an SQLite file.
+
+    Parameters
+    ----------
+    database : Database
+        The library.
+
+    Returns
+    -------
+    DiskUse
+    """
     with database.connect() as connection:
         hours = tracks.counts(connection).audio_s / 3600
-        found = sizes.size(connection)
+        measured = sizes.size(connection)
     parts = {
         name: PartSize(size, size / 1e6 / hours if hours else None)
-        for name, size in (found.parts or {}).items()
+        for name, size in (measured.parts or {}).items()
     }
-    return DiskUse(found.total, found.free, parts or None)
+    return DiskUse(measured.total, measured.free, parts or None)

@@ -1,11 +1,11 @@
-"""A library's tracks into one file, and into another library: analysis and all, without audio."""
+"""Export of tracks to one file and import into another library, with all features but no audio."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -16,24 +16,23 @@ from sqlalchemy import Connection, Table, func, insert, select, update
 from fingerprinter.core.fingerprint.params import DEFAULT, PROFILES, LandmarkParams
 from fingerprinter.errors import VersionError
 from fingerprinter.library.base.stored_peaks import track_landmarks
-from fingerprinter.library.indexing.indexer import merge_segments
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import archive
 from fingerprinter.store.maintain.archive import Record
 from fingerprinter.store.maintain.checks import OF_A_TRACK
+from fingerprinter.store.maintain.merging import merge_segments
 from fingerprinter.store.tables import files, library_metadata, schema
 from fingerprinter.types import Landmarks, Problem
 
-_BATCH = 256  # tracks to a transaction: a segment of about 15 million landmarks at most
+BATCH_TRACKS = 256  # tracks per transaction: a segment of about 15 million landmarks at most
 
-_OWN = (schema.file.name,)  # tables that are merged row by row; of the others a track has its own
 _TAGS = ("title", "artist", "album", "track_number", "year", "genre", "mbid")
 
 
 @dataclass(frozen=True, slots=True)
 class TransferProgress:
-    """How many tracks are written, or taken in."""
+    """Number of tracks that were written or read, and of all tracks."""
 
     done: int
     total: int
@@ -41,10 +40,26 @@ class TransferProgress:
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What became of the tracks of a file.
+    """What an import changed.
 
-    added: new here; merged: known here, and something was learned; unchanged: known as they are
-    files: paths that were noted; files_kept: paths that are known here as another track's
+    Attributes
+    ----------
+    added : int
+        Tracks that are new to the library.
+    merged : int
+        Tracks that the library had and about which something was added.
+    unchanged : int
+        Tracks that the library had with everything in the file.
+    failed : int
+        Tracks that are damaged in the file.
+    files : int
+        Paths that were added.
+    files_kept : int
+        Paths that were not added because they belong to another track of the library.
+    elapsed_s : float
+        Seconds that the import took.
+    problems : tuple of Problem
+        The reason for each failure.
     """
 
     added: int = 0
@@ -67,8 +82,33 @@ def export_tracks(
     track_ids: Sequence[int] | None,
     on_progress: OnTransferProgress,
 ) -> int:
-    """Writes tracks, default all, into one file; how many. Raises `UsageError`."""
-    total = len(track_ids) if track_ids is not None else _count(connection)
+    """Write tracks to one file.
+
+    Parameters
+    ----------
+    connection : Connection
+        A snapshot of the library.
+    path : Path
+        The file to write.
+    track_ids : sequence of int, optional
+        The tracks. The default is all.
+    on_progress : callable
+        Is called with a `TransferProgress` after each track.
+
+    Returns
+    -------
+    int
+        The number of tracks.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be written.
+    """
+    if track_ids is None:
+        total = connection.scalar(select(func.count()).select_from(schema.track)) or 0
+    else:
+        total = len(track_ids)
     params_id = library_metadata.get(connection, library_metadata.PARAMS_ID) or DEFAULT.id
     with archive.write_archive(path, params_id) as writer:
         for record in archive.records(connection, track_ids):
@@ -77,40 +117,57 @@ def export_tracks(
     return writer.count
 
 
-def _count(connection: Connection) -> int:
-    return connection.scalar(select(func.count()).select_from(schema.track)) or 0
-
-
 def import_tracks(
-    database: Database, path: Path, moves: PathMap, on_progress: OnTransferProgress
+    database: Database, path: Path, moved: PathMap, on_progress: OnTransferProgress
 ) -> ImportReport:
-    """Merges a file's tracks into a library, a portion to a transaction.
+    """Merge the tracks of a file into a library, a batch per transaction.
 
-    What was taken in stays; a second run recognises it and goes on behind it.
-    Raises `UsageError`, `VersionError` and `CorruptionError`.
+    What was committed stays when an import ends early. A second run recognizes it and continues.
+
+    Parameters
+    ----------
+    database : Database
+        The library.
+    path : Path
+        A file that `export_tracks` wrote.
+    moved : sequence of (old, new)
+        Prefixes of the files' paths to replace, see `map_path`.
+    on_progress : callable
+        Is called with a `TransferProgress` after each batch.
+
+    Returns
+    -------
+    ImportReport
+
+    Raises
+    ------
+    UsageError
+        If the file is no export.
+    VersionError
+        If the file is of another version, or its peaks were found under other parameters.
+    CorruptionError
+        If the list of tracks in the file is damaged.
     """
     started = time.monotonic()
     with archive.open_archive(path) as source:
         source.require_whole()
         params = _params(path, source.params_id)
-        database.change(
-            partial(
-                library_metadata.claim, name=library_metadata.PARAMS_ID, value=params.id
-            )  # refuses another
+        claim = partial(  # refuses other parameters
+            library_metadata.claim, name=library_metadata.PARAMS_ID, value=params.id
         )
+        database.change(claim)
         report, done = ImportReport(), 0
-        for portion in _portions(source.records()):
-            damaged = [
-                Problem(_name(record), _damage(path, record)) for record, ok in portion if not ok
-            ]
-            whole = [_at_home(record, moves) for record, ok in portion if ok]
-            found = database.change(partial(_take_in, params=params, records=whole))
+        stored = iter(source.records())
+        while batch := list(islice(stored, BATCH_TRACKS)):
+            damaged = [_damage(path, record) for record, is_intact in batch if not is_intact]
+            intact = [_with_mapped_paths(record, moved) for record, is_intact in batch if is_intact]
+            added = database.change(partial(_add_records, params=params, records=intact))
             merge_segments(database, params)
-            report = _sum(report, found, damaged)
-            done += len(portion)
+            report = _sum(report, added, damaged)
+            done += len(batch)
             on_progress(TransferProgress(done, source.count))
     database.reclaim()
-    return _sum(report, ImportReport(elapsed_s=time.monotonic() - started), [])
+    return replace(report, elapsed_s=time.monotonic() - started)
 
 
 def _params(path: Path, params_id: str) -> LandmarkParams:
@@ -119,132 +176,138 @@ def _params(path: Path, params_id: str) -> LandmarkParams:
             return params
     raise VersionError(
         f"{path}: its peaks were found under parameters {params_id}, which this program does not"
-        " have; import it with the version that made it, or index the music anew"
+        " have; import it with the version that made it, or index the music again"
     )
 
 
-def _portions(
-    records: Iterable[tuple[Record, bool]],
-) -> Iterator[list[tuple[Record, bool]]]:
-    rest = iter(records)
-    while portion := list(islice(rest, _BATCH)):
-        yield portion
-
-
-def _sum(report: ImportReport, more: ImportReport, damaged: Sequence[Problem]) -> ImportReport:
+def _sum(report: ImportReport, added: ImportReport, damaged: Sequence[Problem]) -> ImportReport:
+    """Add the counts and problems of one batch to a report."""
     return ImportReport(
-        report.added + more.added,
-        report.merged + more.merged,
-        report.unchanged + more.unchanged,
+        report.added + added.added,
+        report.merged + added.merged,
+        report.unchanged + added.unchanged,
         report.failed + len(damaged),
-        report.files + more.files,
-        report.files_kept + more.files_kept,
-        report.elapsed_s + more.elapsed_s,
-        (*report.problems, *damaged),
+        report.files + added.files,
+        report.files_kept + added.files_kept,
+        problems=(*report.problems, *damaged),
     )
 
 
-def _name(record: Record) -> str:
-    return str(record.track.get("title") or record.track["content_id"])
+def _damage(path: Path, record: Record) -> Problem:
+    name = str(record.track.get("title") or record.track["content_id"])
+    return Problem(name, f"{path}: {name}: not what was written; left out: index its file again")
 
 
-def _damage(path: Path, record: Record) -> str:
-    return f"{path}: {_name(record)}: not what was written; left out: index its file again"
-
-
-def _at_home(record: Record, moves: PathMap) -> Record:
-    """The record with its files where they lie on this machine."""
-    rows = [row | {"path": map_path(row["path"], moves)} for row in record.rows.get("file", [])]
+def _with_mapped_paths(record: Record, moved: PathMap) -> Record:
+    """Replace the prefixes of the paths of a record's files."""
+    rows = [row | {"path": map_path(row["path"], moved)} for row in record.rows.get("file", [])]
     return Record(record.track, {**record.rows, "file": rows})
 
 
-def map_path(path: bytes, moves: PathMap) -> bytes:
-    """A path with the first beginning replaced that it has, at the border of a folder.
+def map_path(path: bytes, moved: PathMap) -> bytes:
+    r"""Replace the prefix of a path.
 
+    Parameters
+    ----------
+    path : bytes
+        An absolute path.
+    moved : sequence of (old, new)
+        Folders. The first ``old`` that contains the path is replaced by its ``new``.
+
+    Returns
+    -------
+    bytes
+        The path, unchanged if no ``old`` contains it.
+
+    Examples
+    --------
     >>> map_path(b"/music/a/b.ogg", [("/mus", "/x"), ("/music", "/mnt/music")])
     b'/mnt/music/a/b.ogg'
+    >>> print(map_path(rb"C:\music\b.ogg", [(r"C:\music", "D:")]).decode())
+    D:\b.ogg
     """
-    for old, new in moves:
-        stem = os.fsencode(old).rstrip(b"/\\\\")
-        if path.startswith(stem) and path[len(stem) :][:1] in (b"/", b"\\\\"):
-            return os.fsencode(new).rstrip(b"/\\\\") + path[len(stem) :]
+    for old, new in moved:
+        stem = os.fsencode(old).rstrip(b"/\\")
+        if path.startswith(stem) and path[len(stem) :][:1] in (b"/", b"\\"):
+            return os.fsencode(new).rstrip(b"/\\") + path[len(stem) :]
     return path
 
 
-def _take_in(
+def _add_records(
     connection: Connection, params: LandmarkParams, records: Sequence[Record]
 ) -> ImportReport:
-    """One transaction's worth of tracks, and a segment with the landmarks of the new ones."""
-    intake = _Importer(connection, params)
+    """Add or merge records, and add one segment with the landmarks of the new tracks."""
+    batch = _Import(connection, params)
     for record in records:
-        intake.track(record)
-    postings.add_segment(connection, params, intake.new)
-    if intake.added or intake.merged:
+        batch.add(record)
+    postings.add_segment(connection, params, batch.new_landmarks)
+    if batch.added or batch.merged:
         library_metadata.bump_revision(connection)
-    unchanged = len(records) - intake.added - intake.merged
+    unchanged = len(records) - batch.added - batch.merged
     return ImportReport(
-        intake.added, intake.merged, unchanged, files=intake.files, files_kept=intake.files_kept
+        batch.added, batch.merged, unchanged, files=batch.files, files_kept=batch.files_kept
     )
 
 
-class _Importer:
-    """Rows into a library; ``new``: tracks whose landmarks are to be added."""
+class _Import:
+    """One transaction; ``new_landmarks`` has (track id, frames, landmarks) of each new track."""
 
     def __init__(self, connection: Connection, params: LandmarkParams) -> None:
         self._connection, self._params = connection, params
-        self.new: list[tuple[int, int, Landmarks]] = []
+        self.new_landmarks: list[tuple[int, int, Landmarks]] = []
         self.added = self.merged = self.files = self.files_kept = 0
 
-    def track(self, record: Record) -> None:
-        here = schema.track
-        same = here.c.content_id == record.track["content_id"]
-        known = self._connection.execute(select(here).where(same)).mappings().first()
+    def add(self, record: Record) -> None:
+        """Add the track of a record, or what the library lacks about it."""
+        same = schema.track.c.content_id == record.track["content_id"]
+        known = self._connection.execute(select(schema.track).where(same)).mappings().first()
         if known is None:
-            values = insert(here).values(record.track).returning(here.c.id)
+            values = insert(schema.track).values(record.track).returning(schema.track.c.id)
             track_id = self._connection.scalars(values).one()
         else:
             track_id = known["id"]
-        learned = known is not None and self._learn_tags(dict(known), record.track)
-        learned |= self._learn_rows(track_id, record)
+        changed = known is not None and self._fill_in_tags(dict(known), record.track)
+        changed |= self._add_rows(track_id, record)
         self.added += known is None
-        self.merged += known is not None and learned
+        self.merged += known is not None and changed
 
-    def _learn_tags(self, known: dict[str, Any], told: dict[str, Any]) -> bool:
-        """What is known here stays; what is not is taken over."""
-        absent = [name for name in _TAGS if known[name] is None and told.get(name) is not None]
+    def _fill_in_tags(self, known: dict[str, Any], imported: dict[str, Any]) -> bool:
+        """Set the tags that the library lacks; return whether there are any."""
+        absent = [name for name in _TAGS if known[name] is None and imported.get(name) is not None]
         if absent:
-            values = {name: told[name] for name in absent}
+            values = {name: imported[name] for name in absent}
             which = schema.track.c.id == known["id"]
             self._connection.execute(update(schema.track).where(which).values(values))
         return bool(absent)
 
-    def _learn_rows(self, track_id: int, record: Record) -> bool:
-        learned = [self._file(track_id, row) for row in record.rows.get("file", [])]
+    def _add_rows(self, track_id: int, record: Record) -> bool:
+        """Add the rows of all tables that the track lacks; return whether there are any."""
+        added = [self._add_file(track_id, row) for row in record.rows.get("file", [])]
         for table in OF_A_TRACK:
-            if table.name not in _OWN:
+            if table.name != schema.file.name:
                 rows = record.rows.get(table.name, [])
-                learned += [self._row(table, track_id, row) for row in rows]
-        return any(learned)
+                added += [self._add_row(table, track_id, row) for row in rows]
+        return any(added)
 
-    def _file(self, track_id: int, row: dict[str, Any]) -> bool:
-        """Notes where a track lies, unless something else is known to lie there."""
+    def _add_file(self, track_id: int, row: dict[str, Any]) -> bool:
+        """Add a path unless the library has it, for this track or another."""
         path = schema.file.c.path == row["path"]
-        held = self._connection.scalar(select(schema.file.c.track_id).where(path))
-        if held is None:
+        holder = self._connection.scalar(select(schema.file.c.track_id).where(path))
+        if holder is None:
             stamp = {"size": row["size"], "mtime_ns": row["mtime_ns"]}
             files.set_file(self._connection, row["path"], track_id, **stamp)
             self.files += 1
-        elif held != track_id:
+        elif holder != track_id:
             self.files_kept += 1
-        return held is None
+        return holder is None
 
-    def _row(self, table: Table, track_id: int, row: dict[str, Any]) -> bool:
-        """Adds a row that the track lacks: of each kind it has one, or one for each model."""
+    def _add_row(self, table: Table, track_id: int, row: dict[str, Any]) -> bool:
+        """Add a row unless the track has one with this key, for example of this model."""
         row = row | {"track_id": track_id}
         same = [column == row[column.name] for column in table.primary_key]
         if self._connection.execute(select(table.c.track_id).where(*same)).first():
             return False
         self._connection.execute(insert(table).values(row))
         if table is schema.constellation:
-            self.new.append(track_landmarks(track_id, row["data"], self._params))
+            self.new_landmarks.append(track_landmarks(track_id, row["data"], self._params))
         return True

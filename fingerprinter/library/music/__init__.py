@@ -1,1 +1,1 @@
-"""Tempo, beats, key, sections, loudness and tags of a recording; separation into parts."""
+"""Music analysis of a recording: tempo, beats, key, sections, loudness, tags; source separation."""

@@ -1,8 +1,8 @@
-"""A file -> files of its parts, block by block."""
+"""Separates a recording into parts and writes each part to a file, block by block."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinter.audio import AudioSource, WavWriter, open_audio
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.mir.separation import (
     SR,
-    Floats,
     FrameSample,
     Masks,
     component_masks,
@@ -27,7 +27,17 @@ _SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Separation:
-    """The files that were written, and what of the source could not be decoded."""
+    """The result of a separation.
+
+    Attributes
+    ----------
+    files
+        The files that were written.
+    duration_s
+        Duration of the recording in seconds.
+    problem
+        What could not be decoded; None if the recording is intact.
+    """
 
     files: tuple[Path, ...]
     duration_s: float
@@ -35,46 +45,54 @@ class Separation:
 
 
 def separate(source: AudioSource, folder: Path, components: int | None = None) -> Separation:
-    """Writes the parts of a recording as mono WAV files at 44.1 kHz into a folder.
+    """Write the parts of a recording as mono WAV files at 44.1 kHz.
 
-    source: no stream, it may be read twice
-    components: so many parts that recur; None for a harmonic and a percussive one
-    Raises `AudioError` where it cannot be read, `UsageError` where the folder cannot be written.
+    Parameters
+    ----------
+    source
+        Audio that can be read twice, so no stream.
+    folder
+        Folder of the files. It is created if needed.
+    components
+        Number of recurring parts; None for a harmonic and a percussive part.
+
+    Raises
+    ------
+    AudioError
+        If the audio cannot be decoded, or is too short.
+    UsageError
+        If the folder cannot be written.
     """
-    masks, names = _parts(source, components)
+    masks, names = _masks(source, components)
     files = tuple(folder / f"{name}.wav" for name in names)
     with ExitStack() as resources:
         audio = resources.enter_context(open_audio(source, SR))
         blocks = separated(audio.blocks(), masks)
-        first = next(blocks)  # what is no audio leaves no folder behind
+        first = next(blocks)  # decoded before the folder is made, so that no error leaves a folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
             writers = [resources.enter_context(WavWriter(file, SR)) for file in files]
-            for sounds in _all(first, blocks):
-                for writer, sound in zip(writers, sounds, strict=True):
-                    writer.write(sound)
+            for parts in itertools.chain([first], blocks):
+                for writer, part in zip(writers, parts, strict=True):
+                    writer.write(part)
         except OSError as error:
             raise UsageError(f"{folder}: {error.strerror}; name another folder") from error
         return Separation(files, audio.decoded_s, audio.problem)
 
 
-def _all(first: Floats, rest: Iterator[Floats]) -> Iterator[Floats]:
-    yield first
-    yield from rest
-
-
-def _parts(source: AudioSource, components: int | None) -> tuple[Masks, list[str]]:
+def _masks(source: AudioSource, components: int | None) -> tuple[Masks, list[str]]:
+    """Return the function that computes the masks, and the names of the parts."""
     if components is None:
         return harmonic_percussive, ["harmonic", "percussive"]
     rng = np.random.default_rng(_SEED)
-    templates = learn_templates(_sample(source), components, rng)
+    templates = learn_templates(_sample_frames(source), components, rng)
     width = len(str(components))
     names = [f"component-{number:0{width}}" for number in range(1, components + 1)]
-    return component_masks(templates, rng), names
+    return component_masks(templates), names
 
 
-def _sample(source: AudioSource) -> Floats:
-    """Some frames of the whole; raises `AudioError` where there is not one."""
+def _sample_frames(source: AudioSource) -> Floats:
+    """Return magnitudes of some frames of the whole; raises `AudioError` if there are none."""
     frames = FrameSample()
     with open_audio(source, SR) as audio:
         for block in audio.blocks():

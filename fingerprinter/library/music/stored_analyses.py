@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,8 @@ from fingerprinter.audio import AudioSource, open_audio
 from fingerprinter.audio.source import source_name
 from fingerprinter.embedding import EmbeddingModel
 from fingerprinter.errors import AudioError
-from fingerprinter.library.indexing.indexer import OnProgress, Progress
+from fingerprinter.library.base.progress import OnProgress
+from fingerprinter.library.indexing.batches import BatchLimits, BatchRun
 from fingerprinter.library.indexing.workers import run_in_order
 from fingerprinter.library.music.analyze import (
     AnalyzeJob,
@@ -27,7 +26,6 @@ from fingerprinter.store.tables import analyses, tracks, vectors
 from fingerprinter.types import MusicAnalysis, Problem, Track
 
 _TAGS = 10  # the most probable ones are told
-_COMMIT_EVERY_S = 20.0  # seconds of work that a kill may cost, about
 
 Logits = npt.NDArray[np.float32]
 
@@ -132,85 +130,67 @@ def _file_of(track: Track) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A track whose file is to be listened to."""
+    """A track to analyze, and its file."""
 
     track_id: int
     path: Path
 
 
-@dataclass(slots=True)
-class _Batch:
-    """What waits to be committed together."""
-
-    rows: list[tuple[int, MusicAnalysis]] = field(default_factory=list)
-    started: float = field(default_factory=time.monotonic)
-
-
 class LibraryAnalyzer:
-    """One run over all tracks that have no analysis of this version."""
+    """One run over all tracks that have no analysis of this version.
 
-    def __init__(self, database: Database, jobs: int) -> None:
+    Parameters
+    ----------
+    database : Database
+        The library.
+    jobs : int
+        Number of worker processes.
+    limits : BatchLimits
+        When a batch is committed.
+    """
+
+    def __init__(self, database: Database, jobs: int, limits: BatchLimits | None = None) -> None:
         self._database, self._jobs, self._version = database, jobs, analysis_id()
-        self._problems: list[Problem] = []
-        self._analyzed = self._failed = 0
-        self._audio_s = 0.0
+        self._run = BatchRun(limits or BatchLimits())
+        self._analyzed = 0
 
     def run(self, on_progress: OnProgress) -> AnalyzeReport:
-        """Analyses and commits, batch by batch; what is done is kept on Ctrl-C."""
-        started = time.monotonic()
+        """Analyze and commit in batches. An interrupt (Ctrl-C) keeps what is done."""
         todo, skipped = self._todo()
-        for done in self._work(todo):
-            elapsed_s = time.monotonic() - started
-            on_progress(Progress(done, len(todo), self._audio_s, elapsed_s))
-        elapsed_s = time.monotonic() - started
-        problems = tuple(self._problems)
+        replies = run_in_order(todo, AnalyzeJob(), self._jobs)
+        self._run.process(replies, len(todo), _duration_s, self._commit, on_progress)
         return AnalyzeReport(
-            self._analyzed, skipped, self._failed, self._audio_s, elapsed_s, problems
+            self._analyzed,
+            skipped,
+            self._run.failed,
+            self._run.audio_s,
+            self._run.elapsed_s,
+            tuple(self._run.problems),
         )
 
     def _todo(self) -> tuple[list[_Item], int]:
-        """The tracks to listen to, and how many are done already."""
+        """Return the tracks to analyze, and how many have an analysis. Fail those without file."""
         with self._database.connect() as connection:
-            wanting = analyses.missing(connection, self._version)
-            known = tracks.get_many(connection, wanting)
-            skipped = tracks.counts(connection).tracks - len(wanting)
-        return [item for track in known.values() if (item := self._item(track))], skipped
+            missing = analyses.missing(connection, self._version)
+            known = tracks.get_many(connection, missing)
+            skipped = tracks.counts(connection).tracks - len(missing)
+        todo = []
+        for track in known.values():
+            name = f"track {track.id}"
+            if track.path is None:
+                self._run.fail(name, f"{name}: the library knows no file of it")
+            else:
+                todo.append(_Item(track.id, Path(track.path)))
+        return todo, skipped
 
-    def _item(self, track: Track) -> _Item | None:
-        if track.path is not None:
-            return _Item(track.id, Path(track.path))
-        self._fail(f"track {track.id}", f"track {track.id}: the library knows no file of it")
-        return None
-
-    def _fail(self, name: str, message: str) -> None:
-        self._failed += 1
-        self._problems.append(Problem(name, message))
-
-    def _work(self, todo: list[_Item]) -> Iterator[int]:
-        batch = _Batch()
-        try:
-            for number, (item, heard) in enumerate(run_in_order(todo, AnalyzeJob(), self._jobs), 1):
-                self._take(item, heard, batch)
-                if time.monotonic() - batch.started >= _COMMIT_EVERY_S:
-                    full, batch = batch, _Batch()
-                    self._commit(full)
-                yield number
-        finally:
-            self._commit(batch)
-
-    def _take(self, item: _Item, heard: MusicFeatures | AudioError, batch: _Batch) -> None:
-        if isinstance(heard, AudioError):
-            self._fail(str(item.path), str(heard))
-            return
-        self._audio_s += heard.duration_s
-        batch.rows.append((item.track_id, heard.analysis))
-
-    def _commit(self, batch: _Batch) -> None:
-        if not batch.rows:
-            return
+    def _commit(self, batch: list[tuple[_Item, MusicFeatures]]) -> None:
         with self._database.begin() as connection:
-            here = tracks.get_many(connection, [track_id for track_id, _ in batch.rows])
-            for track_id, music in batch.rows:
-                if track_id in here:  # else it was removed meanwhile
-                    analyses.put(connection, track_id, self._version, music)
-        self._analyzed += len(batch.rows)
+            known = tracks.get_many(connection, [item.track_id for item, _ in batch])
+            for item, features in batch:
+                if item.track_id in known:  # else it was removed meanwhile
+                    analyses.put(connection, item.track_id, self._version, features.analysis)
+        self._analyzed += len(batch)
+
+
+def _duration_s(features: MusicFeatures) -> float:
+    return features.duration_s

@@ -1,1 +1,1 @@
-"""From a track to the tracks that sound like it."""
+"""Similarity search: from tracks or audio to the library's most similar recordings."""

@@ -1,4 +1,4 @@
-"""Which tracks may be answers: one predicate over what is known of a track."""
+"""Filters of a similarity search: which tracks may be results."""
 
 from __future__ import annotations
 
@@ -10,19 +10,26 @@ from sqlalchemy import Connection
 
 from fingerprinter.store.tables import analyses, tracks
 from fingerprinter.store.tables.analyses import AnalysisFilter, Range
-from fingerprinter.types import Track
 
 Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class TrackFilter:
-    """What a track must be; what is None is not asked.
+    """Conditions on a track. A condition that is None is not applied.
 
-    artist, genre: words that the tag has, in any case
-    year, duration_s: lowest and highest
-    tempo_bpm, key: of what `analyze` found; a track without an analysis is not admitted. Keys
-    are named as `fingerprinter.core.mir.keys.parse_key` does
+    A track that lacks a value never meets a condition on that value.
+
+    Attributes
+    ----------
+    artist, genre
+        Text that the tag must contain, ignoring case.
+    year, duration_s
+        Lowest and highest value, both included; the duration in seconds.
+    tempo_bpm
+        Lowest and highest tempo that `analyze` found, in beats per minute.
+    key
+        Key that `analyze` found, named as by `fingerprinter.core.mir.keys.parse_key`.
     """
 
     artist: str | None = None
@@ -33,50 +40,45 @@ class TrackFilter:
     key: str | None = None
 
     @property
-    def heard(self) -> AnalysisFilter | None:
-        """What its analysis must say; None: nothing."""
+    def analysis_filter(self) -> AnalysisFilter | None:
+        """The conditions on the music analysis; None if there are none."""
         if self.tempo_bpm is None and self.key is None:
             return None
         return AnalysisFilter(
             tempo_bpm=self.tempo_bpm, keys=None if self.key is None else (self.key,)
         )
 
-    def admits(self, track: Track) -> bool:
-        """Whether a track's tags are all that is asked for; what they do not say is not so."""
-        return (
-            _has(track.artist, self.artist)
-            and _has(track.genre, self.genre)
-            and _within(track.year, self.year)
-            and _within(track.duration_s, self.duration_s)
-        )
-
 
 NO_FILTER = TrackFilter()
 
 
-def _has(tag: str | None, words: str | None) -> bool:
-    return words is None or (tag is not None and words.casefold() in tag.casefold())
-
-
-def _within(value: float | None, limits: Range | None) -> bool:
-    if limits is None:
-        return True
-    lowest, highest = limits
-    return (
-        value is not None
-        and (lowest is None or value >= lowest)
-        and (highest is None or value <= highest)
-    )
-
-
 def admitted_ids(connection: Connection, only: TrackFilter) -> Ids | None:
-    """The ids of the tracks that a filter admits, sorted, (n,) int64; None: all."""
+    """Find the tracks that meet the conditions of a filter.
+
+    Parameters
+    ----------
+    connection
+        Connection to the library.
+    only
+        The conditions.
+
+    Returns
+    -------
+    (n,) int64 or None
+        Sorted ids of the tracks; None if the filter has no condition.
+    """
     if only == NO_FILTER:
         return None
-    fitting = [track.id for track in tracks.iterate(connection) if only.admits(track)]
-    if only.heard:
+    ids = tracks.ids_matching(
+        connection,
+        artist=only.artist,
+        genre=only.genre,
+        year=only.year,
+        duration_s=only.duration_s,
+    )
+    if only.analysis_filter:
         from fingerprinter.library.music.analyze import analysis_id  # reads the beat model
 
-        heard = analyses.matching_ids(connection, analysis_id(), only.heard)
-        fitting = [track_id for track_id in fitting if track_id in heard]
-    return np.array(fitting, np.int64)
+        analyzed = analyses.matching_ids(connection, analysis_id(), only.analysis_filter)
+        ids = [track_id for track_id in ids if track_id in analyzed]
+    return np.array(ids, np.int64)

@@ -1,4 +1,4 @@
-"""What somebody asks for the like of, as the embedding model hears it: tracks, files, parts."""
+"""Queries of a similarity search: embeddings of tracks, of audio files, or of parts of these."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
-from fingerprinter.embedding import FACETS_ID, EmbeddingModel
+from fingerprinter.embedding import FACETS_ID, EmbeddingModel, embed_track
 from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.library.base.refs import TrackRef, resolve_track
-from fingerprinter.library.indexing.extract import TrackEmbeddings, embed_track
 from fingerprinter.store.tables import facets, sections, vectors
 from fingerprinter.store.tables.sections import Sections
 from fingerprinter.types import Track
@@ -26,7 +25,19 @@ QuerySource = TrackRef | AudioSource
 
 
 def as_list(asked: QuerySource | Sequence[QuerySource]) -> Sequence[QuerySource]:
-    """What is asked for, as a list; raises `UsageError` where it is empty."""
+    """Return one source or several as a list.
+
+    Parameters
+    ----------
+    asked
+        A track, its id or path, any audio; or a list or tuple of these. A tuple that starts with
+        an array is one source, ``(samples, sr)``.
+
+    Raises
+    ------
+    UsageError
+        If the list is empty.
+    """
     is_sound = isinstance(asked, tuple) and bool(asked) and isinstance(asked[0], np.ndarray)
     if not isinstance(asked, list | tuple) or is_sound:
         return [asked]  # type: ignore[list-item]
@@ -37,14 +48,25 @@ def as_list(asked: QuerySource | Sequence[QuerySource]) -> Sequence[QuerySource]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """From where to where, in seconds; end_s None: to the end."""
+    """A time range of a recording in seconds; ``end_s`` None means to the end."""
 
     start_s: float = 0.0
     end_s: float | None = None
 
     @classmethod
     def checked(cls, start_s: float | None, end_s: float | None) -> Part | None:
-        """The part that is meant, None for the whole; raises `UsageError` for what is none."""
+        """Return the time range; None for the whole recording.
+
+        Parameters
+        ----------
+        start_s, end_s
+            Start and end in seconds; None means the start or the end of the recording.
+
+        Raises
+        ------
+        UsageError
+            If the range is empty or starts before 0.
+        """
         if start_s is None and end_s is None:
             return None
         start = start_s or 0.0
@@ -55,10 +77,18 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One thing that others shall be like.
+    """What the results should be similar to.
 
-    track: of the library; None for other audio
-    vector, tags: raw, as the model gives them; facets: (100,) or None where they are not kept
+    Attributes
+    ----------
+    track
+        The track of the library; None for other audio.
+    vector
+        (dim,) float32, raw as the embedding model returns it.
+    tags
+        (t,) float32, tag logits.
+    facets
+        (100,) float32; None if the library does not store the track's facets.
     """
 
     track: Track | None
@@ -68,63 +98,85 @@ class Query:
 
 
 class QueryBuilder:
-    """Makes questions of what is named, in one state of a library."""
+    """Builds queries within one snapshot of a library."""
 
     def __init__(self, connection: Connection, model: EmbeddingModel) -> None:
         self._connection, self._model = connection, model
 
     def questions(self, asked: Sequence[QuerySource], part: Part | None) -> list[Query]:
-        """One of each; raises `UnknownTrackError`, `AudioError`, and `UsageError` for no part.
+        """Build one query from each source.
 
-        part: of each of them; None: the whole
+        A track of the library is answered from its stored embeddings. Its file is decoded only
+        where these are missing.
+
+        Parameters
+        ----------
+        asked
+            Tracks of the library or other audio.
+        part
+            Time range of each source; None for the whole.
+
+        Raises
+        ------
+        UnknownTrackError
+            If a reference names no track, or a track has neither embedding nor file.
+        AudioError
+            If audio cannot be decoded.
+        UsageError
+            If the time range starts after the end of a track.
         """
-        return [self._question(each, part) for each in asked]
+        return [self._query(source, part) for source in asked]
 
-    def _question(self, asked: QuerySource, part: Part | None) -> Query:
-        if not isinstance(asked, Track | int | str | os.PathLike):
-            return _heard(None, self._listen(asked, part))
+    def _query(self, source: QuerySource, part: Part | None) -> Query:
+        """Build a query from a track of the library, else from audio."""
+        if not isinstance(source, Track | int | str | os.PathLike):
+            return self._embed(None, source, part)
         try:
-            track = resolve_track(self._connection, asked)
+            track = resolve_track(self._connection, source)
         except UnknownTrackError:
-            if not isinstance(asked, str | os.PathLike) or not Path(asked).is_file():
+            if not isinstance(source, str | os.PathLike) or not Path(source).is_file():
                 raise
-            return _heard(None, self._listen(asked, part))
-        return self._stored(track, part) or self._of_file(track, part)
+            return self._embed(None, source, part)
+        stored = self._stored(track, part)
+        if stored is not None:
+            return stored
+        if track.path is None or not Path(track.path).is_file():
+            raise UnknownTrackError(
+                f"track {track.id} has no embedding and its file is gone;"
+                " run `fingerprinter index` on its folder"
+            )
+        return self._embed(track, track.path, part)
 
     def _stored(self, track: Track, part: Part | None) -> Query | None:
-        """From what the library keeps; None where that is not enough."""
-        kept = vectors.get(self._connection, track.id, self._model.digest)
-        parts = sections.get(self._connection, track.id, self._model.digest) if part else None
-        if kept is None or (part and parts is None):
+        """Build a query from stored embeddings; None if they do not suffice."""
+        whole = vectors.get(self._connection, track.id, self._model.digest)
+        windows = sections.get(self._connection, track.id, self._model.digest) if part else None
+        if whole is None or (part and windows is None):
             return None
-        vector = kept.vector if part is None or parts is None else self._mean(track, parts, part)
-        return Query(track, vector, kept.tags, facets.get(self._connection, track.id, FACETS_ID))
+        if part is None or windows is None:
+            vector = whole.vector
+        else:
+            vector = self._mean_vector(track, windows, part)
+        return Query(track, vector, whole.tags, facets.get(self._connection, track.id, FACETS_ID))
 
-    def _mean(self, track: Track, parts: Sections, part: Part) -> Floats:
-        """The mean of the windows whose middle lies in a part, else the window nearest to it."""
+    def _mean_vector(self, track: Track, windows: Sections, part: Part) -> Floats:
+        """Average the windows whose middle lies in the part, or else take the nearest window."""
         if part.start_s >= track.duration_s:
             raise UsageError(
                 f"track {track.id} is {track.duration_s:.1f} s long; none of it is"
                 f" after {part.start_s:g} s"
             )
         end_s = track.duration_s if part.end_s is None else min(part.end_s, track.duration_s)
-        middles = parts.starts_s + self._model.sampling.window / self._model.sr / 2
-        inside = (middles >= part.start_s) & (middles < end_s)
+        middles_s = windows.starts_s + self._model.sampling.window / self._model.sr / 2
+        inside = (middles_s >= part.start_s) & (middles_s < end_s)
         if not inside.any():
-            inside = np.arange(len(parts)) == np.abs(middles - (part.start_s + end_s) / 2).argmin()
-        mean: Floats = parts.vectors[inside].mean(axis=0)
+            nearest = np.abs(middles_s - (part.start_s + end_s) / 2).argmin()
+            inside = np.arange(len(windows)) == nearest
+        mean: Floats = windows.vectors[inside].mean(axis=0)
         return mean
 
-    def _of_file(self, track: Track, part: Part | None) -> Query:
-        if track.path is None or not Path(track.path).is_file():
-            raise UnknownTrackError(
-                f"track {track.id} has no embedding and its file is gone;"
-                " run `fingerprinter index` on its folder"
-            )
-        return _heard(track, self._listen(track.path, part))
-
-    def _listen(self, source: AudioSource, part: Part | None) -> TrackEmbeddings:
-        """Hears audio, no more of it than the part."""
+    def _embed(self, track: Track | None, source: AudioSource, part: Part | None) -> Query:
+        """Decode audio, only as much as the part needs, and embed it."""
         sampler = self._model.sampler()
         part = part or Part()
         left = None if part.end_s is None else round((part.end_s - part.start_s) * self._model.sr)
@@ -134,8 +186,6 @@ class QueryBuilder:
                 left = None if left is None else max(0, left - len(block))
                 if left == 0:
                     break
-        return embed_track(self._model, sampler)
-
-
-def _heard(track: Track | None, heard: TrackEmbeddings) -> Query:
-    return Query(track, heard.embedding.vector, heard.embedding.tags, heard.facets.row())
+        embedded = embed_track(self._model, sampler)
+        whole = embedded.embedding
+        return Query(track, whole.vector, whole.tags, embedded.facets.row())

@@ -1,4 +1,4 @@
-"""A list of tracks as it grows: each recording once, at most so many of one artist."""
+"""The list of results: each recording once, and a limit for each artist."""
 
 from __future__ import annotations
 
@@ -15,19 +15,29 @@ from fingerprinter.types import Neighbour, Track
 
 Floats = npt.NDArray[np.float32]
 
-# Cosine from which on two tracks may be copies: of 16 tracks and themselves as MP3 of 32 kbit/s
-# 0.92 was the least, 0.77 where the first five seconds were cut off; 32 of 61,425 pairs reach it.
-_NEAR = 0.6
+# Only tracks with at least this cosine are compared by their fingerprints. Of 16 tracks and their
+# copies as MP3 of 32 kbit/s the lowest cosine was 0.92, and 0.77 with the first five seconds cut
+# off. Only 32 of 61,425 pairs of other tracks reach 0.6.
+MIN_COPY_COSINE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """What a list of tracks shall be.
+    """What a list of results should contain.
 
-    n: how many; only: which tracks may be in it
-    per_artist: of one artist at most; None: any number
-    copies: list every track that holds a recording, and the one asked for
-    why: say in what they are alike
+    Attributes
+    ----------
+    n
+        Number of results.
+    only
+        Which tracks may be results.
+    per_artist
+        Largest number of results by one artist; None for no limit.
+    copies
+        List every track that holds a recording, including copies of the query. By default each
+        recording is listed once.
+    why
+        Explain each result.
     """
 
     n: int = 10
@@ -38,75 +48,92 @@ class ListOptions:
 
 
 class Deduplicator:
-    """Which tracks hold the same recording: the near ones are compared by their fingerprints."""
+    """Finds tracks that hold the same recording.
+
+    The vectors select pairs that may be copies. Their fingerprints decide, because other versions
+    of a song can have vectors as similar as those of copies.
+
+    Parameters
+    ----------
+    units
+        Standardised vectors (dim,) float32 by track id.
+    query_ids
+        Ids of the query tracks.
+    copies
+        Compares the fingerprints of two tracks.
+    """
 
     def __init__(
-        self, units: Mapping[int, Floats], own: Collection[int], copies: CopyDetector
+        self, units: Mapping[int, Floats], query_ids: Collection[int], copies: CopyDetector
     ) -> None:
-        """units: standardised vectors by id; own: ids of what is asked for."""
-        self._units, self._own, self._copies = units, own, copies
+        self._units, self._query_ids, self._copies = units, query_ids, copies
 
-    def is_asked_for(self, track_id: int) -> bool:
-        """Whether it holds what is asked for."""
-        return self.of(track_id, self._own) is not None
+    def is_copy_of_query(self, track_id: int) -> bool:
+        """Return whether a track holds the same recording as a query."""
+        return self.copy_among(track_id, self._query_ids) is not None
 
-    def of(self, track_id: int, others: Iterable[int]) -> int | None:
-        """The one of some others that holds the same recording; None where none does."""
-        return next((other for other in others if self._are_one(track_id, other)), None)
-
-    def _are_one(self, a: int, b: int) -> bool:
-        if a not in self._units or b not in self._units:
-            return False
-        near = float(self._units[a] @ self._units[b]) >= _NEAR
-        return near and self._copies.are_copies(a, b)
-
-
-class NoDeduplication:
-    """Where every track shall be listed."""
-
-    def is_asked_for(self, track_id: int) -> bool:
-        """Never."""
-        return False
-
-    def of(self, track_id: int, others: Iterable[int]) -> int | None:
-        """None of them."""
+    def copy_among(self, track_id: int, others: Iterable[int]) -> int | None:
+        """Return the first of other tracks that holds the same recording; None if none does."""
+        for other in others:
+            if track_id not in self._units or other not in self._units:
+                continue
+            cosine = float(self._units[track_id] @ self._units[other])
+            if cosine >= MIN_COPY_COSINE and self._copies.are_copies(track_id, other):
+                return other
         return None
 
 
 class ResultList:
-    """The list as it grows."""
+    """Results in the order in which they are offered.
 
-    def __init__(self, wish: ListOptions, same: Deduplicator | NoDeduplication) -> None:
-        self._wish, self._same = wish, same
+    Parameters
+    ----------
+    options
+        Length of the list and limit for each artist.
+    deduplicator
+        Finds copies of the query and of listed tracks; None lists every track.
+    """
+
+    def __init__(self, options: ListOptions, deduplicator: Deduplicator | None) -> None:
+        self._options, self._deduplicator = options, deduplicator
         self._listed: dict[int, Neighbour] = {}
         self._artists: Counter[str] = Counter()
 
     @property
     def neighbours(self) -> list[Neighbour]:
-        """In the order in which they were offered."""
+        """The results in the order in which they were offered."""
         return list(self._listed.values())
 
     @property
     def is_full(self) -> bool:
-        """Whether it is as long as wished."""
-        return len(self._listed) >= self._wish.n
+        """Whether the list has its full length."""
+        return len(self._listed) >= self._options.n
 
     def offer(self, neighbour: Neighbour) -> None:
-        """Lists a neighbour, or notes it beside the one whose recording it holds."""
+        """Append a result if the options allow it.
+
+        A copy of a query is left out. A copy of a listed track is added to the ``copies`` of
+        that track.
+        """
         track = neighbour.track
-        if self._same.is_asked_for(track.id):
-            return
-        original = self._same.of(track.id, self._listed)
-        if original is not None:
-            listed = self._listed[original]
-            self._listed[original] = replace(listed, copies=(*listed.copies, track.id))
-        elif self._has_room(track):
+        if self._deduplicator:
+            if self._deduplicator.is_copy_of_query(track.id):
+                return
+            original = self._deduplicator.copy_among(track.id, self._listed)
+            if original is not None:
+                listed = self._listed[original]
+                self._listed[original] = replace(listed, copies=(*listed.copies, track.id))
+                return
+        if self._count_artist(track):
             self._listed[track.id] = neighbour
 
-    def _has_room(self, track: Track) -> bool:
-        """Counts a track for its artist; those whose artist is not known count for none."""
-        if self._wish.per_artist is None or not track.artist:
+    def _count_artist(self, track: Track) -> bool:
+        """Count a track for its artist and return whether the limit allows it.
+
+        Tracks of unknown artists are not limited.
+        """
+        if self._options.per_artist is None or not track.artist:
             return True
         artist = track.artist.strip().casefold()
         self._artists[artist] += 1
-        return self._artists[artist] <= self._wish.per_artist
+        return self._artists[artist] <= self._options.per_artist

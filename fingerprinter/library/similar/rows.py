@@ -1,4 +1,4 @@
-"""Where the tracks of a question lie among all others."""
+"""Finds the rows of tracks in the arrays of a library."""
 
 from __future__ import annotations
 
@@ -15,10 +15,26 @@ Rows = npt.NDArray[np.intp]
 
 
 def rows_of(space: LibraryVectors, tracks: Sequence[Track]) -> Rows:
-    """The row of each track in the space.
+    """Find the row of each track.
 
-    Raises `ModelError` where no track at all has an embedding, `UnknownTrackError` for a
-    track that has none.
+    Parameters
+    ----------
+    space
+        All embeddings of the library.
+    tracks
+        Tracks of the library.
+
+    Returns
+    -------
+    (n,) intp
+        The row of each track in ``space.vectors``.
+
+    Raises
+    ------
+    ModelError
+        If no track of the library has an embedding.
+    UnknownTrackError
+        If one of the tracks has none.
     """
     require_embeddings(space)
     ids = np.array([track.id for track in tracks], np.int64)
@@ -32,7 +48,7 @@ def rows_of(space: LibraryVectors, tracks: Sequence[Track]) -> Rows:
 
 
 def require_embeddings(space: LibraryVectors) -> None:
-    """Raises `ModelError` where no track has an embedding."""
+    """Raise `ModelError` if no track of the library has an embedding."""
     if not len(space):
         raise ModelError(
             "no track of the library has an embedding;"
@@ -41,8 +57,15 @@ def require_embeddings(space: LibraryVectors) -> None:
 
 
 def first_of_each(values: Iterable[str]) -> npt.NDArray[np.int64]:
-    """A number for each value, the same for the same, and -1 for the empty ones.
+    """Number the distinct values in the order of their first occurrence.
 
+    Returns
+    -------
+    (n,) int64
+        Equal values have the same number. Empty values have -1.
+
+    Examples
+    --------
     >>> first_of_each(["a", "", "b", "a"]).tolist()
     [0, -1, 1, 0]
     """

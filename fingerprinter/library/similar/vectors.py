@@ -1,4 +1,4 @@
-"""What sounds like what in a library: its vector index, and all of it as arrays."""
+"""The embeddings of a whole library: its vector index, and all vectors and tags as arrays."""
 
 from __future__ import annotations
 
@@ -18,12 +18,18 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class LibraryVectors:
-    """The tracks that have an embedding, in the space where likeness is measured.
+    """All tracks that have an embedding.
 
-    ids: (n,) int64, sorted
-    vectors: (n, dim) float32, standardised, of unit length: their inner products are cosines
-    tags: (n, t) float32, logits in the order of `EmbeddingModel.tags`
-    scale: (n,) float32, by which the distances of a track are stretched, so that there are no hubs
+    Attributes
+    ----------
+    ids
+        (n,) int64, sorted track ids.
+    vectors
+        (n, dim) float32, standardised, of unit length: their inner products are cosines.
+    tags
+        (n, t) float32, logits in the order of `EmbeddingModel.tags`.
+    scale
+        (n,) float32, the factor by which distances of each track are scaled against hubs.
     """
 
     ids: Ids
@@ -35,45 +41,67 @@ class LibraryVectors:
         return len(self.ids)
 
     def likeness(self, rows: npt.NDArray[np.intp]) -> Floats:
-        """How alike all tracks and some of them are, as `similar` says it, (n, m) float32."""
+        """Compute the similarity of all tracks to some of them, as `similar` reports it.
+
+        Parameters
+        ----------
+        rows
+            (m,) rows of the tracks to compare with.
+
+        Returns
+        -------
+        (n, m) float32
+            Similarities, -1 to 1.
+        """
         distances = 1 - self.vectors @ self.vectors[rows].T
         distances *= self.scale[:, np.newaxis] * self.scale[rows]
         return np.clip(1 - distances, -1, 1)
 
 
 def vector_index(connection: Connection, cache: Path, model: str) -> VectorIndex:
-    """The index of a model's vectors as the database has them now.
+    """Return the vector index for the current state of the library.
 
-    cache: folder of derived files; the index is kept there. What has changed since is added to
-    it; it is made anew where much has, or where it is missing or damaged
+    The index is kept in files. Small changes since then are added to it. It is rebuilt after large
+    changes, and if it is missing or damaged.
+
+    Parameters
+    ----------
+    connection
+        Connection to the library.
+    cache
+        Folder of derived files.
+    model
+        Digest of the embedding model.
     """
     library_id = library_metadata.get(connection, library_metadata.LIBRARY_ID) or "unknown"
     revision, folder = library_metadata.revision(connection), cache / library_id
-    found = VectorIndex.load(folder, library_id, model)
-    if found and found.revision == revision:
-        return found
-    now = _followed(connection, model, found) or _built(connection, model)
-    now.save(folder, library_id, revision, model)
-    return now
+    stored = VectorIndex.load(folder, library_id, model)
+    if stored and stored.revision == revision:
+        return stored
 
-
-def _followed(connection: Connection, model: str, found: VectorIndex | None) -> VectorIndex | None:
-    def read(ids: Ids) -> Floats:
+    def read_vectors(ids: Ids) -> Floats:
         return vectors.get_many(connection, model, ids.tolist()).rows
 
-    return found.follow(vectors.ids(connection, model), read) if found else None
-
-
-def _built(connection: Connection, model: str) -> VectorIndex:
-    matrix = vectors.vector_matrix(connection, model)
-    return VectorIndex.build(matrix.ids, matrix.rows)
+    index = stored.update(vectors.ids(connection, model), read_vectors) if stored else None
+    if index is None:
+        matrix = vectors.vector_matrix(connection, model)
+        index = VectorIndex.build(matrix.ids, matrix.rows)
+    index.save(folder, library_id, revision, model)
+    return index
 
 
 def library_vectors(connection: Connection, cache: Path, model: str) -> LibraryVectors:
-    """Every track of a library with its place among the others and its tags.
+    """Read the vectors and tags of all tracks.
 
-    cache, model: as for `vector_index`, whose `space` standardises a query as these are
-    Raises `CorruptionError` where an embedding is damaged.
+    Parameters
+    ----------
+    connection, cache, model
+        As for `vector_index`. Vectors are standardised in the ``space`` of that index.
+
+    Raises
+    ------
+    CorruptionError
+        If a stored embedding is damaged.
     """
     raw = vectors.vector_matrix(connection, model)
     index = vector_index(connection, cache, model)

@@ -16,7 +16,7 @@ from fingerprinter.store.engine.db_errors import translate_db_errors
 from fingerprinter.store.engine.engine import Access, free_pages, open_engine, reading, writing
 from fingerprinter.store.engine.reclaiming import compact
 
-_RETRY_AFTER_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # half a minute: a server restarts in less
+RETRY_AFTER_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)  # half a minute: a server restarts in less
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class Database:
         lost at the last moment, it may be done already. Raises `ConnectionLostError` where
         the server stays away, and what `begin` raises.
         """
-        for pause_s in _RETRY_AFTER_S:
+        for pause_s in RETRY_AFTER_S:
             try:
                 return self._changed(work)
             except ConnectionLostError:

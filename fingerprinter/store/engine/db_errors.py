@@ -51,7 +51,7 @@ _POSTGRESQL: Final = {
     "XX": _DAMAGED,
 }
 
-# How `fingerprinter.store.servers.sharding` names another server that keeps postings: host, port, database.
+# The name that `store.servers.sharding` gives another server, with its host, port and database.
 _REMOTE_NAME: Final = re.compile(r'"fingerprinter \w+ \d+ ([^"]+)"')
 _REMOTE_CODES: Final = ("08", "57", "2F003")  # went away, was stopped, wants a password
 

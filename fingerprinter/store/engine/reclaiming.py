@@ -1,14 +1,16 @@
-"""Gives the space of dropped postings in PostgreSQL back to the disk, while others read and write.
+"""Returns the disk space of dropped postings in PostgreSQL, while others read and write.
 
-A merge leaves the space of its sources in the midst of the table, and VACUUM cuts a table off only
-behind its last living row. So blocks are moved into the free space, the newest first, as they lie
-mostly behind: a few in each transaction, deleted and inserted anew. (An UPDATE, as pgcompacttable
-has it, leaves alone what lies out of line, in the TOAST table: 72 % of the bytes.) After each
-eighth of the bytes a VACUUM tells PostgreSQL what is free now, and has it filled from the front.
+A merge frees the space of its sources in the middle of the table ``posting_block``. VACUUM can only
+cut off empty pages at the end of a table. So the newest blocks, which mostly lie at the end, are
+moved into the free space, a few per transaction: they are deleted and inserted again. An UPDATE
+would not do, because it leaves alone what PostgreSQL stores out of line, in the TOAST table: 72 %
+of the bytes. After each eighth of the bytes a VACUUM makes the freed space known, and PostgreSQL
+fills the table from the front.
 
-Where a row lies need not be known for that. While L bytes live and S were moved since the last
-VACUUM, the first L + S bytes of the table have room for all that is moved: so once everything was
-moved, the table is no longer than that, and it never grows beyond. Mostly much less is moved.
+The place of a row need not be known. While L bytes are alive and S bytes were moved since the last
+VACUUM, the first L + S bytes of the table have room for everything that is moved. So the table
+never grows beyond that length, and it has that length at the latest when all blocks were moved.
+Mostly far fewer blocks are moved.
 """
 
 from __future__ import annotations
@@ -24,19 +26,20 @@ from sqlalchemy.exc import OperationalError
 from fingerprinter.store.engine.engine import reading, writing
 from fingerprinter.store.tables.shards import is_sharded
 
-_WASTE = 1.33  # bytes of the table for each that lives, from which on work begins
-_ENOUGH = 1.15  # and at which it ends; after VACUUM FULL it is 1.03
-_LEAST = 1 << 20  # bytes: less is worth no work
-_SHARES = 8  # of the living bytes, one moved between two VACUUMs
-_PORTION = 8 << 20  # bytes in a transaction: a tenth of a second of a writer's turn, about
-_SAMPLE = 1 << 30  # bytes of a table that tell how many live: 3 % off, where they are a fifth of it
-_PATIENCE_S = (0.0, 1.0, 4.0)  # for readers who began before the last rows were moved
-_ROW_BYTES = 64  # headers and pointers of a row, here and in the TOAST table
+TRANSACTION_BYTES = 8 << 20  # moved in one transaction; a writer's turn is then about 0.1 s
+READER_WAITS_S = (0.0, 1.0, 4.0)  # pauses for readers who began before the last rows were moved
+MIN_WASTE_BYTES = 1 << 20  # less is not worth the work
+ROW_BYTES = 64  # headers and pointers of a row, in the table and in its TOAST table
+
+_START_RATIO = 1.33  # bytes of the table per living byte from which on work begins
+_STOP_RATIO = 1.15  # and at which it ends; after VACUUM FULL the ratio is 1.03
+_ROUNDS = 8  # this fraction of the living bytes is moved between two VACUUMs
+_SAMPLE_BYTES = 1 << 30  # of a large table, to estimate the living bytes: within 3 %
 _LAST_ID = (1 << 63) - 1
 
-# VACUUM takes the time that it takes; another one, or who changes the table, is not waited for.
+# VACUUM may take long. It does not wait for another VACUUM or for a change of the table.
 _SESSION: Final = ("SET statement_timeout = 0", "SET lock_timeout = '10s'")
-# Left to itself it leaves a few dead rows in the index, and the last page where one was stays.
+# Without INDEX_CLEANUP a few dead rows may stay in the index, and with them the last page.
 _VACUUM: Final = "VACUUM (INDEX_CLEANUP ON) posting_block"
 
 _TABLES: Final = (
@@ -44,71 +47,71 @@ _TABLES: Final = (
     " (SELECT reltoastrelid FROM pg_class WHERE oid = to_regclass('posting_block')))"
 )
 _BYTES = text(f"SELECT sum(pg_relation_size(oid)) {_TABLES}")
-_UNSETTLED_BYTES = text(  # of pages with rows that only older snapshots have, or lack
+_UNSETTLED_BYTES = text(  # in pages whose rows not all snapshots agree about
     "SELECT sum(relpages - relallvisible) * current_setting('block_size')::int " + _TABLES
 )
-_CAN_VACUUM = text(  # who is not the owner cannot; INDEX_CLEANUP came with PostgreSQL 12
+_CAN_VACUUM = text(  # only the owner can; PostgreSQL 12 brought INDEX_CLEANUP
     "SELECT pg_has_role(relowner, 'USAGE') AND current_setting('server_version_num')::int >= 120000"
     " FROM pg_class WHERE oid = to_regclass('posting_block')"
 )
 _IN_SAMPLE = text(
-    f"SELECT count(*) AS rows, coalesce(sum(length(data) + {_ROW_BYTES}), 0) AS bytes"
+    f"SELECT count(*) AS rows, coalesce(sum(length(data) + {ROW_BYTES}), 0) AS bytes"
     " FROM posting_block TABLESAMPLE SYSTEM (:percent)"
 )
 _HAS_TAIL = text(
     "SELECT EXISTS (SELECT FROM posting_block WHERE ctid >= CAST(format('(%s,0)', 15 *"
     " pg_relation_size('posting_block') / 16 / current_setting('block_size')::int) AS tid))"
 )
-_MOVE = text(
-    "WITH newest AS (SELECT id FROM posting_block WHERE id < :before ORDER BY id DESC LIMIT :most),"
-    " gone AS (DELETE FROM posting_block WHERE id < :before AND id >= (SELECT min(id) FROM newest)"
+_MOVE_BLOCKS = text(
+    "WITH newest AS"
+    " (SELECT id FROM posting_block WHERE id < :before ORDER BY id DESC LIMIT :limit),"
+    " deleted AS"
+    " (DELETE FROM posting_block WHERE id < :before AND id >= (SELECT min(id) FROM newest)"
     " RETURNING id, data),"
-    " back AS (INSERT INTO posting_block (id, data) SELECT id, data FROM gone"
+    " inserted AS (INSERT INTO posting_block (id, data) SELECT id, data FROM deleted"
     " RETURNING id, length(data) AS bytes)"
-    f" SELECT min(id) AS first, coalesce(sum(bytes + {_ROW_BYTES}), 0) AS bytes FROM back"
+    f" SELECT min(id) AS first, coalesce(sum(bytes + {ROW_BYTES}), 0) AS bytes FROM inserted"
 )
 
 
 def compact(engine: Engine) -> None:
-    """Moves the blocks together and cuts the table off, if a quarter of it or more is empty.
+    """Moves the blocks together and cuts the table off, if at least a quarter of it is empty.
 
-    Where somebody stands in the way (a reader of an old snapshot, another owner of the table), or
-    the server fails, the space stays, for blocks that are still to come. So it does on the servers
-    of a library that is spread, which no VACUUM can be sent to.
+    The space stays, to be used by later blocks, where somebody prevents the work (a reader of an
+    old snapshot, another owner of the table) or where the server fails. A sharded library keeps
+    the space too, because no VACUUM can be sent to its servers.
     """
     with suppress(OperationalError):
         with reading(engine) as connection:
             if is_sharded(connection) or not connection.scalar(_CAN_VACUUM):
                 return
-            size = _bytes(connection)
-            rows, living = _living(connection, size)
-        if size > max(_WASTE * living, living + _LEAST):
-            _compact(engine, rows, living)
+            size = _table_bytes(connection)
+            percent = min(100.0, 100.0 * _SAMPLE_BYTES / max(1, size))
+            counted = connection.execute(_IN_SAMPLE, {"percent": percent}).one()
+        rows = int(counted.rows * 100 / percent)
+        living = int(float(counted.bytes) * 100 / percent)
+        if size > max(_START_RATIO * living, living + MIN_WASTE_BYTES):
+            _move_in_rounds(engine, rows, living)
 
 
-def _bytes(connection: Connection) -> int:
-    """Of the table and its TOAST table, without indexes."""
+def _table_bytes(connection: Connection) -> int:
+    """The bytes of the table and its TOAST table, without indexes."""
     return int(connection.scalar(_BYTES) or 0)
 
 
-def _living(connection: Connection, size: int) -> tuple[int, int]:
-    """How many rows there are, and their bytes; about, where the table is large."""
-    percent = min(100.0, 100.0 * _SAMPLE / max(1, size))
-    rows, found = connection.execute(_IN_SAMPLE, {"percent": percent}).one()
-    return int(rows * 100 / percent), int(float(found) * 100 / percent)
-
-
-def _compact(engine: Engine, rows: int, living: int) -> None:
-    most = max(1, rows * _PORTION // max(1, living))
+def _move_in_rounds(engine: Engine, rows: int, living: int) -> None:
+    """Vacuums and moves blocks in turn, until the table is small enough or all were moved."""
+    max_rows = max(1, rows * TRANSACTION_BYTES // max(1, living))
     before: int | None = _LAST_ID
-    with _session(engine) as session:
-        while _is_ready(session, living) and before is not None:
-            before = _move(engine, before, most, living // _SHARES)
+    with _vacuum_session(engine) as session:
+        # The vacuum comes first: one is needed after the last move too.
+        while _vacuum(session, living) and before is not None:
+            before = move_newest_blocks(engine, before, max_rows, living // _ROUNDS)
 
 
 @contextmanager
-def _session(engine: Engine) -> Iterator[Connection]:
-    """A session of its own, each statement its own transaction: VACUUM allows no other."""
+def _vacuum_session(engine: Engine) -> Iterator[Connection]:
+    """A session in which each statement is its own transaction, as VACUUM requires."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as session:
         session.detach()
         for setting in _SESSION:
@@ -116,35 +119,47 @@ def _session(engine: Engine) -> Iterator[Connection]:
         yield session
 
 
-def _is_ready(session: Connection, living: int) -> bool:
-    """Vacuums; whether the table is still too large then, and the space of dropped rows free.
+def _vacuum(session: Connection, living: int) -> bool:
+    """Vacuums. True if the table is still too large and the space of deleted rows is free.
 
-    It is not while a reader may still look there, who then sees all that was moved in at least
-    twice its bytes of pages: where it lay, and where it lies. Nor is a tail that only the lock of
-    a reader keeps from being cut off. PostgreSQL manual, "Routine Vacuuming" and "The Visibility
-    Map".
+    The space is not free while a reader may still look there. Such a reader sees everything that
+    was moved in at least twice its bytes of pages: at the old place and at the new one. More moves
+    are also useless where only the lock of a reader keeps the end of the table from being cut off.
+    See the PostgreSQL manual, "Routine Vacuuming" and "The Visibility Map".
     """
-    settled = living / _SHARES / 2
-    for pause_s in _PATIENCE_S:
+    settled = living / _ROUNDS / 2
+    for pause_s in READER_WAITS_S:
         time.sleep(pause_s)
         session.exec_driver_sql(_VACUUM)
-        if _bytes(session) <= _ENOUGH * living:
+        if _table_bytes(session) <= _STOP_RATIO * living:
             return False
         if session.scalar(_UNSETTLED_BYTES) <= settled and session.scalar(_HAS_TAIL):
             return True
     return False
 
 
-def _move(engine: Engine, before: int, most: int, size: int) -> int | None:
-    """Moves so many bytes, about, of the newest blocks before an id; the first id, None at the end.
+def move_newest_blocks(engine: Engine, before: int, max_rows: int, size: int) -> int | None:
+    """Deletes the newest blocks and inserts them again, into free space if there is some.
 
-    most: blocks in a transaction
+    Parameters
+    ----------
+    before
+        Only blocks with smaller ids are moved.
+    max_rows
+        Blocks per transaction.
+    size
+        Bytes to move, approximately.
+
+    Returns
+    -------
+    The smallest id that was moved. None if no block is left, or the library was sharded meanwhile.
     """
     first: int | None = before
     while first is not None and size > 0:
         with writing(engine) as connection:
-            if is_sharded(connection):  # since a moment ago
+            if is_sharded(connection):
                 return None
-            first, moved = connection.execute(_MOVE, {"before": first, "most": most}).one()
+            values = {"before": first, "limit": max_rows}
+            first, moved = connection.execute(_MOVE_BLOCKS, values).one()
         size -= int(moved)
     return first

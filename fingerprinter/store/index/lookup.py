@@ -36,8 +36,8 @@ DELETED_TRACK = 0  # in place of the id of a track that was removed
 # right place is proposed for 52 of 56 clips in rooms, of changed speed and pitch; for 42 with a
 # quarter of it.
 MAX_POSTINGS = 1 << 22
-_BLOCKS_A_STATEMENT = 1024  # 1.6 MB: unpacked within a core's cache, twice as fast as 4096
-_KEPT_LANDMARKS = 1 << 24  # in memory: 40 MB of blocks, and as much again to search them
+BLOCKS_PER_STATEMENT = 1024  # 1.6 MB: unpacked within a core's cache, twice as fast as 4096
+MAX_KEPT_LANDMARKS = 1 << 24  # in memory: 40 MB of blocks, and as much again to search them
 _MUCH = 4  # when one such part of a segment's blocks has been read, all of it is
 
 _SELECT_BLOCKS = {
@@ -137,8 +137,8 @@ class PostingIndex:
         if whole:
             yield whole.piece(asked, prefixes, low)
             return
-        for first in range(0, len(starts), _BLOCKS_A_STATEMENT):
-            wanted = prefixes[starts[first : first + _BLOCKS_A_STATEMENT]]
+        for first in range(0, len(starts), BLOCKS_PER_STATEMENT):
+            wanted = prefixes[starts[first : first + BLOCKS_PER_STATEMENT]]
             part = slice(*np.searchsorted(prefixes, [wanted[0], wanted[-1] + 1]))
             some = _fetch(connection, segment, wanted)
             yield some.piece(asked[part], prefixes[part], low[part])
@@ -151,7 +151,7 @@ class PostingIndex:
             and _MUCH * self._read[segment.id] >= 1 << segment.prefix_bits
         ):
             held = sum(each.segment.landmark_count for each in self._kept.values())
-            if held + segment.landmark_count <= _KEPT_LANDMARKS:
+            if held + segment.landmark_count <= MAX_KEPT_LANDMARKS:
                 self._kept[segment.id] = _fetch_all(connection, segment)
         return self._kept.get(segment.id)
 

@@ -36,12 +36,13 @@ Hashes = npt.NDArray[np.uint32]
 PREFIX_SHIFT = 24  # posting_block.id = segment id << 24 | prefix
 PREFIX_MASK = (1 << PREFIX_SHIFT) - 1
 _BLOCK_LANDMARKS = 150  # half a KB: fills the pages of SQLite, inline in PostgreSQL
-# Segments of one level that are merged. Up to 100,000 tracks each landmark is written 4.0 times
-# by merges, with 2 of them 5.3 times; a look-up reads six segments in the mean instead of five.
-_MERGE_FACTOR = 3
+# Segments of one level that are merged together. With 3, merges write each landmark 4.0 times until
+# a library has 100,000 tracks, and a look-up reads six segments on average. With 2 they write it
+# 5.3 times, and a look-up reads five.
+MERGE_FACTOR = 3
 # Landmarks in memory at a time while merging; with fewer, statements cost more than their work.
-_MERGE_LANDMARKS = 1 << 20
-_LEVEL_0 = 1 << 22  # landmarks up to which a segment is of level 0
+LANDMARKS_IN_MEMORY = 1 << 20
+LEVEL_0_LANDMARKS = 1 << 22  # landmarks up to which a segment is of level 0
 # A merge of more is worth the load of machine code: it saves 0.1 s a million, loading takes 0.8 s.
 _LARGE = 1 << 23
 
@@ -102,9 +103,9 @@ def _prefix_bits(landmarks: int, bits: int) -> int:
 
 
 def _level(landmarks: int) -> int:
-    """The tier of a segment: each is `_MERGE_FACTOR` times as large as the one before."""
+    """The tier of a segment: each is `MERGE_FACTOR` times as large as the one before."""
     level = 0
-    while landmarks > _LEVEL_0 * _MERGE_FACTOR**level:
+    while landmarks > LEVEL_0_LANDMARKS * MERGE_FACTOR**level:
         level += 1
     return level
 
@@ -189,12 +190,12 @@ def _due(segments: Sequence[Segment]) -> list[Segment]:
     All at once: a landmark skips levels on its way up, which saves writing.
     """
     levels = Counter(segment.level for segment in segments)
-    level = min((one for one, n in levels.items() if n >= _MERGE_FACTOR), default=None)
+    level = min((one for one, n in levels.items() if n >= MERGE_FACTOR), default=None)
     due = list[Segment]()
     while level is not None:
         due = [segment for segment in segments if segment.level <= level]
         reached = _level(sum(segment.landmark_count for segment in due))
-        goes_on = reached > level and levels[reached] + 1 >= _MERGE_FACTOR
+        goes_on = reached > level and levels[reached] + 1 >= MERGE_FACTOR
         level = reached if goes_on else None
     return due
 
@@ -252,7 +253,7 @@ def _merged_ranges(
     target: Segment,
 ) -> Iterator[Longs]:
     """Living landmarks of all sources, sorted, one range of hashes after another."""
-    parts = target.landmark_count // _MERGE_LANDMARKS
+    parts = target.landmark_count // LANDMARKS_IN_MEMORY
     range_bits = min(parts.bit_length(), target.prefix_bits)
     for part in range(1 << range_bits):
         found = []

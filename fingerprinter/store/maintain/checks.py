@@ -22,7 +22,7 @@ OF_A_TRACK = tuple(
     for table in schema.metadata.sorted_tables
     if "track_id" in table.c and table.c.track_id.foreign_keys
 )
-_BLOCKS = 1024  # read at a time, at most: 1.6 MB
+BLOCKS_PER_READ = 1024  # read at a time, at most: 1.6 MB
 # columns that have one length for all tracks under a model or version
 _WIDTHS = (
     (schema.embedding, schema.embedding.c.model, schema.embedding.c.vector),
@@ -102,7 +102,7 @@ def _portions(connection: Connection, segment_id: int, prefix_bits: int) -> Iter
     """
     block = schema.posting_block.c
     first, end = segment_id << PREFIX_SHIFT, (segment_id + 1) << PREFIX_SHIFT
-    starts = range(first, min(first + (1 << prefix_bits), end), _BLOCKS)
+    starts = range(first, min(first + (1 << prefix_bits), end), BLOCKS_PER_READ)
     for low, high in pairwise([*starts, end]):
         asked = select(block.data).where(block.id >= low, block.id < high).order_by(block.id)
         if rows := connection.scalars(asked).all():

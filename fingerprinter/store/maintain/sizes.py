@@ -30,7 +30,7 @@ _PAGES = text(
     "SELECT page_count * page_size AS total, freelist_count * page_size AS free"
     " FROM pragma_page_count, pragma_page_size, pragma_freelist_count"
 )
-_HAS_DBSTAT = text("SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'")
+HAS_DBSTAT = text("SELECT 1 FROM pragma_module_list WHERE name = 'dbstat'")
 _SQLITE_TABLES = text(
     "SELECT tbl_name, sum(pgsize) FROM dbstat JOIN sqlite_schema USING (name) GROUP BY tbl_name"
 )
@@ -68,7 +68,7 @@ def size(connection: Connection) -> Size:
 
 def _sqlite(connection: Connection) -> Size:
     total, free = connection.execute(_PAGES).one()
-    if connection.scalar(_HAS_DBSTAT) is None:
+    if connection.scalar(HAS_DBSTAT) is None:
         return Size(total, free, None)
     tables = {name: int(number) for name, number in connection.execute(_SQLITE_TABLES)}
     return Size(total, free, _parts(tables, total - free))

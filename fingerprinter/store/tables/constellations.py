@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from fingerprinter.store.tables.schema import constellation
 
-_ROWS = 256  # per statement: some 10 MB
+ROWS_PER_READ = 256  # per statement: some 10 MB
 
 
 def put(connection: Connection, track_id: int, data: bytes) -> None:
@@ -39,7 +39,7 @@ def iterate(connection: Connection) -> Iterator[tuple[int, bytes]]:
         select(columns.track_id, columns.data)
         .where(columns.track_id > last)
         .order_by(columns.track_id)
-        .limit(_ROWS)
+        .limit(ROWS_PER_READ)
     ).all():
         yield from ((row.track_id, row.data) for row in rows)
         last = rows[-1].track_id

@@ -15,7 +15,7 @@ from fingerprinter.store.tables.files import AnyPath
 from fingerprinter.store.tables.schema import file, tombstone, track
 from fingerprinter.types import Tags, Track
 
-_ROWS = 1000  # per statement: few enough parameters for SQLite, little memory
+ROWS_PER_READ = 1000  # per statement: few enough parameters for SQLite, little memory
 
 _first_path = (
     select(file.c.path)
@@ -80,8 +80,8 @@ def get_many(connection: Connection, track_ids: Iterable[int]) -> dict[int, Trac
     """Tracks by id; ids that name no track are left out."""
     wanted = sorted({int(track_id) for track_id in track_ids if _can_be_id(track_id)})
     found: dict[int, Track] = {}
-    for start in range(0, len(wanted), _ROWS):
-        some = _tracks.where(track.c.id.in_(wanted[start : start + _ROWS]))
+    for start in range(0, len(wanted), ROWS_PER_READ):
+        some = _tracks.where(track.c.id.in_(wanted[start : start + ROWS_PER_READ]))
         found.update((row.id, _track(row)) for row in connection.execute(some))
     return found
 
@@ -103,10 +103,60 @@ def iterate(connection: Connection) -> Iterator[Track]:
     """Every track in the order of ids, read in portions."""
     last = 0
     while rows := connection.execute(
-        _tracks.where(track.c.id > last).order_by(track.c.id).limit(_ROWS)
+        _tracks.where(track.c.id > last).order_by(track.c.id).limit(ROWS_PER_READ)
     ).all():
         yield from map(_track, rows)
         last = rows[-1].id
+
+
+def ids_matching(
+    connection: Connection,
+    *,
+    artist: str | None = None,
+    genre: str | None = None,
+    year: tuple[float | None, float | None] | None = None,
+    duration_s: tuple[float | None, float | None] | None = None,
+) -> list[int]:
+    """Find the tracks whose metadata meets some conditions.
+
+    A condition that is None is not applied. A track without a value never meets a condition on it.
+
+    Parameters
+    ----------
+    connection
+        Connection to the library.
+    artist, genre
+        Text that the tag must contain, ignoring case.
+    year, duration_s
+        Lowest and highest value, both included; None for no limit on that side.
+
+    Returns
+    -------
+    list of int
+        Sorted track ids.
+
+    Notes
+    -----
+    The database applies the ranges. Text is compared here, because SQLite folds the case of ASCII
+    letters only.
+    """
+    conditions: list[ColumnElement[bool]] = []
+    for column, limits in ((track.c.year, year), (track.c.duration_s, duration_s)):
+        if limits is not None:
+            lowest, highest = limits
+            conditions.append(column.is_not(None))
+            conditions += [column >= lowest] if lowest is not None else []
+            conditions += [column <= highest] if highest is not None else []
+    texts = [(track.c.artist, artist), (track.c.genre, genre)]
+    columns = [column for column, text in texts if text is not None]
+    folded = [text.casefold() for _, text in texts if text is not None]
+    conditions += [column.is_not(None) for column in columns]
+    rows = connection.execute(select(track.c.id, *columns).where(*conditions).order_by(track.c.id))
+    return [
+        track_id
+        for track_id, *tags in rows
+        if all(text in tag.casefold() for text, tag in zip(folded, tags, strict=True))
+    ]
 
 
 def content_ids(connection: Connection) -> dict[str, int]:

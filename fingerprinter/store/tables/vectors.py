@@ -16,7 +16,7 @@ from fingerprinter.store.tables.schema import embedding
 Vector = npt.NDArray[np.float32]
 
 _STORED = np.dtype("<f4")
-_ROWS = 4096  # read at a time
+ROWS_PER_READ = 4096  # read at a time
 _ASKED = 1000  # ids in a statement: few enough parameters for SQLite
 
 
@@ -112,7 +112,7 @@ def _matrix(connection: Connection, model: str, column: Column[bytes]) -> Matrix
     width = _width(connection, model, column)
     matrix = Matrix(np.empty(count, np.int64), np.empty((count, width // 4), np.float32))
     statement = select(embedding.c.track_id, column).where(here).order_by(embedding.c.track_id)
-    result = connection.execute(statement, execution_options={"yield_per": _ROWS})
+    result = connection.execute(statement, execution_options={"yield_per": ROWS_PER_READ})
     start = 0
     for rows in result.partitions():
         end = start + len(rows)
@@ -133,7 +133,7 @@ def _stacked(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
         if len(data) != width:
             raise CorruptionError(
                 f"track {track_id}: its embedding has {len(data)} bytes, others {width}; "
-                "run `fingerprinter reindex`"
+                "remove the track and index it again"
             )
     values = np.frombuffer(b"".join(data for _, data in rows), _STORED)
     return values.reshape(len(rows), width // 4)
@@ -142,11 +142,6 @@ def _stacked(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
 def missing(connection: Connection, model: str) -> list[int]:
     """Ids of the tracks without an embedding under a model, sorted."""
     return tracks.lacking(connection, embedding.c.track_id, embedding.c.model == model)
-
-
-def drop_other_models(connection: Connection, model: str) -> int:
-    """Forgets the embeddings of every other model; how many there were."""
-    return connection.execute(delete(embedding).where(embedding.c.model != model)).rowcount
 
 
 def size(connection: Connection) -> tuple[int, int]:

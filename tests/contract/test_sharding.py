@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 import psycopg2
 import pytest
 from conftest import PostgresServer
-from machines import Machine
+from postgres_servers import LocalServer
 from sqlalchemy import Connection, event, text
 from test_postings import Entry, add, bury, entries, lookup, merge_all, tracks
 
@@ -28,28 +28,28 @@ ADDED = tracks(range(1, 9))
 
 
 @pytest.fixture
-def library(spread_server: PostgresServer) -> Iterator[Database]:
+def library(sharded_server: PostgresServer) -> Iterator[Database]:
     """A library that is spread over three servers, with some tracks."""
-    with Database.open(spread_server.url(spread_server.empty_library())) as database:
+    with Database.open(sharded_server.url(sharded_server.empty_library())) as database:
         with database.begin() as connection:
             add(connection, ADDED[:3], ADDED[3:6], ADDED[6:])
         yield database
 
 
 @pytest.fixture
-def plain(spread_server: PostgresServer) -> Iterator[Database]:
+def plain(sharded_server: PostgresServer) -> Iterator[Database]:
     """A library that is not spread yet, with some tracks, on the first of the servers."""
-    spread_server.execute("CREATE DATABASE plain")
-    with Database.open(spread_server.url("plain"), create=True) as database:
+    sharded_server.execute("CREATE DATABASE plain")
+    with Database.open(sharded_server.url("plain"), create=True) as database:
         with database.begin() as connection:
             add(connection, ADDED)
         yield database
-    spread_server.disconnect("plain")
-    spread_server.execute("DROP DATABASE plain")
+    sharded_server.disconnect("plain")
+    sharded_server.execute("DROP DATABASE plain")
 
 
-def urls(machines: list[Machine]) -> list[str]:
-    return [machine.url("shard") for machine in machines]
+def urls(servers: list[LocalServer]) -> list[str]:
+    return [server.url("shard") for server in servers]
 
 
 def found(database: Database) -> list[Entry]:
@@ -57,43 +57,43 @@ def found(database: Database) -> list[Entry]:
         return lookup(connection)
 
 
-def schemas(machine: Machine) -> list[str]:
+def schemas(server: LocalServer) -> list[str]:
     """The schemas of libraries in a server's database of shares."""
-    with closing(psycopg2.connect(machine.url("shard"))) as connection:
+    with closing(psycopg2.connect(server.url("shard"))) as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'fingerprinter %'")
         return [row[0] for row in cursor.fetchall()]
 
 
 @contextmanager
-def away(machine: Machine, mode: str = "fast") -> Iterator[None]:
+def away(server: LocalServer, mode: str = "fast") -> Iterator[None]:
     """While the block runs, the server is stopped."""
-    machine.stop(mode)
+    server.stop(mode)
     try:
         yield
     finally:
-        machine.start()
+        server.start()
 
 
 # --- moves ----------------------------------------------------------------------------
 
 
-def test_out_to_three_on_to_two_and_back(plain: Database, three_machines: list[Machine]) -> None:
-    before = [schemas(machine) for machine in three_machines]
-    for machines in (three_machines, three_machines[1:], []):
-        assert shard_postings(plain, urls(machines)) == []
+def test_out_to_three_on_to_two_and_back(plain: Database, three_servers: list[LocalServer]) -> None:
+    before = [schemas(server) for server in three_servers]
+    for servers in (three_servers, three_servers[1:], []):
+        assert shard_postings(plain, urls(servers)) == []
         assert found(plain) == entries(ADDED)
         with plain.connect() as connection:
-            places = [machine.url("shard").split("@")[1] for machine in machines]
+            places = [server.url("shard").split("@")[1] for server in servers]
             assert [s.server for s in shards.list_shards(connection)] == places
         with plain.begin() as connection:  # it can be written to wherever it lies
             add(connection, tracks([50]))
             assert found(plain) == entries(ADDED)
             connection.rollback()
-    assert [schemas(machine) for machine in three_machines] == before
+    assert [schemas(server) for server in three_servers] == before
 
 
-def test_what_comes_back_is_as_it_was(plain: Database, three_machines: list[Machine]) -> None:
+def test_what_comes_back_is_as_it_was(plain: Database, three_servers: list[LocalServer]) -> None:
     shape = text(
         "SELECT attname, atttypid::regtype::text, attnotnull, attstorage::text,"
         " indexrelid::regclass::text FROM pg_attribute"
@@ -102,18 +102,20 @@ def test_what_comes_back_is_as_it_was(plain: Database, three_machines: list[Mach
     )
     with plain.connect() as connection:
         before = connection.execute(shape).all()
-    shard_postings(plain, urls(three_machines[:1]))
+    shard_postings(plain, urls(three_servers[:1]))
     shard_postings(plain, [])
     with plain.connect() as connection:
         assert connection.execute(shape).all() == before
 
 
-def test_a_move_that_fails_changes_nothing(plain: Database, three_machines: list[Machine]) -> None:
-    before = schemas(three_machines[0])
-    nowhere = f"postgresql://postgres@localhost:{three_machines[2].port}/nowhere"
+def test_a_move_that_fails_changes_nothing(
+    plain: Database, three_servers: list[LocalServer]
+) -> None:
+    before = schemas(three_servers[0])
+    nowhere = f"postgresql://postgres@localhost:{three_servers[2].port}/nowhere"
     with pytest.raises(LibraryError, match=r'"nowhere" does not exist; make it with `createdb`'):
-        shard_postings(plain, [three_machines[0].url("shard"), nowhere])
-    assert schemas(three_machines[0]) == before
+        shard_postings(plain, [three_servers[0].url("shard"), nowhere])
+    assert schemas(three_servers[0]) == before
     with plain.connect() as connection:
         assert not shards.is_sharded(connection)
     assert found(plain) == entries(ADDED)
@@ -130,13 +132,13 @@ def test_only_postgresql_is_spread(plain: Database) -> None:
 
 
 def test_a_server_without_postgres_fdw(
-    postgresql_server: PostgresServer, three_machines: list[Machine]
+    postgresql_server: PostgresServer, three_servers: list[LocalServer]
 ) -> None:
     with (
         Database.open(postgresql_server.url(postgresql_server.empty_library())) as database,
         pytest.raises(LibraryError, match="without postgres_fdw; install its contrib package"),
     ):
-        shard_postings(database, urls(three_machines))
+        shard_postings(database, urls(three_servers))
 
 
 # --- what travels ---------------------------------------------------------------------
@@ -183,7 +185,7 @@ def test_verify_asks_for_ranges_of_blocks(
     """A limit would not be known to the servers: they would send all that follows."""
     with library.begin() as connection:
         add(connection, tracks(range(100, 180)))
-    monkeypatch.setattr(checks, "_BLOCKS", 16)
+    monkeypatch.setattr(checks, "BLOCKS_PER_READ", 16)
     asked: list[str] = []
     event.listen(
         library.engine,
@@ -251,12 +253,14 @@ def test_blocks_that_a_crash_left_do_no_harm(library: Database) -> None:
 # --- servers that go away -------------------------------------------------------------
 
 
-def test_a_server_that_is_away_is_named(library: Database, three_machines: list[Machine]) -> None:
-    machine = three_machines[2]
-    place = f"the postings on localhost:{machine.port}/shard: Connection refused"
+def test_a_server_that_is_away_is_named(
+    library: Database, three_servers: list[LocalServer]
+) -> None:
+    server = three_servers[2]
+    place = f"the postings on localhost:{server.port}/shard: Connection refused"
     message = re.escape(f"{place}; is the server running, and are host and port right?")
     assert found(library) == entries(ADDED)
-    with away(machine):
+    with away(server):
         for _ in range(2):
             with pytest.raises(LibraryError, match=message) as caught:
                 found(library)
@@ -271,32 +275,32 @@ def test_a_server_that_is_away_is_named(library: Database, three_machines: list[
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_server_that_was_restarted_is_not_noticed(
-    library: Database, three_machines: list[Machine], mode: str
+    library: Database, three_servers: list[LocalServer], mode: str
 ) -> None:
     assert found(library) == entries(ADDED)
-    with away(three_machines[2], mode):
+    with away(three_servers[2], mode):
         pass
     assert found(library) == entries(ADDED)
 
 
 def test_a_server_that_goes_within_a_question(
-    library: Database, three_machines: list[Machine]
+    library: Database, three_servers: list[LocalServer]
 ) -> None:
-    machine = three_machines[2]
-    lost = rf"the postings on localhost:{machine.port}/shard: .*; try again \(nothing is lost\)"
+    server = three_servers[2]
+    lost = rf"the postings on localhost:{server.port}/shard: .*; try again \(nothing is lost\)"
     with (
         pytest.raises(LibraryError, match=lost) as caught,
         library.connect() as connection,
     ):
         lookup(connection)
-        with away(machine):
+        with away(server):
             lookup(connection)
     assert "\n" not in str(caught.value)
     assert found(library) == entries(ADDED)
 
 
 def test_a_server_that_goes_before_the_commit(
-    library: Database, three_machines: list[Machine]
+    library: Database, three_servers: list[LocalServer]
 ) -> None:
     """The other servers may have committed: what they have is of no segment."""
     more = tracks([60, 61])
@@ -307,8 +311,8 @@ def test_a_server_that_goes_before_the_commit(
         add(connection, more)
         bury(connection, [1, 2])
         assert merge_all(connection) == 1
-        three_machines[2].stop()
-    three_machines[2].start()
+        three_servers[2].stop()
+    three_servers[2].start()
     assert found(library) == entries(ADDED)
     with library.begin() as connection:
         add(connection, more)

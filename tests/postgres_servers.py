@@ -1,4 +1,4 @@
-"""PostgreSQL servers on loopback with all extensions, to stand for so many machines."""
+"""Local PostgreSQL servers with all extensions, for tests of libraries on several servers."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 _LOGIN = "postgres"  # of Debian's package; root may not run a server
 _AS: dict[str, Any] = {"user": _LOGIN, "group": _LOGIN} if os.geteuid() == 0 else {}
-_SETTINGS = "-c listen_addresses=localhost -c unix_socket_directories='' -c fsync=off"
+_SETTINGS = (
+    "-c listen_addresses=localhost -c unix_socket_directories='' -c fsync=off -c autovacuum=off"
+)
 
 
 def programs() -> Path | None:
-    """The folder of `initdb` and `pg_ctl` of a PostgreSQL that has postgres_fdw."""
+    """The folder with `initdb` and `pg_ctl` of a PostgreSQL that has postgres_fdw, or None."""
     for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
         extensions = Path("/usr/share/postgresql", folder.parent.name, "extension")
         if (folder / "initdb").exists() and (extensions / "postgres_fdw.control").exists():
@@ -28,7 +30,7 @@ def programs() -> Path | None:
 
 
 @dataclass(frozen=True)
-class Machine:
+class LocalServer:
     """A server that can be stopped and started."""
 
     programs: Path
@@ -56,26 +58,39 @@ class Machine:
 
 
 @contextmanager
-def machines(folder: Path, number: int) -> Iterator[list[Machine]]:
-    """So many servers; all end with the block. folder: of the programs"""
+def postgres_servers(folder: Path, number: int) -> Iterator[list[LocalServer]]:
+    """Starts some servers, and stops them at the end of the block.
+
+    folder: where the programs of PostgreSQL are
+    """
     with tempfile.TemporaryDirectory() as place:  # not of pytest: only root could look into that
         if _AS:
             shutil.chown(place, _LOGIN)
         template = Path(place, "0")
         _make(folder, template)
-        started: list[Machine] = []
+        started: list[LocalServer] = []
         try:
-            for data in (Path(place, str(n)) for n in range(number)):
-                if data != template:
-                    subprocess.run(["cp", "-R", template, data], check=True, **_AS)
-                started.append(Machine(folder, data, _free_port()))
-            for machine in started:
-                machine.start()
+            folders = [template, *(Path(place, str(n)) for n in range(1, number))]
+            for data in folders[1:]:
+                subprocess.run(["cp", "-R", template, data], check=True, **_AS)
+            started.extend(_started(folder, data) for data in folders)
             yield started
         finally:
-            for machine in started:
-                if (machine.data / "postmaster.pid").exists():
-                    machine.stop()
+            for server in started:
+                if (server.data / "postmaster.pid").exists():
+                    server.stop()
+
+
+def _started(folder: Path, data: Path) -> LocalServer:
+    """A running server. Another program may take a free port first, so three are tried."""
+    for _ in range(2):
+        with suppress(subprocess.CalledProcessError):
+            server = LocalServer(folder, data, _free_port())
+            server.start()
+            return server
+    server = LocalServer(folder, data, _free_port())
+    server.start()
+    return server
 
 
 def _make(folder: Path, data: Path) -> None:

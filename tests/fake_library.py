@@ -22,7 +22,7 @@ MODEL = load_model()
 
 
 @dataclass(frozen=True)
-class Shelved:
+class FakeTrack:
     """A track to put into a library: its names, and where it lies.
 
     vector: its first numbers, the others are 0; tags: logits by name, the others are 0
@@ -37,7 +37,7 @@ class Shelved:
     tags: dict[str, float] = field(default_factory=dict)
 
 
-def shelve(url: str, shelved: Sequence[Shelved]) -> list[int]:
+def add_fake_tracks(url: str, shelved: Sequence[FakeTrack]) -> list[int]:
     """Puts tracks into a library; their ids. The file of each would be /music/TITLE.flac."""
     with Database.open(url, create=True) as database, database.begin() as connection:
         ids = [_put(connection, each) for each in shelved]
@@ -45,7 +45,7 @@ def shelve(url: str, shelved: Sequence[Shelved]) -> list[int]:
     return ids
 
 
-def _put(connection: Connection, each: Shelved) -> int:
+def _put(connection: Connection, each: FakeTrack) -> int:
     tags = Tags(each.title, each.artist, each.album, genre=each.genre, mbid=each.mbid)
     track_id = tracks.add_track(connection, each.title, tags, 180.0, added_at=datetime.now(UTC))
     path = Path("/music") / f"{each.title}.flac"
