@@ -113,8 +113,10 @@ def ask(options: argparse.Namespace) -> Report:
         peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         report["peak_memory_mb"] = peak_kb / 1024
     if Path(options.library).is_file():
-        for name, (clips, every) in kinds.items():
-            times = [cold_latency(options.library, clip, every) for clip in clips[:COLD_CLIPS]]
+        for name, (clips, all_matches) in kinds.items():
+            times = [
+                cold_latency(options.library, clip, all_matches) for clip in clips[:COLD_CLIPS]
+            ]
             report[name]["cold_median_s"] = float(np.median(times))
     return report
 
@@ -128,13 +130,13 @@ def draw_clips(
     return [clip for clip in drawn if clip]
 
 
-def latency(library: Library, clips: Sequence[Clip], every: bool) -> Report:
+def latency(library: Library, clips: Sequence[Clip], all_matches: bool) -> Report:
     """Identifies each clip twice; the second time counts."""
     clock, cpu, right = [], [], 0
     for clip in clips:
         for _ in range(2):
             started = time.perf_counter(), time.process_time()
-            matches = library.identify((clip.samples, SR), all_matches=every)
+            matches = library.identify((clip.samples, SR), all_matches=all_matches)
             spent = time.perf_counter() - started[0], time.process_time() - started[1]
         clock.append(spent[0])
         cpu.append(spent[1])
@@ -147,13 +149,13 @@ def latency(library: Library, clips: Sequence[Clip], every: bool) -> Report:
     }
 
 
-def cold_latency(path: str, clip: Clip, every: bool) -> float:
+def cold_latency(path: str, clip: Clip, all_matches: bool) -> float:
     """Seconds from opening the library to the answer, with nothing of the file in memory."""
     with Path(path).open("rb") as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     started = time.perf_counter()
     with open_library(path, read_only=True) as library:
-        library.identify((clip.samples, SR), all_matches=every)
+        library.identify((clip.samples, SR), all_matches=all_matches)
         return time.perf_counter() - started
 
 

@@ -124,5 +124,8 @@ def _run_trial(library: Library, clip: Clip, judge: Judge, min_confidence: float
 
 
 def _identify(library: Library, clip: Clip, min_confidence: float) -> list[Match]:
-    several = clip.condition.recordings > 1
-    return library.identify((clip.samples, SR), min_confidence=min_confidence, all_matches=several)
+    return library.identify(
+        (clip.samples, SR),
+        min_confidence=min_confidence,
+        all_matches=clip.condition.recordings > 1,
+    )

@@ -30,7 +30,6 @@ class Machine:
 class Provenance:
     """What a figure holds for.
 
-
     Attributes
     ----------
     params_id

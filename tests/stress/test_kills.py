@@ -39,6 +39,7 @@ from workload import (
 from fingerprinter.errors import FingerprinterError, LibraryError, UnknownTrackError
 from fingerprinter.library import Library, open_library
 from fingerprinter.library.indexing import indexer
+from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.store.tables import schema
 
 pytestmark = pytest.mark.stress
@@ -145,7 +146,7 @@ def fill(libraries: Libraries, name: str, folder: Path) -> None:
     """Makes a library with a segment for each piece: nothing is merged."""
     libraries.clear(name)
     with pytest.MonkeyPatch.context() as patch, open_library(libraries.url(name)) as library:
-        patch.setattr(indexer, "_BATCH_S", 0.0)
+        patch.setattr(Library, "batch_limits", BatchLimits(audio_s=0.0))
         patch.setattr(indexer, "merge_segments", lambda *_, **__: None)
         library.index([folder], jobs=1, embeddings=False)
 

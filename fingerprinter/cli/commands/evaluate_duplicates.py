@@ -42,7 +42,7 @@ def duplicates(
     as_json: AsJson = False,
     output: OutputFile = None,
 ) -> None:
-    """Measure how many changed copies of tracks `duplicates` finds.
+    """Measure how many changed copies of your tracks `duplicates` finds.
 
     Makes copies of some tracks (other encodings, trims, cuts, speeds, mixes of four) in a temporary
     folder, adds them to a temporary copy of the library, and searches it. The library itself is
