@@ -22,7 +22,7 @@ from fingerprinter.errors import CorruptionError
 from fingerprinter.evaluation.degrade import stretched
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.identify.sketch_index import SketchIndex
-from fingerprinter.store.tables import schema, sketches, tracks
+from fingerprinter.store.tables import library_metadata, schema, sketches, tracks
 from fingerprinter.types import Tags
 
 SR = 16_000
@@ -105,7 +105,7 @@ def test_sketches_raise_the_score_of_a_short_clip_and_index_adds_missing_ones(
         ]
         with library._database.begin() as connection:
             connection.execute(delete(schema.sketch))
-        library._sketches = None
+            library_metadata.bump_revision(connection)  # so that the library reads them again
         without = library.identify(clip, min_confidence=0.0)
         assert not without or without[0].score < with_them.score - 3
         whole = library.identify(
@@ -134,7 +134,7 @@ def test_sketches_raise_the_score_of_a_changed_clip(
         assert (with_them.tempo, with_them.pitch) == pytest.approx((warp.tempo, warp.pitch), 0.01)
         with library._database.begin() as connection:
             connection.execute(delete(schema.sketch))
-        library._sketches = None
+            library_metadata.bump_revision(connection)  # so that the library reads them again
         without = library.identify(clip, min_confidence=0.0)
         assert not without or without[0].score < with_them.score - 8
 
