@@ -16,11 +16,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.mir.frames import CentredFrames
 from fingerprinter.embedding.network import NetworkFile
 from fingerprinter.errors import ModelError
 
-Floats = npt.NDArray[np.float32]
 Halves = npt.NDArray[np.float16]
 
 BEAT_WEIGHTS: Final = Path(__file__).parent / "weights" / "beatnet.onnx"

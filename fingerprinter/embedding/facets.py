@@ -14,10 +14,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.embedding.log_mel import LogMel, log_mel
 from fingerprinter.embedding.windows import at_level
-
-Floats = npt.NDArray[np.float32]
 
 FACETS_ID: Final = "1"  # must be raised with every change of the values that are computed below
 SR: Final = 16_000  # sample rate of the windows in hertz

@@ -13,14 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats, Ids
 from fingerprinter.embedding.manifest import FORMAT, IndexManifest, commit, is_intact, read_manifest
 from fingerprinter.embedding.space import VectorSpace
 from fingerprinter.errors import ModelError
-
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
 
 EXACT_TRACKS = 50_000  # up to this size a query is compared with every track, which takes 4 ms
 MIN_UPDATED_TRACKS = 2000  # a smaller index is rebuilt after every change, which is quick

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from fingerprinter.core.arrays import Floats
 
 # The mel scale of Slaney (1998, "Auditory Toolbox"): linear up to 1 kHz, then logarithmic with 27
 # mel for each factor of 6.4.

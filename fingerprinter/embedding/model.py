@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.embedding.log_mel import LogMel, log_mel
 from fingerprinter.embedding.network import NetworkFile
 from fingerprinter.embedding.windows import Sampling, WindowSampler, at_level
 from fingerprinter.errors import ModelError
-
-Floats = npt.NDArray[np.float32]
 
 _WEIGHTS = Path(__file__).parent / "weights"
 DEFAULT_WEIGHTS = _WEIGHTS / "likeness.onnx"

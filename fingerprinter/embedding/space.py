@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.embedding.whitening import whitening
-
-Floats = npt.NDArray[np.float32]
 
 _MAX_FIT_TRACKS = 65_536  # tracks from which the whitening is estimated; more change nothing
 _MAX_SAMPLE_TRACKS = 1024  # tracks from which local scales are measured

@@ -18,14 +18,12 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.embedding.log_mel import LogMel, mel_power
 from fingerprinter.embedding.network import NetworkFile
 from fingerprinter.embedding.windows import Sampling, WindowSampler, at_level
 from fingerprinter.errors import ModelError
-
-Floats = npt.NDArray[np.float32]
 
 MANIFEST: Final = "manifest.json"
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.embedding.facets import Facets, facets
-from fingerprinter.embedding.model import Embedding, EmbeddingModel, Floats
+from fingerprinter.embedding.model import Embedding, EmbeddingModel
 from fingerprinter.embedding.windows import WindowSampler
 
 

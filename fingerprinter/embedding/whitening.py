@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from fingerprinter.core.arrays import Floats
 
 # Weight of the prior, in tracks. The prior has the mean 0 and the variance 1 that the model's
 # vectors have over music at large. It makes the similarity of one or two tracks meaningful.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from fingerprinter.core.arrays import Floats
 
 _INAUDIBLE_POWER = 1e-20  # -200 dB of full scale: below it there is only rounding noise
 

@@ -15,12 +15,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Doubles, Mask
 from fingerprinter.library.base.normalize import normalize_name
 from fingerprinter.library.similar.rows import first_of_each
 from fingerprinter.types import Track
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 # Shares of the variance of tastes. Folders count most: an album is made for one purpose.
 _FOLDER, _ARTIST, _GENRE, _OWN = 0.40, 0.22, 0.15, 0.23
@@ -45,8 +43,8 @@ class Listeners:
     """
 
     plays: npt.NDArray[np.int64]
-    taste: Floats
-    popularity: Floats
+    taste: Doubles
+    popularity: Doubles
 
 
 def simulate_listeners(tracks: Sequence[Track], count: int, seed: int) -> Listeners:
@@ -70,7 +68,7 @@ def simulate_listeners(tracks: Sequence[Track], count: int, seed: int) -> Listen
     return Listeners(_draw_plays(taste + popularity, rng), taste, popularity)
 
 
-def _group_factors(names: Sequence[str], rng: np.random.Generator) -> Floats:
+def _group_factors(names: Sequence[str], rng: np.random.Generator) -> Doubles:
     """(n, factors) that tracks with the same name share; zeros without a name."""
     groups = first_of_each(names)
     values = rng.standard_normal((groups.max(initial=-1) + 2, _FACTORS))
@@ -78,14 +76,14 @@ def _group_factors(names: Sequence[str], rng: np.random.Generator) -> Floats:
     return values[groups]
 
 
-def _draw_plays(log_odds: Floats, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _draw_plays(log_odds: Doubles, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     odds = np.exp(log_odds - log_odds.max(axis=1, keepdims=True))
     counts = np.maximum(5, _PLAYS * _PLAYS_FACTOR ** rng.standard_normal(len(odds))).astype(int)
     shares = odds / odds.sum(axis=1, keepdims=True)
     return np.stack([rng.multinomial(n, share) for n, share in zip(counts, shares, strict=True)])
 
 
-def average_precision(scores: Floats, relevant: Mask) -> float:
+def average_precision(scores: Doubles, relevant: Mask) -> float:
     """The mean precision at the rank of each relevant track, in a ranking by scores.
 
     >>> average_precision(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]))
@@ -96,7 +94,7 @@ def average_precision(scores: Floats, relevant: Mask) -> float:
     return float((np.arange(1, len(ranks) + 1) / ranks).mean())
 
 
-def area_under_curve(scores: Floats, relevant: Mask) -> float:
+def area_under_curve(scores: Doubles, relevant: Mask) -> float:
     """How often a relevant track is ranked above another one, 0..1; 0.5 is chance.
 
     >>> area_under_curve(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]))

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Mask
 from fingerprinter.evaluation.metrics import Mean, Rate
 
 Matrix = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 Ranks = npt.NDArray[np.float64]
 
 

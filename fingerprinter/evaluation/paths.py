@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Doubles
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation.metrics import Rate
 from fingerprinter.evaluation.provenance import Provenance
@@ -18,7 +18,6 @@ from fingerprinter.evaluation.run import OnProgress, Progress, Run
 from fingerprinter.library import Library
 from fingerprinter.library.similar.vectors import LibraryVectors
 
-Floats = npt.NDArray[np.float64]
 Pair = tuple[int, int]  # rows of the library's vectors
 
 
@@ -55,10 +54,10 @@ class LengthResult:
     """
 
     length: int
-    path: Floats
-    line: Floats
-    random: Floats
-    elapsed_s: Floats
+    path: Doubles
+    line: Doubles
+    random: Doubles
+    elapsed_s: Doubles
 
     @property
     def smoother(self) -> Rate:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats, Mask
 from fingerprinter.core.vectors.preference import score_by_likes
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation.listeners import (
@@ -37,9 +38,7 @@ _BEST, _WORST = 0.85, 0.40  # quantiles of a listener's taste: above and below i
 _HIDDEN = 0.2  # share of the plays, or of the tracks
 _FEWEST = 40  # tracks, of which some are liked, some disliked, and some left to be found
 
-Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
-Mask = npt.NDArray[np.bool_]
 Scores = Mapping[str, npt.NDArray[Any]]  # (n,) by method
 
 

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Doubles
 from fingerprinter.core.mir.keys import MODES, TONICS
 
 STYLES: Final = ("rock", "dance", "waltz", "shuffle", "no drums")
 _TEMPOS_BPM = (60.0, 190.0)
 _SCALES = np.array([[0, 2, 4, 5, 7, 9, 11], [0, 2, 3, 5, 7, 8, 10]])  # of `MODES`, in semitones
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +27,9 @@ class RenderedPiece:
         Its tempo, the times of its beats in seconds, and its key, as ``A minor``.
     """
 
-    samples: Floats
+    samples: Doubles
     bpm: float
-    beats_s: Floats
+    beats_s: Doubles
     key: str
 
 
@@ -56,11 +54,11 @@ class _Band:
     """Plays into a mix."""
 
     sr: int
-    mix: Floats
+    mix: Doubles
     beats_per_bar: int
     rng: np.random.Generator
 
-    def play_drums(self, style: str, beats_s: Floats, beat_s: float) -> None:
+    def play_drums(self, style: str, beats_s: Doubles, beat_s: float) -> None:
         """Kick or snare and a hi-hat on each beat, a softer hi-hat after it."""
         offbeat = 2 / 3 if style == "shuffle" else 0.5
         for number, at_s in enumerate(beats_s):
@@ -70,7 +68,7 @@ class _Band:
             self._add(at_s, self._hat(), 0.4)
             self._add(at_s + offbeat * beat_s, self._hat(), self.rng.uniform(0.15, 0.35))
 
-    def play_chords(self, beats_s: Floats, beat_s: float, tonic: int, mode: int) -> None:
+    def play_chords(self, beats_s: Doubles, beat_s: float, tonic: int, mode: int) -> None:
         """Chords of the key, a bar each, the tonic first; the bass on every beat."""
         degrees = [0, int(self.rng.choice([5, 3, 1])), 3, 4]
         for number, at_s in enumerate(beats_s):
@@ -85,25 +83,25 @@ class _Band:
                     chord = self._tone(60 + (tonic + step) % 12, self.beats_per_bar * beat_s)
                     self._add(at_s, chord, 0.2)
 
-    def _add(self, at_s: float, sound: Floats, level: float) -> None:
+    def _add(self, at_s: float, sound: Doubles, level: float) -> None:
         start = round(at_s * self.sr)
         end = min(len(self.mix), start + len(sound))
         self.mix[start:end] += level * sound[: end - start]
 
-    def _kick(self) -> Floats:
+    def _kick(self) -> Doubles:
         t = np.arange(self.sr // 5) / self.sr
         return np.sin(2 * np.pi * (50 * t + 8 * (1 - np.exp(-30 * t)))) * np.exp(-18 * t)
 
-    def _snare(self) -> Floats:
+    def _snare(self) -> Doubles:
         t = np.arange(self.sr // 6) / self.sr
         noise = 0.6 * self.rng.standard_normal(len(t)) * np.exp(-25 * t)
         return noise + 0.4 * np.sin(2 * np.pi * 190 * t) * np.exp(-30 * t)
 
-    def _hat(self) -> Floats:
+    def _hat(self) -> Doubles:
         noise = np.diff(self.rng.standard_normal(self.sr // 15), n=2, prepend=[0, 0])
         return 0.2 * noise * np.exp(-60 * np.arange(len(noise)) / self.sr)
 
-    def _tone(self, pitch: int, duration_s: float) -> Floats:
+    def _tone(self, pitch: int, duration_s: float) -> Doubles:
         """Six partials of a MIDI pitch that fade."""
         t = np.arange(round(duration_s * self.sr)) / self.sr
         hz = 440 * 2 ** ((pitch - 69) / 12)

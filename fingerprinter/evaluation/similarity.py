@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fingerprinter.core.arrays import Mask
 from fingerprinter.embedding import EmbeddingModel, VectorIndex, load_model
 from fingerprinter.embedding.model import MUSICNN_WEIGHTS
 from fingerprinter.errors import UsageError
@@ -25,14 +26,7 @@ from fingerprinter.evaluation.halves import (
 )
 from fingerprinter.evaluation.metrics import Mean, Rate
 from fingerprinter.evaluation.music import PathLike, inside_music, track_groups
-from fingerprinter.evaluation.neighbours import (
-    Mask,
-    Matrix,
-    Ranks,
-    hubness,
-    label_share,
-    right_ranks,
-)
+from fingerprinter.evaluation.neighbours import Matrix, Ranks, hubness, label_share, right_ranks
 from fingerprinter.evaluation.provenance import Provenance
 from fingerprinter.evaluation.run import OnProgress, Progress
 from fingerprinter.evaluation.similarity_report import SimilarityReport, SystemResult

@@ -1,4 +1,4 @@
-"""The class `Library`: the operations that the command line, Python and HTTP call.
+"""The class `Library`: the operations that the command line and Python programs call.
 
 Each method opens a snapshot of the database and hands the work to one of the sub-packages. These
 are imported inside the methods, so that `identify` loads neither FAISS nor onnxruntime.
@@ -362,7 +362,7 @@ class Library:
                 self._params,
                 partial(self._sketch_index, connection),
             )
-            return recognizer.answer(audio, min_confidence, every=all_matches)
+            return recognizer.answer(audio, min_confidence, all_matches=all_matches)
 
     def explain(
         self,
@@ -573,7 +573,7 @@ class Library:
     def recommend_from(
         self, plays: str | os.PathLike[str], user: str | None = None, n: int = 10
     ) -> Recommendations:
-        """Recommend tracks from a listening history.
+        """Recommend tracks from a play history.
 
         Parameters
         ----------
@@ -888,13 +888,13 @@ class Library:
 
         return reindex(self._database, self._params)
 
-    def spread(self, urls: Sequence[str]) -> list[str]:
+    def shard(self, urls: Sequence[str]) -> list[str]:
         """Shard the landmarks over several PostgreSQL servers.
 
         Parameters
         ----------
         urls : sequence of str
-            Addresses of the servers. An empty sequence moves all landmarks back.
+            Addresses of the servers, at least one.
 
         Returns
         -------
@@ -910,11 +910,34 @@ class Library:
 
         Examples
         --------
-        >>> library.spread(["postgresql://a/shard", "postgresql://b/shard"])  # doctest: +SKIP
+        >>> library.shard(["postgresql://a/shard", "postgresql://b/shard"])  # doctest: +SKIP
         """
+        if not urls:
+            raise UsageError("no server to shard to; name one, or call `unshard` to move all back")
         return sharding.shard_postings(self._database, urls)
 
-    def shares(self) -> list[Shard]:
+    def unshard(self) -> list[str]:
+        """Move all landmarks back into the library's own database.
+
+        Returns
+        -------
+        list of str
+            A line for each server that could not be cleaned up.
+
+        Raises
+        ------
+        LibraryError
+            If a server cannot be used. The library is unchanged then.
+        UsageError
+            If the library is in SQLite.
+
+        Examples
+        --------
+        >>> library.unshard()  # doctest: +SKIP
+        """
+        return sharding.shard_postings(self._database, [])
+
+    def shards(self) -> list[Shard]:
         """List the shards of the landmarks.
 
         Returns
@@ -924,7 +947,7 @@ class Library:
 
         Examples
         --------
-        >>> library.shares()
+        >>> library.shards()
         []
         """
         with self._database.connect() as connection:

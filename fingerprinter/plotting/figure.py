@@ -88,10 +88,10 @@ def _draw_clip(figure: Figure, axes: Axes, explanation: Explanation, agreement: 
     places = Grid(explanation.excerpt).places(explanation.excerpt.kept)
     _draw_audio(figure, axes, explanation)
     draw_landmarks(axes, places, agreement.clip_pairs)
-    draw_peaks(axes, places, agreement.heard)
+    draw_peaks(axes, places, agreement.in_clip)
     put_legend(
         axes,
-        dot_key(f"peaks in both ({agreement.heard.sum():,})"),
+        dot_key(f"peaks in both ({agreement.in_clip.sum():,})"),
         ring_key("in one only"),
         line_key(f"landmarks in both ({len(agreement.clip_pairs):,})"),
     )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.core.fingerprint.spectrogram import Floats
-from fingerprinter.core.match.agreement import Mask, OffsetVotes, Pairs
+from fingerprinter.core.arrays import Floats, Mask
+from fingerprinter.core.match.agreement import OffsetVotes, Pairs
 from fingerprinter.library.identify.excerpt import Excerpt
 from fingerprinter.library.identify.explanation import Agreement
 from fingerprinter.plotting.labels import BLUE, GREY, SMALL, VERMILION

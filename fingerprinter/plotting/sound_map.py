@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Doubles
 from fingerprinter.library.discover.sound_map import SoundMap
 from fingerprinter.plotting.labels import GREY, SMALL, put_heading
 
@@ -23,8 +23,6 @@ _RING_DISTANCE = 0.02  # from one ring to the next, in units of the map
 _DIRECTIONS = 16
 _LINE_FROM = 0.06  # a name this far from its cluster gets a line to it, in units of the map
 _MARGIN = 3  # pixels between names
-
-Floats = npt.NDArray[np.float64]
 
 
 def draw_map(sound_map: SoundMap) -> Figure:
@@ -98,7 +96,7 @@ def _draw_names(
             axes.plot(*np.stack([middle, place], axis=1), color=GREY, linewidth=0.6, zorder=1)
 
 
-def _put_at_free_place(name: Text, middle: Floats, occupied: list[Bbox]) -> Floats:
+def _put_at_free_place(name: Text, middle: Doubles, occupied: list[Bbox]) -> Doubles:
     """Move a name to the free place nearest to its middle, and return that place."""
     for place in _places_around(middle):
         name.set_position((float(place[0]), float(place[1])))
@@ -109,7 +107,7 @@ def _put_at_free_place(name: Text, middle: Floats, occupied: list[Bbox]) -> Floa
     return place
 
 
-def _places_around(middle: Floats) -> Floats:
+def _places_around(middle: Doubles) -> Doubles:
     """Return the middle, then places on rings around it, the nearest first, as (n, 2)."""
     radius = _RING_DISTANCE * np.arange(1, _RINGS + 1)[:, np.newaxis, np.newaxis]
     angle = 2 * np.pi * np.arange(_DIRECTIONS)[:, np.newaxis] / _DIRECTIONS

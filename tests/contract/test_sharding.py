@@ -128,7 +128,7 @@ def test_only_postgresql_can_be_sharded(plain: Database) -> None:
         shard_postings(plain, ["music.db"])
     with (
         Database.open("sqlite://", create=True) as database,
-        pytest.raises(UsageError, match="an SQLite library is one file; `spread` needs one in Po"),
+        pytest.raises(UsageError, match="this is an SQLite library; `db shard` works only with Po"),
     ):
         shard_postings(database, ["postgresql://me@host/shard"])
 

@@ -124,9 +124,9 @@ def test_a_match_has_three_panels_that_agree() -> None:
     n_pairs = len(agreement.clip_pairs)
     assert n_pairs > 200
     assert sizes(clip, LineCollection) == sizes(recording, LineCollection) == [n_pairs]
-    heard, found = int(agreement.heard.sum()), int(agreement.found.sum())
+    heard, found = int(agreement.in_clip.sum()), int(agreement.found.sum())
     assert found > 0.8 * len(agreement.reference)
-    assert sizes(clip, PathCollection) == [len(agreement.heard) - heard, heard]
+    assert sizes(clip, PathCollection) == [len(agreement.in_clip) - heard, heard]
     assert sizes(recording, PathCollection) == [len(agreement.found) - found, found]
     assert clip.get_xlim() == recording.get_xlim() == (0.0, CLIP_S)
     assert above.get_xlim() == pytest.approx((CLIP_AT_S, CLIP_AT_S + CLIP_S), abs=0.05)

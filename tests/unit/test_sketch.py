@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from synthetic import play
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.peaks import peak_chunks
 from fingerprinter.core.fingerprint.sketch import (
     BANDS,
     HOP,
     WINDOW,
-    Floats,
     Place,
     Sketcher,
     Sketches,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from constellations import PER_S, Heard, clip_of, joined, looped, moved, sky
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.peaks import PeakChunk
-from fingerprinter.core.fingerprint.spectrogram import Floats
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
 from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.library.identify.track_list import TrackList, merge_copies

@@ -76,7 +76,7 @@ def shard(
     Example: fingerprinter db shard postgresql://me:secret@db2/shard postgresql://me:secret@db3/shard
     """
     with open_library(ctx.obj, create=False) as library:
-        leftovers = library.spread(urls) if urls else []
+        leftovers = library.shard(urls) if urls else []
         _show_shards(library, as_json)
     _report_leftovers(leftovers)
 
@@ -88,14 +88,14 @@ def unshard(ctx: typer.Context, as_json: AsJson = False) -> None:
     Example: fingerprinter db unshard
     """
     with open_library(ctx.obj, create=False) as library:
-        leftovers = library.spread([])
+        leftovers = library.unshard()
         _show_shards(library, as_json)
     _report_leftovers(leftovers)
 
 
 def _show_shards(library: Library, as_json: bool) -> None:
     """Print how many blocks and bytes each server holds."""
-    shards = library.shares()
+    shards = library.shards()
     if as_json:
         for each in shards:
             print_json(asdict(each))

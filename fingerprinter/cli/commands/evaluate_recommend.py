@@ -39,7 +39,7 @@ def recommend(
     """Measure how well recommendations suit simulated listeners.
 
     The tastes of the listeners mix folder, artist and genre of the library's tracks with what no
-    content can tell. Each names some likes and dislikes, or has a listening history of which a part
+    content can tell. Each names some likes and dislikes, or has a play history of which a part
     is hidden; the other tracks that suit them are to be found. Ctrl-C ends it early; the tasks that
     are done count.
 

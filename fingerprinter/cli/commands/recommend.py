@@ -40,7 +40,7 @@ def recommend(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A listening history instead: a CSV with the columns user, track, plays, or an "
+            help="A play history instead: a CSV with the columns user, track, plays, or an "
             "export of ListenBrainz or Last.fm.",
         ),
     ] = None,
@@ -51,7 +51,7 @@ def recommend(
     m3u: PlaylistFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recommend tracks from likes or from a listening history.
+    """Recommend tracks from likes or from a play history.
 
     The results can include tracks that nobody has played yet. A history with 100 or more
     listeners also contributes what similar listeners play, which needs the extra "recommend".

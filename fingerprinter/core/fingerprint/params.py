@@ -121,13 +121,12 @@ class QueryParams:
     # and three detunings, which takes 20 ms more for a clip of 10 s.
     sketched_proposals: int = 6
     # Candidates of each stage of the escalation whose sketches are compared, at 0.125 ms each, and
-    # how many of them, and of the unchanged clip's twelve, are aligned. Of 432 changed clips at
-    # +5 dB 423 are named; 416 without sketches, 422 with 20 candidates, 423 with 64.
+    # how many of them, and of the twelve of the unchanged clip, are aligned. Of 432 changed clips
+    # at +5 dB 423 are named; 416 without sketches, 422 with 20 candidates, 423 with 64.
     warped_places: int = 32
     likeliest: int = 6
-    # Share of the passage's peaks in a clip, above which its tempo is not questioned, and the
-    # points of score that another tempo must win. Noise alone wins one.
-    fits: float = 0.6
+    fits: float = 0.6  # share of the passage's peaks in the clip, above which its tempo is kept
+    # Points of score that another tempo must win. Noise alone wins one.
     tempo_gain: float = 3.0
     window_s: float = 15.0  # longer clips are searched in windows ...
     window_hop_s: float = 10.0  # ... that overlap
@@ -149,7 +148,7 @@ class SketchSearchParams:
 
 
 DEFAULT = LandmarkParams()
-# A third of the bytes for hardly less recall, see docs/identification.md
+# A third of the bytes for slightly less recall, see docs/research/storage-and-recall.md
 COMPACT = LandmarkParams(peaks_per_s=17.0, fan_out=2, sketch_words=2)
 PROFILES = {"default": DEFAULT, "compact": COMPACT}
 DEFAULT_QUERY = QueryParams()

@@ -39,15 +39,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Doubles, Floats, Longs, Mask
 from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH, SketchSearchParams
-from fingerprinter.core.fingerprint.spectrogram import Floats
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.core.numeric import compiled
 
-Longs = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.uint64]
-Doubles = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 WINDOW = 32  # frames, 1.02 s
 HOP = 32  # frames from sketch to sketch of a recording

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from fingerprinter.core.arrays import Floats as Floats  # other modules take it from here
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.numeric import compiled
 

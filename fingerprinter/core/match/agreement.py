@@ -13,14 +13,12 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Longs, Mask
 from fingerprinter.core.fingerprint.landmarks import make_landmarks, pair_peaks, shifted_landmarks
 from fingerprinter.core.fingerprint.params import LandmarkParams, QueryParams
 from fingerprinter.core.fingerprint.peaks import detune
 from fingerprinter.core.match import matching
-from fingerprinter.core.match.matching import Longs
 from fingerprinter.types import Peaks
-
-Mask = npt.NDArray[np.bool_]
 
 _NEAR_FRAMES, _NEAR_BINS = 1.0, 1.0  # peaks that lie this close coincide, as in `matching`
 _ROUNDING = 1.5  # frames: both anchors are rounded, and the clip is tried at half a frame

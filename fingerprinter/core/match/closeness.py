@@ -19,11 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Doubles
 from fingerprinter.core.match.policy import DEFAULT_POLICY, ClosenessPolicy
 from fingerprinter.core.numeric.peak_pairs import covered_passage, near_points
 from fingerprinter.types import Peaks
-
-Doubles = npt.NDArray[np.float64]
 
 _SHIFT_STEPS = 8  # a frame; the resolution of the offset
 
@@ -65,18 +64,18 @@ def closeness(
         return Closeness(offset, 0.0, 0.0)
     passage = covered_passage(track, offset, float(clip.frames.max()))
     reach = policy.reach_frames + policy.max_shift_frames
-    stored, heard = near_points(passage, clip, reach, policy.reach_bins)
-    lag = (passage.frames[stored] - clip.frames[heard]).astype(np.float64)
-    bins_apart = (passage.bins[stored] - clip.bins[heard]).astype(np.float64)
+    stored, in_clip = near_points(passage, clip, reach, policy.reach_bins)
+    lag = (passage.frames[stored] - clip.frames[in_clip]).astype(np.float64)
+    bins_apart = (passage.bins[stored] - clip.bins[in_clip]).astype(np.float64)
     shift = _best_shift(lag, bins_apart, policy)
     distance = np.hypot((lag - shift) / policy.frame_spread, bins_apart / policy.bin_spread)
     near = distance < policy.distances[-1]
-    stored, heard, distance = stored[near], heard[near], distance[near]
-    salience_gap = clip.salience[heard] - passage.salience[stored]
+    stored, in_clip, distance = stored[near], in_clip[near], distance[near]
+    salience_gap = clip.salience[in_clip] - passage.salience[stored]
     nats = np.full(len(passage), policy.miss_nats)
-    np.maximum.at(nats, stored, _pair_nats(distance, clip.grade[heard], salience_gap, policy))
+    np.maximum.at(nats, stored, _pair_nats(distance, clip.grade[in_clip], salience_gap, policy))
     hit = np.zeros(len(passage), np.bool_)
-    hit[stored[(clip.grade[heard] == 0) & (distance < policy.hit_distance)]] = True
+    hit[stored[(clip.grade[in_clip] == 0) & (distance < policy.hit_distance)]] = True
     score = float(nats.sum() / np.sqrt(len(passage) + policy.steadying_peaks))
     return Closeness(offset + shift, score, int(hit.sum()) / max(1, len(passage)))
 

@@ -13,15 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Longs
 from fingerprinter.core.fingerprint.landmarks import hash_bits, make_landmarks, warped_landmarks
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.core.match.policy import DEFAULT_POLICY, DuplicateQueryPolicy
 from fingerprinter.types import Landmarks, Peaks
-
-Longs = npt.NDArray[np.int64]
 
 # 1, and from 4.8 % slower to as much faster: PAL speeds films up by 4 %. With a speed that is half
 # a step off, 17 of 18 copies are still proposed.

@@ -26,14 +26,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Doubles, Longs
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.core.match.policy import DEFAULT_POLICY, AlignmentPolicy, ScorePolicy, VotePolicy
 from fingerprinter.core.numeric import compiled
 from fingerprinter.core.numeric.peak_pairs import covered_passage, near_pairs, near_points, ranges
 from fingerprinter.types import Landmarks, Peaks
-
-Longs = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 
 # A vote key is the variant of the clip, then the position in the library plus `_ORIGIN`, so that
 # positions before the first track stay within the range of their variant.
@@ -453,7 +451,7 @@ def null_score(
     clip_s
         Seconds of the clip. In a short one the same few notes may belong to many recordings.
     library_s
-        Seconds of music that it was compared with. More music gives chance more goes.
+        Seconds of music that it was compared with. More music gives more chances of a false match.
     peaks_per_s
         Peaks per second that the library keeps of a recording.
     escalated

@@ -21,16 +21,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Doubles, Longs, Mask
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.core.match.policy import DEFAULT_POLICY, OverlapPolicy
 from fingerprinter.core.numeric.runs import maximal_runs
 from fingerprinter.types import Peaks
-
-Longs = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 SLICE_FRAMES = 16  # half a second: passages begin and end between slices
 _PER_UNIT = 4  # peaks lie at quarters of a frame and of a bin

@@ -58,9 +58,9 @@ class AlignmentPolicy:
     line_reaches: tuple[float, ...] = (3.0, 2.0, 1.2)  # frames off the line, ever fewer
     min_line_pairs: int = 12  # that a line is fitted through ...
     min_line_frames: float = 31  # ... and the frames that they span
-    max_drift: float = 0.03  # log ratio; further away lies another warp of the grid
-    drift_frames: float = 12.0  # which is so far off at the end of 12 s
-    run_away: float = 0.3  # share of a clip's length that it may run from its recording
+    max_drift: float = 0.03  # log ratio; a larger one belongs to another warp of the grid
+    drift_frames: float = 12.0  # the drift after 12 s at `max_drift`
+    run_away: float = 0.3  # largest drift that a refitted tempo may undo, as a share of the clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +110,9 @@ class ScorePolicy:
     likeness_weight: float = 1.0
     slope: float = 1.4  # of the logistic curve: points of score to log odds
     null_level: float = 8.0  # of a clip of 1 s
-    null_per_e: float = 2.75  # points less for every e times as long a clip, ...
-    min_clip_s: float = 0.5  # ... between this length ...
-    settled_s: float = 10.0  # ... and this one
+    null_per_e: float = 2.75  # the null score falls by this times ln(seconds) ...
+    min_clip_s: float = 0.5  # ... from this length ...
+    settled_s: float = 10.0  # ... to this one
     sketched_null_level: float = 10.9  # the same where the score includes likeness of sketches
     sketched_null_per_e: float = 3.2
     # Points that chance gains where dozens of warps were tried. With sketches 2 are not enough:
@@ -137,7 +137,8 @@ class TrackingPolicy:
     min_chance: float = 0.01  # bounds of the share of peaks that agree by chance
     max_chance: float = 0.9
     # Share of the recording's peaks that are present, by which it is told from chance. Under
-    # louder music it is 0.1 to 0.4, alone and as MP3 0.9. Evidence turns at 0.04.
+    # louder music it is 0.1 to 0.4, alone and as MP3 0.9. Above 0.04 the evidence favours the
+    # recording.
     audible: float = 0.1
     hit_nats: float = 2.0  # about what one more peak that agrees says
     memory_frames: float = 192.0  # 6 s; correspondences farther away say less of the line here
@@ -147,8 +148,8 @@ class TrackingPolicy:
     max_gap_steps: int = 8  # 32 s without evidence end a recording
     min_step_nats: float = 4.0  # of a step that tells where the line is
     min_run_nats: float = 12.0  # of a run of slices in which the recording plays
-    # Of all runs together, since a long clip gives chance many goes. A second of music alone
-    # gives 20 to 40.
+    # Of all runs together, since a long clip has more chances of a false match. A second of music
+    # alone gives 20 to 40.
     min_total_nats: float = 30.0
     # A recording that fades out of hearing within 4 s of its beginning or end was played from
     # there or up to there. Where it breaks off it was cut.

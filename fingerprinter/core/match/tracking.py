@@ -13,14 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from fingerprinter.core.arrays import Doubles, Longs, Mask
 from fingerprinter.core.match.policy import DEFAULT_POLICY, TrackingPolicy
 from fingerprinter.types import Peaks
-
-Doubles = npt.NDArray[np.float64]
-Longs = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 SLICE_FRAMES = 16  # half a second: recordings begin and end between slices
 STEP_FRAMES = 128  # 4 s, some hundred stored peaks: a tempo wrong by 0.4 % is off by half a frame

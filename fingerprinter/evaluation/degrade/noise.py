@@ -16,7 +16,7 @@ from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.evaluation.degrade.levels import rms
 from fingerprinter.evaluation.excerpt import SR, Samples, read_excerpt
 
-Doubles = npt.NDArray[np.floating[Any]]
+AnyFloats = npt.NDArray[np.floating[Any]]
 Sound = Callable[[int, np.random.Generator], Samples]
 """Gives any number of samples of a kind of sound, another passage each time."""
 
@@ -36,25 +36,25 @@ def synthetic_ambience(n: int, rng: np.random.Generator) -> Samples:
     return (noise * _fluctuation(n, 0.5, 4.0, rng)).astype(np.float32)
 
 
-def coloured_noise(n: int, exponent: float, rng: np.random.Generator) -> Doubles:
+def coloured_noise(n: int, exponent: float, rng: np.random.Generator) -> AnyFloats:
     """Gaussian noise with a power of 1 / f ** exponent: 0 white, 1 pink, 2 brown; (n,)."""
     frequencies = np.fft.rfftfreq(n, 1 / SR)
     gains = np.maximum(frequencies, 20.0) ** (-exponent / 2)  # flat below what can be heard
     return _filtered(rng.standard_normal(n), gains)
 
 
-def _filtered(samples: Doubles, gains: Doubles) -> Doubles:
+def _filtered(samples: AnyFloats, gains: AnyFloats) -> AnyFloats:
     return np.fft.irfft(np.fft.rfft(samples) * gains, len(samples))
 
 
-def _fluctuation(n: int, rate_hz: float, depth_db: float, rng: np.random.Generator) -> Doubles:
+def _fluctuation(n: int, rate_hz: float, depth_db: float, rng: np.random.Generator) -> AnyFloats:
     """Factors whose decibels vary: normal values at a rate, joined by straight lines."""
     steps = int(n / SR * rate_hz) + 2
     decibels = depth_db * rng.standard_normal(steps)
     return 10 ** (np.interp(np.arange(n) * rate_hz / SR, np.arange(steps), decibels) / 20)
 
 
-def _crowd(n: int, rng: np.random.Generator) -> Doubles:
+def _crowd(n: int, rng: np.random.Generator) -> AnyFloats:
     """Bands of noise with the spectrum of speech, each changing at the pace of syllables."""
     frequencies = np.fft.rfftfreq(n, 1 / SR)
     murmur = np.zeros(n)
@@ -75,7 +75,7 @@ def synthetic_voice(n: int, rng: np.random.Generator) -> Samples:
     return voice[:n].astype(np.float32)
 
 
-def _syllable(n: int, pitch_hz: float, rng: np.random.Generator) -> Doubles:
+def _syllable(n: int, pitch_hz: float, rng: np.random.Generator) -> AnyFloats:
     frequencies = np.fft.rfftfreq(n, 1 / SR)
     if rng.random() < 0.2:  # a fricative
         gains = _resonance(frequencies, rng.uniform(2500, 5000), 1000.0)
@@ -87,7 +87,7 @@ def _syllable(n: int, pitch_hz: float, rng: np.random.Generator) -> Doubles:
     return _filtered(pulses, gains) * np.hanning(n)
 
 
-def _resonance(frequencies: Doubles, centre_hz: float, width_hz: float) -> Doubles:
+def _resonance(frequencies: AnyFloats, centre_hz: float, width_hz: float) -> AnyFloats:
     return 1 / np.sqrt(1 + ((frequencies - centre_hz) / width_hz) ** 2)
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fingerprinter.evaluation.excerpt import SR, Samples
 
-Doubles = npt.NDArray[np.floating[Any]]
+AnyFloats = npt.NDArray[np.floating[Any]]
 
 _SOUND_M_S = 343.0
 _RT60_S = (0.3, 0.9)
@@ -38,7 +38,7 @@ def reverberated(samples: Samples, rng: np.random.Generator) -> Samples:
     return np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
 
 
-def room_response(rt60_s: float, ratio_db: float, rng: np.random.Generator) -> Doubles:
+def room_response(rt60_s: float, ratio_db: float, rng: np.random.Generator) -> AnyFloats:
     """The impulse response of a random room.
 
     Parameters
@@ -64,7 +64,7 @@ def room_response(rt60_s: float, ratio_db: float, rng: np.random.Generator) -> D
     return response / np.sqrt(np.sum(response**2))
 
 
-def _reflections(rt60_s: float, rng: np.random.Generator) -> Doubles:
+def _reflections(rt60_s: float, rng: np.random.Generator) -> AnyFloats:
     """Reflections by the walls of a box in the first 40 ms, (n,), without the direct sound."""
     size = np.array([rng.uniform(*span) for span in _SIZES_M])
     source, microphone = (rng.uniform(_WALL_M, size - _WALL_M) for _ in range(2))
@@ -80,7 +80,7 @@ def _reflections(rt60_s: float, rng: np.random.Generator) -> Doubles:
     return early[:n]
 
 
-def _images(size: Doubles, source: Doubles) -> tuple[Doubles, Doubles]:
+def _images(size: AnyFloats, source: AnyFloats) -> tuple[AnyFloats, AnyFloats]:
     """Image sources: positions (n, 3), and how many walls reflected each (n,)."""
     axes = [np.arange(-_ORDER, _ORDER + 1)] * 3 + [np.arange(2)] * 3
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 6)
@@ -89,14 +89,14 @@ def _images(size: Doubles, source: Doubles) -> tuple[Doubles, Doubles]:
     return positions, np.sum(np.abs(repeat - mirror) + np.abs(repeat), axis=1).astype(np.float64)
 
 
-def _wall_reflection(size: Doubles, rt60_s: float) -> float:
+def _wall_reflection(size: AnyFloats, rt60_s: float) -> float:
     """The share of the pressure that a wall reflects, from RT60 by Eyring's formula (1930)."""
     volume = float(np.prod(size))
     surface = 2 * float(size[0] * size[1] + size[1] * size[2] + size[0] * size[2])
     return float(np.exp(-0.161 * volume / (2 * surface * rt60_s)))
 
 
-def _diffuse(rt60_s: float, rng: np.random.Generator) -> Doubles:
+def _diffuse(rt60_s: float, rng: np.random.Generator) -> AnyFloats:
     """Noise that decays from level 1, the high frequencies faster, (n,) until -60 dB."""
     n = int(rt60_s * max(_DECAY) * SR)
     frequencies, times = np.fft.rfftfreq(n, 1 / SR), np.arange(n) / SR

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.vectors.tagging import describes_sound, standard_scores
 from fingerprinter.errors import UsageError
 from fingerprinter.library.similar.rows import require_embeddings
@@ -17,7 +18,6 @@ from fingerprinter.library.similar.vectors import LibraryVectors
 from fingerprinter.store.tables import tracks
 from fingerprinter.types import Neighbour
 
-Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 
 # Principal axes that k-means uses. Of the numbers tried, 32 agree best with the albums that the

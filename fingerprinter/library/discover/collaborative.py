@@ -17,11 +17,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.errors import UsageError
 
-Floats = npt.NDArray[np.float32]
-
-# Chosen with scripts/bench/recommend.py on simulated listeners of seed 2; reported on other seeds.
+# Chosen with `evaluate recommend` on simulated listeners of one seed; reported on other seeds.
 FACTORS: Final = 32
 _REGULARIZATION = 10.0  # of the factors
 _RIDGE = 30.0  # of the regression on unit vectors

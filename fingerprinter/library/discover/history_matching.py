@@ -1,4 +1,4 @@
-"""Matches the entries of a listening history to the tracks of a library."""
+"""Matches the entries of a play history to the tracks of a library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recommendations from likes and dislikes, or from a listening history."""
+"""Recommendations from likes and dislikes, or from a play history."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.vectors.preference import score_by_likes
 from fingerprinter.errors import UsageError
 from fingerprinter.library.discover.collaborative import Plays, confidence, fit_factors
@@ -29,7 +30,6 @@ from fingerprinter.types import Neighbour, Track
 MIN_LISTENERS: Final = 100
 _BATCH = 64  # tracks read from the database at a time
 
-Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.intp]
 
 

@@ -8,10 +8,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.library.discover.clusters import Cluster, Grouping
 from fingerprinter.library.similar.vectors import LibraryVectors
-
-Floats = npt.NDArray[np.float32]
 
 LANDMARKS: Final = 2000  # tracks placed by t-SNE; all others are placed relative to these
 _PERPLEXITY = 30.0  # effective number of neighbours of a track in t-SNE

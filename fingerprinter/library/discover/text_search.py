@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rapidfuzz import fuzz, process
 from sqlalchemy import Connection
 
+from fingerprinter.core.arrays import Floats, Ids
 from fingerprinter.core.vectors.tagging import mixture_shares, shares_below, standard_scores
 from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel, TextAudioModel
 from fingerprinter.errors import ModelError, UsageError
@@ -23,9 +24,6 @@ from fingerprinter.library.discover.vocabulary import Term, Vocabulary
 from fingerprinter.store.tables import tracks, vectors
 from fingerprinter.store.tables.vectors import Matrix
 from fingerprinter.types import Neighbour, Track
-
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
 
 # Name scores. A track whose name matches comes before all tracks that only sound like the words.
 # Tracks with the same name score are ordered by their sound.

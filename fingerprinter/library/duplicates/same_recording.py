@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
+from fingerprinter.core.arrays import Longs
 from fingerprinter.core.fingerprint.landmarks import make_landmarks
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.match.duplicate_queries import (
@@ -24,8 +25,6 @@ from fingerprinter.library.base.defaults import MIN_DUPLICATE_CONFIDENCE
 from fingerprinter.library.base.stored_peaks import load_peaks_if_intact
 from fingerprinter.library.duplicates.search import MIN_SHARE
 from fingerprinter.types import Landmarks, Peaks
-
-Longs = npt.NDArray[np.int64]
 
 
 class CopyDetector:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fingerprinter.audio import AudioSource, open_audio
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
-from fingerprinter.core.fingerprint.spectrogram import Floats, log_spectrogram
+from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.types import Peaks
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from fingerprinter.audio import AudioSource
 from fingerprinter.audio.source import source_name
+from fingerprinter.core.arrays import Mask
 from fingerprinter.core.fingerprint.params import (
     DEFAULT,
     DEFAULT_QUERY,
@@ -19,7 +20,6 @@ from fingerprinter.core.fingerprint.peaks import sort_by_bin
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.core.match import matching
 from fingerprinter.core.match.agreement import (
-    Mask,
     OffsetVotes,
     Pairs,
     coinciding,
@@ -52,7 +52,7 @@ class Agreement:
         Where the excerpt begins in the recording, and how fast it plays there.
     reference
         Stored peaks of the recording within the excerpt; offset, tempo and pitch are undone.
-    heard, found
+    in_clip, found
         (n,) and (m,), which kept peaks of the excerpt and which of the reference coincide.
     clip_pairs, reference_pairs
         The landmarks that both have.
@@ -64,7 +64,7 @@ class Agreement:
     offset_s: float
     tempo: float
     reference: Peaks
-    heard: Mask
+    in_clip: Mask
     found: Mask
     clip_pairs: Pairs
     reference_pairs: Pairs
@@ -192,14 +192,14 @@ def agreement_of(
     length = len(excerpt.log_mag) * warp.tempo
     covered = stored.take((stored.frames >= offset) & (stored.frames < offset + length))
     passage = replace(covered, frames=covered.frames + np.float32(-offset))
-    heard, found = coinciding(clip, passage)
+    in_clip, found = coinciding(clip, passage)
     clip_pairs, reference_pairs = shared_landmarks(clip, covered, offset, params, query)
     return Agreement(
         match=match,
         offset_s=offset * params.hop_s,
         tempo=warp.tempo,
         reference=unwarp(passage, Warp(1 / warp.tempo, 1 / warp.pitch)),
-        heard=heard,
+        in_clip=in_clip,
         found=found,
         clip_pairs=clip_pairs,
         reference_pairs=reference_pairs,

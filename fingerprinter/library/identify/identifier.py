@@ -20,6 +20,7 @@ from functools import cached_property
 import numpy as np
 from sqlalchemy import Connection
 
+from fingerprinter.core.arrays import Doubles, Floats, Longs
 from fingerprinter.core.fingerprint.landmarks import (
     make_landmarks,
     shifted_landmarks,
@@ -27,12 +28,11 @@ from fingerprinter.core.fingerprint.landmarks import (
 )
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import limit_density, sort_by_bin
-from fingerprinter.core.fingerprint.spectrogram import Floats
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
 from fingerprinter.core.match import matching
 from fingerprinter.core.match.candidates import Candidate, ScoredMatch
 from fingerprinter.core.match.closeness import closeness
-from fingerprinter.core.match.matching import Alignment, AlignmentCurve, Doubles, Longs
+from fingerprinter.core.match.matching import Alignment, AlignmentCurve
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.library.base.stored_peaks import decode_peaks, load_peaks
 from fingerprinter.library.identify.jit import timed_search
@@ -368,7 +368,10 @@ class Identifier:
     def _is_decisive(
         self, clip: ClipFeatures, matches: Sequence[ScoredMatch], *, escalated: bool = False
     ) -> bool:
-        """Whether the best match is certain without its sketches; drums are alike at any pitch."""
+        """Whether the best match is certain by its peaks alone.
+
+        Sketches are not counted, because those of drums match at any pitch.
+        """
         if not matches:
             return False
         by_peaks = matches[0].score - matches[0].likeness

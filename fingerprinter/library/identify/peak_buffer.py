@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.peaks import PeakChunk, concat_peaks, sort_by_frame
 from fingerprinter.core.fingerprint.sketch import BANDS
-from fingerprinter.core.fingerprint.spectrogram import Floats
 from fingerprinter.core.match.tracking import LAG_FRAMES, STEP_FRAMES, peaks_between
 from fingerprinter.types import Peaks
 

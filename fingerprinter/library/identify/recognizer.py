@@ -74,7 +74,9 @@ class Recognizer:
     load_sketches: Callable[[], SketchIndex]
     policy: SearchPolicy = DEFAULT_POLICY
 
-    def answer(self, audio: AudioReader, min_confidence: float, *, every: bool) -> Recognition:
+    def answer(
+        self, audio: AudioReader, min_confidence: float, *, all_matches: bool
+    ) -> Recognition:
         """Return the best match of a clip, or every recording in it.
 
         Parameters
@@ -83,7 +85,7 @@ class Recognizer:
             The clip. For the best match no more of it is read than is needed.
         min_confidence
             Matches of less confidence are left out.
-        every
+        all_matches
             Whether every recording is wanted.
         """
         blocks = audio.blocks()
@@ -91,8 +93,8 @@ class Recognizer:
         search = Identifier(
             self.connection, self.index, self.params, self.policy, self.load_sketches
         )
-        if every:
-            found = self._every_match(search, chunks, min_confidence)
+        if all_matches:
+            found = self._list_matches(search, chunks, min_confidence)
         else:
             match = first_match(search, chunks, min_confidence, self.params, self.policy.query)
             found = [match] if match else []
@@ -105,7 +107,7 @@ class Recognizer:
         ]
         return Recognition(duration_s, matches, audio.problem)
 
-    def _every_match(
+    def _list_matches(
         self, search: Identifier, chunks: Iterator[PeakChunk], min_confidence: float
     ) -> list[ScoredMatch]:
         """Return all recordings in a clip in its order; of copies only the best."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sqlalchemy import Connection
 
+from fingerprinter.core.arrays import Doubles, Floats
 from fingerprinter.core.fingerprint.params import SketchSearchParams
-from fingerprinter.core.fingerprint.sketch import Codes, Doubles, Place, Sketches, clip_sketch
-from fingerprinter.core.fingerprint.spectrogram import Floats
+from fingerprinter.core.fingerprint.sketch import Codes, Place, Sketches, clip_sketch
 from fingerprinter.core.match.candidates import Candidate
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library.base.sketch_projections import projections

@@ -13,9 +13,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import PeakChunk
-from fingerprinter.core.fingerprint.spectrogram import Floats
 from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy, TrackListPolicy

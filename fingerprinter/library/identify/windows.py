@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.params import LandmarkParams, QueryParams
 from fingerprinter.core.fingerprint.peaks import PeakChunk
-from fingerprinter.core.fingerprint.spectrogram import Floats
 from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.library.identify.peak_buffer import PeakBuffer
 from fingerprinter.types import Peaks

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fingerprinter.audio import content_id, open_audio, read_tags
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.constellation import pack_peaks
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import (
@@ -21,7 +22,6 @@ from fingerprinter.core.fingerprint.peaks import (
     sort_by_frame,
 )
 from fingerprinter.core.fingerprint.sketch import Codes, Sketcher
-from fingerprinter.core.fingerprint.spectrogram import Floats
 from fingerprinter.embedding import EmbeddingModel, TextAudioModel, TrackEmbeddings, embed_track
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.types import Peaks, Tags

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection, Executable, Table, delete, insert
 
+from fingerprinter.core.arrays import Longs
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.embedding.manifest import is_intact, read_manifest
 from fingerprinter.errors import CorruptionError
@@ -183,7 +184,7 @@ class Verifier:
         return checked
 
     def _check_peaks(
-        self, connection: Connection, on_progress: OnVerifyProgress, known: checks.Longs
+        self, connection: Connection, on_progress: OnVerifyProgress, known: Longs
     ) -> None:
         track_ids = set(known.tolist())
         for track_id in checks.without_peaks(connection):
@@ -199,7 +200,7 @@ class Verifier:
             on_progress(VerifyProgress(self._segments + number, self._segments + len(known)))
 
     def _check_membership(
-        self, connection: Connection, known: checks.Longs, segments: Sequence[SegmentCheck]
+        self, connection: Connection, known: Longs, segments: Sequence[SegmentCheck]
     ) -> None:
         """Check that each track is in one segment, and that all others there have a tombstone."""
         tombstones = checks.tombstones(connection)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from fingerprinter.audio import AudioSource, open_audio
 from fingerprinter.audio.loudness import LoudnessMeter
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.mir import form
 from fingerprinter.core.mir.chroma import HOP_S, Chroma, ChromaMeter
 from fingerprinter.core.mir.rhythm import FPS, NO_BEATS, Beats, find_beats, tempo_of
@@ -28,8 +29,6 @@ from fingerprinter.embedding.beats import (
     normalizing_gain,
 )
 from fingerprinter.types import MusicAnalysis, Section
-
-Floats = npt.NDArray[np.float32]
 
 _VERSION: Final = 3  # must be raised with every change of the values that are computed
 LONGEST_S: Final = 3600.0  # beats, key and sections use the first hour, which takes 60 MB

@@ -12,15 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
+from fingerprinter.core.arrays import Doubles, Floats
 from fingerprinter.core.vectors.tagging import describes_sound
 from fingerprinter.embedding import FACETS_ID, EmbeddingModel
 from fingerprinter.embedding.facets import ROW_WIDTH, facets_from_rows
 from fingerprinter.library.similar.queries import Query
 from fingerprinter.store.tables import facets, vectors
 from fingerprinter.types import Reasons
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
 
 # A shared tag is named when both sides exceed the library's mean by this many standard deviations.
 MIN_TAG_DEVIATIONS = 0.8

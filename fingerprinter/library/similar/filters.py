@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection
 
+from fingerprinter.core.arrays import Ids
 from fingerprinter.store.tables import analyses, tracks
 from fingerprinter.store.tables.analyses import AnalysisFilter, Range
-
-Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
+from fingerprinter.core.arrays import Floats
 from fingerprinter.embedding import FACETS_ID, EmbeddingModel, embed_track
 from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.library.base.refs import TrackRef, resolve_track
 from fingerprinter.store.tables import facets, sections, vectors
 from fingerprinter.store.tables.sections import Sections
 from fingerprinter.types import Track
-
-Floats = npt.NDArray[np.float32]
 
 QuerySource = TrackRef | AudioSource
 

@@ -6,14 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-
+from fingerprinter.core.arrays import Floats
 from fingerprinter.library.duplicates.same_recording import CopyDetector
 from fingerprinter.library.similar.filters import NO_FILTER, TrackFilter
 from fingerprinter.types import Neighbour, Track
-
-Floats = npt.NDArray[np.float32]
 
 # Only tracks with at least this cosine are compared by their fingerprints. Of 16 tracks and their
 # copies as MP3 of 32 kbit/s the lowest cosine was 0.92, and 0.77 with the first five seconds cut

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection
 
+from fingerprinter.core.arrays import Floats, Ids
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.embedding import EmbeddingModel, VectorIndex
 from fingerprinter.library.duplicates.same_recording import CopyDetector
@@ -18,9 +18,6 @@ from fingerprinter.library.similar.queries import Query
 from fingerprinter.library.similar.result_list import Deduplicator, ListOptions, ResultList
 from fingerprinter.store.tables import tracks, vectors
 from fingerprinter.types import Neighbour
-
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
 
 # Similarities to several queries are combined as log(mean(exp(5 s))) / 5: the nearest query counts
 # most, but all count. Measured as the share of the first ten results that are by the artist of

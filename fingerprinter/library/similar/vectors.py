@@ -9,11 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection
 
+from fingerprinter.core.arrays import Floats, Ids
 from fingerprinter.embedding import VectorIndex
 from fingerprinter.store.tables import library_metadata, vectors
-
-Floats = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

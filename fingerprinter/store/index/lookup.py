@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import Connection, select, text
 
+from fingerprinter.core.arrays import Hashes, Longs
 from fingerprinter.core.fingerprint.landmarks import hash_bits
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.numeric.packing import Blocks, Spans
@@ -27,9 +27,6 @@ from fingerprinter.store.index.postings import (
     read_segments,
 )
 from fingerprinter.store.tables import schema
-
-Longs = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint32]
 
 DELETED_TRACK = 0  # stands for the id of a track that was removed
 # Per query. This bounds time and memory (200 MB) in a library of any size. Among 10,000 tracks the

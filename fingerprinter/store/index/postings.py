@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Connection, delete, func, insert, select
 
+from fingerprinter.core.arrays import Longs
 from fingerprinter.core.fingerprint.landmarks import hash_bits
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.numeric import compiled
@@ -31,9 +32,6 @@ from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import schema, shards
 from fingerprinter.store.tables.bulk import insert_blocks
 from fingerprinter.types import Landmarks
-
-Longs = npt.NDArray[np.int64]
-Hashes = npt.NDArray[np.uint32]
 
 PREFIX_SHIFT = 24  # posting_block.id = segment id << 24 | prefix
 PREFIX_MASK = (1 << PREFIX_SHIFT) - 1

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 from sqlalchemy import ColumnElement, Connection, Table, exists, func, select, text
 
+from fingerprinter.core.arrays import Longs
 from fingerprinter.core.numeric.packing import Blocks, DamagedBlockError
 from fingerprinter.store.index.postings import PREFIX_SHIFT
 from fingerprinter.store.tables import schema, shards
-
-Longs = npt.NDArray[np.int64]
 
 # The tables whose rows belong to a track and are deleted with it.
 OF_A_TRACK = tuple(

@@ -90,7 +90,7 @@ def shard_postings(database: Database, urls: Sequence[str]) -> list[str]:
     """
     if database.address.is_sqlite:
         raise UsageError(
-            f"{database.address}: an SQLite library is one file; `spread` needs one in PostgreSQL"
+            f"{database.address}: this is an SQLite library; `db shard` works only with PostgreSQL"
         )
     servers, old_servers = _new_servers(urls), []
     try:
