@@ -291,7 +291,7 @@ def spread(options: argparse.Namespace) -> Report:
     for number in range(len(options.shards) + 1):
         with open_library(options.library) as library:
             shards = options.shards[:number]
-            moved_s = timed(partial(library.spread, shards))[1] if shards else 0.0
+            moved_s = timed(partial(library.shard, shards))[1] if shards else 0.0
         with open_library(options.library, read_only=True) as library:
             found = {name: latency(library, clips, name == "all") for name in ("known", "all")}
         servers.append({"shards": number, "moved_s": moved_s, **found})
