@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from conftest import Store
 
-from fingerprinter.errors import VersionError
+from fingerprinter.errors import CorruptionError, VersionError
 from fingerprinter.store.tables import library_metadata
 
 
@@ -61,3 +61,12 @@ def test_a_library_belongs_to_the_parameters_that_filled_it(store: Store) -> Non
         library_metadata.claim(connection, library_metadata.PARAMS_ID, "4567")
     with store.read() as connection:
         assert library_metadata.get(connection, library_metadata.PARAMS_ID) == "0123"
+
+
+@pytest.mark.parametrize("value", ["", "../../victim", "/etc", "A" * 32, "0" * 33, "0" * 31 + "\n"])
+def test_an_identity_that_could_be_a_path_is_refused(store: Store, value: str) -> None:
+    """The vector index is written into a folder of this name."""
+    with store.write() as connection:
+        library_metadata.put(connection, library_metadata.LIBRARY_ID, value)
+    with store.read() as connection, pytest.raises(CorruptionError, match="32 hexadecimal digits"):
+        library_metadata.library_id(connection)

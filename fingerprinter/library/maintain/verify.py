@@ -236,7 +236,7 @@ class Verifier:
 
     def _check_vector_index(self, connection: Connection) -> None:
         """Check the files of the vector index. It is rebuilt on demand, so this is no damage."""
-        library_id = library_metadata.get(connection, library_metadata.LIBRARY_ID) or "unknown"
+        library_id = library_metadata.library_id(connection)
         folder = self._cache / library_id
         manifest = read_manifest(folder)
         if manifest is None:

@@ -71,7 +71,7 @@ def vector_index(connection: Connection, cache: Path, model: str) -> VectorIndex
     model
         Digest of the embedding model.
     """
-    library_id = library_metadata.get(connection, library_metadata.LIBRARY_ID) or "unknown"
+    library_id = library_metadata.library_id(connection)
     revision, folder = library_metadata.revision(connection), cache / library_id
     stored = VectorIndex.load(folder, library_id, model)
     if stored and stored.revision == revision:

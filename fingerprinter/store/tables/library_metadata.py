@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
-from fingerprinter.errors import VersionError
+from fingerprinter.errors import CorruptionError, VersionError
 from fingerprinter.store.tables.schema import setting
 
 LIBRARY_ID = "library_id"
@@ -20,6 +21,26 @@ CREATED_BY = "created_by"
 def get(connection: Connection, name: str) -> str | None:
     """Returns the value of a setting, or None if there is none."""
     return connection.scalar(select(setting.c.value).where(setting.c.name == name))
+
+
+def library_id(connection: Connection) -> str:
+    """Returns the identity of a library, 32 hexadecimal digits.
+
+    Files of the library are named by it. So a value from a crafted database, which could be a path,
+    is refused.
+
+    Raises
+    ------
+    CorruptionError
+        If the stored value is not an identity.
+    """
+    stored = get(connection, LIBRARY_ID)
+    if stored is None or not re.fullmatch("[0-9a-f]{32}", stored):
+        raise CorruptionError(
+            "the library's id is damaged: it is not 32 hexadecimal digits;"
+            " export the library and import the file into a new one"
+        )
+    return stored
 
 
 def put(connection: Connection, name: str, value: str) -> None:
