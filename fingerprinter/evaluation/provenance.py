@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library import Library
 from fingerprinter.types import Track
 
@@ -54,7 +53,7 @@ class Provenance:
     version: str | None
     commit: str | None
     machine: Machine
-    policy_id: str = DEFAULT_POLICY.id
+    policy_id: str
 
     @classmethod
     def of(cls, library: Library, tracks: Sequence[Track]) -> Provenance:
@@ -66,6 +65,7 @@ class Provenance:
             version=_version(),
             commit=_commit(),
             machine=Machine(_cpu_model(), _cores()),
+            policy_id=library.policy.id,
         )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from fingerprinter.audio import AudioSource, open_audio
 from fingerprinter.config import Settings
 from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
+from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library.base.defaults import MIN_CONFIDENCE, MIN_DUPLICATE_CONFIDENCE
 from fingerprinter.library.base.progress import OnProgress
@@ -67,6 +68,8 @@ class Library:
     profile : str, optional
         Name of the fingerprint parameters for a library that is still empty, one of
         `fingerprinter.core.fingerprint.params.PROFILES`. A filled library keeps its own.
+    policy : SearchPolicy
+        The values that decide the answers of `identify`.
 
     Raises
     ------
@@ -77,6 +80,8 @@ class Library:
 
     Attributes
     ----------
+    policy : SearchPolicy
+        The policy of this library object. It is not stored.
     batch_limits : BatchLimits
         When `index` and `analyze_all` commit their results.
 
@@ -87,8 +92,14 @@ class Library:
 
     batch_limits = BatchLimits()
 
-    def __init__(self, database: Database, config: Settings, profile: str | None = None) -> None:
-        self._database, self._config = database, config
+    def __init__(
+        self,
+        database: Database,
+        config: Settings,
+        profile: str | None = None,
+        policy: SearchPolicy = DEFAULT_POLICY,
+    ) -> None:
+        self._database, self._config, self.policy = database, config, policy
         with database.connect() as connection:
             self._params = _stored_params(connection, profile)
         self._posting_cache = SnapshotCache[PostingIndex]()
@@ -361,6 +372,7 @@ class Library:
                 self._posting_index(connection),
                 self._params,
                 partial(self._sketch_index, connection),
+                self.policy,
             )
             return recognizer.answer(audio, min_confidence, all_matches=all_matches)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fingerprinter.config import Settings, default_address
 from fingerprinter.core.fingerprint.params import PROFILES
+from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.errors import LibraryError, UsageError
 from fingerprinter.library.library import Library
 from fingerprinter.store.engine import migration
@@ -44,6 +45,7 @@ def open_library(
     read_only: bool = False,
     profile: str | None = None,
     text_model: str | os.PathLike[str] | None = None,
+    policy: SearchPolicy = DEFAULT_POLICY,
 ) -> Library:
     """Open a library, and create it if there is none.
 
@@ -62,6 +64,8 @@ def open_library(
     text_model : path, optional
         Folder of the text-audio model for `Library.search`. The default is the environment
         variable ``FINGERPRINTER_TEXT_MODEL``; without one, `search` uses tags.
+    policy : SearchPolicy
+        The values that decide the answers of `Library.identify`, for experiments.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def open_library(
         settings = replace(settings, text_model=Path(text_model))
     database = Database.open(_address(url), create=create, read_only=read_only)
     try:
-        return Library(database, settings, profile)
+        return Library(database, settings, profile, policy)
     except BaseException:
         database.close()
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from synthetic import SR, play
 
 from fingerprinter import open_library
 from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.errors import AudioError
 from fingerprinter.library import Library
 from fingerprinter.types import Match
@@ -217,3 +219,16 @@ def test_of_a_long_clip_no_more_is_read_than_the_first_match_needs(library: Libr
     answer = library.recognize((clip, SR))
     assert only(answer.matches, 4).clip_end_s == pytest.approx(DEFAULT_QUERY.window_s, abs=0.2)
     assert answer.duration_s == 6 * PIECE_S
+
+
+def test_a_library_is_searched_under_the_policy_that_it_was_opened_with(
+    library: Library, path: Path
+) -> None:
+    clip = cut(play(0, PIECE_S), 5.0, 5.0), SR
+    score = replace(DEFAULT_POLICY.score, null_level=200.0)
+    strict = replace(DEFAULT_POLICY, score=score)
+    assert library.policy == DEFAULT_POLICY
+    assert library.identify(clip)
+    with open_library(path, read_only=True, policy=strict) as other:
+        assert other.policy.id == strict.id
+        assert other.identify(clip) == []

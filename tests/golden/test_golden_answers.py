@@ -1,4 +1,4 @@
-"""Answers of whole libraries, which `python scripts/golden_answers.py --write FILE` wrote.
+"""Answers of whole libraries, which `python tests/golden/golden_answers.py --write FILE` wrote.
 
 The small suite is asked here on SQLite and PostgreSQL: the ten tracks of the box, 37 clips and 27
 other questions, most of them by similarity. The full one is asked with ``--stress``.
@@ -11,16 +11,13 @@ map. The script compares bit for bit with ``--check``, on the machine where the 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
+import golden_answers
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / "scripts"))  # the scripts are no package
-
-import golden_answers  # noqa: E402
 
 EXPECTED = golden_answers.read_file(ROOT / "tests" / "golden" / "answers.json.gz")
 TOLERANCE = 1e-6

@@ -558,7 +558,7 @@ RIGHT = JudgedMatch(7, 0.9995, 0.5, 0, placed=True, in_tune=True)
 ASTRAY = replace(RIGHT, confidence=0.97, offset_s=9.0, placed=False, in_tune=False)
 REPEAT = replace(RIGHT, placed=False, repeated=True)
 WRONG = JudgedMatch(8, 0.96, 0.0, None)
-PROVENANCE = Provenance("p", "c", 3, "0.1.0", None, Machine("cpu", 2))
+PROVENANCE = Provenance("p", "c", 3, "0.1.0", None, Machine("cpu", 2), "s")
 
 
 def report(*answers_of: tuple[str, tuple[JudgedMatch, ...]]) -> IdentifyReport:

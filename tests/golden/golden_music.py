@@ -1,4 +1,4 @@
-"""Seeded synthetic music for `scripts/golden_answers.py`: melodies, chords, bass and drums.
+"""Seeded synthetic music for `tests/golden/golden_answers.py`: melodies, chords, bass and drums.
 
 Nothing here comes from the package, so that changes of the package cannot change the music. The
 samples are rounded to 16 bits, which hides the last bits in which processors differ.

@@ -1,8 +1,8 @@
 """Builds two libraries, asks each a fixed set of questions, and keeps or compares the answers.
 
-    python scripts/golden_answers.py --write tests/golden/answers.json.gz
-    python scripts/golden_answers.py --check tests/golden/answers.json.gz
-    python scripts/golden_answers.py --check tests/golden/answers.json.gz --postgres
+    python tests/golden/golden_answers.py --write tests/golden/answers.json.gz
+    python tests/golden/golden_answers.py --check tests/golden/answers.json.gz
+    python tests/golden/golden_answers.py --check tests/golden/answers.json.gz --postgres
 
 Run it before and after a change that must not change any answer. The comparison is bit for bit:
 every number is written with all its digits, and what `index` stores is kept as digests. Answers
@@ -55,7 +55,7 @@ from fingerprinter.evaluation.clips import Recording, draw_clip
 from fingerprinter.library import Library, open_library
 from fingerprinter.library.similar.filters import TrackFilter
 
-MUSIC = Path(__file__).resolve().parent.parent / "tests" / "music"
+MUSIC = Path(__file__).resolve().parent.parent / "music"
 SEED = 7
 SR = 16_000
 INSIDE, OUTSIDE = range(30), range(30, 38)  # numbers of generated pieces
@@ -143,7 +143,7 @@ def clip_answers(library: Library, suite: Suite) -> Json:
         for number in range(suite.clips_each):
             clip = draw_clip(condition, number, pool, Sounds(), SEED)
             assert clip, condition.name
-            answer = heard(library, (clip.samples, SR), every=condition.recordings > 1)
+            answer = recognized(library, (clip.samples, SR), every=condition.recordings > 1)
             found[f"{condition.name}/{number}"] = {"samples": digest(clip.samples), **answer}
     return found
 
@@ -158,7 +158,7 @@ def mix_answers(library: Library, suite: Suite) -> Json:
     found = {}
     for number in range(suite.mixes):
         samples = mix(suite, number)
-        answer = heard(library, (samples, SR), every=True)
+        answer = recognized(library, (samples, SR), every=True)
         found[f"mix/{number}"] = {"samples": digest(samples), **answer}
     return found
 
@@ -302,8 +302,8 @@ def file_questions(suite: Suite) -> dict[str, Question]:
     """Returns whole files that are to be identified, encoded as they are."""
     asked: dict[str, Question] = {}
     for path in [*suite.inside[:4], *suite.inside[-2:], *suite.outside[:2]]:
-        asked[f"listen/{path.stem}"] = partial(heard, source=path, every=False)
-        asked[f"listen-all/{path.stem}"] = partial(heard, source=path, every=True)
+        asked[f"listen/{path.stem}"] = partial(recognized, source=path, every=False)
+        asked[f"listen-all/{path.stem}"] = partial(recognized, source=path, every=True)
     return asked
 
 
@@ -321,7 +321,7 @@ def whole_questions() -> dict[str, Question]:
 # --- answers as JSON
 
 
-def heard(library: Library, source: Any, every: bool) -> Json:
+def recognized(library: Library, source: Any, every: bool) -> Json:
     """Returns what is heard in a clip."""
     answer = library.recognize(source, all_matches=every)
     matches = [
