@@ -225,7 +225,7 @@ def test_a_library_is_searched_under_the_policy_that_it_was_opened_with(
     library: Library, path: Path
 ) -> None:
     clip = cut(play(0, PIECE_S), 5.0, 5.0), SR
-    score = replace(DEFAULT_POLICY.score, null_level=200.0)
+    score = replace(DEFAULT_POLICY.score, null_level=200.0, sketched_null_level=200.0)
     strict = replace(DEFAULT_POLICY, score=score)
     assert library.policy == DEFAULT_POLICY
     assert library.identify(clip)
