@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from conftest import Store
+from databases import Store
 from sqlalchemy import Connection, update
 
 from fingerprinter.errors import CorruptionError

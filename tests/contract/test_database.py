@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import Store
+from databases import Store
 from sqlalchemy import Connection, text
 
 from fingerprinter.errors import LibraryError

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from conftest import PostgresServer, Store
+from databases import PostgresServer, Store
 from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text

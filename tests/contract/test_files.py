@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import Store
+from databases import Store
 from sqlalchemy import Connection
 
 from fingerprinter.store.tables import files, tracks

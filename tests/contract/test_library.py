@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
-from conftest import LIBRARIES
+from databases import LIBRARIES
 from in_process import extract_in_process, load_model_once
 from sqlalchemy import select, text, update
 from synthetic import SR, play

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from conftest import Store
+from databases import Store
 
 from fingerprinter.errors import CorruptionError, VersionError
 from fingerprinter.store.tables import library_metadata

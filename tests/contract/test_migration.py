@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from conftest import PostgresServer
+from databases import PostgresServer
 from sqlalchemy import text
 
 from fingerprinter.errors import LibraryError, VersionError

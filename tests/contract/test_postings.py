@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 import pytest
-from conftest import LIBRARIES, Store
+from databases import LIBRARIES, Store
 from sqlalchemy import Connection, func, insert, select, update
 
 from fingerprinter.core.fingerprint.landmarks import hash_bits

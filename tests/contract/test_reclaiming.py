@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import PostgresServer
+from databases import PostgresServer
 from sqlalchemy import Connection, text
 from test_database import run
 

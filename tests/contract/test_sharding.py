@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 
 import psycopg2
 import pytest
-from conftest import PostgresServer
+from databases import PostgresServer
 from postgres_servers import LocalServer
 from sqlalchemy import Connection, event, text
 from test_postings import Entry, add, delete_tracks, entries, lookup, merge_all, tracks

@@ -11,7 +11,7 @@ import mutagen
 import numpy as np
 import pytest
 import soundfile
-from conftest import Store
+from databases import Store
 from synthetic import SR, play
 
 from fingerprinter import open_library

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from conftest import Store
+from databases import Store
 from sqlalchemy import Connection, delete, update
 from synthetic import play
 

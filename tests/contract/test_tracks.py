@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from conftest import Store
+from databases import Store
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 

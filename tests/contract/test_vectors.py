@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from conftest import Store
+from databases import Store
 from sqlalchemy import Connection, update
 
 from fingerprinter.errors import CorruptionError

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MUSIC
+from demo_music import MUSIC
 from program import Program
 
 from fingerprinter.audio import read_samples, write_wav

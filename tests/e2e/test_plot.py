@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MUSIC
+from demo_music import MUSIC
 from program import Program
 
 PNG = b"\x89PNG\r\n\x1a\n"
