@@ -19,7 +19,6 @@ from fingerprinter.config import Settings
 from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
-from fingerprinter.library.base.defaults import MIN_CONFIDENCE, MIN_DUPLICATE_CONFIDENCE
 from fingerprinter.library.base.progress import OnProgress
 from fingerprinter.library.base.refs import TrackRef, resolve_track
 from fingerprinter.library.base.snapshots import SnapshotCache
@@ -297,7 +296,7 @@ class Library:
         self,
         source: AudioSource,
         *,
-        min_confidence: float = MIN_CONFIDENCE,
+        min_confidence: float | None = None,
         all_matches: bool = False,
     ) -> list[Match]:
         """Name the recording in a clip, or all recordings in a long clip.
@@ -306,9 +305,9 @@ class Library:
         ----------
         source : path, bytes, binary file or tuple of (samples, sr)
             The clip. ``samples`` is a float or integer array of shape (n,) or (channels, n).
-        min_confidence : float
-            Matches with a lower confidence are left out. With the default, at most 1 in 1,000
-            clips of music outside the library gets an answer.
+        min_confidence : float, optional
+            Matches with a lower confidence are left out. With the default, that of the policy, at
+            most 1 in 1,000 clips of music outside the library gets an answer.
         all_matches : bool
             Whether to report every recording in the clip, in the order of time, instead of only
             the best match.
@@ -340,7 +339,7 @@ class Library:
         self,
         source: AudioSource,
         *,
-        min_confidence: float = MIN_CONFIDENCE,
+        min_confidence: float | None = None,
         all_matches: bool = False,
     ) -> Recognition:
         """Name the recordings in a clip as `identify` does, and measure the clip.
@@ -383,7 +382,7 @@ class Library:
         end_s: float | None = None,
         *,
         match: bool = True,
-        min_confidence: float = MIN_CONFIDENCE,
+        min_confidence: float | None = None,
     ) -> Explanation:
         """Show the peaks of a clip and the landmarks by which it is recognized.
 
@@ -399,7 +398,7 @@ class Library:
             the match.
         match : bool
             Whether to search the library for the clip.
-        min_confidence : float
+        min_confidence : float, optional
             See `identify`.
 
         Returns
@@ -429,7 +428,7 @@ class Library:
     def duplicates(
         self,
         *,
-        min_confidence: float = MIN_DUPLICATE_CONFIDENCE,
+        min_confidence: float | None = None,
         on_progress: OnSearchProgress = lambda _: None,
     ) -> DuplicateReport:
         """Find tracks that hold the same recording, or a part of another track.
@@ -438,8 +437,8 @@ class Library:
 
         Parameters
         ----------
-        min_confidence : float
-            The least confidence of a pair of tracks.
+        min_confidence : float, optional
+            The least confidence of a pair of tracks. The default is that of the policy.
         on_progress : callable
             Is called with a `SearchProgress` after each group of tracks.
 
@@ -462,7 +461,7 @@ class Library:
 
         with self._database.connect() as connection:
             index = self._posting_index(connection)
-            search = DuplicateSearch(connection, index, self._params, min_confidence)
+            search = DuplicateSearch(connection, index, self._params, min_confidence, self.policy)
             return search.run(on_progress)
 
     # --- similarity and discovery -------------------------------------------------------
@@ -579,7 +578,7 @@ class Library:
                 [resolve_track(connection, ref) for ref in refs] for refs in (likes, dislikes)
             )
             space = self._library_vectors(connection)
-            copies = CopyDetector(connection, self._params)
+            copies = CopyDetector(connection, self._params, self.policy)
             return recommend_by_likes(connection, space, liked, disliked, copies, n)
 
     def recommend_from(
@@ -618,7 +617,7 @@ class Library:
         with self._database.connect() as connection:
             space = self._library_vectors(connection)
             who = select_user(history, user)
-            copies = CopyDetector(connection, self._params)
+            copies = CopyDetector(connection, self._params, self.policy)
             return recommend_by_history(connection, space, history, who, copies, n)
 
     def path(

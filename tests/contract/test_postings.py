@@ -69,7 +69,7 @@ def lookup(
     hashes: npt.NDArray[np.uint32] = VOCABULARY,
 ) -> list[Entry]:
     index = index or PostingIndex(connection, DEFAULT)
-    found = index.lookup(connection, hashes)
+    found = index.lookup(connection, hashes, limit=1 << 40)
     ids, frames = index.locate(found.position)
     return sorted(zip(hashes[found.query].tolist(), ids.tolist(), frames.tolist(), strict=True))
 

@@ -124,8 +124,8 @@ class QueryParams:
     # how many of them, and of the twelve of the unchanged clip, are aligned. Of 432 changed clips
     # at +5 dB 423 are named; 416 without sketches, 422 with 20 candidates, 423 with 64.
     warped_places: int = 32
-    likeliest: int = 6
-    fits: float = 0.6  # share of the passage's peaks in the clip, above which its tempo is kept
+    aligned_places: int = 6
+    whole_share: float = 0.6  # of the passage's peaks in the clip, above which its tempo is kept
     # Points of score that another tempo must win. Noise alone wins one.
     tempo_gain: float = 3.0
     window_s: float = 15.0  # longer clips are searched in windows ...

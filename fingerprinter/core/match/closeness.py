@@ -67,7 +67,13 @@ def closeness(
     stored, in_clip = near_points(passage, clip, reach, policy.reach_bins)
     lag = (passage.frames[stored] - clip.frames[in_clip]).astype(np.float64)
     bins_apart = (passage.bins[stored] - clip.bins[in_clip]).astype(np.float64)
-    shift = _best_shift(lag, bins_apart, policy)
+    shift = 0.0
+    if len(lag):  # where most pairs lie
+        steps = round(policy.max_shift_frames * _SHIFT_STEPS)
+        shifts = np.arange(-steps, steps + 1) / _SHIFT_STEPS
+        weight = np.exp(-0.5 * (bins_apart / policy.bin_spread) ** 2)
+        off = (lag[None] - shifts[:, None]) / policy.shift_spread
+        shift = float(shifts[(np.exp(-0.5 * off**2) * weight).sum(axis=1).argmax()])
     distance = np.hypot((lag - shift) / policy.frame_spread, bins_apart / policy.bin_spread)
     near = distance < policy.distances[-1]
     stored, in_clip, distance = stored[near], in_clip[near], distance[near]
@@ -78,17 +84,6 @@ def closeness(
     hit[stored[(clip.grade[in_clip] == 0) & (distance < policy.hit_distance)]] = True
     score = float(nats.sum() / np.sqrt(len(passage) + policy.steadying_peaks))
     return Closeness(offset + shift, score, int(hit.sum()) / max(1, len(passage)))
-
-
-def _best_shift(lag: Doubles, bins_apart: Doubles, policy: ClosenessPolicy) -> float:
-    """Return the shift in frames at which most pairs lie."""
-    if len(lag) == 0:
-        return 0.0
-    steps = round(policy.max_shift_frames * _SHIFT_STEPS)
-    shifts = np.arange(-steps, steps + 1) / _SHIFT_STEPS
-    weight = np.exp(-0.5 * (bins_apart / policy.bin_spread) ** 2)
-    off = (lag[None] - shifts[:, None]) / policy.shift_spread
-    return float(shifts[(np.exp(-0.5 * off**2) * weight).sum(axis=1).argmax()])
 
 
 def _pair_nats(

@@ -269,18 +269,16 @@ class AlignmentCurve:
         if count > self._mean:
             ratio = count * np.log(count / self._mean) - (count - self._mean)
             score = float(ratio / self._dispersion)
-        return Alignment(self._median_offset(top + self._lowest), count, score)
-
-    def _median_offset(self, step: int) -> float:
-        """Return the median offset of the pairs within a frame of a step of the curve."""
+        # the offset is the median of the pairs within a frame of the best step
         steps, margin = self._policy.steps_per_frame, self._policy.passage_margin
-        rough = step / steps
+        rough = (top + self._lowest) / steps
         length = float(self._clip.frames.max(initial=0.0))
         passage = covered_passage(self._track, rough, length, margin)
         near, clip_index = near_points(passage, self._clip, margin, self._policy.bin_tolerance)
         lags = passage.frames[near] - self._clip.frames[clip_index]
         close = lags[np.abs(np.rint(lags * steps)) <= steps]
-        return rough + float(np.median(close)) if len(close) else rough
+        offset = rough + float(np.median(close)) if len(close) else rough
+        return Alignment(offset, count, score)
 
 
 def _coinciding(
@@ -384,7 +382,7 @@ def refit_tempo(
     bins = clip.bins / np.float32(warp.pitch)
     clip_index, track_index = near_pairs(bins, track.bins, policy.bin_tolerance)
     clip_frames, track_frames = clip.frames[clip_index], track.frames[track_index]
-    reach = policy.run_away * float(clip.frames.max(initial=0.0)) + policy.line_reaches[0]
+    reach = policy.max_tempo_drift * float(clip.frames.max(initial=0.0)) + policy.line_reaches[0]
     near = np.abs(track_frames - (offset + warp.tempo * clip_frames)) <= reach
     best = warp.tempo, offset, 0.0
     for tempo in tempos if near.any() else ():

@@ -32,7 +32,11 @@ from fingerprinter.core.fingerprint.warp import ESCALATION, TEMPOS, Warp
 class VotePolicy:
     """How the votes of landmarks become candidates."""
 
-    max_postings: int = 1 << 22  # read for one look-up; the most common hashes are left out
+    # Postings that are read for one look-up; the most common hashes are left out. This bounds time
+    # and memory (200 MB) in a library of any size. Among 10,000 tracks the right position is a
+    # candidate for 52 of 56 clips that were recorded in rooms at another speed and pitch. With a
+    # quarter of this limit it is for 42.
+    max_postings: int = 1 << 22
     places: int = 128  # with the most votes that are assigned to tracks
     warped_places: int = 48  # the same, for each of many warps
     # Shares of the clip at which its track is looked up. A clip may begin before its track or
@@ -60,7 +64,7 @@ class AlignmentPolicy:
     min_line_frames: float = 31  # ... and the frames that they span
     max_drift: float = 0.03  # log ratio; a larger one belongs to another warp of the grid
     drift_frames: float = 12.0  # the drift after 12 s at `max_drift`
-    run_away: float = 0.3  # largest drift that a refitted tempo may undo, as a share of the clip
+    max_tempo_drift: float = 0.3  # that a refitted tempo may undo, as a share of the clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ class ScorePolicy:
     sinks as clips grow longer.
     """
 
+    min_confidence: float = 0.95  # of an answer; see the null score
     scale: float = 2.0
     votes_weight: float = 0.7
     closeness_weight: float = 0.7
@@ -139,7 +144,7 @@ class TrackingPolicy:
     # Share of the recording's peaks that are present, by which it is told from chance. Under
     # louder music it is 0.1 to 0.4, alone and as MP3 0.9. Above 0.04 the evidence favours the
     # recording.
-    audible: float = 0.1
+    assumed_presence: float = 0.1
     hit_nats: float = 2.0  # about what one more peak that agrees says
     memory_frames: float = 192.0  # 6 s; correspondences farther away say less of the line here
     steadiness: float = 1e4  # hits times squared frames: as if the tempo were right to 0.3 %
@@ -163,15 +168,17 @@ class TrackListPolicy:
     """How a long clip is searched for every recording in it."""
 
     kept_s: float = 300.0  # of the clip's peaks: how far back a recording found late is followed
-    # Presence of all that plays, above which more is looked for seldom. One of two recordings at
-    # equal level has more in one clip of three, so a clip of one window is always searched.
+    # Presence of all that plays, above which more is looked for only every `recheck_s`. One of two
+    # recordings at equal level has more in one clip of three, so a clip of one window is always
+    # searched.
     clear_presence: float = 0.75
-    seldom_s: float = 120.0
+    recheck_s: float = 120.0
     hiding_presence: float = 0.2  # above which what plays may hide the rest for long
     max_hops: int = 4  # between windows that are searched in vain then
     max_per_window: int = 4  # recordings that are looked for in a window
     same_line_frames: float = 16.0  # lines that lie closer are the same
-    same_time: float = 0.5  # share of the shorter one, in which two entries of a recording are one
+    # Two entries of a recording are one if they share more than this part of the shorter one.
+    min_common_time: float = 0.5
     min_rest_frames: float = 62.0  # fewer frames at the end of a clip are not searched
 
 
@@ -204,6 +211,9 @@ class OverlapPolicy:
     share_middle: float = 0.3
     cell_slope: float = 0.5
     max_cell_nats: float = 10.0  # cells are no independent witnesses
+    min_confidence: float = 0.9  # of a pair that is reported
+    min_share: float = 0.8  # share of a recording's peaks that counts as most of it
+    min_part_s: float = 5.0  # shorter parts are jingles, samples or chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +231,10 @@ class DuplicateQueryPolicy:
     min_further_votes: int = 3  # that each further offset of a proposed track needs
     max_offsets: int = 12  # of one track that are proposed
     min_gap_frames: int = 4  # nearer offsets are one
+    max_tracks: int = 32  # that one track is compared with
+    # Up to 3,000 tracks, a look-up gets all postings. Of 10,000 tracks it leaves out the most
+    # common hashes, and still proposes 73 of 76 copies at another speed (52 with half as many).
+    max_postings: int = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,8 +185,8 @@ def _slice_nats(hits: Mask, due: Doubles, chance: float, policy: TrackingPolicy)
 
     due: frames from the start of the span at which each peak is expected
     """
-    audible = chance + policy.audible * (1 - chance)
-    gains = np.where(hits, np.log(audible / chance), np.log((1 - audible) / (1 - chance)))
+    present = chance + policy.assumed_presence * (1 - chance)
+    gains = np.where(hits, np.log(present / chance), np.log((1 - present) / (1 - chance)))
     slices = np.floor(due / SLICE_FRAMES).astype(np.int64).clip(0, _SLICES - 1)
     nats: Doubles = np.bincount(slices, weights=gains, minlength=_SLICES).astype(np.float64)
     return nats

@@ -1,4 +1,6 @@
-"""Default confidence thresholds."""
+"""Default confidence thresholds: those of the default search policy."""
 
-MIN_CONFIDENCE = 0.95  # at most 1 in 1,000 clips of music outside the library gets an answer
-MIN_DUPLICATE_CONFIDENCE = 0.9
+from fingerprinter.core.match.policy import DEFAULT_POLICY
+
+MIN_CONFIDENCE = DEFAULT_POLICY.score.min_confidence
+MIN_DUPLICATE_CONFIDENCE = DEFAULT_POLICY.overlap.min_confidence

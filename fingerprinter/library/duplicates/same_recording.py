@@ -21,9 +21,7 @@ from fingerprinter.core.match.duplicate_queries import (
 )
 from fingerprinter.core.match.overlap import Reference, overlap
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
-from fingerprinter.library.base.defaults import MIN_DUPLICATE_CONFIDENCE
 from fingerprinter.library.base.stored_peaks import load_peaks_if_intact
-from fingerprinter.library.duplicates.search import MIN_SHARE
 from fingerprinter.types import Landmarks, Peaks
 
 
@@ -68,7 +66,7 @@ class CopyDetector:
             return False
         policy, speed = self._policy.overlap, SPEEDS[best.probe]
         found = overlap(query, Reference(reference, policy), speed, best.offsets, policy)
-        return found.query_share >= MIN_SHARE and found.confidence >= MIN_DUPLICATE_CONFIDENCE
+        return found.query_share >= policy.min_share and found.confidence >= policy.min_confidence
 
     def _load(self, track_id: int) -> Peaks:
         if track_id not in self._peaks:

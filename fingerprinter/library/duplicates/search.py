@@ -24,6 +24,7 @@ from fingerprinter.core.match.duplicate_queries import (
     probe_landmarks,
 )
 from fingerprinter.core.match.overlap import Overlap, Reference, overlap
+from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.errors import CorruptionError
 from fingerprinter.library.base.stored_peaks import decode_peaks, load_peaks_if_intact
 from fingerprinter.store.index.lookup import DELETED_TRACK, PostingIndex
@@ -38,13 +39,7 @@ from fingerprinter.types import (
     Track,
 )
 
-MIN_SHARE = 0.8  # share of a recording's peaks that counts as most of it
-_MIN_PART_S = 5.0  # shorter parts are jingles, samples or chance
-_MAX_CANDIDATES = 32  # tracks that one track is compared with at most
 _TRACKS_PER_LOOKUP = 16  # more tracks cost memory and save little time
-# Up to 3,000 tracks, a look-up gets all postings. Of 10,000 tracks it leaves out the most common
-# hashes, and still proposes 73 of 76 copies at another speed (52 with half as many postings).
-_MAX_POSTINGS = 1 << 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +114,10 @@ class DuplicateSearch:
         The postings of the snapshot.
     params : LandmarkParams
         The parameters of the library.
-    min_confidence : float
-        The least confidence of a pair of tracks.
+    min_confidence : float, optional
+        The least confidence of a pair of tracks. The default is that of the policy.
+    policy : SearchPolicy
+        The values that decide which tracks are copies.
     """
 
     def __init__(
@@ -128,11 +125,15 @@ class DuplicateSearch:
         connection: Connection,
         index: PostingIndex,
         params: LandmarkParams,
-        min_confidence: float,
+        min_confidence: float | None = None,
+        policy: SearchPolicy = DEFAULT_POLICY,
     ) -> None:
         self._connection, self._index, self._params = connection, index, params
-        self._min_confidence = min_confidence
-        self._frequencies = HashFrequencies(params)
+        self._policy = policy
+        self._min_confidence = (
+            policy.overlap.min_confidence if min_confidence is None else min_confidence
+        )
+        self._frequencies = HashFrequencies(params, policy.duplicates)
         self._recordings = _Recordings()
         self._same: list[_Pair] = []
         self._parts: list[_Pair] = []
@@ -172,8 +173,9 @@ class DuplicateSearch:
 
     def _candidates(self, queries: Sequence[_Query]) -> Iterator[tuple[_Query, list[_Candidate]]]:
         """Look up all queries at once and yield for each the tracks with the most votes."""
-        lookup = DuplicateQuery(self._probes(queries))
-        postings = self._index.lookup(self._connection, lookup.hashes, _MAX_POSTINGS)
+        policy = self._policy.duplicates
+        lookup = DuplicateQuery(self._probes(queries), policy)
+        postings = self._index.lookup(self._connection, lookup.hashes, policy.max_postings)
         best: list[dict[int, _Candidate]] = [{} for _ in queries]
         for found in lookup.proposals(postings.query, *self._index.locate(postings.position)):
             number, speed = divmod(found.probe, len(SPEEDS))
@@ -188,11 +190,12 @@ class DuplicateSearch:
                 for each in candidates.values()
                 if each.track_id not in (DELETED_TRACK, query.track_id)
             ]
-            yield query, sorted(others, key=lambda each: -each.votes)[:_MAX_CANDIDATES]
+            yield query, sorted(others, key=lambda each: -each.votes)[: policy.max_tracks]
 
     def _probes(self, queries: Sequence[_Query]) -> list[Landmarks]:
         """Choose a few landmarks of each query at each of `SPEEDS`, the rarest ones so far."""
-        landmarks = [probe_landmarks(query.peaks, self._params) for query in queries]
+        policy = self._policy.duplicates
+        landmarks = [probe_landmarks(query.peaks, self._params, policy) for query in queries]
         for unchanged, *_ in landmarks:
             self._frequencies.meet(unchanged)
         return [
@@ -209,18 +212,20 @@ class DuplicateSearch:
             # Damaged peaks read as none here; they are reported when the track is the query.
             peaks = load_peaks_if_intact(self._connection, candidate.track_id)
             if (len(query.peaks), query.track_id) < (len(peaks), candidate.track_id):
-                found = overlap(query.peaks, Reference(peaks), candidate.speed, candidate.offsets)
+                policy, reference = self._policy.overlap, Reference(peaks, self._policy.overlap)
+                speed, offsets = candidate.speed, candidate.offsets
+                found = overlap(query.peaks, reference, speed, offsets, policy)
                 self._keep_if_match(_Pair(candidate.track_id, query.track_id, found))
 
     def _keep_if_match(self, pair: _Pair) -> None:
-        found = pair.overlap
-        if found.query_share < MIN_SHARE or found.confidence < self._min_confidence:
+        found, policy = pair.overlap, self._policy.overlap
+        if found.query_share < policy.min_share or found.confidence < self._min_confidence:
             return
         shared_s = sum(each.end - each.start for each in found.passages) * self._params.hop_s
-        if found.reference_share >= MIN_SHARE:
+        if found.reference_share >= policy.min_share:
             self._recordings.join(pair.reference_id, pair.query_id)
             self._same.append(pair)
-        elif shared_s >= _MIN_PART_S:
+        elif shared_s >= policy.min_part_s:
             self._parts.append(pair)
 
     def _groups(self) -> Iterator[DuplicateGroup]:

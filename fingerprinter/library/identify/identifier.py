@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 from sqlalchemy import Connection
 
-from fingerprinter.core.arrays import Doubles, Floats, Longs
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.landmarks import (
     make_landmarks,
     shifted_landmarks,
@@ -125,7 +125,7 @@ class Identifier:
             if not self._is_decisive(clip, matches):
                 matches = max(matches, self._escalate(clip), key=_margin)
         return [
-            match if match.share > self._policy.query.fits else self.fit_tempo(clip, match)
+            match if match.share > self._policy.query.whole_share else self.fit_tempo(clip, match)
             for match in matches
             if match.confidence >= min_confidence
         ]
@@ -154,7 +154,8 @@ class Identifier:
         if clip.contrast is not None:  # sketches take the place of the detuned landmarks
             query, limit = replace(query, detunings=(0.0,)), query.sketched_proposals
         landmarks = shifted_landmarks(clip.peaks, self._params, query, query.fan_out)
-        found = self._look_up([UNCHANGED], [landmarks], self._policy.votes.inside, limit)
+        votes = self._policy.votes
+        found = self._look_up([UNCHANGED], [landmarks], votes.inside, limit, votes.max_postings)
         if clip.contrast is not None:
             near = self._policy.sketch.same_place_frames
             found += [
@@ -190,7 +191,8 @@ class Identifier:
         made = warped_landmarks(low, warps, self._params, query.warped_fan_out)
         limit = query.warped_proposals if clip.contrast is None else query.warped_places
         landmarks = [[marks] for marks in made]
-        found = self._look_up(warps, landmarks, self._policy.votes.middle, limit)
+        votes = self._policy.votes
+        found = self._look_up(warps, landmarks, votes.middle, limit, votes.max_postings)
         if clip.contrast is not None:
             found = self._likeliest(clip.contrast, found, (0.0,))
         return self._verify(clip, found, escalated=True)
@@ -201,7 +203,7 @@ class Identifier:
         landmarks: Sequence[Sequence[Landmarks]],
         inside: Sequence[float],
         limit: int,
-        max_postings: int | None = None,
+        max_postings: int,
     ) -> list[Candidate]:
         """Return the places with the most votes above chance, over all variants of a clip.
 
@@ -210,8 +212,7 @@ class Identifier:
         """
         policy = self._policy.votes
         query = matching.build_query(landmarks)
-        most = policy.max_postings if max_postings is None else max_postings
-        postings = self._index.lookup(self._connection, query.hashes, most)
+        postings = self._index.lookup(self._connection, query.hashes, max_postings)
         keys = matching.vote_keys(query, postings.query, postings.position)
         length = max(int(m.frames.max(initial=0)) for phases in landmarks for m in phases)
         places = policy.places if len(warps) == 1 else policy.warped_places
@@ -226,7 +227,14 @@ class Identifier:
                 variants = np.full(len(kept), variant)
                 found.append((track_ids[kept], frames[kept] - into, excess, variants))
         track_ids, offsets, excess, variants = map(np.concatenate, zip(*found, strict=True))
-        return _best_candidates(track_ids, offsets, excess, variants, warps, limit)
+        best: dict[tuple[int, int, int], Candidate] = {}  # each place once
+        for i in np.argsort(-excess, kind="stable"):
+            if len(best) == limit:
+                break
+            key = int(track_ids[i]), int(offsets[i]), int(variants[i])
+            candidate = Candidate(key[0], float(key[1]), warps[key[2]], float(excess[i]))
+            best.setdefault(key, candidate)
+        return list(best.values())
 
     def _likeliest(
         self, contrast: Floats, candidates: Sequence[Candidate], lags: Sequence[float]
@@ -245,7 +253,7 @@ class Identifier:
         order = np.argsort(-np.array(scores), kind="stable")
         return [
             replace(candidates[i], likeness=float(likeness[i]))
-            for i in order[: self._policy.query.likeliest]
+            for i in order[: self._policy.query.aligned_places]
         ]
 
     def _verify(
@@ -397,22 +405,3 @@ class Identifier:
 def _margin(matches: Sequence[ScoredMatch]) -> float:
     """Return by how many points the best match exceeds the null score."""
     return matches[0].score - matches[0].null_score if matches else -np.inf
-
-
-def _best_candidates(
-    track_ids: Longs,
-    offsets: Longs,
-    excess: Doubles,
-    variants: Longs,
-    warps: Sequence[Warp],
-    limit: int,
-) -> list[Candidate]:
-    """Return the places with the most votes above chance, each once."""
-    found: dict[tuple[int, int, int], Candidate] = {}
-    for i in np.argsort(-excess, kind="stable"):
-        if len(found) == limit:
-            break
-        key = int(track_ids[i]), int(offsets[i]), int(variants[i])
-        candidate = Candidate(key[0], float(key[1]), warps[key[2]], float(excess[i]))
-        found.setdefault(key, candidate)
-    return list(found.values())

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioReader
-from fingerprinter.audio.signal import Mono
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import PeakChunk, peak_chunks
 from fingerprinter.core.match.candidates import ScoredMatch
@@ -75,7 +74,7 @@ class Recognizer:
     policy: SearchPolicy = DEFAULT_POLICY
 
     def answer(
-        self, audio: AudioReader, min_confidence: float, *, all_matches: bool
+        self, audio: AudioReader, min_confidence: float | None, *, all_matches: bool
     ) -> Recognition:
         """Return the best match of a clip, or every recording in it.
 
@@ -84,10 +83,12 @@ class Recognizer:
         audio
             The clip. For the best match no more of it is read than is needed.
         min_confidence
-            Matches of less confidence are left out.
+            Matches of less confidence are left out; None: those below that of the policy.
         all_matches
             Whether every recording is wanted.
         """
+        if min_confidence is None:
+            min_confidence = self.policy.score.min_confidence
         blocks = audio.blocks()
         chunks = peak_chunks(blocks, self.params, self.policy.query.narrower)
         search = Identifier(
@@ -99,7 +100,11 @@ class Recognizer:
             match = first_match(search, chunks, min_confidence, self.params, self.policy.query)
             found = [match] if match else []
         known = tracks.get_many(self.connection, {match.track_id for match in found})
-        duration_s = _clip_duration(audio, blocks)
+        if next(blocks, None) is not None and audio.duration_s is not None:
+            duration_s = audio.duration_s  # as declared, where not all had to be decoded
+        else:
+            deque(blocks, maxlen=0)
+            duration_s = audio.decoded_s
         matches = [
             self._in_seconds(known[match.track_id], match, duration_s)
             for match in found
@@ -138,11 +143,3 @@ class Recognizer:
             tempo=tempo,
             pitch=match.warp.pitch,
         )
-
-
-def _clip_duration(audio: AudioReader, blocks: Iterator[Mono]) -> float:
-    """Return the seconds of a clip: as declared, where not all of it had to be decoded."""
-    if next(blocks, None) is not None and audio.duration_s is not None:
-        return audio.duration_s
-    deque(blocks, maxlen=0)
-    return audio.decoded_s

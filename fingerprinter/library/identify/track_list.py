@@ -47,7 +47,7 @@ def merge_copies(
     kept: list[ScoredMatch] = []
     for match in sorted(matches, key=lambda match: -match.score):
         if not any(
-            _common_time(match, other) > policy.same_time
+            _common_time(match, other) > policy.min_common_time
             and are_copies(match.track_id, other.track_id)
             for other in kept
         ):
@@ -80,7 +80,7 @@ class TrackList:
         self._search, self._min_confidence, self._policy = search, min_confidence, policy
         self._length = policy.query.window_s / params.hop_s
         self._hop = policy.query.window_hop_s / params.hop_s
-        self._seldom = policy.track_list.seldom_s / params.hop_s
+        self._recheck = policy.track_list.recheck_s / params.hop_s
         self._clip = PeakBuffer(policy.track_list.kept_s / params.hop_s)
         self._trackers: list[MatchTracker] = []
         self._cursor, self._searched, self._last_search, self._hops = 0.0, 0.0, 0.0, 1
@@ -130,7 +130,7 @@ class TrackList:
     def _may_hold_more(self, start: float, end: float) -> bool:
         """Whether more may play in a window than what is known."""
         whole = start == 0 and end == self._clip.end
-        due = start - self._last_search >= self._seldom
+        due = start - self._last_search >= self._recheck
         return whole or due or self._presence(start, end) < self._policy.track_list.clear_presence
 
     def _presence(self, start: float, end: float) -> float:
@@ -186,7 +186,7 @@ class TrackList:
         Of rivals only the one with the most evidence is returned.
         """
         spans = {tracker: self._span(tracker) for tracker in self._trackers}
-        min_common = self._policy.track_list.same_time
+        min_common = self._policy.track_list.min_common_time
         ended, matches = [], []
         for tracker, span in spans.items():
             rivals = _rivals(tracker, spans, min_common)

@@ -158,11 +158,11 @@ class MatchTracker:
         start, end = first + low * SLICE_FRAMES, first + high * SLICE_FRAMES
         inside = [each for each in self._correspondences.values() if start <= each.frame < end]
         time_map = fit_time_map(inside, self.match.time_map, policy=policy)
-        audible = nats[low:high]
+        playing = nats[low:high]
         return Span(
             time_map=time_map,
-            start=-_border(-start, -time_map.when(0.0), audible[::-1], policy),
-            end=_border(end, time_map.when(self._length), audible, policy),
+            start=-_border(-start, -time_map.when(0.0), playing[::-1], policy),
+            end=_border(end, time_map.when(self._length), playing, policy),
             nats=total,
         )
 

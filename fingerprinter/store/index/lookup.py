@@ -29,10 +29,6 @@ from fingerprinter.store.index.postings import (
 from fingerprinter.store.tables import schema
 
 DELETED_TRACK = 0  # stands for the id of a track that was removed
-# Per query. This bounds time and memory (200 MB) in a library of any size. Among 10,000 tracks the
-# right position is a candidate for 52 of 56 clips that were recorded in rooms at another speed and
-# pitch. With a quarter of this limit it is for 42.
-MAX_POSTINGS = 1 << 22
 BLOCKS_PER_STATEMENT = 1024  # 1.6 MB, unpacked in a core's cache: twice as fast as with 4096
 MAX_KEPT_LANDMARKS = 1 << 24  # 40 MB of blocks in memory, and as much again to search them
 _KEEP_AFTER = 4  # a segment is kept once a quarter (1 / 4) of its blocks was read
@@ -110,7 +106,7 @@ class PostingIndex:
         """Length of the common axis of positions, in frames."""
         return int(self._bases[-1])
 
-    def lookup(self, connection: Connection, hashes: Hashes, limit: int = MAX_POSTINGS) -> Postings:
+    def lookup(self, connection: Connection, hashes: Hashes, limit: int) -> Postings:
         """Finds all positions of some hashes.
 
         Parameters
