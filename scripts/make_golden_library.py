@@ -23,6 +23,7 @@ from unittest import mock
 
 from fingerprinter.library import Library, open_library
 from fingerprinter.library.indexing import indexer
+from fingerprinter.store.engine.database import Database
 from fingerprinter.store.maintain import archive
 from fingerprinter.store.tables.schema import SCHEMA_HEAD
 
@@ -66,7 +67,10 @@ def _facts(library: Library) -> dict[str, object]:
 
 def record_digests(library: Library) -> dict[str, str]:
     """The digest of all that is known of each track, by its content."""
-    with library._database.connect() as connection:
+    with (
+        Database.open(library.stats().address, read_only=True) as database,
+        database.connect() as connection,
+    ):
         found = list(archive.records(connection, None))
     return {
         record.track["content_id"]: replace(

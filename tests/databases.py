@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 from waiting import until
 
+from fingerprinter.library import Library
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.tables import library_metadata, schema
 
@@ -79,6 +80,13 @@ class PostgresServer:
         with Database.open(self.url("library")) as database, database.begin() as connection:
             library_metadata.initialize(connection, now=datetime.now(UTC), version="test")
         return "library"
+
+
+@contextmanager
+def beside(library: Library) -> Iterator[Connection]:
+    """A transaction of another session in the database of an open library."""
+    with Database.open(library.stats().address) as database, database.begin() as connection:
+        yield connection
 
 
 class Store:

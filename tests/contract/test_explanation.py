@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
+from databases import beside
 from synthetic import SR, play
 
 from fingerprinter import open_library
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.library import Library
+from fingerprinter.library.base.stored_peaks import load_peaks
 from fingerprinter.library.identify.explanation import Agreement, Explanation, explain_alone
 from fingerprinter.types import Track
 
@@ -132,7 +134,8 @@ def test_a_track_alone_keeps_the_peaks_that_the_library_keeps(
 ) -> None:
     shown = library.explain(track, match=False)
     assert (shown.searched, shown.agreement, shown.track) == (False, None, track)
-    stored = library._stored_peaks(track)
+    with beside(library) as connection:
+        stored = load_peaks(connection, track.id)
     inside = stored.take(
         stored.frames < 28 / DEFAULT.hop_s
     )  # peaks near the end depend on what follows

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from sqlalchemy import delete, insert, select, text, update
+from databases import beside
+from sqlalchemy import Engine, delete, event, insert, select, update
 from synthetic import SR, play
 
 from fingerprinter import open_library
@@ -25,7 +26,6 @@ from fingerprinter.library.indexing import indexer
 from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.indexing.extract import extract_track
 from fingerprinter.library.indexing.ingest import FoundFile, ingest
-from fingerprinter.library.indexing.workers import ExtractJob
 from fingerprinter.library.maintain import transfer, verify
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
@@ -83,7 +83,7 @@ def ids(library: Library) -> list[int]:
 
 
 def first_segment(library: Library) -> int:
-    with library._database.connect() as connection:
+    with beside(library) as connection:
         return checks.segment_ids(connection)[0]
 
 
@@ -95,7 +95,7 @@ def identified(library: Library) -> list[str | None]:
 
 
 def change(library: Library, *statements: Any) -> None:
-    with library._database.begin() as connection:
+    with beside(library) as connection:
         for statement in statements:
             connection.execute(statement)
 
@@ -103,7 +103,7 @@ def change(library: Library, *statements: Any) -> None:
 def flipped(library: Library, table: Any, which: Any) -> None:
     """Flip a bit in the packed data of a row."""
     key = next(iter(table.primary_key))
-    with library._database.begin() as connection:
+    with beside(library) as connection:
         rows = select(key, table.c.data).where(which).order_by(key).limit(1)
         id_, data = connection.execute(rows).one()
         bad = bytes([*data[:-3], data[-3] ^ 1, *data[-2:]])
@@ -185,7 +185,7 @@ def test_blocks_are_read_in_portions(library: Library, monkeypatch: pytest.Monke
 
 
 def test_rows_without_a_track_are_deleted(other: Library) -> None:
-    with closing(sqlite3.connect(str(other._database.address))) as connection, connection:
+    with closing(sqlite3.connect(other.stats().address)) as connection, connection:
         connection.execute("INSERT INTO constellation VALUES (77, x'00')")
     assert kinds(other) == ["rows"]
     assert other.verify(repair=True).is_whole
@@ -212,7 +212,7 @@ def test_other_damage_is_reported_and_left(library: Library) -> None:
 
 def test_vectors_of_another_length_are_reported(library: Library) -> None:
     digest, known = load_model().digest, ids(library)
-    with library._database.begin() as connection:
+    with beside(library) as connection:
         for track_id, width in zip(known, (212, 212, 100), strict=False):
             row = np.zeros(width, np.float32)
             vectors.put(connection, track_id, digest, row, np.zeros(50, np.float32))
@@ -230,21 +230,25 @@ def test_the_examples() -> None:
 
 
 def rows_of(library: Library) -> list[archive.Record]:
-    with library._database.connect() as connection:
-        return [archive._without_id(r) for r in archive.records(connection, None)]
+    with beside(library) as connection:
+        return [archive.without_id(r) for r in archive.records(connection, None)]
 
 
-def test_every_table_of_a_track_is_exported() -> None:
+def test_every_table_of_a_track_is_exported(other: Library, tmp_path: Path) -> None:
     of_a_track = {"file", "constellation", "embedding", "section", "facet", "analysis"}
     assert {table.name for table in checks.OF_A_TRACK} >= of_a_track
-    assert set(archive._ROWS) == {"track", *(table.name for table in checks.OF_A_TRACK)}
+    other.export_to(tmp_path / "all.fpx")
+    with closing(sqlite3.connect(tmp_path / "all.fpx")) as connection:
+        found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        names = {name for (name,) in found}
+    assert names == {"header", "track", *(table.name for table in checks.OF_A_TRACK)}
 
 
 def test_a_library_is_exported_and_imported_back(
     library: Library, other: Library, tmp_path: Path
 ) -> None:
     vector, known = np.arange(212, dtype=np.float32), ids(library)
-    with library._database.begin() as connection:
+    with beside(library) as connection:
         vectors.put(connection, known[1], "model", vector, vector[:50])
     assert library.export_to(tmp_path / "there.fpx") == PIECES
     report = other.import_from(tmp_path / "there.fpx")
@@ -318,7 +322,7 @@ def test_another_version_is_refused(
 
 def test_other_parameters_are_refused(library: Library, other: Library, tmp_path: Path) -> None:
     library.export_to(tmp_path / "all.fpx")
-    with other._database.begin() as connection:
+    with beside(other) as connection:
         library_metadata.claim(connection, library_metadata.PARAMS_ID, COMPACT.id)
     with pytest.raises(VersionError, match="index into a new library"):
         other.import_from(tmp_path / "all.fpx")
@@ -329,13 +333,13 @@ def test_files_that_are_no_exports(other: Library, tmp_path: Path) -> None:
     for path, message in (
         (tmp_path / "song.mp3", "no export of a library"),
         (tmp_path / "none.fpx", "No such file"),
-        (Path(str(other._database.address)), "no export of a library"),
+        (Path(other.stats().address), "no export of a library"),
     ):
         with pytest.raises(UsageError, match=message):
             other.import_from(path)
     for path, message in (
         (tmp_path / "song.mp3", "a file that is no export; name another"),
-        (Path(str(other._database.address)), "a file that is no export; name another"),
+        (Path(other.stats().address), "a file that is no export; name another"),
         (tmp_path / "no" / "x.fpx", "name a file that can be written"),
         (tmp_path, "is a folder"),
     ):
@@ -349,24 +353,30 @@ def test_files_that_are_no_exports(other: Library, tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fills_up_loses_nothing(
-    other: Library, extracted: list[Any], monkeypatch: pytest.MonkeyPatch
+    sqlite_template: Path, tmp_path: Path, extracted: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def recorded(_: Any, task: ExtractJob, __: int) -> Iterator[Any]:
-        yield from extracted
-
-    monkeypatch.setattr(indexer, "run_in_order", recorded)
-    other.batch_limits = BatchLimits(elapsed_s=0.0)
+    monkeypatch.setattr(indexer, "run_in_order", lambda *_: iter(extracted))
     monkeypatch.setattr(postings, "MERGE_FACTOR", 2)  # of four pieces, too: it needs pages
-    with other._database.connect() as connection:  # the pool's only one
-        pages = connection.scalar(text("PRAGMA page_count"))
-        connection.execute(text(f"PRAGMA max_page_count = {pages}"))
-    with pytest.raises(LibraryError, match="disk is full; free some space and run the command aga"):
-        other.index([extracted[0][0].path.parent], embeddings=False)
-    assert other.verify().is_whole
-    with other._database.connect() as connection:
-        connection.execute(text("PRAGMA max_page_count = 100000"))
-    other.index([extracted[0][0].path.parent], embeddings=False)
-    assert None not in identified(other)
+    monkeypatch.setattr(Library, "batch_limits", BatchLimits(elapsed_s=0.0))
+    path, pieces = tmp_path / "full.db", extracted[0][0].path.parent
+    shutil.copyfile(sqlite_template, path)
+    with closing(sqlite3.connect(path)) as connection:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+
+    def fill_disk(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    event.listen(Engine, "connect", fill_disk)
+    try:
+        message = "disk is full; free some space and run the command aga"
+        with open_library(path) as library, pytest.raises(LibraryError, match=message):
+            library.index([pieces], embeddings=False)
+    finally:
+        event.remove(Engine, "connect", fill_disk)
+    with open_library(path) as library:
+        assert library.verify().is_whole
+        library.index([pieces], embeddings=False)
+        assert None not in identified(library)
 
 
 def test_a_connection_lost_in_mid_batch_loses_nothing(

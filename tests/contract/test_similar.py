@@ -226,7 +226,7 @@ def test_explanations_are_percentiles_within_the_library(library: Library, folde
         percentiles = [getattr(each.why, facet) for each in (copy, *others)]
         assert all(0 <= percentile < 1 for percentile in percentiles)
         assert percentiles[0] == max(percentiles) > 0.5  # of seven tracks
-    assert all(tag in library._model.tags for each in others for tag in each.why.shared_tags)
+    assert all(tag in load_model().tags for each in others for tag in each.why.shared_tags)
 
 
 def test_decades_are_no_shared_tags() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from databases import Store
+from databases import Store, beside
 from sqlalchemy import Connection, delete, update
 from synthetic import play
 
@@ -103,7 +103,7 @@ def test_sketches_raise_the_score_of_a_short_clip_and_index_adds_missing_ones(
         assert [(each.track.id, each.score) for each in listed] == [
             (with_them.track.id, with_them.score)
         ]
-        with library._database.begin() as connection:
+        with beside(library) as connection:
             connection.execute(delete(schema.sketch))
             library_metadata.bump_revision(connection)  # so that the library reads them again
         without = library.identify(clip, min_confidence=0.0)
@@ -132,7 +132,7 @@ def test_sketches_raise_the_score_of_a_changed_clip(
         assert Path(str(with_them.track.path)).name == "3.flac"
         assert with_them.offset_s == pytest.approx(4.0, abs=0.1)
         assert (with_them.tempo, with_them.pitch) == pytest.approx((warp.tempo, warp.pitch), 0.01)
-        with library._database.begin() as connection:
+        with beside(library) as connection:
             connection.execute(delete(schema.sketch))
             library_metadata.bump_revision(connection)  # so that the library reads them again
         without = library.identify(clip, min_confidence=0.0)
@@ -145,7 +145,7 @@ def test_a_profile_sets_the_size_of_sketches(
 ) -> None:
     with open_library(library_url, profile=profile) as library:
         library.index([music], embeddings=False)
-        with library._database.connect() as connection:
+        with beside(library) as connection:
             assert sketches.size(connection) == 4 * 19 * words * 8  # of 20 s each
         [found] = library.identify((noisy_second(1, 5.2), SR), min_confidence=0.0)
         assert Path(str(found.track.path)).name == "1.flac"
@@ -154,7 +154,7 @@ def test_a_profile_sets_the_size_of_sketches(
 def test_a_library_with_too_many_sketches_works_without_them(library_url: str, music: Path) -> None:
     with open_library(library_url) as library:
         library.index([music], embeddings=False)
-        with library._database.connect() as connection:
+        with beside(library) as connection:
             assert len(SketchIndex.read(connection, 6)) == 4
             assert len(SketchIndex.read(connection, 6, max_bytes=100)) == 0
         assert library.identify((play(2, 20)[5 * SR : 7 * SR], SR))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from databases import beside
 
 from fingerprinter import open_library
 from fingerprinter.audio import read_samples
@@ -56,7 +57,7 @@ def named(library: Library, file: str) -> tuple[str, float] | None:
 def require_whole(library: Library, facts: Any) -> None:
     """All that was known is there, to the last bit, and found by its sound."""
     assert library.verify().findings == ()
-    with library._database.connect() as connection:
+    with beside(library) as connection:
         records = list(archive.records(connection, None))
     for record in records:
         del record.track["id"]

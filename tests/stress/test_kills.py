@@ -25,6 +25,7 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+from databases import beside
 from sqlalchemy import Connection, Engine, event, select, update
 from workload import (
     Inventory,
@@ -38,8 +39,8 @@ from workload import (
 
 from fingerprinter.errors import FingerprinterError, LibraryError, UnknownTrackError
 from fingerprinter.library import Library, open_library
-from fingerprinter.library.indexing import indexer
 from fingerprinter.library.indexing.batches import BatchLimits
+from fingerprinter.store.index import postings
 from fingerprinter.store.tables import schema
 
 pytestmark = pytest.mark.stress
@@ -138,7 +139,7 @@ def prepare(libraries: Libraries, music: Path) -> None:
         libraries.copy("known", name)
     with open_library(libraries.url("merge")) as library:
         library.remove([piece_path(music / "known", seed) for seed in REMOVED])
-    with open_library(libraries.url("repair")) as library, library._database.begin() as connection:
+    with open_library(libraries.url("repair")) as library, beside(library) as connection:
         damage(connection)
 
 
@@ -147,7 +148,7 @@ def fill(libraries: Libraries, name: str, folder: Path) -> None:
     libraries.clear(name)
     with pytest.MonkeyPatch.context() as patch, open_library(libraries.url(name)) as library:
         patch.setattr(Library, "batch_limits", BatchLimits(audio_s=0.0))
-        patch.setattr(indexer, "merge_segments", lambda *_, **__: None)
+        patch.setattr(postings, "MERGE_FACTOR", 1000)
         library.index([folder], jobs=1, embeddings=False)
 
 

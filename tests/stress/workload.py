@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from databases import beside
 
 from fingerprinter.audio import write_wav
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.library import Library
 from fingerprinter.library.base.stored_peaks import track_landmarks
 from fingerprinter.library.indexing.batches import BatchLimits
@@ -127,17 +129,16 @@ class Inventory:
 
 def take_inventory(library: Library) -> Inventory:
     """Reads everything that a library holds."""
-    params = library._params
-    with library._database.connect() as connection:
+    with beside(library) as connection:
         content = {id_: content for content, id_ in tracks.content_ids(connection).items()}
         rows = {r.track["content_id"]: _digest(r) for r in archive.records(connection, None)}
         derived = [
             (content[track_id], hash_, frame)
             for track_id, data in constellations.iterate(connection)
-            for hash_, frame in _pairs(track_landmarks(track_id, data, params)[2])
+            for hash_, frame in _pairs(track_landmarks(track_id, data, DEFAULT)[2])
         ]
         hashes = np.unique(np.array([hash_ for _, hash_, _ in derived], np.uint32))
-        index = PostingIndex(connection, params)
+        index = PostingIndex(connection, DEFAULT)
         found = index.lookup(connection, hashes, limit=1 << 40)
         ids, frames = index.locate(found.position)
     places = zip(ids.tolist(), hashes[found.query].tolist(), frames.tolist(), strict=True)

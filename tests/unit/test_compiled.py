@@ -22,7 +22,7 @@ from fingerprinter.core.numeric.packing import Blocks, encode_blocks
 from fingerprinter.core.numeric.peak_pairs import near_pairs, near_points
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.identify import jit
-from fingerprinter.types import Peaks
+from fingerprinter.types import Landmarks, Peaks
 
 pytest.importorskip("numba", reason="numba does not support this Python yet")
 
@@ -101,22 +101,27 @@ def test_blocks_packed_and_unpacked(seed: int) -> None:
 @given(SEEDS)
 def test_votes(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    counts = rng.integers(1, 4, 40)
-    first = np.cumsum(counts) - counts
-    variants = rng.integers(0, 6, counts.sum()) << matching._VARIANT_SHIFT
-    shifts = variants + matching._ORIGIN + rng.integers(-50, 50, counts.sum())
-    question = matching.HashQuery(np.arange(40, dtype=np.uint32), first, counts, shifts)
-    query, position = rng.integers(0, 40, 3000), rng.integers(0, 400, 3000)
-    plain, fast = both(lambda: matching.vote_keys(question, query, position))
+    variants = [
+        Landmarks(
+            rng.integers(0, 40, 30).astype(np.uint32), rng.integers(0, 50, 30).astype(np.int32)
+        )
+        for _ in range(6)
+    ]
+    query = matching.build_query([[marks] for marks in variants])
+    row, position = rng.integers(0, len(query.hashes), 3000), rng.integers(0, 400, 3000)
+    plain, fast = both(lambda: matching.vote_keys(query, row, position))
     np.testing.assert_array_equal(plain, fast)
-    assert len(plain) == counts[query].sum()
+    assert len(plain) == query.counts[row].sum()
     assert np.all(np.diff(fast) >= 0)
-    mine = plain[plain >> matching._VARIANT_SHIFT == 3]
+    landmarks = set(zip(variants[3].hashes.tolist(), variants[3].frames.tolist(), strict=True))
+    postings = list(zip(query.hashes[row].tolist(), position.tolist(), strict=True))
+    places = {at - frame for hash_, frame in landmarks for met, at in postings if met == hash_}
     for most in (1, 7, 48, 5000):
         slow, quick = both(lambda most=most: matching.count_votes(plain, 3, most))
         np.testing.assert_array_equal(slow.position, quick.position)
         np.testing.assert_array_equal(slow.votes, quick.votes)
-        assert len(slow.votes) == min(most, len(np.unique(mine)))
+        assert len(slow.votes) == min(most, len(places))
+        assert set(slow.position.tolist()) <= places
 
 
 @given(SEEDS)
@@ -190,9 +195,13 @@ def test_coincidences_at_every_offset(seed: int, n_clip: int, n_track: int) -> N
     warp = Warp(*rng.uniform(0.8, 1.25, 2))
     clip = unwarp(constellation(rng, n_clip), warp)
     track = peaks.sort_by_bin(constellation(rng, n_track))
-    plain, fast = both(lambda: matching._coinciding(clip, track))
-    assert plain[0] == fast[0]
-    np.testing.assert_array_equal(plain[1], fast[1])
+
+    def alignments() -> list[matching.Alignment]:
+        curve = matching.AlignmentCurve(clip, track)
+        return [curve.near(offset) for offset in range(-320, 420, 4)]  # each looks 2 frames around
+
+    plain, fast = both(alignments)
+    assert plain == fast
 
 
 @given(SEEDS, st.integers(1, 12))
@@ -217,7 +226,7 @@ def test_local_maxima(seed: int, frames: int, bins: int) -> None:
     rng = np.random.default_rng(seed)
     log_mag = rng.integers(-20, 4, (frames, bins)).astype(np.float32)  # with many equal ones
     boxes = [(9, 17), (5, 9), (3, 5)]
-    plain, fast = both(lambda: peaks._maxima(log_mag, boxes, DEFAULT.floor))
+    plain, fast = both(lambda: peaks.local_maxima(log_mag, boxes, DEFAULT.floor))
     for slow, quick in zip(plain, fast, strict=True):
         np.testing.assert_array_equal(slow, quick)
         assert slow.dtype == quick.dtype
@@ -228,7 +237,7 @@ def test_local_means(seed: int, frames: int, bins: int) -> None:
     rng = np.random.default_rng(seed)
     log_mag = rng.normal(-5, 4, (frames, bins)).astype(np.float32)
     rows, cols = rng.integers(0, frames, 30), rng.integers(0, bins, 30)
-    plain, fast = both(lambda: peaks._local_mean(log_mag, rows, cols, DEFAULT))
+    plain, fast = both(lambda: peaks.local_mean(log_mag, rows, cols, DEFAULT))
     np.testing.assert_array_equal(plain, fast)
 
 
@@ -240,13 +249,13 @@ def test_spectrograms_of_numpy_and_scipy_agree() -> None:
     assert np.median(np.abs(plain - fast)) < 1e-6
 
 
-def test_a_process_that_searches_long_loads_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_searches_long_loads_the_kernels() -> None:
     compiled.unload()
-    monkeypatch.setattr(jit, "_searched_s", 0.0)
-    with jit.timed_search():
-        assert compiled.kernels() is None
-    monkeypatch.setattr(jit, "_searched_s", 60.0)
-    with jit.timed_search():
+    patient, eager = jit.SearchTimer(load_after_s=60.0), jit.SearchTimer(load_after_s=0.0)
+    for timer in (patient, patient, eager):
+        with timer.search():
+            assert compiled.kernels() is None
+    with eager.search():
         assert compiled.kernels() is not None
 
 

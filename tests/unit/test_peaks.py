@@ -114,7 +114,7 @@ def random_peaks(seed: int, n: int, frames: int) -> Peaks:
 def test_sliding_max_agrees_with_plain_loops(width: int, extra: int, axis: int) -> None:
     a = np.random.default_rng(width).normal(size=(width + extra, 3)).astype(np.float32)
     expected = np.array([a[i : i + width].max(axis=0) for i in range(extra + 1)])
-    found = peak_module._sliding_max(a if axis == 0 else a.T, width, axis)
+    found = peak_module.sliding_max(a if axis == 0 else a.T, width, axis)
     assert np.array_equal(found if axis == 0 else found.T, expected)
 
 

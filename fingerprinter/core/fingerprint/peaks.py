@@ -136,11 +136,11 @@ def _peaks_between(
     log_mag: Floats, start: int, stop: int, params: LandmarkParams, boxes: Sequence[Box]
 ) -> Peaks:
     """Find the peaks in rows start..stop of a spectrogram, with all of it as surroundings."""
-    rows, cols, grade = _maxima(log_mag, boxes, params.floor)
+    rows, cols, grade = local_maxima(log_mag, boxes, params.floor)
     inside = (rows >= start) & (rows < stop) & (cols >= params.min_bin) & (cols < params.max_bin)
     rows, cols, grade = rows[inside], cols[inside], grade[inside]
     level = log_mag[rows, cols]
-    salience = level - _local_mean(log_mag, rows, cols, params)
+    salience = level - local_mean(log_mag, rows, cols, params)
     salience += params.level_weight * (level - _loudest_nearby(log_mag, params)[rows])
     before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(log_mag) - 1)
     frames = rows + _vertex(log_mag[before, cols], level, log_mag[after, cols])
@@ -148,7 +148,9 @@ def _peaks_between(
     return Peaks(_quantize(frames), _quantize(bins), salience.astype(np.float32), grade)
 
 
-def _maxima(log_mag: Floats, boxes: Sequence[Box], floor: float) -> tuple[Indices, Indices, Grades]:
+def local_maxima(
+    log_mag: Floats, boxes: Sequence[Box], floor: float
+) -> tuple[Indices, Indices, Grades]:
     """Find the (rows, columns, grades) of the local maxima; boxes: the widest first.
 
     A grade counts the boxes around a maximum that hold a greater value.
@@ -169,10 +171,10 @@ def _box_max(log_mag: Floats, box: Box) -> Floats:
     """Maximum of the box of (frames, bins) around each value; same shape."""
     half_frames, half_bins = box[0] // 2, box[1] // 2
     padded = np.pad(log_mag, ((half_frames,) * 2, (half_bins,) * 2), constant_values=-np.inf)
-    return _sliding_max(_sliding_max(padded, box[0], 0), box[1], 1)
+    return sliding_max(sliding_max(padded, box[0], 0), box[1], 1)
 
 
-def _sliding_max(values: Floats, width: int, axis: int) -> Floats:
+def sliding_max(values: Floats, width: int, axis: int) -> Floats:
     """Maximum over ``width`` neighbours along ``axis``; shorter by width - 1.
 
     The width is doubled in each vectorised pass, so log2(width) passes are enough.
@@ -186,7 +188,7 @@ def _sliding_max(values: Floats, width: int, axis: int) -> Floats:
     return np.moveaxis(values, 0, axis)
 
 
-def _local_mean(log_mag: Floats, rows: Indices, cols: Indices, params: LandmarkParams) -> Doubles:
+def local_mean(log_mag: Floats, rows: Indices, cols: Indices, params: LandmarkParams) -> Doubles:
     """Mean of the box around each of the given points, cut at the borders."""
     integral = np.zeros((log_mag.shape[0] + 1, log_mag.shape[1] + 1))
     kernels = compiled.kernels()
@@ -209,7 +211,7 @@ def _loudest_nearby(log_mag: Floats, params: LandmarkParams) -> Floats:
     level = np.log(np.exp(2 * log_mag).sum(axis=1)) / 2
     half = params.mean_frames // 2
     padded = np.pad(level, half, constant_values=-np.inf)
-    return _sliding_max(padded, 2 * half + 1, 0)
+    return sliding_max(padded, 2 * half + 1, 0)
 
 
 def _vertex(before: Floats, middle: Floats, after: Floats) -> Floats:

@@ -10,18 +10,29 @@ from fingerprinter.core.numeric import compiled
 
 _LOAD_AFTER_S = 1.5  # of searching; loading takes about half of it, and halves what comes after
 
-_searched_s = 0.0
 
-
-@contextmanager
-def timed_search() -> Iterator[None]:
-    """Measure a search, and load the compiled kernels before it if others took long enough.
+class SearchTimer:
+    """Adds up the time of searches, and loads the compiled kernels once it exceeds a limit.
 
     A process that identifies one clip, as the command line mostly does, never waits for them.
+
+    Parameters
+    ----------
+    load_after_s
+        Seconds of searching after which the next search loads the kernels.
     """
-    global _searched_s
-    if _searched_s > _LOAD_AFTER_S:
-        compiled.load()
-    started = time.perf_counter()
-    yield
-    _searched_s += time.perf_counter() - started
+
+    def __init__(self, load_after_s: float = _LOAD_AFTER_S) -> None:
+        self._load_after_s, self._searched_s = load_after_s, 0.0
+
+    @contextmanager
+    def search(self) -> Iterator[None]:
+        """Measure a search, and load the kernels before it if others took long enough."""
+        if self._searched_s > self._load_after_s:
+            compiled.load()
+        started = time.perf_counter()
+        yield
+        self._searched_s += time.perf_counter() - started
+
+
+timed_search = SearchTimer().search

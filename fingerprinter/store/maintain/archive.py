@@ -145,7 +145,7 @@ class ArchiveWriter:
 
     def add(self, record: Record) -> None:
         """Writes a track and its rows."""
-        digest = _without_id(record).digest
+        digest = without_id(record).digest
         self._connection.execute(insert(_TRACK).values(**record.track, digest=digest))
         for name, rows in record.rows.items():
             owned = [row | {"track_id": record.track["id"]} for row in rows]
@@ -161,7 +161,8 @@ class ArchiveWriter:
         self._connection.execute(insert(_HEADER), rows)
 
 
-def _without_id(record: Record) -> Record:
+def without_id(record: Record) -> Record:
+    """The record as it is in every library: the id of a track is of one library only."""
     return Record({k: v for k, v in record.track.items() if k not in ("id", "digest")}, record.rows)
 
 
@@ -278,8 +279,8 @@ class Archive:
         """Yields each record without its id, and whether it is the one that was written."""
         try:
             for record in _records(self._connection, _ROWS, None):
-                without_id = _without_id(record)
-                yield without_id, without_id.digest == record.track["digest"]
+                portable = without_id(record)
+                yield portable, portable.digest == record.track["digest"]
         except DatabaseError as error:
             raise _damaged(self.path, str(error.orig)) from error
 
