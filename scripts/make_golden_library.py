@@ -22,8 +22,8 @@ from pathlib import Path
 from unittest import mock
 
 from fingerprinter.library import Library, open_library
-from fingerprinter.library.indexing import indexer
 from fingerprinter.store.engine.database import Database
+from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import archive
 from fingerprinter.store.tables.schema import SCHEMA_HEAD
 
@@ -35,7 +35,7 @@ REMOVED = "stephen_m_cameron-lucky_13.ogg"
 
 def make(path: Path, exported: Path) -> dict[str, object]:
     """Fills a library and exports it; returns what later versions must find in it."""
-    with mock.patch.object(indexer, "merge_segments"), open_library(path) as library:
+    with mock.patch.object(postings, "MERGE_FACTOR", 1000), open_library(path) as library:
         library.index([TESTS / "music" / name for name in (KEPT[0], REMOVED)])
         library.index([TESTS / "music" / KEPT[1]])
         library.remove([TESTS / "music" / REMOVED])

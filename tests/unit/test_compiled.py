@@ -101,12 +101,9 @@ def test_blocks_packed_and_unpacked(seed: int) -> None:
 @given(SEEDS)
 def test_votes(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    variants = [
-        Landmarks(
-            rng.integers(0, 40, 30).astype(np.uint32), rng.integers(0, 50, 30).astype(np.int32)
-        )
-        for _ in range(6)
-    ]
+    hashes = rng.integers(0, 40, (6, 30)).astype(np.uint32)
+    frames = rng.integers(0, 50, (6, 30)).astype(np.int32)
+    variants = [Landmarks(*each) for each in zip(hashes, frames, strict=True)]
     query = matching.build_query([[marks] for marks in variants])
     row, position = rng.integers(0, len(query.hashes), 3000), rng.integers(0, 400, 3000)
     plain, fast = both(lambda: matching.vote_keys(query, row, position))
