@@ -164,18 +164,6 @@ def spread_of(values: Sequence[float]) -> dict[str, float]:
     return {"p50": float(p50), "p95": float(p95)}
 
 
-# --- likeness
-
-
-def likeness(options: argparse.Namespace) -> Report:
-    """Compare fillers with the real tracks that they are made of."""
-    from benchmark_fillers import read_originals
-    from benchmark_likeness import compare
-
-    with Database.open(options.source, read_only=True) as database:
-        return compare(read_originals(database), options.seed)
-
-
 # --- vectors
 
 NEIGHBOURS = 10  # of a track, towards which made vectors lie
@@ -371,7 +359,6 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("library", metavar="LIBRARY")
     command.add_argument("--clips", type=int, default=24, help="of each kind")
     command.add_argument("--outside", nargs="+", type=Path, required=True, metavar="MUSIC")
-    add("likeness", likeness).add_argument("source", **real)
     command = add("vectors", vector_benchmark)
     command.add_argument("source", **real)
     command.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])

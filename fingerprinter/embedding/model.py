@@ -25,7 +25,7 @@ from fingerprinter.embedding.windows import Sampling, WindowSampler, at_level
 from fingerprinter.errors import ModelError
 
 _WEIGHTS = Path(__file__).parent / "weights"
-DEFAULT_WEIGHTS = _WEIGHTS / "likeness.onnx"
+DEFAULT_WEIGHTS = _WEIGHTS / "similarity.onnx"
 MUSICNN_WEIGHTS = _WEIGHTS / "musicnn-msd.onnx"  # the trunk, the baseline of the default model
 
 _INPUT, _TAGS = "log_mel", "tags"

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 from features import FRONT_END
 from projection import Projection
@@ -17,11 +16,11 @@ from trunk import PATCH, STATISTICS, TAGS, Graph, Trunk, extended, vector_info
 
 from fingerprinter.embedding.model import MUSICNN_WEIGHTS
 
-NAME, VECTOR = "likeness", "embedding"
+NAME, VECTOR = "similarity", "embedding"
 
 
 def export(trunk: Trunk, projection: Projection, facts: Mapping[str, Any], folder: Path) -> Path:
-    """Writes `likeness.onnx`, its cards `.json` and `.md`; the path of the first."""
+    """Writes `similarity.onnx`, its cards `.json` and `.md`; the path of the first."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{NAME}.onnx"
     weights.write_bytes(network(trunk, projection).SerializeToString(deterministic=True))
@@ -87,41 +86,13 @@ Vectors in which the parts and the changed versions of a track lie together, and
   float32, made by `scripts/train/train.py`.
 - Input: log-mel patches of {patch_frames} frames (3 s) by 96 bands; parameters in `{name}.json`.
 - Outputs: `{vector}` ({dim}); `tags` (50), logits, those of the trunk.
-- Figures, on artists that were not trained on (mean, 95 % interval):
-
-{table}
-
+- Measured by `fingerprinter evaluate similarity` on artists that were not trained on: see
+  `docs/research/embedding.md`.
 - Limits: trained on game music, mostly electronic and orchestral, hardly any voices. It says what
   sounds alike, also by production and medium, not what is liked alike.
 """
 
-COLUMNS = {
-    "other_half_first": "other half first",
-    "same_artist": "same artist in five",
-    "same_artist_other_folder": "same artist, other folder",
-}
-
 
 def page(fields: Mapping[str, Any]) -> str:
     dim = fields["outputs"][VECTOR]["shape"][-1]
-    return PAGE.format(**fields, dim=dim, table=table(fields["figures"]))
-
-
-def table(figures: list[dict[str, Any]]) -> str:
-    """The systems as rows of Markdown."""
-    heads = ["asked", "listed", "", *COLUMNS.values(), "hub skew"]
-    rows = [
-        [each["asked"], each["listed"], each["system"]]
-        + [share(each[column]) for column in COLUMNS]
-        + [each["skew"]]
-        for each in figures
-    ]
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
-
-
-def share(values: list[float]) -> str:
-    if not values:
-        return "-"
-    mean, low, high = (100 * np.array(values)).round(1)
-    return f"{mean:.1f} % ({low:.1f}-{high:.1f})"
+    return PAGE.format(**fields, dim=dim)

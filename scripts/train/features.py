@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from changes import changed
 from corpus import Track
-from trunk import MEAN_POOL, PATCH, STATISTICS, TAGS, Trunk
+from trunk import PATCH, STATISTICS, Trunk
 
 from fingerprinter.audio import read_samples
-from fingerprinter.embedding.facets import mfcc
 from fingerprinter.embedding.log_mel import LogMel, log_mel
 from fingerprinter.embedding.windows import Sampling, at_level
 from fingerprinter.errors import AudioError
@@ -40,19 +39,14 @@ BATCH = 16  # patches at a time
 class TrackFeatures:
     """A track's windows.
 
-    starts: (n,) samples; length: samples of the track
-    statistics, tags, mean_pool: (n, width), outputs of the trunk for each window
-    mfcc: (n, 40), mean and mean square of 20 coefficients
+    length: samples of the track
+    statistics: (n, width), output of the trunk for each window
     changed: (m, width), statistics of the windows of the changed versions
     version: (m,), the number of the version that each is of
     """
 
-    starts: Ints
     length: Ints
     statistics: Floats
-    tags: Floats
-    mean_pool: Floats
-    mfcc: Floats
     changed: Floats
     version: Ints
 
@@ -113,19 +107,14 @@ def trunk() -> Trunk:
 def extract(samples: Floats, also_changed: bool, rng: np.random.Generator) -> TrackFeatures:
     starts = audible(samples, dense_starts(len(samples)))
     patches = log_mels(windows_at(samples, starts))
-    outputs = run(patches)
+    statistics = run(patches)
     versions = [
-        run(log_mels(version(samples, rng)))[STATISTICS]
-        for _ in range(VERSIONS if also_changed else 0)
+        run(log_mels(version(samples, rng))) for _ in range(VERSIONS if also_changed else 0)
     ]
-    width = outputs[STATISTICS].shape[1]
+    width = statistics.shape[1]
     return TrackFeatures(
-        starts=starts,
         length=np.array(len(samples)),
-        statistics=outputs[STATISTICS],
-        tags=outputs[TAGS],
-        mean_pool=outputs[MEAN_POOL],
-        mfcc=moments(mfcc(patches)),
+        statistics=statistics,
         changed=np.concatenate([np.empty((0, width), np.float32), *versions]),
         version=np.repeat(np.arange(len(versions)), [len(each) for each in versions]),
     )
@@ -166,11 +155,6 @@ def version(samples: Floats, rng: np.random.Generator) -> Floats:
     return windows_at(sound, (middles - WINDOW / 2).astype(np.int64))
 
 
-def run(patches: Floats) -> dict[str, Floats]:
+def run(patches: Floats) -> Floats:
     parts = [trunk().run(patches[i : i + BATCH]) for i in range(0, len(patches), BATCH)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def moments(frames: Floats) -> Floats:
-    """Mean and mean square over the frames: (n, frames, d) -> (n, 2 d)."""
-    return np.concatenate([frames.mean(axis=1), np.square(frames).mean(axis=1)], axis=1)
+    return np.concatenate([part[STATISTICS] for part in parts])

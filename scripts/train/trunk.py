@@ -110,7 +110,13 @@ def extended(
     used = {name for node in nodes for name in node.input}
     constants = [each for each in [*old.initializer, *graph.constants] if each.name in used]
     proto = helper.make_model(
-        helper.make_graph(nodes, "likeness", old.input, outputs, constants),
+        helper.make_graph(
+            nodes,
+            "likeness",  # part of the released bytes
+            old.input,
+            outputs,
+            constants,
+        ),
         opset_imports=model.opset_import,
         ir_version=model.ir_version,
     )

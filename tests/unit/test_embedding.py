@@ -297,13 +297,13 @@ def change_card(weights: Path, **changes: object) -> None:
 
 def test_missing_weights(weights: Path) -> None:
     weights.unlink()
-    with pytest.raises(ModelError, match=r"likeness\.onnx: No such file.*; reinstall"):
+    with pytest.raises(ModelError, match=r"similarity\.onnx: No such file.*; reinstall"):
         load_model(weights)
 
 
 def test_missing_card(weights: Path) -> None:
     weights.with_suffix(".json").unlink()
-    with pytest.raises(ModelError, match=r"likeness\.json: No such file.*; reinstall"):
+    with pytest.raises(ModelError, match=r"similarity\.json: No such file.*; reinstall"):
         load_model(weights)
 
 
