@@ -107,7 +107,8 @@ class Audfprint:
         names = self._folder / "files.txt"
         names.write_text("".join(f"{file}\n" for file in files), encoding="utf-8")
         database = str(self._folder / "audfprint.pklz")
-        return run([*self._command, action, "--dbase", database, "--list", str(names)])
+        options = ["--dbase", database, "--list", "--continue-on-error"]
+        return run([*self._command, action, *options, str(names)])
 
 
 class Olaf:

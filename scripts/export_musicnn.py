@@ -3,12 +3,11 @@
     python scripts/export_musicnn.py [--verify]
 
 Takes musicnn 0.1.0 from PyPI (Pons & Serra 2019, "musicnn: Pre-trained convolutional neural
-networks for music audio tagging", ISC licence), reads its TensorFlow 1 checkpoint without
-TensorFlow, leaves out the filters that training has silenced, and writes the weights, their card
-and their licence into `fingerprinter/embedding/weights`. Needs the project's environment with
-`[train]`. `--verify` also runs the package's own graph, in TensorFlow, and ends with status 1 where
-an output, in the units of that graph, differs by more than 1e-4; it needs `pip install
-tensorflow-cpu tf_keras`.
+networks for music audio tagging", ISC licence), reads its TensorFlow 1 checkpoint, leaves out the
+filters that training has silenced, and writes the weights, their card and their licence into
+`fingerprinter/embedding/weights`. Needs the project's environment with `[train]`, and `pip install
+tensorflow-cpu tf_keras`. `--verify` also runs the package's own graph, and ends with status 1 where
+an output, in the units of that graph, differs by more than 1e-4.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import os
 import runpy
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -57,98 +55,17 @@ def tag_names(package: Path) -> list[str]:
     return tags
 
 
-# The checkpoint: TensorFlow's "bundle". `.index` is a table in LevelDB's format from the name of a
-# variable to a BundleEntryProto (tensorflow/core/protobuf/tensor_bundle.proto); `.data-*` holds the
-# values, little-endian.
-
-TABLE_MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
-FOOTER_BYTES = 48
-UNCOMPRESSED = 0
-DT_FLOAT = 1
-
-
-@dataclass
-class Reader:
-    """Bytes, and how far they were read."""
-
-    data: bytes
-    at: int = 0
-
-    def take(self, n: int) -> bytes:
-        self.at += n
-        return self.data[self.at - n : self.at]
-
-    def varint(self) -> int:
-        """A number of seven bits a byte, the low ones first."""
-        value = shift = 0
-        while True:
-            byte = self.data[self.at]
-            self.at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-
-    @property
-    def more(self) -> bool:
-        return self.at < len(self.data)
+# The checkpoint
 
 
 def read_checkpoint(directory: Path) -> Variables:
     """The variables of the network by name; those of the optimiser stay out."""
-    data = (directory / ".data-00000-of-00001").read_bytes()
+    reader = import_module("tensorflow").train.load_checkpoint(f"{directory}/")
     return {
-        name.decode(): read_tensor(entry, data)
-        for name, entry in table_entries((directory / ".index").read_bytes())
-        if b"/" in name and b"Adam" not in name
+        name: reader.get_tensor(name)
+        for name in sorted(reader.get_variable_to_shape_map())
+        if "/" in name and "Adam" not in name
     }
-
-
-def table_entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a table: the footer names the index block, and that one the others."""
-    if not table.endswith(TABLE_MAGIC):
-        sys.exit(".index: no table in LevelDB's format; take a checkpoint of TensorFlow's V2 kind")
-    footer = Reader(table[-FOOTER_BYTES:])
-    _, _, offset, size = (footer.varint() for _ in range(4))  # of the meta index, of the index
-    for _, value in block_entries(table, offset, size):
-        handle = Reader(value)
-        yield from block_entries(table, handle.varint(), handle.varint())
-
-
-def block_entries(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
-    """Keys and values of a block; each key repeats a part of the key before."""
-    block = table[offset : offset + size]
-    if table[offset + size] != UNCOMPRESSED:
-        sys.exit(".index: a compressed block; write the checkpoint again without compression")
-    restarts = int.from_bytes(block[-4:], "little")
-    entries, key = Reader(block[: -4 * (restarts + 1)]), b""
-    while entries.more:
-        shared, added, length = entries.varint(), entries.varint(), entries.varint()
-        key = key[:shared] + entries.take(added)
-        yield key, entries.take(length)
-
-
-def read_tensor(entry: bytes, data: bytes) -> Floats:
-    """The values that a BundleEntryProto (dtype 1, shape 2, offset 4, size 5) describes."""
-    fields = message(entry)
-    if fields[1] != [DT_FLOAT]:
-        sys.exit(f".index: a variable of type {fields[1]}; only float32 was expected")
-    (shape,), (offset,), (size,) = fields[2], fields.get(4, [0]), fields[5]
-    dimensions = [message(dimension)[1][0] for dimension in message(shape).get(2, [])]
-    return np.frombuffer(data[offset : offset + size], "<f4").reshape(dimensions)
-
-
-def message(data: bytes) -> dict[int, list[Any]]:
-    """The fields of a Protocol Buffers message by number: numbers, or bytes."""
-    reader, fields = Reader(data), dict[int, list[Any]]()
-    while reader.more:
-        number, wire_type = divmod(reader.varint(), 8)
-        if wire_type == 0:
-            value: int | bytes = reader.varint()
-        else:  # 2: bytes of a stated length; 5: four bytes
-            value = reader.take(reader.varint() if wire_type == 2 else 4)
-        fields.setdefault(number, []).append(value)
-    return fields
 
 
 # The network, as `models.py` of the package builds it. TensorFlow numbers the layers by kind.
