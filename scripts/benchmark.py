@@ -286,39 +286,6 @@ def spread(options: argparse.Namespace) -> Report:
     return {"servers": servers}
 
 
-# --- plots
-
-
-def plots(options: argparse.Namespace) -> Report:
-    """Draw the reports of `scale`: rate of insertion, bits a landmark, latency."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 4), layout="constrained")
-    rate, size, times = figure.subplots(1, 3)
-    for path in options.reports:
-        libraries = json.loads(path.read_text(encoding="utf-8"))["libraries"]
-        batches = [batch for each in libraries for batch in each["growth"]]
-        spent_s = np.cumsum([batch["insert_s"] + batch["merge_s"] for batch in batches])
-        added = np.cumsum([batch["added_landmarks"] for batch in batches])
-        landmarks = np.array([batch["landmarks"] for batch in batches])
-        rate.plot(landmarks / 1e6, added / spent_s / 1e6, label=path.stem)
-        tracks = [each["tracks"] for each in libraries]
-        size.plot(tracks, [each["bits_per_landmark"] for each in libraries], "o-", label=path.stem)
-        for kind in ("known", "all", "unknown"):
-            p50 = [each["latency"][kind]["clock_s"]["p50"] for each in libraries]
-            times.plot(tracks, p50, "o-", label=f"{path.stem}, {kind}")
-    rate.set(xscale="log", xlabel="million landmarks", ylabel="million landmarks a second")
-    rate.set_title("Insertion and merges, one core")
-    size.set(xscale="log", xlabel="tracks", ylabel="bits a landmark", title="Size", ylim=(0, None))
-    times.set(xscale="log", yscale="log", xlabel="tracks", ylabel="seconds for a clip of 10 s")
-    times.set_title("Latency, median")
-    for axes in (rate, size, times):
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=8, frameon=False)
-    figure.savefig(options.image, dpi=130)
-    return {"image": str(options.image)}
-
-
 # --- the command line
 
 
@@ -367,9 +334,6 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--library", required=True, metavar="URL")
     command.add_argument("--shards", nargs="+", required=True, metavar="URL")
     command.add_argument("--clips", type=int, default=12)
-    command = add("plots", plots)
-    command.add_argument("reports", type=Path, nargs="+", metavar="SCALE.json")
-    command.add_argument("--image", type=Path, required=True, metavar="FILE.png")
     return parser
 
 

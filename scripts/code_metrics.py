@@ -20,15 +20,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import wave
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
+from fingerprinter.audio import read_samples, write_wav
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "fingerprinter"
@@ -80,22 +77,8 @@ class Roads:
         }
 
     def _write_clip(self) -> Path:
-        """Writes the clip by FFmpeg's library, without the package."""
-        resampler = av.AudioResampler("s16", "mono", SR)
-        with av.open(str(TRACK)) as audio:
-            pieces = [
-                out.to_ndarray()[0]
-                for frame in audio.decode(audio=0)
-                for out in resampler.resample(frame)
-            ]
-        start = round(CLIP_START_S * SR)
-        samples = np.concatenate(pieces)[start : start + round(CLIP_S * SR)]
-        path = self._folder / "clip.wav"
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(SR)
-            file.writeframes(samples.astype("<i2").tobytes())
+        path, start = self._folder / "clip.wav", round(CLIP_START_S * SR)
+        write_wav(path, read_samples(TRACK, SR)[start : start + round(CLIP_S * SR)], SR)
         return path
 
     def _traced(self, db: Path, *arguments: str) -> list[str]:
@@ -124,20 +107,6 @@ def named(line: str) -> str:
     return f"{Path(file).relative_to(PACKAGE).as_posix()}:{number} {name}"
 
 
-@dataclass
-class Functions:
-    """What the package defines, in one file or in all."""
-
-    lengths: list[int] = field(default_factory=list)
-    private: int = 0
-    one_caller: int = 0
-
-    def add(self, other: Functions) -> None:
-        self.lengths += other.lengths
-        self.private += other.private
-        self.one_caller += other.one_caller
-
-
 class _Scan(ast.NodeVisitor):
     """Notes each function of a file, and from which functions each name is used."""
 
@@ -147,13 +116,7 @@ class _Scan(ast.NodeVisitor):
         self.users: defaultdict[str, set[str]] = defaultdict(set)
         self._inside: list[str] = []
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._function(node)
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._function(node)
-
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self.lengths.append((node.end_lineno or node.lineno) - node.lineno + 1)
         if node.name.startswith("_") and not node.name.endswith("__"):
             self.private.append(node.name)
@@ -163,6 +126,8 @@ class _Scan(ast.NodeVisitor):
         for statement in node.body:
             self.visit(statement)
         self._inside.pop()
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815, the name that ast calls
 
     def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
@@ -179,12 +144,21 @@ class _Scan(ast.NodeVisitor):
             self.users[name].add(inner)
 
 
-def functions_of(path: Path) -> Functions:
-    """Returns how many functions a file defines, how long, and which have one caller."""
-    scan = _Scan()
-    scan.visit(ast.parse(path.read_text(encoding="utf-8")))
-    alone = sum(len(scan.users[name]) == 1 for name in scan.private)
-    return Functions(scan.lengths, len(scan.private), alone)
+def functions_of(paths: Sequence[Path]) -> dict[str, float]:
+    """Returns how many functions files define, how long, and how many have one caller."""
+    lengths, private, one_caller = list[int](), 0, 0
+    for path in paths:
+        scan = _Scan()
+        scan.visit(ast.parse(path.read_text(encoding="utf-8")))
+        lengths += scan.lengths
+        private += len(scan.private)
+        one_caller += sum(len(scan.users[name]) == 1 for name in scan.private)
+    return {
+        "all": len(lengths),
+        "private": private,
+        "private_with_one_caller": one_caller,
+        "mean_length": round(sum(lengths) / len(lengths), 2),
+    }
 
 
 def python_files(folder: Path) -> Iterator[Path]:
@@ -210,9 +184,6 @@ def metrics() -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="code-metrics-") as folder:
         roads = Roads(Path(folder)).measure()
     files, scripts = list(python_files(PACKAGE)), list(python_files(ROOT / "scripts"))
-    total = Functions()
-    for path in files:
-        total.add(functions_of(path))
     packages = Counter(path.parent.relative_to(ROOT).as_posix() for path in files)
     documents = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
     return {
@@ -222,12 +193,7 @@ def metrics() -> dict[str, Any]:
             for name, entered in roads.items()
         },
         "files": {"all": len(files), **dict(sorted(packages.items()))},
-        "functions": {
-            "all": len(total.lengths),
-            "private": total.private,
-            "private_with_one_caller": total.one_caller,
-            "mean_length": round(sum(total.lengths) / len(total.lengths), 2),
-        },
+        "functions": functions_of(files),
         "lines": {
             "fingerprinter": lines_of(files),
             "scripts": lines_of(scripts),

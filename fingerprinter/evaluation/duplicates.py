@@ -18,15 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from fingerprinter.errors import UsageError
-from fingerprinter.evaluation.copies import KINDS, SHORTEST_S, Copy, CopyKind, make_copies
+from fingerprinter.audio import read_samples
+from fingerprinter.errors import AudioError, UsageError
+from fingerprinter.evaluation.copies import KINDS, SHORTEST_S, SR, Copy, CopyKind, make_copies
 from fingerprinter.evaluation.metrics import Rate
 from fingerprinter.evaluation.music import PathLike, inside_music
 from fingerprinter.evaluation.provenance import Provenance
 from fingerprinter.evaluation.report import rate_json
 from fingerprinter.evaluation.run import OnProgress, Progress, Run
 from fingerprinter.library import Library, open_library
-from fingerprinter.types import DuplicateGroup, Evidence, Track
+from fingerprinter.types import DuplicateGroup, Evidence, Problem, Track
 
 OFFSET_TOLERANCE_S = 0.05
 _LONGEST_S = 600.0  # of a track that is copied: longer ones take much memory
@@ -90,11 +91,24 @@ class KindResult:
 
 @dataclass(frozen=True, slots=True)
 class DuplicatesReport:
-    """The result of an evaluation; copied: how many tracks were."""
+    """The result of an evaluation.
+
+    Attributes
+    ----------
+    run
+        Seed, provenance, and whether it was ended early.
+    copied
+        How many tracks were copied.
+    kinds
+        One result for each kind of copies.
+    problems
+        Tracks that were drawn and could not be read. Others were drawn in their place.
+    """
 
     run: Run
     copied: int
     kinds: tuple[KindResult, ...]
+    problems: tuple[Problem, ...] = ()
 
     @property
     def interrupted(self) -> bool:
@@ -104,7 +118,9 @@ class DuplicatesReport:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         kinds = [each.to_json() for each in self.kinds]
-        return {**self.run.to_json(), "copied": self.copied, "kinds": kinds}
+        unreadable = [problem.message for problem in self.problems]
+        found = {"copied": self.copied, "unreadable": unreadable, "kinds": kinds}
+        return {**self.run.to_json(), **found}
 
 
 def evaluate_duplicates(
@@ -112,12 +128,13 @@ def evaluate_duplicates(
 ) -> DuplicatesReport:
     """Makes copies of some tracks, kind after kind, and searches for them.
 
-    Ctrl-C ends the run early; the report then holds the kinds that were done.
+    A track that cannot be read is named in the report. Ctrl-C ends the run early; the report then
+    holds the kinds that were done.
 
     Raises
     ------
     UsageError
-        If no track of 90 s to 10 minutes is there to be copied.
+        If no readable track of 90 s to 10 minutes is there to be copied.
     """
     tracks = list(library.tracks())
     results: list[KindResult] = []
@@ -126,7 +143,7 @@ def evaluate_duplicates(
         tempfile.TemporaryDirectory(prefix="fingerprinter-") as name,
         _temporary_copy(library, Path(name)) as private,
     ):
-        drawn = _draw_tracks(list(private.tracks()), plan)
+        drawn, problems = _draw_tracks(list(private.tracks()), plan)
         known = set(_joined_pairs(private.duplicates().groups))
         folder = Path(name) / "copies"
         try:
@@ -137,7 +154,7 @@ def evaluate_duplicates(
         except KeyboardInterrupt:
             interrupted = True
     run = Run(plan.seed, Provenance.of(library, tracks), interrupted)
-    return DuplicatesReport(run, len(drawn), tuple(results))
+    return DuplicatesReport(run, len(drawn), tuple(results), tuple(problems))
 
 
 @contextmanager
@@ -151,7 +168,10 @@ def _temporary_copy(library: Library, folder: Path) -> Iterator[Library]:
         yield private
 
 
-def _draw_tracks(tracks: Sequence[Track], plan: DuplicatesPlan) -> list[Track]:
+def _draw_tracks(
+    tracks: Sequence[Track], plan: DuplicatesPlan
+) -> tuple[list[Track], list[Problem]]:
+    """Draws tracks until there are enough that can be read, so that all kinds copy the same."""
     by_id = {track.id: track for track in tracks}
     present = [by_id[each.track_id] for each in inside_music(tracks, plan.sources) if each.track_id]
     fitting = [track for track in present if SHORTEST_S <= track.duration_s <= _LONGEST_S]
@@ -160,8 +180,21 @@ def _draw_tracks(tracks: Sequence[Track], plan: DuplicatesPlan) -> list[Track]:
             f"no track of {SHORTEST_S:.0f} s to {_LONGEST_S / 60:.0f} minutes to copy;"
             " index longer music, or choose other files with --from"
         )
-    order = np.random.default_rng(plan.seed).permutation(len(fitting))
-    return [fitting[number] for number in order[: plan.tracks]]
+    drawn: list[Track] = []
+    problems: list[Problem] = []
+    for number in np.random.default_rng(plan.seed).permutation(len(fitting)):
+        track = fitting[number]
+        try:
+            read_samples(str(track.path), SR)
+        except AudioError as error:
+            problems.append(Problem(str(track.path), str(error)))
+            continue
+        drawn.append(track)
+        if len(drawn) == plan.tracks:
+            break
+    if not drawn:
+        raise UsageError(f"none of {len(problems)} tracks can be read; {problems[0].message}")
+    return drawn, problems
 
 
 def _evaluate_kind(

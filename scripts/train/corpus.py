@@ -11,8 +11,8 @@ import numpy as np
 
 from fingerprinter.audio import find_audio, read_tags
 
-# Folders of the development corpus that are never trained on, artists of folders whose files have
-# no tags, and files that hold the same recording.
+# Folders of the development corpus that are never trained on, and artists of folders whose files
+# have no tags.
 FACTS: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 HELD_OUT_SHARE = 1 / 3  # of the artists of any other corpus
 
@@ -22,14 +22,12 @@ class Track:
     """A file of the corpus.
 
     name: its path within the corpus, with `/`; folder: the one that it lies in
-    recording: the same text for files that hold the same recording
     """
 
     path: Path
     name: str
     folder: str
     artist: str
-    recording: str
     held_out: bool
 
 
@@ -39,7 +37,7 @@ def read_corpus(root: Path, seed: int) -> list[Track]:
     artists = [artist_of(path) for path in files]
     held_out = held_out_artists(files, artists, seed)
     return [
-        Track(path, name, path.parent.name, artist, recording(name), artist in held_out)
+        Track(path, name, path.parent.name, artist, artist in held_out)
         for path, artist in zip(files, artists, strict=True)
         for name in [path.relative_to(root).as_posix()]
     ]
@@ -50,13 +48,6 @@ def artist_of(path: Path) -> str:
     folder = path.parent.name
     text = read_tags(path).artist or FACTS["artists"].get(folder, folder)
     return "".join(letter for letter in text.casefold() if letter.isalnum())
-
-
-def recording(name: str) -> str:
-    for twins in FACTS["twins"]:
-        if any(name.endswith(twin) for twin in twins):
-            return str(twins[0])
-    return name
 
 
 def held_out_artists(files: list[Path], artists: list[str], seed: int) -> set[str]:

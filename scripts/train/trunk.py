@@ -19,7 +19,7 @@ from fingerprinter.embedding.model import MUSICNN_WEIGHTS
 
 Floats = npt.NDArray[np.float32]
 
-LOG_MEL, TAGS, STATISTICS, MEAN_POOL = "log_mel", "tags", "statistics", "mean_pool"
+LOG_MEL, TAGS, STATISTICS = "log_mel", "tags", "statistics"
 PATCH = (187, 96)  # frames, mels
 FLOOR = 1e-3  # of a deviation, before its logarithm: features that do not move at all
 TIME = 2  # axis of (n, features, time); in a log-mel patch it is 1
@@ -80,7 +80,7 @@ def with_statistics(musicnn: onnx.ModelProto) -> onnx.ModelProto:
         graph.motion(LOG_MEL, 1),
     ]
     graph.add("Concat", *parts, axis=1, output=STATISTICS)
-    kept = [output for output in musicnn.graph.output if output.name in (TAGS, MEAN_POOL)]
+    kept = [output for output in musicnn.graph.output if output.name == TAGS]
     width = 2 * feature_count(musicnn) + 3 * PATCH[1]
     return extended(musicnn, graph, [*kept, vector_info(STATISTICS, width)])
 

@@ -119,6 +119,23 @@ def test_copies_of_the_library_are_found_and_the_library_is_left_alone(library: 
     assert len(list(library.tracks())) == 2
 
 
+def test_a_track_that_cannot_be_read_is_named_and_the_run_goes_on(tmp_path: Path) -> None:
+    for seed in range(2):
+        soundfile.write(tmp_path / f"{seed}.flac", play(seed, DURATION_S), MUSIC_SR)
+    with open_library(tmp_path / "library.db") as library:
+        library.index([tmp_path], embeddings=False, jobs=1)
+        (tmp_path / "0.flac").write_bytes(b"no audio any more")
+        plan = DuplicatesPlan(tracks=2, kinds=SELECTED[:1])
+        report = evaluate_duplicates(library, plan)
+        (problem,) = report.problems
+        assert problem.path == str(tmp_path / "0.flac") and "0.flac: " in problem.message
+        assert (report.copied, report.kinds[0].found) == (1, Rate(1, 1))
+        assert report.to_json()["unreadable"] == [problem.message]
+        (tmp_path / "1.flac").write_bytes(b"nor this")
+        with pytest.raises(UsageError, match="none of 2 tracks can be read"):
+            evaluate_duplicates(library, plan)
+
+
 def test_without_music_nothing_is_copied(library: Library) -> None:
     with pytest.raises(UsageError, match="no file of a track is there"):
         evaluate_duplicates(library, DuplicatesPlan(sources=["/nowhere"]))
@@ -135,6 +152,6 @@ def test_the_command_prints_a_table_json_and_a_file(url: str, tmp_path: Path) ->
     for each in (written, record):
         del each["kinds"][0]["elapsed_s"]
     assert record == written
-    assert {"seed", "corpus", "commit", "machine", "copied", "kinds"} <= set(record)
+    assert {"seed", "corpus", "commit", "machine", "copied", "unreadable", "kinds"} <= set(record)
     run = CliRunner().invoke(app, ["--db", url, "evaluate", "duplicates", "vinyl"])
     assert run.exit_code == 2

@@ -149,9 +149,7 @@ def made_up(training: Any, n: int = 60) -> Any:
         own[:2] = rng.standard_normal(2)
         windows = own + 0.05 * rng.standard_normal((16, 12))
         windows[:, 2:5] += 5 * np.repeat(rng.standard_normal((2, 3)), 8, axis=0)
-        track = training.corpus.Track(
-            Path(), f"{number}", f"{number}", f"{number}", f"{number}", True
-        )
+        track = training.corpus.Track(Path(), f"{number}", f"{number}", f"{number}", True)
         rows.append((track, features(training, windows.astype(np.float32), 16)))
     return rows
 

@@ -17,7 +17,7 @@ from fingerprinter.cli.common.evaluation import (
     table_columns,
 )
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import print_table
+from fingerprinter.cli.common.output import print_message, print_table
 from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.errors import UsageError
 from fingerprinter.library import open_library
@@ -46,7 +46,8 @@ def duplicates(
 
     Makes copies of some tracks (other encodings, trims, cuts, speeds, mixes of four) in a temporary
     folder, adds them to a temporary copy of the library, and searches it. The library itself is
-    only read. Ctrl-C ends it early; the kinds that are done count.
+    only read. A track that cannot be read is named, and another one is drawn. Ctrl-C ends it early;
+    the kinds that are done count.
 
     Example: fingerprinter evaluate duplicates mp3-64k cut-20s --tracks 8
     """
@@ -68,6 +69,8 @@ def duplicates(
         shown_progress("copying tracks", counted("kinds")) as on_progress,
     ):
         report = evaluate_duplicates(library, plan, on_progress)
+    for problem in report.problems:
+        print_message(problem.message)
     done = f"the {len(report.kinds)} kinds that were done"
     show_report(report, _print_report, done, as_json=as_json, output=output)
 
