@@ -18,6 +18,12 @@ class Tags:
     ----------
     mbid : str or None
         MusicBrainz recording id.
+    isrc : str or None
+        International Standard Recording Code, without hyphens.
+    label : str or None
+        The record company or netlabel.
+    cover : str or None
+        SHA-256 of the embedded picture, 64 hexadecimal digits.
     """
 
     title: str | None = None
@@ -27,6 +33,29 @@ class Tags:
     year: int | None = None
     genre: str | None = None
     mbid: str | None = None
+    album_artist: str | None = None
+    disc_number: int | None = None
+    isrc: str | None = None
+    label: str | None = None
+    cover: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFormat:
+    """How the sound of a file is stored. A value that is not known is ``None``.
+
+    Attributes
+    ----------
+    codec : str or None
+        FFmpeg's name of the codec, such as "mp3", "flac" or "vorbis".
+    bit_rate : int or None
+        Average bits per second.
+    """
+
+    codec: str | None = None
+    bit_rate: int | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +67,16 @@ class Track:
     path : str or None
         One of the files that hold the recording; ``None`` if it was imported without a file.
     content_id : str
-        Digest of the decoded audio. Two files with the same audio are one track.
+        Digest of the audio. Two files with the same audio are one track.
     problem : str or None
         The part of the file that could not be decoded; ``None`` if all of it could.
+    isrc, label, cover
+        See `Tags`.
+    codec, bit_rate, sample_rate_hz, channels
+        Of the file at ``path``, see `AudioFormat`.
+    start_s, end_s : float, and float or None
+        The part of the file that holds the recording; all of it if ``end_s`` is ``None`` and
+        ``start_s`` is 0. A track of a cue sheet has a part of a file.
     """
 
     id: int
@@ -56,6 +92,17 @@ class Track:
     mbid: str | None
     added_at: datetime
     problem: str | None = None
+    album_artist: str | None = None
+    disc_number: int | None = None
+    isrc: str | None = None
+    label: str | None = None
+    cover: str | None = None
+    codec: str | None = None
+    bit_rate: int | None = None
+    sample_rate_hz: int | None = None
+    channels: int | None = None
+    start_s: float = 0.0
+    end_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from fingerprinter.embedding import load_model
 from fingerprinter.store.engine.database import Database
-from fingerprinter.store.tables import files, library_metadata, tracks, vectors
+from fingerprinter.store.tables import files, library_metadata, names, tracks, vectors
 from fingerprinter.types import Tags
 
 Floats = npt.NDArray[np.float32]
@@ -42,6 +42,7 @@ def add_fake_tracks(url: str, fake_tracks: Sequence[FakeTrack]) -> list[int]:
     """Adds tracks to a library and returns their ids. Their files are /music/TITLE.flac."""
     with Database.open(url, create=True) as database, database.begin() as connection:
         ids = [_put(connection, each) for each in fake_tracks]
+        names.refresh(connection, ids)
         library_metadata.bump_revision(connection)
     return ids
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core.arrays import Doubles, Mask
-from fingerprinter.library.base.normalize import normalize_name
+from fingerprinter.core.spelling import normalize_name
 from fingerprinter.library.similar.rows import first_of_each
 from fingerprinter.types import Track
 

@@ -11,9 +11,9 @@ import pytest
 from fake_library import FakeTrack, add_fake_tracks
 
 from fingerprinter import open_library
+from fingerprinter.core.spelling import normalize_name
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library import Library
-from fingerprinter.library.base.normalize import normalize_name
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.tables import analyses, tracks
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Neighbour, Tags

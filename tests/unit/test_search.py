@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_cli import TRACK
 
+from fingerprinter.core.spelling import normalize_name
 from fingerprinter.core.vectors.tagging import mixture_shares, standard_scores
 from fingerprinter.embedding import load_model
 from fingerprinter.library.base import normalize
-from fingerprinter.library.base.normalize import normalize_name
 from fingerprinter.library.discover import collaborative, vocabulary
 from fingerprinter.library.discover.text_search import NameIndex
 from fingerprinter.library.discover.vocabulary import SYNONYMS, Vocabulary

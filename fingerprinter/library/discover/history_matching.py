@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fingerprinter.library.base.normalize import normalize_name
+from fingerprinter.core.spelling import normalize_name
 from fingerprinter.library.discover.play_history import PlayedTrack
 from fingerprinter.types import Track
 

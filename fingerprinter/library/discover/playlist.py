@@ -10,9 +10,9 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from fingerprinter.core.mir.harmonic_mixing import circle_position, key_distances, tempo_distances
+from fingerprinter.core.spelling import normalize_name
 from fingerprinter.core.vectors.paths import NO_GROUP, StepGraph
 from fingerprinter.errors import UsageError
-from fingerprinter.library.base.normalize import normalize_name
 from fingerprinter.library.similar.rows import first_of_each, rows_of
 from fingerprinter.library.similar.vectors import LibraryVectors
 from fingerprinter.store.tables import analyses, tracks

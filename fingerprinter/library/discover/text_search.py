@@ -16,10 +16,10 @@ from rapidfuzz import fuzz, process
 from sqlalchemy import Connection
 
 from fingerprinter.core.arrays import Floats, Ids
+from fingerprinter.core.spelling import normalize_name
 from fingerprinter.core.vectors.tagging import mixture_shares, shares_below, standard_scores
 from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel, TextAudioModel
 from fingerprinter.errors import ModelError, UsageError
-from fingerprinter.library.base.normalize import normalize_name
 from fingerprinter.library.discover.vocabulary import Term, Vocabulary
 from fingerprinter.store.tables import tracks, vectors
 from fingerprinter.store.tables.vectors import Matrix

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fingerprinter.library.base.normalize import normalize_name
+from fingerprinter.core.spelling import normalize_name
 
 Mixture = Mapping[str, float]  # weights by normalized tag name
 

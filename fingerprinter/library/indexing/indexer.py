@@ -32,6 +32,7 @@ from fingerprinter.store.tables import (
     facets,
     files,
     library_metadata,
+    names,
     sections,
     sketches,
     tracks,
@@ -218,12 +219,12 @@ class Indexer:
         """Forget missing files below the roots and tracks without any file; count the tracks."""
         with self._database.begin() as connection:
             missing = [p for p in files.file_stamps(connection, roots) if not os.path.lexists(p)]
-            for path in missing:
-                files.forget_file(connection, path)
+            lost = {id_ for path in missing for id_ in files.forget_file(connection, path)}
             orphans = tracks.orphans(connection) if missing else []
             for track_id in orphans:
                 tracks.remove(connection, track_id)
             if missing:
+                names.refresh(connection, lost.difference(orphans))
                 library_metadata.bump_revision(connection)
         return len(orphans)
 

@@ -23,6 +23,7 @@ from fingerprinter.store.tables import (
     facets,
     files,
     library_metadata,
+    names,
     sections,
     sketches,
     tracks,
@@ -79,6 +80,7 @@ def ingest(
     batch = _Ingest(connection, params, model)
     outcomes = [batch.add(file, extracted) for file, extracted in items]
     batch.remove_replaced_tracks()
+    names.refresh(connection, batch.renamed)
     postings.add_segment(connection, params, batch.new_landmarks)
     if any(outcome is not Outcome.SKIPPED for outcome in outcomes):
         library_metadata.bump_revision(connection)
@@ -91,6 +93,7 @@ class _Ingest:
     def __init__(self, connection: Connection, params: LandmarkParams, model: str | None) -> None:
         self._connection, self._params, self._model = connection, params, model
         self.new_landmarks: list[tuple[int, int, Landmarks]] = []
+        self.renamed: set[int] = set()  # tracks whose names have to be written
         self._replaced: set[int] = set()  # tracks that lost a file to another track
 
     def add(self, file: FoundFile, extracted: ExtractedTrack) -> Outcome:
@@ -118,6 +121,8 @@ class _Ingest:
                 if not os.path.lexists(path):  # else the new file is a copy
                     files.forget_file(self._connection, path)
         self._set_file(file, track.id)
+        if retagged or moved:
+            self.renamed.add(track.id)
         return Outcome.UPDATED if retagged or changed or moved else Outcome.SKIPPED
 
     def _add_track(self, extracted: ExtractedTrack, features: AudioFeatures) -> int:
@@ -132,6 +137,7 @@ class _Ingest:
         constellations.put(self._connection, track_id, features.constellation)
         self.new_landmarks.append(track_landmarks(track_id, features.constellation, self._params))
         self._put_features(track_id, features)
+        self.renamed.add(track_id)
         return track_id
 
     def _put_features(self, track_id: int, features: AudioFeatures) -> bool:
@@ -164,3 +170,5 @@ class _Ingest:
             if not files.paths_of(self._connection, track_id):
                 self.new_landmarks = [each for each in self.new_landmarks if each[0] != track_id]
                 tracks.remove(self._connection, track_id)
+            else:
+                self.renamed.add(track_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -20,14 +20,13 @@ from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import archive
 from fingerprinter.store.maintain.archive import Record
-from fingerprinter.store.maintain.checks import OF_A_TRACK
 from fingerprinter.store.maintain.merging import merge_segments
-from fingerprinter.store.tables import files, library_metadata, schema
-from fingerprinter.types import Landmarks, Problem
+from fingerprinter.store.tables import files, library_metadata, names, schema, tracks
+from fingerprinter.types import AudioFormat, Landmarks, Problem, Tags
 
 BATCH_TRACKS = 256  # tracks per transaction: a segment of about 15 million landmarks at most
 
-_TAGS = ("title", "artist", "album", "track_number", "year", "genre", "mbid")
+_TAGS = tuple(field.name for field in fields(Tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +237,7 @@ def _add_records(
 ) -> ImportReport:
     """Add or merge records, and add one segment with the landmarks of the new tracks."""
     batch = _Import(connection, params)
-    for record in records:
-        batch.add(record)
+    names.refresh(connection, [batch.add(record) for record in records])
     postings.add_segment(connection, params, batch.new_landmarks)
     if batch.added or batch.merged:
         library_metadata.bump_revision(connection)
@@ -257,8 +255,8 @@ class _Import:
         self.new_landmarks: list[tuple[int, int, Landmarks]] = []
         self.added = self.merged = self.files = self.files_kept = 0
 
-    def add(self, record: Record) -> None:
-        """Add the track of a record, or what the library lacks about it."""
+    def add(self, record: Record) -> int:
+        """Add the track of a record, or what the library lacks about it; return its id."""
         same = schema.track.c.content_id == record.track["content_id"]
         known = self._connection.execute(select(schema.track).where(same)).mappings().first()
         if known is None:
@@ -270,6 +268,7 @@ class _Import:
         changed |= self._add_rows(track_id, record)
         self.added += known is None
         self.merged += known is not None and changed
+        return int(track_id)
 
     def _fill_in_tags(self, known: dict[str, Any], imported: dict[str, Any]) -> bool:
         """Set the tags that the library lacks; return whether there are any."""
@@ -278,12 +277,13 @@ class _Import:
             values = {name: imported[name] for name in absent}
             which = schema.track.c.id == known["id"]
             self._connection.execute(update(schema.track).where(which).values(values))
+            tracks.seal(self._connection, known["id"])
         return bool(absent)
 
     def _add_rows(self, track_id: int, record: Record) -> bool:
         """Add the rows of all tables that the track lacks; return whether there are any."""
         added = [self._add_file(track_id, row) for row in record.rows.get("file", [])]
-        for table in OF_A_TRACK:
+        for table in archive.TABLES:
             if table.name != schema.file.name:
                 rows = record.rows.get(table.name, [])
                 added += [self._add_row(table, track_id, row) for row in rows]
@@ -291,11 +291,21 @@ class _Import:
 
     def _add_file(self, track_id: int, row: dict[str, Any]) -> bool:
         """Add a path unless the library has it, for this track or another."""
-        path = schema.file.c.path == row["path"]
-        holder = self._connection.scalar(select(schema.file.c.track_id).where(path))
+        start_s = row.get("start_s", 0.0)
+        here = (schema.file.c.path == row["path"]) & (schema.file.c.start_s == start_s)
+        holder = self._connection.scalar(select(schema.file.c.track_id).where(here))
         if holder is None:
-            stamp = {"size": row["size"], "mtime_ns": row["mtime_ns"]}
-            files.set_file(self._connection, row["path"], track_id, **stamp)
+            audio = {field.name: row.get(field.name) for field in fields(AudioFormat)}
+            files.set_file(
+                self._connection,
+                row["path"],
+                track_id,
+                size=row["size"],
+                mtime_ns=row["mtime_ns"],
+                audio=AudioFormat(**audio),
+                start_s=start_s,
+                end_s=row.get("end_s"),
+            )
             self.files += 1
         elif holder != track_id:
             self.files_kept += 1

@@ -12,7 +12,7 @@ from fingerprinter.errors import LibraryError, VersionError
 from fingerprinter.store.engine.address import Address
 from fingerprinter.store.engine.db_errors import translate_db_errors
 from fingerprinter.store.engine.engine import Access, open_engine, reading, writing
-from fingerprinter.store.tables import library_metadata
+from fingerprinter.store.tables import library_metadata, names
 from fingerprinter.store.tables.schema import SCHEMA_HEAD
 
 
@@ -73,6 +73,7 @@ def upgrade_engine(address: Address, engine: Engine) -> None:
             require_not_newer(address, before)
         if before != SCHEMA_HEAD:
             _run_alembic(connection)
+            names.rebuild(connection)
             library_metadata.initialize(
                 connection, now=datetime.now(UTC), version=_package_version()
             )

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from fingerprinter.core.arrays import Longs
 from fingerprinter.core.fingerprint.landmarks import hash_bits
@@ -243,11 +243,11 @@ def _merge(connection: Connection, params: LandmarkParams, sources: Sequence[Seg
         for marks in _merged_ranges(connection, bits, sources, shifts, target):
             _insert_blocks(connection, target, bits, marks)
             written += len(marks)
-        connection.execute(
-            schema.segment.update()
-            .where(schema.segment.c.id == target.id)
-            .values(landmark_count=written)
-        )
+        here = schema.segment.c.id == target.id
+        row = dict(connection.execute(select(schema.segment).where(here)).mappings().one())
+        row["landmark_count"] = written
+        row["checksum"] = schema.row_checksum(schema.segment, row)
+        connection.execute(update(schema.segment).where(here).values(row))
     _drop_segments(connection, sources)
     deleted = np.concatenate([s.track_ids[~a] for s, a in zip(sources, alive, strict=True)])
     tombstone = schema.tombstone

@@ -39,7 +39,11 @@ from fingerprinter.store.tables import schema
 
 FORMAT: Final = 1
 APPLICATION: Final = 0x66707261  # "fpra": PRAGMA application_id
+# Names are derived from the tracks and files.
+TABLES: Final = tuple(table for table in OF_A_TRACK if table is not schema.track_name)
 _TRACKS_PER_READ = 64
+
+_WHOLE: Final = ("start_s", 0.0)
 
 Row = dict[str, Any]
 
@@ -61,8 +65,13 @@ class Record:
 
 
 def _not_null(row: Row) -> Row:
-    """The row without NULLs. A column that another schema lacks then makes no difference."""
-    return {name: value for name, value in row.items() if value is not None}
+    """The row without NULLs, and without a start that is the file's.
+
+    A column that another schema lacks then makes no difference.
+    """
+    return {
+        name: value for name, value in row.items() if value is not None and (name, value) != _WHOLE
+    }
 
 
 def _to_json(value: object) -> str:
@@ -79,7 +88,7 @@ def _tables() -> tuple[Table, dict[str, Table], Table]:
     header = Table(
         "header", metadata, Column("name", String, primary_key=True), Column("value", Text)
     )
-    tables = {t.name: t.to_metadata(metadata) for t in (schema.track, *OF_A_TRACK)}
+    tables = {t.name: t.to_metadata(metadata) for t in (schema.track, *TABLES)}
     tables["track"].append_column(Column("digest", String(32), nullable=False))
     return header, tables, tables["track"]
 
@@ -89,7 +98,7 @@ _HEADER, _ROWS, _TRACK = _tables()
 
 def records(connection: Connection, track_ids: Sequence[int] | None) -> Iterator[Record]:
     """Yields some tracks of a library, default all, in the order of ids."""
-    tables = {table.name: table for table in (schema.track, *OF_A_TRACK)}
+    tables = {table.name: table for table in (schema.track, *TABLES)}
     yield from _records(connection, tables, track_ids)
 
 
@@ -113,11 +122,14 @@ def _records(
 
 
 def _columns(connection: Connection, table: Table) -> list[Column[Any]]:
-    """The columns that exist. An archive of an older schema may lack some, or the table."""
+    """The columns that exist, without checksums, which hold for an id of this database only.
+
+    An archive of an older schema may lack some columns, or the table.
+    """
     found = inspect(connection)
     if not found.has_table(table.name):
         return []
-    names = {column["name"] for column in found.get_columns(table.name)}
+    names = {column["name"] for column in found.get_columns(table.name)} - {"checksum"}
     return [column for column in table.c if column.name in names]
 
 

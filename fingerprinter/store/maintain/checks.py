@@ -20,6 +20,9 @@ OF_A_TRACK = tuple(
     for table in schema.metadata.sorted_tables
     if "track_id" in table.c and table.c.track_id.foreign_keys
 )
+# The tables whose rows carry a checksum. Peaks and posting blocks have one inside.
+CHECKED = tuple(table for table in schema.metadata.sorted_tables if "checksum" in table.c)
+_ROWS_PER_READ = 256
 BLOCKS_PER_READ = 1024  # 1.6 MB
 # Columns with values of the same length for all tracks of a model or version.
 _WIDTHS = (
@@ -155,6 +158,15 @@ def without_peaks(connection: Connection) -> list[int]:
     """Returns the ids of the tracks without peaks."""
     here = exists().where(schema.constellation.c.track_id == schema.track.c.id)
     return list(connection.scalars(select(schema.track.c.id).where(~here)))
+
+
+def wrong_checksums(connection: Connection) -> Iterator[tuple[str, int]]:
+    """Yields (table, id of the track or segment) for rows whose checksum does not match."""
+    for table in CHECKED:
+        options = {"yield_per": _ROWS_PER_READ}
+        for row in connection.execute(select(table), execution_options=options).mappings():
+            if row["checksum"] not in (None, schema.row_checksum(table, dict(row))):
+                yield table.name, row["track_id"] if "track_id" in row else row["id"]
 
 
 def odd_lengths(connection: Connection) -> Iterator[tuple[int, str]]:

@@ -24,6 +24,14 @@ _PART_OF: Final = {
     "analysis": "analyses",
     "track": "tracks",
     "file": "tracks",
+    "waveform": "tracks",
+    "track_name": "tracks",
+    "job": "tracks",
+    # the full-text index of SQLite
+    "track_name_words_data": "tracks",
+    "track_name_words_idx": "tracks",
+    "track_name_words_docsize": "tracks",
+    "track_name_words_config": "tracks",
 }
 
 _PAGES = text(

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
 from fingerprinter.store.tables.schema import file
+from fingerprinter.types import AudioFormat
 
 AnyPath = str | bytes | os.PathLike[str]
 
@@ -65,21 +67,38 @@ def _at_or_below(place: bytes) -> ColumnElement[bool]:
 
 
 def set_file(
-    connection: Connection, path: AnyPath, track_id: int, *, size: int, mtime_ns: int
+    connection: Connection,
+    path: AnyPath,
+    track_id: int,
+    *,
+    size: int,
+    mtime_ns: int,
+    audio: AudioFormat | None = None,
+    start_s: float = 0.0,
+    end_s: float | None = None,
 ) -> int | None:
-    """Stores that a file holds a track.
+    """Stores that a file, or a part of it, holds a track.
+
+    Parameters
+    ----------
+    audio
+        How the sound is stored. Default: what is known stays.
+    start_s, end_s
+        The part of the file. Default: all of it.
 
     Returns
     -------
-    The id of another track that the file held until now, or None.
+    The id of another track that the file held at this start until now, or None.
     """
-    place = os.fsencode(path)
-    held = connection.scalar(select(file.c.track_id).where(file.c.path == place))
-    values = {"track_id": track_id, "size": size, "mtime_ns": mtime_ns}
+    here = (file.c.path == os.fsencode(path)) & (file.c.start_s == start_s)
+    held = connection.scalar(select(file.c.track_id).where(here))
+    values = {"track_id": track_id, "size": size, "mtime_ns": mtime_ns, "end_s": end_s}
+    values |= asdict(audio) if audio else {}
     if held is None:
-        connection.execute(insert(file).values(path=place, **values))
+        place = {"path": os.fsencode(path), "start_s": start_s}
+        connection.execute(insert(file).values(**place, **values))
     else:
-        connection.execute(update(file).where(file.c.path == place).values(**values))
+        connection.execute(update(file).where(here).values(**values))
     return None if held == track_id else held
 
 
@@ -95,9 +114,7 @@ def paths_of(connection: Connection, track_id: int) -> list[bytes]:
     return list(connection.scalars(statement))
 
 
-def forget_file(connection: Connection, path: AnyPath) -> int | None:
-    """Deletes a file. Returns the id of its track, or None if the file was not known."""
-    place = os.fsencode(path)
-    held = connection.scalar(select(file.c.track_id).where(file.c.path == place))
-    connection.execute(delete(file).where(file.c.path == place))
-    return held
+def forget_file(connection: Connection, path: AnyPath) -> list[int]:
+    """Deletes a file. Returns the ids of its tracks; none if the file was not known."""
+    statement = delete(file).where(file.c.path == os.fsencode(path)).returning(file.c.track_id)
+    return list(connection.scalars(statement))

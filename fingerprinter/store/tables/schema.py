@@ -8,10 +8,13 @@ would take 80 ms in each command.
 from __future__ import annotations
 
 import re
+import zlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Column,
     DateTime,
@@ -25,10 +28,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
-SCHEMA_HEAD: Final = "0004"  # the newest revision in migrations/versions; a test holds them equal
+SCHEMA_HEAD: Final = "0005"  # the newest revision in migrations/versions; a test holds them equal
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -43,7 +48,7 @@ class PortableText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+    def process_bind_param(self, value: str | None, dialect: Dialect | None = None) -> str | None:
         """Returns the value to store."""
         if value is None:
             return None
@@ -57,35 +62,106 @@ class TagNumber(TypeDecorator[int]):
     impl = Integer
     cache_ok = True
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+    def process_bind_param(self, value: int | None, dialect: Dialect | None = None) -> int | None:
         """Returns the value to store."""
         return None if value is None or not -(1 << 31) <= value < 1 << 31 else value
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC, always with its time zone in Python. SQLite stores no time zone."""
+    """A time in UTC, always with its time zone in Python.
+
+    SQLite stores it as text without a time zone: ``2026-11-29 21:00:00.000000``.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Returns the type of the column: SQLite has none for times."""
+        is_text = dialect.name == "sqlite"
+        return dialect.type_descriptor(Text() if is_text else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Returns the value to store; raises `ValueError` for a time without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value} has no time zone")
         utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+        if dialect.name == "sqlite":
+            return utc.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+        return utc
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Returns the stored time, in UTC."""
         if value is None:
             return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-# SQLite generates ids only for a column that is exactly INTEGER PRIMARY KEY.
-_Id = BigInteger().with_variant(Integer, "sqlite")
+def checksum(*values: object) -> int:
+    """Computes the CRC-32 of the values of a row, in the order of its columns.
+
+    Each value is preceded by its length, so that no two rows are the same bytes. Numbers must be
+    of Python's types.
+
+    >>> checksum(1, "model", b"bytes", None)
+    3422711440
+    """
+    digest = 0
+    for value in values:
+        if value is None:
+            digest = zlib.crc32(b"-", digest)
+            continue
+        data = value if isinstance(value, bytes | memoryview) else str(value).encode()
+        digest = zlib.crc32(data, zlib.crc32(b"%d:" % len(data), digest))
+    return digest
+
+
+def row_checksum(table: Table, row: Mapping[str, Any]) -> int:
+    """Computes the checksum of a row of a table with the column ``checksum``.
+
+    It covers all columns but a generated ``id``, the time at which a track was added, and itself.
+    """
+    values = []
+    for column in table.c:
+        if column.name not in _NOT_IN_CHECKSUM:
+            value = row.get(column.name)
+            if isinstance(column.type, PortableText | TagNumber):
+                value = column.type.process_bind_param(value)  # as it is stored
+            elif isinstance(column.type, Float) and value is not None:
+                value = float(value)
+            values.append(value)
+    return checksum(*values)
+
+
+_NOT_IN_CHECKSUM = {"id", "added_at", "checksum"}
+
+
+def _checksum_column(table: str) -> Column[int]:
+    """The column ``checksum`` of a table, which each INSERT fills.
+
+    It is NULL, and says nothing, where another program wrote the row.
+    """
+
+    def of_new_row(context: DefaultExecutionContext) -> int:
+        row = context.get_current_parameters()  # type: ignore[no-untyped-call]
+        return row_checksum(metadata.tables[table], row)
+
+    return Column("checksum", _Long, default=of_new_row)
+
+
+# SQLite's strict tables know the types INTEGER, REAL, TEXT and BLOB. It generates ids only for a
+# column that is exactly INTEGER PRIMARY KEY.
+_Long = BigInteger().with_variant(Integer, "sqlite")
+_Id = _Long
+_Real = Float(53).with_variant(REAL, "sqlite")
+
+
+def _string(length: int) -> TypeEngine[str]:
+    return String(length).with_variant(Text, "sqlite")
+
 
 metadata = MetaData(
     naming_convention={
@@ -98,7 +174,7 @@ metadata = MetaData(
 setting = Table(
     "setting",
     metadata,
-    Column("name", String(64), primary_key=True),
+    Column("name", _string(64), primary_key=True),
     Column("value", Text, nullable=False),
 )
 
@@ -106,7 +182,7 @@ track = Table(
     "track",
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
-    Column("content_id", String(128), nullable=False, unique=True),
+    Column("content_id", _string(128), nullable=False, unique=True),
     Column("title", PortableText),
     Column("artist", PortableText),
     Column("album", PortableText),
@@ -114,9 +190,15 @@ track = Table(
     Column("year", TagNumber),
     Column("genre", PortableText),
     Column("mbid", PortableText),
-    Column("duration_s", Float(53), nullable=False),
+    Column("duration_s", _Real, nullable=False),
     Column("problem", PortableText),
     Column("added_at", UtcDateTime, nullable=False),
+    Column("album_artist", PortableText),
+    Column("disc_number", TagNumber),
+    Column("isrc", PortableText),
+    Column("label", PortableText),
+    Column("cover", _string(64)),  # SHA-256 of the embedded picture, hexadecimal
+    _checksum_column("track"),
     sqlite_autoincrement=True,  # no id is used again, which tombstones rely on
 )
 
@@ -125,10 +207,19 @@ file = Table(
     metadata,
     Column("id", _Id, primary_key=True, autoincrement=True),
     # os.fsencode of the absolute path: names that are not UTF-8 survive
-    Column("path", LargeBinary, nullable=False, unique=True),
+    Column("path", LargeBinary, nullable=False),
     Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), nullable=False),
-    Column("size", BigInteger, nullable=False),
-    Column("mtime_ns", BigInteger, nullable=False),
+    Column("size", _Long, nullable=False),
+    Column("mtime_ns", _Long, nullable=False),
+    # The part of the file that holds the track: a track of a cue sheet, else all of the file
+    Column("start_s", _Real, nullable=False, default=0.0, server_default="0"),
+    Column("end_s", _Real),
+    # Of the sound in the file; all are NULL until `index` has looked at them
+    Column("codec", _string(32)),
+    Column("bit_rate", Integer),  # bits per second
+    Column("sample_rate_hz", Integer),
+    Column("channels", Integer),
+    UniqueConstraint("path", "start_s"),
     # With the id. Otherwise PostgreSQL searches a track's first file along the primary key.
     Index("ix_file_track_id_id", "track_id", "id"),
 )
@@ -144,47 +235,66 @@ embedding = Table(
     "embedding",
     metadata,
     Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
-    Column("model", String(128), primary_key=True),
+    Column("model", _string(128), primary_key=True),
     Column("vector", LargeBinary, nullable=False),  # float32, little-endian
     Column("tags", LargeBinary, nullable=False),  # float32, little-endian; may be empty
+    _checksum_column("embedding"),
 )
 
 section = Table(
     "section",
     metadata,
     Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
-    Column("model", String(128), primary_key=True),
+    Column("model", _string(128), primary_key=True),
     Column("starts", LargeBinary, nullable=False),  # float32 seconds, little-endian
     Column("vectors", LargeBinary, nullable=False),  # float16, little-endian, row after row
+    _checksum_column("section"),
 )
 
 facet = Table(
     "facet",
     metadata,
     Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
-    Column("version", String(64), nullable=False),
+    Column("version", _string(64), nullable=False),
     Column("data", LargeBinary, nullable=False),  # float16, little-endian
+    _checksum_column("facet"),
 )
 
 sketch = Table(
     "sketch",
     metadata,
     Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
-    Column("version", String(64), nullable=False),
+    Column("version", _string(64), nullable=False),
     Column("data", LargeBinary, nullable=False),  # uint64, little-endian
+    _checksum_column("sketch"),
 )
 
 analysis = Table(
     "analysis",
     metadata,
     Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
-    Column("version", String(64), nullable=False),
-    Column("tempo_bpm", Float(53)),
-    Column("key", String(16)),
-    Column("loudness_lufs", Float(53)),
-    Column(
-        "details", Text, nullable=False
-    ),  # the whole analysis as JSON; the columns are for filters
+    Column("version", _string(64), nullable=False),
+    Column("tempo_bpm", _Real),
+    Column("key", _string(16)),
+    Column("loudness_lufs", _Real),
+    # The whole analysis as JSON; the columns are for filters
+    Column("details", Text, nullable=False),
+    _checksum_column("analysis"),
+)
+
+waveform = Table(
+    "waveform",
+    metadata,
+    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
+    Column("points", LargeBinary, nullable=False),  # 1,000 uint8, see `audio.waveform`
+    _checksum_column("waveform"),
+)
+
+track_name = Table(  # derived from `track` and `file`; the full-text index is over it
+    "track_name",
+    metadata,
+    Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
+    Column("names", Text, nullable=False),  # see `store.tables.names`
 )
 
 segment = Table(
@@ -193,10 +303,11 @@ segment = Table(
     Column("id", _Id, primary_key=True, autoincrement=True),
     Column("level", Integer, nullable=False),
     Column("prefix_bits", Integer, nullable=False),
-    Column("landmark_count", BigInteger, nullable=False),
-    Column("frame_count", BigInteger, nullable=False),
+    Column("landmark_count", _Long, nullable=False),
+    Column("frame_count", _Long, nullable=False),
     Column("track_ids", LargeBinary, nullable=False),
     Column("track_frames", LargeBinary, nullable=False),
+    _checksum_column("segment"),
     sqlite_autoincrement=True,
 )
 
@@ -212,3 +323,21 @@ tombstone = Table(
     metadata,
     Column("track_id", _Id, primary_key=True, autoincrement=False),
 )
+
+job = Table(  # long work that a server does
+    "job",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("kind", _string(32), nullable=False),
+    Column("state", _string(16), nullable=False),
+    Column("request", Text),  # JSON: what was asked for
+    Column("progress", Text),  # JSON
+    Column("report", Text),  # JSON: the result, or the error
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    sqlite_autoincrement=True,
+)
+
+# The index over `track_name` that each database has of its own. Metadata cannot describe it.
+FULL_TEXT_INDEX: Final = "track_name_words"

@@ -11,21 +11,22 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
 
 from fingerprinter.errors import UnknownTrackError
+from fingerprinter.store.tables import names
 from fingerprinter.store.tables.files import AnyPath
-from fingerprinter.store.tables.schema import file, tombstone, track
+from fingerprinter.store.tables.schema import file, row_checksum, tombstone, track
 from fingerprinter.types import Tags, Track
 
 ROWS_PER_READ = 1000  # few enough parameters for SQLite, and little memory
 
-_first_path = (
-    select(file.c.path)
-    .where(file.c.track_id == track.c.id)
-    .order_by(file.c.id)
-    .limit(1)
-    .scalar_subquery()
-    .label("path")
-)
-_tracks: Select[Any] = select(track, _first_path)
+_first_file = (
+    select(func.min(file.c.id)).where(file.c.track_id == track.c.id).correlate(track)
+).scalar_subquery()
+_OF_FILE = ("path", "codec", "bit_rate", "sample_rate_hz", "channels", "start_s", "end_s")
+# Each track with its first file
+_tracks: Select[Any] = select(
+    *(column for column in track.c if column.name != "checksum"),
+    *(file.c[name] for name in _OF_FILE),
+).select_from(track.outerjoin(file, file.c.id == _first_file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Counts:
 
 def _track(row: Row[Any]) -> Track:
     values = row._asdict()
-    path = values.pop("path")
-    return Track(path=None if path is None else os.fsdecode(path), **values)
+    path, start_s = values.pop("path"), values.pop("start_s")
+    return Track(path=None if path is None else os.fsdecode(path), start_s=start_s or 0.0, **values)
 
 
 def add_track(
@@ -110,8 +111,12 @@ def by_content(connection: Connection, content_id: str) -> Track | None:
 
 
 def by_path(connection: Connection, path: AnyPath) -> Track | None:
-    """Returns the track of the file at an absolute path, or None if the file is not known."""
-    owner = select(file.c.track_id).where(file.c.path == os.fsencode(path)).scalar_subquery()
+    """Returns the track of the file at an absolute path, or None if the file is not known.
+
+    Of a file with a cue sheet it is the first track.
+    """
+    here = select(file.c.track_id).where(file.c.path == os.fsencode(path))
+    owner = here.order_by(file.c.start_s).limit(1).scalar_subquery()
     row = connection.execute(_tracks.where(track.c.id == owner)).first()
     return None if row is None else _track(row)
 
@@ -193,6 +198,14 @@ def update_tags(connection: Connection, track_id: int, tags: Tags) -> None:
     statement = update(track).where(track.c.id == track_id).values(**asdict(tags))
     if not _can_be_id(track_id) or connection.execute(statement).rowcount == 0:
         raise _unknown(track_id)
+    seal(connection, track_id)
+
+
+def seal(connection: Connection, track_id: int) -> None:
+    """Computes the checksum of a track's row, after other columns were updated."""
+    here = track.c.id == track_id
+    row = dict(connection.execute(select(track).where(here)).mappings().one())
+    connection.execute(update(track).where(here).values(checksum=row_checksum(track, row)))
 
 
 def remove(connection: Connection, track_id: int) -> None:
@@ -205,8 +218,10 @@ def remove(connection: Connection, track_id: int) -> None:
     UnknownTrackError
         If there is no such track.
     """
-    statement = delete(track).where(track.c.id == track_id)
-    if not _can_be_id(track_id) or connection.execute(statement).rowcount == 0:
+    if not _can_be_id(track_id):
+        raise _unknown(track_id)
+    names.forget(connection, track_id)
+    if connection.execute(delete(track).where(track.c.id == track_id)).rowcount == 0:
         raise _unknown(track_id)
     connection.execute(insert(tombstone).values(track_id=track_id))
 

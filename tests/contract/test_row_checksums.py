@@ -1,0 +1,103 @@
+"""Every row that answers are made of carries a checksum of its values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from conftest import Store
+from sqlalchemy import Connection, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.store.index import postings
+from fingerprinter.store.maintain import checks
+from fingerprinter.store.tables import (
+    analyses,
+    facets,
+    files,
+    names,
+    schema,
+    sections,
+    sketches,
+    tracks,
+    vectors,
+)
+from fingerprinter.store.tables.sections import Sections
+from fingerprinter.types import AudioFormat, Landmarks, Loudness, MusicAnalysis, Tags
+
+NOW = datetime(2026, 11, 29, 21, tzinfo=UTC)
+TAGS = Tags("Nul\0l", "Ä", "Album", 2**40, 1999, "Rock", album_artist="Various", cover="ab" * 32)
+
+
+def fill(connection: Connection) -> int:
+    """Writes a row to each table that has checksums; returns the id of its track."""
+    ones = np.ones(8, np.float32)
+    track_id = tracks.add_track(connection, "c1", TAGS, 9, added_at=NOW)
+    files.set_file(connection, "/a", track_id, size=1, mtime_ns=2, audio=AudioFormat("mp3", 1))
+    vectors.put(connection, track_id, "m", ones, ones)
+    sections.put(connection, track_id, "m", Sections(ones[:2], np.ones((2, 4), np.float32)))
+    facets.put(connection, track_id, "1", ones)
+    sketches.put(connection, track_id, "1", np.ones((2, 6), np.uint64))
+    loudness = Loudness(-14.0, None, None)
+    found = MusicAnalysis(120, 0.5, (), None, (), loudness)
+    analyses.put(connection, track_id, "1", found)
+    marks = Landmarks(np.arange(9, dtype=np.uint32), np.arange(9, dtype=np.int32))
+    for _ in range(postings.MERGE_FACTOR):
+        postings.add_segment(connection, DEFAULT, [(track_id, 100, marks)])
+    return track_id
+
+
+def test_what_is_written_has_its_checksum(store: Store) -> None:
+    with store.write() as connection:
+        track_id = fill(connection)
+        tracks.update_tags(connection, track_id, replace(TAGS, title="new", year=2**35))
+        assert postings.merge_due(connection, DEFAULT)
+    with store.read() as connection:
+        assert list(checks.wrong_checksums(connection)) == []
+        filled = [t for t in checks.CHECKED if connection.execute(select(t.c.checksum)).first()]
+        assert {*checks.CHECKED} - {*filled} == {schema.waveform}
+
+
+@pytest.mark.parametrize("table", ["track", "embedding", "analysis"])
+def test_a_changed_value_is_noticed(store: Store, table: str) -> None:
+    changes = {"track": {"year": 1998}, "embedding": {"model": "n"}, "analysis": {"tempo_bpm": 121}}
+    with store.write() as connection:
+        track_id = fill(connection)
+        connection.execute(update(schema.metadata.tables[table]).values(**changes[table]))
+    with store.read() as connection:
+        assert list(checks.wrong_checksums(connection)) == [(table, track_id)]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_a_new_sqlite_library_refuses_values_of_another_type(store: Store) -> None:
+    with store.write() as connection:
+        fill(connection)
+        for statement in (
+            "UPDATE track SET duration_s = 'long'",
+            "UPDATE segment SET track_ids = 'text'",
+            "UPDATE file SET size = x'00'",
+        ):
+            with pytest.raises(IntegrityError, match="cannot store"):
+                connection.execute(text(statement))
+
+
+def test_names_follow_tags_and_files(store: Store) -> None:
+    stored = select(schema.track_name.c.names)
+    with store.write() as connection:
+        track_id = tracks.add_track(connection, "c", Tags("LoveSong", "Björk"), 1, added_at=NOW)
+        files.set_file(connection, "/m/01 - lovesong.mp3", track_id, size=1, mtime_ns=1)
+        names.refresh(connection, [track_id])
+    with store.read() as connection:
+        assert connection.scalars(stored).all() == [" lovesong  bjork  01 lovesong  love song "]
+        assert names.matching_ids(connection, "bjo") == [track_id]
+    with store.write() as connection:
+        tracks.update_tags(connection, track_id, Tags(album_artist="Sigur Rós"))
+        names.refresh(connection, [track_id])
+        assert names.matching_ids(connection, "bjo") == []
+        assert names.matching_ids(connection, "ros sig") == [track_id]
+        tracks.remove(connection, track_id)
+        assert names.matching_ids(connection, "sigur") == []
+        assert connection.scalars(stored).all() == []
