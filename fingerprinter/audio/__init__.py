@@ -5,7 +5,9 @@ seconds of music a second to 16 kHz mono; a content id needs no decoding and is 
 """
 
 from fingerprinter.audio.content import content_id
+from fingerprinter.audio.decoding_process import DecodingProcess
 from fingerprinter.audio.folders import AUDIO_SUFFIXES, find_audio
+from fingerprinter.audio.limits import DecodingLimits, limit_this_process
 from fingerprinter.audio.reader import AudioReader, open_audio, read_samples
 from fingerprinter.audio.source import AudioSource
 from fingerprinter.audio.tags import read_tags
@@ -15,9 +17,12 @@ __all__ = [
     "AUDIO_SUFFIXES",
     "AudioReader",
     "AudioSource",
+    "DecodingLimits",
+    "DecodingProcess",
     "WavWriter",
     "content_id",
     "find_audio",
+    "limit_this_process",
     "open_audio",
     "read_samples",
     "read_tags",

@@ -9,7 +9,7 @@ from hashlib import blake2b
 import numpy as np
 
 from fingerprinter.audio.ogg import chain_links
-from fingerprinter.audio.source import AudioSource, EncodedSource, as_file, source_name
+from fingerprinter.audio.source import AudioSource, EncodedSource, as_file, read_errors, source_name
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError
 
@@ -54,7 +54,9 @@ def _compressed_audio(source: EncodedSource) -> Iterator[bytes]:
     """Yield a description and the packets of each stream: one, or several in a chained Ogg file."""
     name = source_name(source)
     with ExitStack() as resources:
-        for link in chain_links(resources.enter_context(as_file(source, name))):
+        with read_errors(name):
+            links = chain_links(resources.enter_context(as_file(source, name)))
+        for link in links:
             stream = resources.enter_context(EncodedStream(link, name, Damage()))
             yield f"{stream.description}\n".encode()
             yield from _packets_without_id3v1(stream, name)

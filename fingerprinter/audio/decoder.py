@@ -1,4 +1,4 @@
-"""Decode a file of any format, chained Ogg included, to mono chunks at its own rate."""
+"""Decode a file of any format, chained Ogg included, to mono samples."""
 
 from __future__ import annotations
 
@@ -11,8 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.audio.declared_duration import DeclaredDuration
+from fingerprinter.audio.limits import process_guard
 from fingerprinter.audio.ogg import chain_links
-from fingerprinter.audio.signal import Chunk, OnChannels, as_floats, downmix, drop, silence_damage
+from fingerprinter.audio.signal import (
+    Chunk,
+    Mono,
+    OnChannels,
+    as_floats,
+    downmix,
+    drop,
+    resample,
+    silence_damage,
+)
+from fingerprinter.audio.source import EncodedSource, as_file, read_errors
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError
 
@@ -23,21 +34,24 @@ _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl"
 
 
 def decode(
-    file: BinaryIO,
+    source: EncodedSource,
     name: str,
+    sr: int,
     start_s: float,
     damage: Damage,
     resources: ExitStack,
     on_channels: OnChannels | None = None,
-) -> tuple[Iterator[Chunk], DeclaredDuration]:
-    """Open a file and return its audio.
+) -> tuple[Iterator[Mono], DeclaredDuration]:
+    """Open a source and return its audio, decoded in this process.
 
     Parameters
     ----------
-    file : binary file
-        A seekable file at position 0.
+    source : EncodedSource
+        A path, encoded bytes, or a binary file object.
     name : str
-        Name of the file in messages.
+        Name of the source in messages.
+    sr : int
+        Sampling rate of the result in Hz.
     start_s : float
         Where to start, in seconds.
     damage : Damage
@@ -49,23 +63,27 @@ def decode(
 
     Returns
     -------
-    chunks : iterator of Chunk
-        Mono samples at the file's own rate. They are decoded one by one as they are needed.
+    pieces : iterator of (n,) float32 arrays
+        Mono samples. They are decoded as they are needed.
     declared : DeclaredDuration
         The duration that the file declares.
 
     Raises
     ------
     AudioError
-        If the file holds no audio that FFmpeg can decode.
+        If the source holds no audio that FFmpeg can decode.
     """
-    first, *rest = chain_links(file)
+    with read_errors(name):
+        first, *rest = chain_links(resources.enter_context(as_file(source, name)))
     stream = resources.enter_context(EncodedStream(first, name, damage))
-    if not rest:
+    if rest:
+        frames, before_s = _chained_frames(stream, rest, name, damage), start_s
+        declared = DeclaredDuration()
+    else:
         frames, before_s = stream.frames_from(start_s)
-        return drop(_chunks(frames, damage, on_channels), before_s), stream.declared
-    frames = _chained_frames(stream, rest, name, damage)
-    return drop(_chunks(frames, damage, on_channels), start_s), DeclaredDuration()
+        declared = stream.declared
+    chunks = _chunks(frames, damage, on_channels)
+    return resample(drop(chunks, before_s), sr), declared
 
 
 def _chained_frames(
@@ -84,7 +102,10 @@ def _chained_frames(
 def _chunks(
     frames: Iterable[av.AudioFrame], damage: Damage, on_channels: OnChannels | None
 ) -> Iterator[Chunk]:
+    guard = process_guard()
     for frame in _join_frames(frames):
+        if guard:
+            guard.add_audio(frame.samples / frame.sample_rate)
         yield mono_chunk(_channels(frame), frame.sample_rate, damage, on_channels)
 
 

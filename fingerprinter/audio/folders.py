@@ -54,12 +54,16 @@ def find_audio(
     """
     for path in paths:
         try:
-            expanded = Path(path).expanduser()
-            if stat.S_ISDIR(expanded.stat().st_mode):
+            # Path.expanduser raises an error for "~name" if no user has this name.
+            expanded = Path(os.path.expanduser(path))  # noqa: PTH111
+            mode = expanded.stat().st_mode
+            if stat.S_ISDIR(mode):
                 yield from _search(expanded, on_problem)
-            else:
+            elif stat.S_ISREG(mode):
                 yield expanded
-        except (OSError, RuntimeError, ValueError) as error:  # no such user; a NUL in the name
+            else:  # reading a pipe might never end, and it could not be found again
+                raise OSError(errno.EINVAL, "not a regular file")
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the name
             on_problem(_problem(os.fspath(path), error))
 
 

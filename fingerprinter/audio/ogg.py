@@ -36,7 +36,7 @@ def chain_links(file: BinaryIO) -> list[BinaryIO]:
         return [file]
     ends = [*starts[1:], file.seek(0, io.SEEK_END)]
     return [
-        io.BufferedReader(_FileRange(file, start, end))
+        io.BufferedReader(FileRange(file, start, end))
         for start, end in zip(starts, ends, strict=True)
     ]
 
@@ -76,28 +76,28 @@ def _link_starts(file: BinaryIO) -> Iterator[int]:
         at += _HEADER_BYTES + header[26] + sum(file.read(header[26]))
 
 
-class _FileRange(io.RawIOBase):
+class FileRange(io.RawIOBase):
     """The bytes ``start`` to ``end`` of a file, as a file."""
 
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self._file, self._start, self._end = file, start, end
         self._at = start
 
-    def readable(self) -> bool:
+    def readable(self) -> bool:  # noqa: D102
         return True
 
-    def seekable(self) -> bool:
+    def seekable(self) -> bool:  # noqa: D102
         return True
 
-    def tell(self) -> int:
+    def tell(self) -> int:  # noqa: D102
         return self._at - self._start
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:  # noqa: D102
         origin = (self._start, self._at, self._end)[whence]
         self._at = max(self._start, origin + offset)
         return self.tell()
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: WriteableBuffer) -> int:  # noqa: D102
         view = memoryview(buffer)
         self._file.seek(self._at)
         data = self._file.read(min(len(view), max(0, self._end - self._at)))

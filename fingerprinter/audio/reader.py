@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import numpy.typing as npt
 
 from fingerprinter.audio.declared_duration import DeclaredDuration
 from fingerprinter.audio.decoder import CHUNK_SAMPLES, decode, mono_chunk
+from fingerprinter.audio.decoding_process import DecodingProcess, borrowed_process
+from fingerprinter.audio.limits import process_guard
 from fingerprinter.audio.signal import (
     MAX_SR,
     MIN_SR,
@@ -22,7 +25,7 @@ from fingerprinter.audio.signal import (
     equal_blocks,
     resample,
 )
-from fingerprinter.audio.source import AudioSource, as_file, printable, source_name
+from fingerprinter.audio.source import AudioSource, path_or_bytes, printable, source_name
 from fingerprinter.audio.stream import Damage
 from fingerprinter.errors import AudioError, UsageError
 
@@ -69,7 +72,7 @@ class AudioReader:
         name: str,
         sr: int,
         start_s: float,
-        chunks: Iterator[Chunk],
+        pieces: Iterator[Mono],
         declared: DeclaredDuration,
         damage: Damage,
         resources: ExitStack,
@@ -77,14 +80,19 @@ class AudioReader:
         self.name, self.sr, self.duration_s = name, sr, declared.duration_s
         self.decoded_s = 0.0
         self.problem: str | None = None
-        self._start_s, self._chunks, self._declared = start_s, chunks, declared
+        self._start_s, self._pieces, self._declared = start_s, pieces, declared
         self._damage, self._resources = damage, resources
 
     def __enter__(self) -> AudioReader:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self._resources.close()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._resources.__exit__(kind, error, trace)
 
     def blocks(self, block_s: float = 10.0) -> Iterator[Mono]:
         """Yield the audio in blocks; this works once for each reader.
@@ -105,7 +113,7 @@ class AudioReader:
             At the end, if not one sample could be decoded.
         """
         size = max(1, round(block_s * self.sr))
-        for block in equal_blocks(resample(self._chunks, self.sr), size):
+        for block in equal_blocks(self._pieces, size):
             self.decoded_s += len(block) / self.sr
             yield block
         if not self.decoded_s:
@@ -117,25 +125,21 @@ class AudioReader:
 
     def _damage_report(self) -> str | None:
         """Say how much was decoded and what is damaged; ``None`` if the source is whole."""
-        missing_s = None
+        damage, missing_s, total = self._damage, None, ""
         if self._declared.reliable and self.duration_s is not None:
             missing_s = max(0.0, self.duration_s - self._start_s - self.decoded_s)
-        if not self._is_damaged(missing_s):
+            total = f" of {self.decoded_s + missing_s:.1f}"
+        cause = damage.error or "the rest is missing"
+        if damage.silenced:
+            cause = f"not a number, infinite or absurd: {damage.silenced} samples"
+            cause += ", replaced by silence"
+        elif missing_s is None and not damage.error:
             return None
-        total = "" if missing_s is None else f" of {self.decoded_s + missing_s:.1f}"
-        cause = self._damage.error or "the rest is missing"
-        if self._damage.silenced:
-            n = self._damage.silenced
-            cause = f"not a number, infinite or absurd: {n} samples, replaced by silence"
+        elif missing_s is not None:
+            slack_s = _SLACK_S + _SLACK * (self.duration_s or 0.0)
+            if missing_s <= (_PADDING_S if damage.error else slack_s):
+                return None
         return f"decoded {self.decoded_s:.1f}{total} s ({cause})"
-
-    def _is_damaged(self, missing_s: float | None) -> bool:
-        if self._damage.silenced:
-            return True
-        if missing_s is None:
-            return self._damage.error is not None
-        limit_s = _SLACK_S + _SLACK * (self.duration_s or 0.0)
-        return missing_s > (_PADDING_S if self._damage.error else limit_s)
 
 
 def open_audio(
@@ -145,8 +149,12 @@ def open_audio(
     start_s: float = 0.0,
     name: str | None = None,
     on_channels: OnChannels | None = None,
+    process: DecodingProcess | None = None,
 ) -> AudioReader:
     """Open a source for reading as mono.
+
+    Samples are taken as they are. All else is decoded in another process, under limits of memory
+    and processor time, unless this process is a worker of its own (``limit_this_process``).
 
     Parameters
     ----------
@@ -162,6 +170,8 @@ def open_audio(
     on_channels : callable, optional
         Receives the decoded channels, (channels, n) float32, and their rate before the downmix.
         The first ones may lie a little before ``start_s``.
+    process : DecodingProcess, optional
+        Where to decode; it can read one source at a time. Default: an idle one of this program.
 
     Returns
     -------
@@ -188,10 +198,15 @@ def open_audio(
     with ExitStack() as resources:
         if isinstance(source, tuple):
             chunks, declared = _from_samples(*source, name, start_s, damage, on_channels)
+            pieces = resample(chunks, sr)
+        elif process_guard():
+            pieces, declared = decode(source, name, sr, start_s, damage, resources, on_channels)
         else:
-            file = resources.enter_context(as_file(source, name))
-            chunks, declared = decode(file, name, start_s, damage, resources, on_channels)
-        return AudioReader(name, sr, start_s, chunks, declared, damage, resources.pop_all())
+            process = process or resources.enter_context(borrowed_process())
+            resources.enter_context(process.one_file())
+            data = resources.enter_context(path_or_bytes(source, name))
+            pieces, declared = process.decode(data, name, sr, start_s, damage, on_channels)
+        return AudioReader(name, sr, start_s, pieces, declared, damage, resources.pop_all())
 
 
 def read_samples(source: AudioSource, sr: int = SR) -> Mono:
@@ -233,14 +248,6 @@ def _from_samples(
 ) -> tuple[Iterator[Chunk], DeclaredDuration]:
     """Return an array as chunks, in the way in which ``decode`` returns a file."""
     samples = np.atleast_2d(samples)
-    _check_samples(samples, sr, name)
-    pieces = np.array_split(samples, range(CHUNK_SAMPLES, samples.shape[1], CHUNK_SAMPLES), axis=1)
-    chunks = (mono_chunk(piece, sr, damage, on_channels) for piece in pieces)
-    return drop(chunks, start_s), DeclaredDuration(samples.shape[1] / sr, reliable=True)
-
-
-def _check_samples(samples: npt.NDArray[Any], sr: int, name: str) -> None:
-    """Raise ``AudioError`` unless an array can be audio."""
     if not samples.size:
         raise AudioError(f"{name}: empty, no sample in it")
     if samples.ndim > 2 or len(samples) > _MAX_CHANNELS:
@@ -251,3 +258,6 @@ def _check_samples(samples: npt.NDArray[Any], sr: int, name: str) -> None:
         raise AudioError(f"{name}: samples of type {samples.dtype}; convert them to {known}")
     if not MIN_SR <= sr <= MAX_SR:
         raise AudioError(f"{name}: {sr} Hz is no sampling rate of audio; give samples per second")
+    pieces = np.array_split(samples, range(CHUNK_SAMPLES, samples.shape[1], CHUNK_SAMPLES), axis=1)
+    chunks = (mono_chunk(piece, sr, damage, on_channels) for piece in pieces)
+    return drop(chunks, start_s), DeclaredDuration(samples.shape[1] / sr, reliable=True)

@@ -17,9 +17,9 @@ Mono = npt.NDArray[np.float32]
 OnChannels = Callable[[npt.NDArray[np.float32], int], None]
 """Receives all channels, (channels, n) float32 of full scale 1, and their rate in Hz."""
 
-# Rates in Hz, far outside of what audio formats use. A damaged or hostile header that says 1 Hz
-# would turn the bytes of one second into hours.
-MIN_SR, MAX_SR = 1_000, 10_000_000
+# Rates of audio in Hz. A damaged or hostile header that says 1 Hz would turn the bytes of one
+# second into hours.
+MIN_SR, MAX_SR = 1_000, 768_000
 
 # A sample beyond the full scale of any integer type is damage. Its power would overflow float32.
 _MAX_SAMPLE = 2.0**31

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias, cast
 from unicodedata import category
 
 import numpy.typing as npt
@@ -22,6 +24,10 @@ EncodedSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
 AudioSource: TypeAlias = EncodedSource | tuple[npt.NDArray[Any], int]
 """An encoded source, or ``(samples, sr)`` with samples (n,) or (channels, n)."""
 
+PIPE_WAIT_S = 10.0
+"""How long a named pipe may give nothing, in seconds."""
+
+_PIPE_BYTES = 1 << 20
 _REASONS: dict[type[OSError], str] = {
     FileNotFoundError: "no such file",
     IsADirectoryError: "a folder, not a file; name a file in it",
@@ -93,42 +99,90 @@ def as_file(source: EncodedSource, name: str) -> Iterator[BinaryIO]:
     UsageError
         If it is a file object that was opened as text.
     """
-    if isinstance(source, bytes):
-        file: BinaryIO = io.BytesIO(source)
-    elif isinstance(source, str | os.PathLike):
-        file = _open_path(source, name)
-    else:
-        file = source
-    try:
-        with _seekable(file, name) as seekable:
-            if not seekable.read(1):
+    with ExitStack() as resources:
+        with read_errors(name):
+            if isinstance(source, bytes):
+                file: BinaryIO = io.BytesIO(source)
+            elif isinstance(source, str | os.PathLike) and not _is_pipe(source, name):
+                file = resources.enter_context(Path(source).open("rb"))
+            else:
+                file = cast(BinaryIO, resources.enter_context(tempfile.TemporaryFile()))
+                _copy(source, file, name)
+                file.seek(0)
+            if not file.read(1):
                 raise AudioError(f"{name}: empty, not a single byte; was it copied completely?")
-            seekable.seek(0)
-            yield seekable
-    finally:
-        if file is not source:
-            file.close()
-
-
-def _open_path(path: str | os.PathLike[str], name: str) -> BinaryIO:
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        reason = _REASONS.get(type(error)) or error.strerror
-        raise AudioError(f"{name}: {reason}") from error
-    except ValueError as error:  # a NUL in the path
-        raise AudioError(f"{name}: no file can have this name") from error
+            file.seek(0)
+        yield file
 
 
 @contextmanager
-def _seekable(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
-    """Yield the file itself if it can seek and is at its start, else a temporary copy of it."""
-    if isinstance(file, io.TextIOBase):
+def path_or_bytes(source: EncodedSource, name: str) -> Iterator[str | bytes]:
+    """Give a source the form in which another process can read it.
+
+    Parameters
+    ----------
+    source, name
+        See `as_file`. What is neither a file on the disk nor bytes is copied to a temporary file.
+
+    Yields
+    ------
+    str or bytes
+        An absolute path, or the bytes.
+
+    Raises
+    ------
+    AudioError, UsageError
+        See `as_file`.
+    """
+    with ExitStack() as resources:
+        if isinstance(source, str | os.PathLike) and not _is_pipe(source, name):
+            source = os.path.abspath(source)
+        elif not isinstance(source, bytes):
+            folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="fingerprinter-"))
+            path = Path(folder, f"audio{Path(name).suffix}")  # FFmpeg looks at the suffix, too
+            with read_errors(name), path.open("wb") as copy:
+                _copy(source, copy, name)
+            source = str(path)
+        yield source
+
+
+@contextmanager
+def read_errors(name: str) -> Iterator[None]:
+    """Turn an error of the operating system into an `AudioError` that names the source."""
+    try:
+        yield
+    except OSError as error:  # such as a disk with bad sectors, or a mount that is gone
+        reason = _REASONS.get(type(error)) or error.strerror or str(error)
+        raise AudioError(f"{name}: {reason}") from error
+
+
+def _is_pipe(path: str | os.PathLike[str], name: str) -> bool:
+    """Tell whether a path is a named pipe; raise `AudioError` if it is no file either."""
+    try:
+        with read_errors(name):
+            mode = Path(path).stat().st_mode
+    except ValueError as error:  # a NUL in the path
+        raise AudioError(f"{name}: no file can have this name") from error
+    if stat.S_ISDIR(mode):
+        raise AudioError(f"{name}: {_REASONS[IsADirectoryError]}")
+    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):  # a device may wait or go on for ever
+        raise AudioError(f"{name}: not a regular file")
+    return stat.S_ISFIFO(mode)
+
+
+def _copy(source: str | os.PathLike[str] | BinaryIO, copy: BinaryIO, name: str) -> None:
+    """Copy a file object, or a named pipe as long as somebody writes to it."""
+    if isinstance(source, io.TextIOBase):
         raise UsageError(f"{name}: opened as text; open it in binary mode, 'rb'")
-    if file.seekable() and file.tell() == 0:
-        yield file
+    if not isinstance(source, str | os.PathLike):
+        shutil.copyfileobj(source, copy)
         return
-    with tempfile.TemporaryFile() as copy:
-        shutil.copyfileobj(file, copy)
-        copy.seek(0)
-        yield copy
+    with ExitStack() as resources:
+        pipe = os.open(source, os.O_RDONLY | os.O_NONBLOCK)  # otherwise it waits for a writer
+        resources.callback(os.close, pipe)
+        data = b"..."
+        while data:
+            if not select.select([pipe], [], [], PIPE_WAIT_S)[0]:
+                raise AudioError(f"{name}: a pipe that nobody writes to; waited {PIPE_WAIT_S:g} s")
+            data = os.read(pipe, _PIPE_BYTES)
+            copy.write(data)

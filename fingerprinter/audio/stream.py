@@ -5,6 +5,7 @@ Damage is noted, and reading continues after it as far as demuxer and decoder al
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from av.container import InputContainer
 from av.stream import Discard
 
 from fingerprinter.audio.declared_duration import DeclaredDuration, declared_duration, read_head
+from fingerprinter.audio.ogg import FileRange
 from fingerprinter.audio.signal import MAX_SR, MIN_SR
+from fingerprinter.audio.source import read_errors
 from fingerprinter.errors import AudioError
 
 _OPTIONS: dict[str, Any] = {
@@ -28,6 +31,8 @@ _OPTIONS: dict[str, Any] = {
 _MAX_READ_ERRORS = 16  # after so many errors the disk is failing, and reading ends
 # Decoders need some audio before the wanted sample: Opus 80 ms (RFC 7845), MP3 its bit reservoir.
 _PREROLL_S = 0.2
+_MAX_DSD_SR = 2_822_400  # Hz; FFmpeg counts the bytes of DSD512
+_MOST_PLAYS, _SMALL_BYTES = 2, 1 << 20  # how often a file may play its bytes, and some more
 
 
 @dataclass(slots=True)
@@ -74,17 +79,38 @@ class EncodedStream:
     """
 
     def __init__(self, file: BinaryIO, name: str, damage: Damage) -> None:
-        self._file, self._name, self._damage = file, name, damage
-        head = read_head(file)
+        self._name, self._damage = name, damage
+        with read_errors(name):
+            head = read_head(file)
+            self._file, self._file_bytes = _without_padding(file), head.file_bytes
         self._open()
         self.declared: DeclaredDuration = declared_duration(self._container, self._stream, head)
         if head.cut_off:
             damage.note("the file ends inside an Ogg page")
 
     def _open(self) -> None:
+        """Open the container, choose the first audio stream, and let FFmpeg skip all others."""
         self._file.seek(0)
-        self._container = _open_container(self._file, self._name)
-        self._stream = _audio_stream(self._container, self._name)
+        try:
+            container = cast(InputContainer, av.open(_QuietFile(self._file), **_OPTIONS))
+        except (av.FFmpegError, OSError) as error:
+            reason = f"not audio, or cut off before any ({_reason(error)}); does it play?"
+            raise AudioError(f"{self._name}: {reason}") from error
+        if not container.streams.audio:
+            video = container.streams.video
+            held = "a video without sound?" if video else "a subtitle or data file?"
+            raise AudioError(f"{self._name}: no audio stream ({held})")
+        stream = container.streams.audio[0]
+        if stream.codec_context is None:
+            reason = "FFmpeg has no decoder for this audio; convert it to FLAC or WAV"
+            raise AudioError(f"{self._name}: {reason}")
+        sr = stream.codec_context.sample_rate
+        if not is_audio_rate(sr, stream.codec_context.name):
+            reason = f"{sr} Hz is no sampling rate of audio; is the file damaged?"
+            raise AudioError(f"{self._name}: {reason}")
+        for other in container.streams:
+            other.discard = Discard.none if other is stream else Discard.all
+        self._container, self._stream = container, stream
 
     def __enter__(self) -> EncodedStream:
         return self
@@ -105,10 +131,21 @@ class EncodedStream:
         return {**self._stream.metadata, **self._container.metadata}
 
     def packets(self) -> Iterator[av.Packet[av.AudioStream]]:
-        """Yield the compressed packets in their order, without empty ones (legal in Vorbis)."""
+        """Yield the compressed packets in their order, without empty ones (legal in Vorbis).
+
+        A crafted edit list can play the same part again and again, so that a small file gives
+        hours of sound. The packets of an honest file are together no larger than the file.
+        """
+        left_bytes = _MOST_PLAYS * self._file_bytes + _SMALL_BYTES
         for _ in range(_MAX_READ_ERRORS):
             try:
-                yield from (p for p in self._container.demux(self._stream) if p.size)
+                for packet in self._container.demux(self._stream):
+                    left_bytes -= packet.size
+                    if left_bytes < 0:
+                        self._damage.note("the file plays its own parts again and again")
+                        return
+                    if packet.size:
+                        yield packet
                 return
             except (av.FFmpegError, OSError) as error:
                 self._damage.note(_reason(error))
@@ -117,11 +154,18 @@ class EncodedStream:
 
     def frames(self) -> Iterator[av.AudioFrame]:
         """Yield the decoded frames, without the padding that Opus, MP3 and AAC encoders declare."""
+        decoder = self._stream.codec_context
         for packet in chain(self.packets(), [None]):  # None: get what the decoder held back
             try:
-                yield from self._stream.codec_context.decode(packet)
+                frames = decoder.decode(packet)
             except av.FFmpegError as error:
                 self._damage.note(_reason(error))
+                continue
+            for frame in frames:
+                if not is_audio_rate(frame.sample_rate, decoder.name):
+                    self._damage.note(f"the sampling rate changes to {frame.sample_rate} Hz")
+                    return
+                yield frame
 
     def frames_from(self, start_s: float) -> tuple[Iterator[av.AudioFrame], float]:
         """Return the frames from a little before a position.
@@ -182,7 +226,8 @@ class _QuietFile:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self.name = getattr(file, "name", "<none>")  # its suffix helps to find the format
+        name = getattr(file, "name", None)  # its suffix helps to find the format
+        self.name = name if isinstance(name, str) else "<none>"
         self.read, self.tell = file.read, file.tell
         self._seek = file.seek
 
@@ -193,28 +238,34 @@ class _QuietFile:
             return -1
 
 
-def _open_container(file: BinaryIO, name: str) -> InputContainer:
-    try:
-        return cast(InputContainer, av.open(_QuietFile(file), **_OPTIONS))
-    except (av.FFmpegError, OSError) as error:
-        message = f"{name}: not audio, or cut off before any ({_reason(error)}); does it play?"
-        raise AudioError(message) from error
+def is_audio_rate(sr: int, codec: str) -> bool:
+    """Tell whether a sampling rate in Hz can be that of audio; DSD has more than other formats.
+
+    >>> is_audio_rate(44_100, "flac"), is_audio_rate(1_411_200, "dsd_lsbf")
+    (True, True)
+    >>> is_audio_rate(1, "flac"), is_audio_rate(1_411_200, "flac")
+    (False, False)
+    """
+    return MIN_SR <= sr <= (_MAX_DSD_SR if codec.startswith("dsd") else MAX_SR)
 
 
-def _audio_stream(container: InputContainer, name: str) -> av.AudioStream:
-    """Return the first audio stream, and let FFmpeg skip all others."""
-    if not container.streams.audio:
-        held = "a video without sound?" if container.streams.video else "a subtitle or data file?"
-        raise AudioError(f"{name}: no audio stream ({held})")
-    stream = container.streams.audio[0]
-    if stream.codec_context is None:
-        raise AudioError(f"{name}: FFmpeg has no decoder for this audio; convert it to FLAC or WAV")
-    sr = stream.codec_context.sample_rate
-    if not MIN_SR <= sr <= MAX_SR:
-        raise AudioError(f"{name}: {sr} Hz is no sampling rate of audio; is the file damaged?")
-    for other in container.streams:
-        other.discard = Discard.none if other is stream else Discard.all
-    return stream
+def _without_padding(file: BinaryIO) -> BinaryIO:
+    """Return a WAV file without the zeros that follow its chunks; any other file as it is.
+
+    Recorders and recovery programs leave such zeros. FFmpeg takes each eight of them for a chunk.
+    """
+    file.seek(0)
+    magic, at = file.read(12), 12
+    while magic.startswith(b"RIFF") and magic.endswith(b"WAVE"):
+        file.seek(at)
+        chunk = file.read(8)
+        if len(chunk) < 8:
+            break
+        if chunk == bytes(8):
+            return cast(BinaryIO, io.BufferedReader(FileRange(file, 0, at)))
+        size = int.from_bytes(chunk[4:], "little")
+        at += 8 + size + size % 2
+    return file
 
 
 def _reason(error: Exception) -> str:

@@ -42,7 +42,6 @@ from fingerprinter.audio import (
 )
 from fingerprinter.audio import source as source_module
 from fingerprinter.audio.declared_duration import DeclaredDuration
-from fingerprinter.audio.signal import Chunk
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.types import Problem
@@ -544,7 +543,7 @@ def test_a_file_that_cannot_be_opened_says_why(
     def refuse(*_: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)  # root may read everything
+    monkeypatch.setattr(Path, "stat", refuse)  # root may read everything
     with pytest.raises(AudioError, match=r"x\.wav: no permission"):
         open_audio(tmp_path / "x.wav")
 
@@ -645,9 +644,8 @@ def test_how_much_may_be_missing_before_a_file_counts_as_damaged(
     missing_s: float, error: str | None, problem: str | None
 ) -> None:
     samples = np.zeros(round((3.0 - missing_s) * 16_000), np.float32)
-    chunks = iter([Chunk(samples, 16_000)])
     declared, damage = DeclaredDuration(3.0, reliable=True), Damage(error)
-    with AudioReader("x", 16_000, 0.0, chunks, declared, damage, ExitStack()) as audio:
+    with AudioReader("x", 16_000, 0.0, iter([samples]), declared, damage, ExitStack()) as audio:
         list(audio.blocks())
     assert audio.problem == problem
 

@@ -1,34 +1,27 @@
-"""Worker processes that take pickled requests on stdin and write pickled replies to stdout.
-
-They replace `multiprocessing` for three reasons. A worker does not import the caller's main module.
-It ends when its parent ends for whatever reason, because its stdin closes. And a decoder that
-crashes costs only the file that it worked on.
-"""
+"""Worker processes that process files in parallel, each under limits of memory and time."""
 
 from __future__ import annotations
 
-import os
-import pickle
-import signal
-import subprocess
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Generic, Protocol, TypeVar
 
+from fingerprinter.audio import DecodingLimits, limit_this_process
+from fingerprinter.audio.child_process import ChildProcess, receive_requests, send
+from fingerprinter.audio.limits import exit_reason
+from fingerprinter.audio.source import printable
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.embedding import FolderTextAudioModel, load_model
 from fingerprinter.errors import AudioError
 from fingerprinter.library.base.file_items import F, R
 from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
 
-# The workers share the cores already, so that threads of theirs would only wait for each other.
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+# A worker also computes features, and reads the packets of long videos for their content id.
+_LIMITS = DecodingLimits(cpu_s=120.0, cpu_s_per_audio_s=1.0)
 R_co = TypeVar("R_co", covariant=True)
 
 AHEAD = 4  # files per worker that may be processed before their turn
@@ -80,42 +73,24 @@ class Worker(Generic[R]):
 
     def __init__(self, job: Job[R]) -> None:
         self._job = job
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ChildProcess | None = None
 
     def process(self, path: Path) -> R | AudioError:
         """Process one file, and return its result or why there is none."""
-        process = self._process or self._start()
-        assert process.stdin
-        assert process.stdout
+        if not self._process:
+            self._process = ChildProcess(main)
+            self._process.send(self._job)
+        self._process.send(path)
         try:
-            _send(path, process.stdin)
-            reply: R | AudioError = pickle.load(process.stdout)
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
-            self.stop()
-            return AudioError(f"{path}: the decoder crashed on it (status {process.wait()})")
+            reply: R | AudioError = self._process.receive()
+        except EOFError:
+            return AudioError(f"{printable(str(path))}: {exit_reason(self.stop())}")
         return reply
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        # With -c Python would search the working folder first; use the parent's path instead.
-        program = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import main; main()"
-        process = subprocess.Popen(
-            [sys.executable, "-c", program],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **_ONE_THREAD},
-            start_new_session=True,  # only the parent handles Ctrl-C
-        )
-        assert process.stdin
-        _send(self._job, process.stdin)
-        self._process = process
-        return process
-
-    def stop(self) -> None:
-        """Kill the process."""
+    def stop(self) -> int:
+        """Kill the process, and return its exit status; 0 if none is running."""
         process, self._process = self._process, None
-        if process:
-            process.kill()
-            process.wait()
+        return process.stop() if process else 0
 
 
 def run_in_order(
@@ -202,22 +177,13 @@ def result_or_error(work: Callable[[Path], R], path: Path) -> R | AudioError:
         return error
 
 
-def main() -> None:
-    """Serve requests until stdin ends; the program of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Windows has no sessions
-    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of decoders must not mix in
-    work = pickle.load(requests).prepare()
+def main(pipe: IO[bytes], replies: IO[bytes]) -> None:
+    """Serve requests until the parent ends; the program of a worker process."""
+    requests = receive_requests(pipe)
+    work = requests.get().prepare()
+    guard = limit_this_process(_LIMITS)
     while True:
-        try:
-            path: Path = pickle.load(requests)
-        except EOFError:
-            return
-        reply = result_or_error(work, path)
-        with suppress(BrokenPipeError):  # the parent has ended, and so does stdin
-            _send(reply, replies)
-
-
-def _send(value: object, pipe: IO[bytes]) -> None:
-    pickle.dump(value, pipe)
-    pipe.flush()
+        path = requests.get()
+        with guard.one_file():
+            reply = result_or_error(work, path)
+        send(reply, replies)

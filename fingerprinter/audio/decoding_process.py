@@ -1,0 +1,220 @@
+"""Decode files in another process, under limits of memory and processor time."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinter.audio.child_process import ChildProcess, receive_requests, send
+from fingerprinter.audio.declared_duration import DeclaredDuration
+from fingerprinter.audio.decoder import decode
+from fingerprinter.audio.limits import DecodingLimits, exit_reason, limit_this_process
+from fingerprinter.audio.signal import Mono, OnChannels
+from fingerprinter.audio.stream import Damage
+from fingerprinter.errors import AudioError
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What a decoding process decodes, see `decode`."""
+
+    source: str | bytes
+    name: str
+    sr: int
+    start_s: float
+    with_channels: bool
+
+
+class DecodingProcess:
+    """A process that decodes one file after another under limits; a context manager.
+
+    ``open_audio`` borrows such a process for each file, so that most programs need none of their
+    own. The process is started by the first file, and started again after a file that ended it.
+
+    Parameters
+    ----------
+    limits : DecodingLimits
+        What one file may take. A file that takes more raises `AudioError`.
+
+    Examples
+    --------
+    A server that allows less for what its users send:
+
+    >>> from fingerprinter.audio import DecodingLimits, DecodingProcess, open_audio
+    >>> with DecodingProcess(DecodingLimits(memory_bytes=500_000_000)) as process:
+    ...     with open_audio("upload.mp3", process=process) as audio:   # doctest: +SKIP
+    ...         blocks = list(audio.blocks())
+    """
+
+    def __init__(self, limits: DecodingLimits | None = None) -> None:
+        self._limits = limits or DecodingLimits()
+        self._child: ChildProcess | None = None
+        self._decoding = False
+
+    def __enter__(self) -> DecodingProcess:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        child, self._child, self._decoding = self._child, None, False
+        if child:
+            child.stop()
+
+    def decode(
+        self,
+        source: str | bytes,
+        name: str,
+        sr: int,
+        start_s: float,
+        damage: Damage,
+        on_channels: OnChannels | None = None,
+    ) -> tuple[Iterator[Mono], DeclaredDuration]:
+        """Decode a file as ``fingerprinter.audio.decoder.decode`` does, but in the process.
+
+        Parameters
+        ----------
+        source : str or bytes
+            An absolute path, or encoded audio.
+        name, sr, start_s, damage, on_channels
+            See ``fingerprinter.audio.decoder.decode``. ``damage`` is complete after the last piece.
+
+        Returns
+        -------
+        pieces : iterator of (n,) float32 arrays
+            Mono samples at ``sr`` Hz.
+        declared : DeclaredDuration
+            The duration that the file declares.
+
+        Raises
+        ------
+        AudioError
+            If the file holds no audio, exceeds a limit, or ends the process.
+        """
+        if not self._child:
+            self._child = ChildProcess(_serve, fork=True)
+            self._child.send(self._limits)
+        self._child.send(_Request(source, name, sr, start_s, on_channels is not None))
+        self._decoding = True
+        declared: DeclaredDuration = self._receive(name)
+        return self._pieces(name, damage, on_channels), declared
+
+    def _pieces(self, name: str, damage: Damage, on_channels: OnChannels | None) -> Iterator[Mono]:
+        """Yield the pieces as they arrive, and fill ``damage`` in the end."""
+        while self._decoding:
+            reply = self._receive(name)
+            if isinstance(reply, Damage):
+                damage.error, damage.silenced = reply.error, reply.silenced
+                self._decoding = False
+            elif isinstance(reply, tuple) and on_channels:
+                on_channels(*reply)
+            else:
+                yield reply
+
+    def _receive(self, name: str) -> Any:
+        """Return the next reply; raise it if it is an error."""
+        assert self._child
+        try:
+            reply = self._child.receive()
+        except EOFError:
+            status = self._child.stop()
+            self._child, self._decoding = None, False
+            raise AudioError(f"{name}: {exit_reason(status)}") from None
+        if isinstance(reply, Exception):
+            self._decoding = False
+            raise reply
+        return reply
+
+    @contextmanager
+    def one_file(self) -> Iterator[None]:
+        """Make the process ready for the next file when the block ends, wherever this one is."""
+        try:
+            yield
+            if self._decoding and self._child:
+                self._child.send(None)
+                for _ in self._pieces("", Damage(), lambda *_: None):
+                    pass
+        except BaseException:
+            if self._decoding:
+                self.close()  # an interrupt may have come in the middle of a reply
+            raise
+
+
+_idle: list[DecodingProcess] = []  # processes that wait for the next file
+
+
+@contextmanager
+def borrowed_process() -> Iterator[DecodingProcess]:
+    """Lend an idle process, or a new one; no two threads get the same."""
+    try:
+        process = _idle.pop()
+    except IndexError:
+        process = DecodingProcess()
+    try:
+        yield process
+    finally:
+        if len(_idle) < (os.cpu_count() or 1):
+            _idle.append(process)
+        else:
+            process.close()
+
+
+@atexit.register
+def _close_idle() -> None:
+    while _idle:
+        _idle.pop().close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_idle.clear)  # they answer to the parent only
+
+
+def _serve(pipe: IO[bytes], replies: IO[bytes]) -> None:
+    """Decode what is asked for until the parent ends; the program of a decoding process."""
+    requests = receive_requests(pipe)
+    guard = limit_this_process(requests.get())
+    while True:
+        request: _Request | None = requests.get()
+        if request is None:  # the parent has closed a reader after its last piece was sent
+            continue
+        try:
+            with guard.one_file():
+                damage = _send_pieces(request, requests, replies)
+            send(damage, replies)
+        except Exception as error:
+            send(error, replies)
+
+
+def _send_pieces(request: _Request, requests: SimpleQueue[Any], replies: IO[bytes]) -> Damage:
+    """Send the declared duration and the pieces of one file, until the parent wants no more."""
+
+    def on_channels(channels: npt.NDArray[np.float32], sr: int) -> None:
+        send((channels, sr), replies)
+
+    damage = Damage()
+    with ExitStack() as resources:
+        pieces, declared = decode(
+            request.source,
+            request.name,
+            request.sr,
+            request.start_s,
+            damage,
+            resources,
+            on_channels if request.with_channels else None,
+        )
+        send(declared, replies)
+        for piece in pieces:
+            if not requests.empty():
+                break
+            send(piece, replies)
+    return damage
