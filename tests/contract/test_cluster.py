@@ -20,6 +20,7 @@ from fingerprinter import open_library
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import AudioError, ClusterError, UsageError
 from fingerprinter.library.indexing import dask_workers as cluster_module
+from fingerprinter.library.indexing import indexer
 from fingerprinter.library.indexing.dask_workers import run_on_dask
 from fingerprinter.library.indexing.ingest import FoundFile
 from fingerprinter.library.indexing.workers import ExtractJob
@@ -51,8 +52,9 @@ def music(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def pipe(tmp_path: Path) -> Path:
+def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file on which its worker waits."""
+    monkeypatch.setattr(indexer, "find_audio", lambda paths, on_problem: map(Path, paths))
     path = tmp_path / "pipe.flac"
     os.mkfifo(path)
     return path

@@ -18,14 +18,18 @@ from waiting import DEADLINE_S, opened, until
 from fingerprinter import open_library
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import AudioError
+from fingerprinter.library.indexing import indexer
 from fingerprinter.library.indexing.extract import ExtractedTrack
 from fingerprinter.library.indexing.workers import ExtractJob, Worker
 
 # A run of `index` that commits after each file.
 INDEX = """
 import sys
+from pathlib import Path
 from fingerprinter import open_library
+from fingerprinter.library.indexing import indexer
 from fingerprinter.library.indexing.batches import BatchLimits
+indexer.find_audio = lambda paths, on_problem: map(Path, paths)  # it would refuse the pipe
 with open_library(sys.argv[1]) as library:
     library.batch_limits = BatchLimits(elapsed_s=0.0)
     library.index(sys.argv[2:], embeddings=False, jobs=1)
@@ -33,8 +37,9 @@ with open_library(sys.argv[1]) as library:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """A file, a pipe on which a worker waits, and another file."""
+    monkeypatch.setattr(indexer, "find_audio", lambda paths, on_problem: map(Path, paths))
     paths = [tmp_path / name for name in ("a.flac", "b.flac", "c.flac")]
     soundfile.write(paths[0], play(0, 3), SR)
     os.mkfifo(paths[1])
