@@ -54,8 +54,7 @@ def find_audio(
     """
     for path in paths:
         try:
-            # Path.expanduser raises an error for "~name" if no user has this name.
-            expanded = Path(os.path.expanduser(path))  # noqa: PTH111
+            expanded = Path(os.path.expanduser(path))
             mode = expanded.stat().st_mode
             if stat.S_ISDIR(mode):
                 yield from _search(expanded, on_problem)

@@ -47,6 +47,23 @@ def source_name(source: AudioSource) -> str:
     return printable(label) if isinstance(label, str) else "<stream>"
 
 
+def may_be_file(path: str | os.PathLike[str]) -> bool:
+    """Tell whether something other than a folder is at a path.
+
+    It is ``True`` also for what cannot be looked at: with no permission, behind a dead mount, or
+    with too long a name. Reading it tells why.
+
+    >>> may_be_file("nowhere.flac"), may_be_file("a" * 300)
+    (False, True)
+    """
+    try:
+        return not stat.S_ISDIR(Path(path).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the path
+        return False
+    except OSError:
+        return True
+
+
 def printable(text: str) -> str:
     r"""Escape what could harm a terminal, so that a text is safe and on one line.
 

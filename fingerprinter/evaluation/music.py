@@ -50,7 +50,7 @@ def inside_music(tracks: Iterable[Track], sources: Sequence[PathLike]) -> list[R
     present = [
         Recording(track.path, track.id, track.duration_s)
         for track in sorted(tracks, key=lambda track: track.content_id)
-        if track.path and _is_below(Path(track.path), roots) and Path(track.path).is_file()
+        if track.path and _is_below(Path(track.path), roots) and os.path.isfile(track.path)
     ]
     if not present:
         where = ", ".join(map(str, roots)) or "the library"
@@ -96,7 +96,7 @@ def _known_ids(library: Library, paths: Sequence[PathLike]) -> Iterable[int]:
 
 
 def _absolute(path: PathLike) -> Path:
-    return Path(os.path.abspath(Path(path).expanduser()))
+    return Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def _is_below(path: Path, roots: Sequence[Path]) -> bool:

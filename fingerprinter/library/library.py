@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
+from fingerprinter.audio.source import may_be_file
 from fingerprinter.config import Settings
 from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
@@ -806,7 +807,7 @@ class Library:
         try:
             track = self.track(ref)
         except UnknownTrackError:
-            if not isinstance(ref, str | os.PathLike) or not Path(ref).is_file():
+            if not isinstance(ref, str | os.PathLike) or not may_be_file(ref):
                 raise
             return analyze_file(ref, self._model)
         return analyze_track(self._database, track, self._model, again=again)

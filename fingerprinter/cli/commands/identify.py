@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -136,7 +136,7 @@ def _record_clip(seconds: float, device: str | None) -> tuple[AudioSource, str |
 
 def _clip_file(clip: str) -> tuple[AudioSource, str | None]:
     """Return a file or standard input as an audio source; refuse a folder."""
-    if Path(clip).is_dir():
+    if os.path.isdir(clip):
         command = f"find {shlex.quote(clip)} -type f -exec fingerprinter identify {{}} +"
         raise AudioError(f"{clip}: a folder; name the files in it, as `{command}` does")
     return sys.stdin.buffer if clip == _STDIN else clip, None

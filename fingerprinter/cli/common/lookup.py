@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fingerprinter.audio.source import may_be_file
 from fingerprinter.errors import UnknownTrackError
 from fingerprinter.types import Track
 
@@ -30,6 +30,6 @@ def track_or_file(library: Library, name: str) -> Track | str:
     try:
         return library.track(name)
     except UnknownTrackError:
-        if not Path(name).is_file():
+        if not may_be_file(name):
             raise
         return name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -39,7 +38,7 @@ def resolve_track(connection: Connection, ref: TrackRef) -> Track:
     text = os.fspath(ref) if not isinstance(ref, int) else str(ref)
     if text.isdecimal():
         return tracks.get(connection, int(text))
-    found = tracks.by_path(connection, os.path.abspath(Path(text).expanduser()))
+    found = tracks.by_path(connection, os.path.abspath(os.path.expanduser(text)))
     if found is None:
         raise UnknownTrackError(
             f"{text}: no track of this library; give an id or a path that"

@@ -77,7 +77,7 @@ def _played_keys(played: PlayedTrack) -> Iterator[_Key]:
     if played.mbid:
         yield "mbid", played.mbid.casefold()
     if played.name:
-        yield "path", os.path.abspath(Path(played.name).expanduser())
+        yield "path", os.path.abspath(os.path.expanduser(played.name))
         yield "file", Path(played.name).name
         yield "id", played.name
         yield "mbid", played.name.casefold()

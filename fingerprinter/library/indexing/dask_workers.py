@@ -8,6 +8,7 @@ gives its files to others.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -43,7 +44,7 @@ class _DaskWorkers(Generic[R]):
 
     def process(self, path: Path) -> R | AudioError:
         """Process one file in an idle process; start one if all are busy."""
-        if not path.exists():
+        if not os.path.exists(path):
             from distributed import get_worker
 
             here = f"the worker {get_worker().address}"
@@ -151,7 +152,7 @@ def _require_ready(client: Client, path: Path) -> None:
 
 def _readiness(path: Path) -> tuple[str, bool]:
     """Return the version of this package and whether a file exists; runs on a worker."""
-    return metadata.version("fingerprinter"), path.exists()
+    return metadata.version("fingerprinter"), os.path.exists(path)
 
 
 def _reply(

@@ -124,14 +124,14 @@ class Indexer:
         on_progress: OnProgress = lambda _: None,
     ) -> IndexReport:
         """Add and update files; see `Library.index` for the parameters."""
-        roots = [Path(os.path.abspath(Path(path).expanduser())) for path in paths]
+        roots = [Path(os.path.abspath(os.path.expanduser(path))) for path in paths]
         with self._database.begin() as connection:
             library_metadata.claim(connection, library_metadata.PARAMS_ID, self._params.id)
         incomplete = self._incomplete_tracks()
         todo = list(self._files_to_analyze(roots, incomplete))
         replies = self._analyze(todo, incomplete)
         self._run.process(replies, len(todo), _duration_s, self._commit, on_progress)
-        removed = self._prune([root for root in roots if root.exists()]) if prune else 0
+        removed = self._prune([root for root in roots if os.path.exists(root)]) if prune else 0
         if todo:
             self._database.reclaim()
         return IndexReport(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.audio import AudioSource, open_audio
-from fingerprinter.audio.source import source_name
+from fingerprinter.audio.source import may_be_file, source_name
 from fingerprinter.embedding import EmbeddingModel
 from fingerprinter.errors import AudioError
 from fingerprinter.library.base.progress import OnProgress
@@ -196,7 +196,7 @@ def analyze_track(
 
 def _file_of(track: Track) -> str:
     """Return the path of a track; raises `AudioError` if the file is missing."""
-    if track.path is None or not Path(track.path).is_file():
+    if track.path is None or not may_be_file(track.path):
         raise AudioError(
             f"track {track.id}: its file is gone; run `fingerprinter index` on its folder"
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
+from fingerprinter.audio.source import may_be_file
 from fingerprinter.core.arrays import Floats
 from fingerprinter.embedding import FACETS_ID, EmbeddingModel, embed_track
 from fingerprinter.errors import UnknownTrackError, UsageError
@@ -132,13 +132,13 @@ class QueryBuilder:
         try:
             track = resolve_track(self._connection, source)
         except UnknownTrackError:
-            if not isinstance(source, str | os.PathLike) or not Path(source).is_file():
+            if not isinstance(source, str | os.PathLike) or not may_be_file(source):
                 raise
             return self._embed(None, source, part)
         stored = self._stored(track, part)
         if stored is not None:
             return stored
-        if track.path is None or not Path(track.path).is_file():
+        if track.path is None or not may_be_file(track.path):
             raise UnknownTrackError(
                 f"track {track.id} has no embedding and its file is gone;"
                 " run `fingerprinter index` on its folder"

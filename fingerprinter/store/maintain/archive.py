@@ -220,9 +220,9 @@ def _write_error(path: Path, error: OSError | DatabaseError) -> UsageError | Lib
 
 def _require_replaceable(path: Path) -> None:
     """Raises an error if the file is no archive: it may be a library, or music."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise UsageError(f"{path}: is a folder; name a file in it")
-    if path.exists() and path.stat().st_size and not _is_archive(path):
+    if os.path.exists(path) and path.stat().st_size and not _is_archive(path):
         raise UsageError(f"{path}: there is a file that is no export; name another, or remove it")
 
 
