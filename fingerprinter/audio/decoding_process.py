@@ -65,6 +65,11 @@ class DecodingProcess:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def pid(self) -> int | None:
+        """Number of the process; ``None`` if none is running."""
+        return self._child.pid if self._child else None
+
     def close(self) -> None:
         """End the process."""
         child, self._child, self._decoding = self._child, None, False

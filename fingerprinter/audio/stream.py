@@ -142,8 +142,8 @@ class EncodedStream:
                 for packet in self._container.demux(self._stream):
                     left_bytes -= packet.size
                     if left_bytes < 0:
-                        self._damage.note("the file plays its own parts again and again")
-                        return
+                        reason = "its edit list plays the same parts again and again"
+                        raise AudioError(f"{self._name}: {reason}; convert it to FLAC or WAV")
                     if packet.size:
                         yield packet
                 return

@@ -21,7 +21,7 @@ from fingerprinter.library.base.file_items import F, R
 from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
 
 # A worker also computes features, and reads the packets of long videos for their content id.
-_LIMITS = DecodingLimits(cpu_s=120.0, cpu_s_per_audio_s=1.0)
+_LIMITS = DecodingLimits(cpu_s=60.0, cpu_s_per_audio_s=1.0)
 R_co = TypeVar("R_co", covariant=True)
 
 AHEAD = 4  # files per worker that may be processed before their turn

@@ -12,7 +12,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -207,7 +207,8 @@ def write_archive(path: Path, params_id: str) -> Iterator[ArchiveWriter]:
     except (OSError, DatabaseError) as error:
         raise _write_error(path, error) from error
     finally:
-        part_path.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder cannot even be looked at
+            part_path.unlink(missing_ok=True)
 
 
 def _write_error(path: Path, error: OSError | DatabaseError) -> UsageError | LibraryError:

@@ -1,0 +1,130 @@
+"""Files that would take gigabytes or hours, and how the process ends that decodes them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import makers
+import numpy as np
+import psutil
+import pytest
+from waiting import until
+
+from fingerprinter.audio import DecodingProcess, content_id, open_audio, read_samples
+from fingerprinter.errors import AudioError
+
+Made = Callable[[str, bytes], Path]
+
+ENDLESS = makers.wav(before=bytes.fromhex("6a756e6b00000000") * (1 << 20))  # a million empty chunks
+
+
+def read(source: bytes | Path, process: DecodingProcess) -> tuple[float, str | None]:
+    """Decode a file; return the seconds of sound, and what is wrong with it."""
+    with open_audio(source, process=process, name="clip") as audio:
+        for _ in audio.blocks():
+            pass
+        return audio.decoded_s, audio.problem
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (makers.m4a_of_many_samples(85_000_000), "decoding it takes too much memory"),
+        (ENDLESS, "decoding it takes too long for the sound that it gives"),
+        (makers.m4a_that_repeats(3600), "its edit list plays the same parts again and again"),
+        (makers.wav()[:24] + bytes([1, 0, 0, 0]) + makers.wav()[28:], "1 Hz is no sampling rate"),
+    ],
+    ids=["table of 85 million samples", "a million chunks", "edit list", "1 Hz"],
+)
+def test_a_file_that_takes_too_much_is_refused_in_one_line(
+    data: bytes, message: str, process: DecodingProcess
+) -> None:
+    with pytest.raises(AudioError, match=f"^clip: {message}") as raised:
+        read(data, process)
+    assert "\n" not in str(raised.value)
+    assert read(makers.wav(), process) == (pytest.approx(makers.SECONDS), None)  # the next file
+
+
+@pytest.mark.parametrize(
+    ("sr", "expected_s", "problem"),
+    [
+        (1, 1.86, "decoded 1.9 of 3.7 s (the sampling rate changes to 1 Hz)"),
+        (999, 1.86, "decoded 1.9 of 3.7 s (the sampling rate changes to 999 Hz)"),
+        (22_050, 5.57, None),
+    ],
+)
+def test_a_rate_that_changes_within_the_stream(
+    sr: int, expected_s: float, problem: str | None, process: DecodingProcess
+) -> None:
+    found = read(makers.flac_that_changes_to(sr), process)
+    assert found == (pytest.approx(expected_s, abs=0.01), problem)
+
+
+def test_zeros_behind_a_wav_cost_nothing(made: Made, process: DecodingProcess) -> None:
+    whole, padded = made("a.wav", makers.wav()), made("b.wav", makers.wav(behind=bytes(10 << 20)))
+    assert read(padded, process) == (pytest.approx(makers.SECONDS), None)  # within 0.5 s
+    np.testing.assert_array_equal(read_samples(padded), read_samples(whole))
+    assert content_id(padded) == content_id(whole)
+
+
+def test_a_crash_of_the_decoder_costs_one_file(process: DecodingProcess) -> None:
+    # More than what fits into the pipe, so that the decoder cannot have ended.
+    samples = np.random.default_rng(0).integers(-9999, 9999, 30 * makers.SR, np.int16)
+    with open_audio(makers.wav(samples=samples), process=process, name="clip") as audio:
+        blocks = audio.blocks(block_s=1)
+        next(blocks)
+        psutil.Process(process.pid).kill()
+        with pytest.raises(AudioError, match=r"^clip: the decoder crashed on it \(status -9\)$"):
+            list(blocks)
+    assert read(makers.wav(), process) == (pytest.approx(makers.SECONDS), None)
+
+
+def test_a_reader_that_is_closed_early_keeps_the_process(process: DecodingProcess) -> None:
+    samples = np.zeros(30 * makers.SR, np.int16)
+    pids = set()
+    for _ in range(3):
+        with open_audio(makers.wav(samples=samples), process=process) as audio:
+            next(audio.blocks(block_s=1))
+            pids.add(process.pid)
+    assert len(pids) == 1
+
+
+def test_threads_decode_at_the_same_time(made: Made) -> None:
+    """A process of several threads cannot be forked safely; each gets a process of its own."""
+    path, results = made("a.wav", makers.wav()), []
+    threads = [
+        threading.Thread(target=lambda: results.append(read_samples(path))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [len(samples) for samples in results] == [2 * 16_000] * 2
+
+
+# Waits in the middle of a file.
+PARENT = """
+import sys
+from fingerprinter.audio import DecodingProcess, open_audio
+with DecodingProcess() as process, open_audio(sys.argv[1], process=process) as audio:
+    next(audio.blocks(block_s=1))
+    print(process.pid, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_decoding_process_ends_with_its_parent(made: Made) -> None:
+    path = made("long.wav", makers.wav(samples=np.zeros(60 * makers.SR, np.int16)))
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout
+        child = int(parent.stdout.readline())
+        assert psutil.pid_exists(child)
+        parent.send_signal(signal.SIGKILL)
+        until(lambda: not psutil.pid_exists(child))
