@@ -9,6 +9,7 @@ from hashlib import blake2b
 import numpy as np
 
 from fingerprinter.audio.ogg import chain_links
+from fingerprinter.audio.second_decoder import open_second_decoder
 from fingerprinter.audio.source import AudioSource, EncodedSource, as_file, read_errors, source_name
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError
@@ -57,7 +58,14 @@ def _compressed_audio(source: EncodedSource) -> Iterator[bytes]:
         with read_errors(name):
             links = chain_links(resources.enter_context(as_file(source, name)))
         for link in links:
-            stream = resources.enter_context(EncodedStream(link, name, Damage()))
+            try:
+                stream = resources.enter_context(EncodedStream(link, name, Damage()))
+            except AudioError:
+                second = open_second_decoder(link, resources)
+                if second is None:
+                    raise
+                yield from second.compressed_audio()
+                continue
             yield f"{stream.description}\n".encode()
             yield from _packets_without_id3v1(stream, name)
 

@@ -8,12 +8,13 @@ stored and the decoded length of 629 files of music, speech and noise differed b
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import av
 from av.container import InputContainer
 
+from fingerprinter.audio.file_range import id3v2_bytes
 from fingerprinter.audio.ogg import ends_inside_page
 
 # Containers, by FFmpeg's names, whose stored length FFmpeg reports. Bare frames (aac, ac3, amr)
@@ -22,11 +23,11 @@ _WITH_LENGTH = """
     aiff ape au caf dsf flac matroska,webm mov,mp4,m4a,3gp,3g2,mj2 mpc mpc8 ogg tta w64 wav wv
 """
 _CONTAINERS_WITH_LENGTH = frozenset(_WITH_LENGTH.split())
+_LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")  # beginnings of FFmpeg's names
 _MP3_FRAME_COUNTS = {b"Xing": 8, b"Info": 8, b"VBRI": 14}  # bytes from the mark to the count
 _MP3_PADDING_S = 0.5  # the count includes padding that encoder and decoder add at both ends
 _MPEG2_SR = 24_000  # Hz; up to this rate an MP3 frame is half as long
 _HEAD_BYTES = 4096
-_ID3V2_HEADER_BYTES = 10
 _RIFF_UNKNOWN_BYTES = 0x7FFF_F000  # programs that write to a pipe store 2^31 or 2^32 - 1 here
 
 
@@ -59,22 +60,37 @@ class DeclaredDuration:
         The duration in seconds, if the container gives one.
     reliable : bool
         Whether the file is damaged if less can be decoded.
+    exact : bool
+        Whether it is exact to the sample, as lossless formats store it.
     """
 
     duration_s: float | None = None
     reliable: bool = False
+    exact: bool = False
+
+    def on_axis(self, zero_s: float, late_s: float, *, is_end: bool) -> DeclaredDuration:
+        """Return the duration from position 0 on.
+
+        Parameters
+        ----------
+        zero_s : float
+            Time stamp of position 0 in seconds.
+        late_s : float
+            Silence between position 0 and the first sample, in seconds.
+        is_end : bool
+            Whether the declared duration is the time stamp of the end; otherwise it is the length
+            of the sound.
+        """
+        if self.duration_s is None:
+            return self
+        shift_s = -max(0.0, zero_s) if is_end else late_s
+        return replace(self, duration_s=max(0.0, self.duration_s + shift_s))
 
 
 def read_head(file: BinaryIO) -> Head:
     """Read the parts of a file that its declared duration depends on; moves its position."""
     size = file.seek(0, io.SEEK_END)
-    file.seek(0)
-    start = file.read(_ID3V2_HEADER_BYTES)
-    tag_bytes = 0
-    if len(start) == _ID3V2_HEADER_BYTES and start.startswith(b"ID3"):
-        a, b, c, d = start[6:]  # the size of the tag has seven bits in each byte
-        tag_bytes = _ID3V2_HEADER_BYTES + (a << 21 | b << 14 | c << 7 | d)
-    file.seek(tag_bytes)
+    file.seek(id3v2_bytes(file))
     data = file.read(_HEAD_BYTES)
     return Head(data, size, ends_inside_page(file))
 
@@ -104,7 +120,8 @@ def declared_duration(
         return DeclaredDuration(duration_s, difference_s < _MP3_PADDING_S)
     if container.format.name == "wav":
         duration_s = max(duration_s, _riff_s(stream, head))
-    return DeclaredDuration(duration_s, stores_length)
+    codec = stream.codec_context.codec.canonical_name
+    return DeclaredDuration(duration_s, stores_length, exact=codec.startswith(_LOSSLESS))
 
 
 def _mp3_frames_s(stream: av.AudioStream, head: Head) -> float:

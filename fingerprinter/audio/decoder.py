@@ -13,12 +13,13 @@ import numpy.typing as npt
 from fingerprinter.audio.declared_duration import DeclaredDuration
 from fingerprinter.audio.limits import process_guard
 from fingerprinter.audio.ogg import chain_links
+from fingerprinter.audio.second_decoder import SecondDecoder, open_second_decoder
 from fingerprinter.audio.signal import (
     Chunk,
+    Downmixer,
     Mono,
     OnChannels,
     as_floats,
-    downmix,
     drop,
     resample,
     silence_damage,
@@ -30,6 +31,7 @@ from fingerprinter.errors import AudioError
 # 0.7 s of CD audio, the fastest of the sizes measured: larger chunks do not fit into the cache,
 # smaller ones need more calls.
 CHUNK_SAMPLES = 32_768
+_EARLY_END_S = 0.5  # if FFmpeg leaves more than this, the second decoder tries to go on
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 
 
@@ -74,43 +76,96 @@ def decode(
         If the source holds no audio that FFmpeg can decode.
     """
     with read_errors(name):
-        first, *rest = chain_links(resources.enter_context(as_file(source, name)))
-    stream = resources.enter_context(EncodedStream(first, name, damage))
-    if rest:
-        frames, before_s = _chained_frames(stream, rest, name, damage), start_s
-        declared = DeclaredDuration()
-    else:
-        frames, before_s = stream.frames_from(start_s)
-        declared = stream.declared
-    chunks = _chunks(frames, damage, on_channels)
-    return resample(drop(chunks, before_s), sr), declared
+        links = chain_links(resources.enter_context(as_file(source, name)))
+    if len(links) > 1:
+        chunks = drop(_chain(links, name, damage, on_channels), start_s)
+        return resample(chunks, sr), DeclaredDuration()
+    chunks, declared = _open_link(links[0], name, start_s, damage, resources, on_channels)
+    return resample(chunks, sr), declared
 
 
-def _chained_frames(
-    first: EncodedStream, rest: Iterable[BinaryIO], name: str, damage: Damage
-) -> Iterator[av.AudioFrame]:
-    """Yield the frames of all links of an Ogg chain; a broken link does not stop the others."""
-    yield from first.frames()
-    for file in rest:
-        try:
-            with EncodedStream(file, name, damage) as stream:
-                yield from stream.frames()
-        except AudioError as error:
-            damage.note(str(error))
+def _open_link(
+    file: BinaryIO,
+    name: str,
+    start_s: float,
+    damage: Damage,
+    resources: ExitStack,
+    on_channels: OnChannels | None,
+) -> tuple[Iterator[Chunk], DeclaredDuration]:
+    """Open a file that is no chain, with the second decoder if FFmpeg refuses it."""
+    try:
+        stream = resources.enter_context(EncodedStream(file, name, damage))
+    except AudioError:
+        second = open_second_decoder(file, resources)
+        if second is None:
+            raise
+        return _second_chunks(second, start_s, damage, on_channels), second.declared
+    frames, before_s = stream.frames_from(start_s)
+    declared = stream.declared
+    chunks = drop(_chunks(frames, damage, on_channels), before_s)
+    return _to_the_end(chunks, file, start_s, declared, damage, on_channels), declared
+
+
+def _chain(
+    links: Iterable[BinaryIO], name: str, damage: Damage, on_channels: OnChannels | None
+) -> Iterator[Chunk]:
+    """Yield the chunks of all links of an Ogg chain; a broken link does not stop the others."""
+    for link in links:
+        with ExitStack() as resources:
+            try:
+                yield from _open_link(link, name, 0.0, damage, resources, on_channels)[0]
+            except AudioError as error:
+                damage.note(str(error))
+
+
+def _second_chunks(
+    second: SecondDecoder, start_s: float, damage: Damage, on_channels: OnChannels | None
+) -> Iterator[Chunk]:
+    downmixer = Downmixer()
+    try:
+        for samples in second.channels(start_s):
+            yield mono_chunk(samples, second.sr, downmixer, damage, on_channels)
+    except RuntimeError as error:
+        damage.note(str(error))
+
+
+def _to_the_end(
+    chunks: Iterable[Chunk],
+    file: BinaryIO,
+    start_s: float,
+    declared: DeclaredDuration,
+    damage: Damage,
+    on_channels: OnChannels | None,
+) -> Iterator[Chunk]:
+    """Yield the chunks, and what the second decoder reads behind them if FFmpeg stops early."""
+    end_s = start_s
+    for chunk in chunks:
+        end_s += len(chunk.samples) / chunk.sr
+        yield chunk
+    if not declared.reliable or (declared.duration_s or 0.0) - end_s < _EARLY_END_S:
+        return
+    with ExitStack() as resources:
+        second = open_second_decoder(file, resources)
+        if second is not None and second.duration_s - end_s >= _EARLY_END_S:
+            yield from _second_chunks(second, end_s, damage, on_channels)
 
 
 def _chunks(
     frames: Iterable[av.AudioFrame], damage: Damage, on_channels: OnChannels | None
 ) -> Iterator[Chunk]:
-    guard = process_guard()
+    guard, downmixer = process_guard(), Downmixer()
     for frame in _join_frames(frames):
         if guard:
             guard.add_audio(frame.samples / frame.sample_rate)
-        yield mono_chunk(_channels(frame), frame.sample_rate, damage, on_channels)
+        yield mono_chunk(_channels(frame), frame.sample_rate, downmixer, damage, on_channels)
 
 
 def mono_chunk(
-    samples: npt.NDArray[Any], sr: int, damage: Damage, on_channels: OnChannels | None = None
+    samples: npt.NDArray[Any],
+    sr: int,
+    downmixer: Downmixer,
+    damage: Damage,
+    on_channels: OnChannels | None = None,
 ) -> Chunk:
     """Mix samples down to a mono chunk.
 
@@ -120,6 +175,8 @@ def mono_chunk(
         Samples of any type that audio has.
     sr : int
         Their rate in Hz.
+    downmixer : Downmixer
+        That of the stream, which decides what the channels become.
     damage : Damage
         Counts the samples that were replaced by silence: NaN, infinite and absurd ones.
     on_channels : callable, optional
@@ -127,7 +184,7 @@ def mono_chunk(
     """
     if on_channels:
         on_channels(as_floats(samples), sr)
-    mono = downmix(samples)
+    mono = downmixer.push(samples)
     damage.silenced += silence_damage(mono)
     return Chunk(mono, sr)
 

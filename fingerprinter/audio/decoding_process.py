@@ -6,7 +6,7 @@ import atexit
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from queue import SimpleQueue
 from typing import IO, Any
 
@@ -119,7 +119,7 @@ class DecodingProcess:
         while self._decoding:
             reply = self._receive(name)
             if isinstance(reply, Damage):
-                damage.error, damage.silenced = reply.error, reply.silenced
+                damage.error, damage.silenced, damage.lost_s = astuple(reply)
                 self._decoding = False
             elif isinstance(reply, tuple) and on_channels:
                 on_channels(*reply)

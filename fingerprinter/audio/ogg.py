@@ -11,96 +11,98 @@ References
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from itertools import pairwise
+from typing import BinaryIO
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+from fingerprinter.audio.file_range import file_range
 
 _PAGE_MARK = b"OggS"
 _HEADER_BYTES = 27
 _MAX_PAGE_BYTES = 65_307
-_BEGIN_OF_STREAM = 2  # flag in byte 5 of the header
-_SERIAL_NUMBER = slice(14, 18)  # bytes of the header
+_BLOCK_BYTES = 1 << 20
+_GRANULE_POSITION = slice(6, 14)  # bytes of the header
+# The page that begins a stream: version 0, the flag, and granule position 0 or none.
+_BEGIN_OF_STREAM = re.compile(rb"OggS\x00[\x02\x06](?:\x00{8}|\xff{8})")
+_BEGIN_BYTES = 14  # that this pattern covers
+_MAX_LINKS = 10_000  # a hostile file could begin a stream on every page; the last link has the rest
 
 
 def chain_links(file: BinaryIO) -> list[BinaryIO]:
-    """Return each link of a chained Ogg file as a file; ``[file]`` for any other file."""
-    last = _last_page(file)
+    """Return each link of a chained Ogg file as a file; ``[file]`` for any file that is no Ogg.
+
+    Rubbish after the last page is left out: FFmpeg would not find that page and guess the length.
+    """
     file.seek(0)
-    # A cheap hint at a chain: the last page belongs to another stream than the first one.
-    if not last or last[_SERIAL_NUMBER] == file.read(_HEADER_BYTES)[_SERIAL_NUMBER]:
+    if file.read(len(_PAGE_MARK)) != _PAGE_MARK:
         return [file]
-    starts = list(_link_starts(file))
-    if len(starts) < 2:
-        return [file]
-    ends = [*starts[1:], file.seek(0, io.SEEK_END)]
-    return [
-        io.BufferedReader(FileRange(file, start, end))
-        for start, end in zip(starts, ends, strict=True)
+    begins, last_page = _find_pages(file)
+    # A video begins with several pages of this kind, one for each of its streams.
+    starts = [
+        at
+        for before, at in pairwise([0, *begins])
+        if at and before + _page_bytes(file, before) != at
     ]
+    size = file.seek(0, io.SEEK_END)
+    end = min(size, last_page + _page_bytes(file, last_page))
+    if not starts and end == size:
+        return [file]
+    borders = [0, *starts[: _MAX_LINKS - 1], end]
+    return [file_range(file, start, end) for start, end in pairwise(borders)]
 
 
 def ends_inside_page(file: BinaryIO) -> bool:
     """Tell whether an Ogg file was cut off inside a page; Ogg stores no length to compare with."""
-    page = _last_page(file)
-    n_segments = page[26] if len(page) >= _HEADER_BYTES else 0
-    segments = page[_HEADER_BYTES : _HEADER_BYTES + n_segments]
-    return bool(page) and len(page) < _HEADER_BYTES + n_segments + sum(segments)
-
-
-def _last_page(file: BinaryIO) -> bytes:
-    """Return the file from the header of its last page on; empty if it is no Ogg file."""
     file.seek(0)
     if file.read(len(_PAGE_MARK)) != _PAGE_MARK:
-        return b""
-    file.seek(max(0, file.seek(0, io.SEEK_END) - _MAX_PAGE_BYTES))
-    tail = file.read()
-    return tail[max(0, tail.rfind(_PAGE_MARK)) :]
+        return False
+    size = file.seek(0, io.SEEK_END)
+    tail_at = max(0, size - _MAX_PAGE_BYTES)
+    file.seek(tail_at)
+    at = file.read().rfind(_PAGE_MARK)
+    return at >= 0 and tail_at + at + _page_bytes(file, tail_at + at) > size
 
 
-def _link_starts(file: BinaryIO) -> Iterator[int]:
-    """Yield where each link starts: at a begin-of-stream page that follows a page of another kind.
+def audio_pages(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the contents of the pages of an Ogg stream that hold audio, and no headers.
 
-    A video begins with several begin-of-stream pages, one for each of its streams.
+    These are the pages from the first one with a positive granule position on.
     """
-    at, beginning = 0, False
+    at, audio = 0, False
     while True:
         file.seek(at)
         header = file.read(_HEADER_BYTES)
         if len(header) < _HEADER_BYTES or not header.startswith(_PAGE_MARK):
             return
-        if header[5] & _BEGIN_OF_STREAM and not beginning:
-            yield at
-        beginning = bool(header[5] & _BEGIN_OF_STREAM)
-        at += _HEADER_BYTES + header[26] + sum(file.read(header[26]))
+        content = file.read(sum(file.read(header[26])))
+        audio = audio or int.from_bytes(header[_GRANULE_POSITION], "little", signed=True) > 0
+        if audio:
+            yield content
+        at += _HEADER_BYTES + header[26] + len(content)
 
 
-class FileRange(io.RawIOBase):
-    """The bytes ``start`` to ``end`` of a file, as a file."""
+def _find_pages(file: BinaryIO) -> tuple[list[int], int]:
+    """Return where pages begin a stream, in order, and where the last page of the file is."""
+    begins: list[int] = []
+    last_page = at = 0
+    file.seek(0)
+    block = b""
+    while data := file.read(_BLOCK_BYTES):
+        block += data
+        begins += [at + found.start() for found in _BEGIN_OF_STREAM.finditer(block)]
+        found_at = block.rfind(_PAGE_MARK)
+        last_page = at + found_at if found_at >= 0 else last_page
+        kept = min(len(block), _BEGIN_BYTES - 1)  # a mark may lie across two blocks
+        at += len(block) - kept
+        block = block[len(block) - kept :]
+    return begins, last_page
 
-    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
-        self._file, self._start, self._end = file, start, end
-        self._at = start
 
-    def readable(self) -> bool:  # noqa: D102
-        return True
-
-    def seekable(self) -> bool:  # noqa: D102
-        return True
-
-    def tell(self) -> int:  # noqa: D102
-        return self._at - self._start
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:  # noqa: D102
-        origin = (self._start, self._at, self._end)[whence]
-        self._at = max(self._start, origin + offset)
-        return self.tell()
-
-    def readinto(self, buffer: WriteableBuffer) -> int:  # noqa: D102
-        view = memoryview(buffer)
-        self._file.seek(self._at)
-        data = self._file.read(min(len(view), max(0, self._end - self._at)))
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+def _page_bytes(file: BinaryIO, at: int) -> int:
+    """Return the length that the header of a page tells; that of the header if it is cut off."""
+    file.seek(at)
+    header = file.read(_HEADER_BYTES)
+    n_segments = header[26] if len(header) == _HEADER_BYTES else 0
+    segments = file.read(n_segments)
+    return _HEADER_BYTES + n_segments + sum(segments)

@@ -19,6 +19,7 @@ from fingerprinter.audio.signal import (
     MAX_SR,
     MIN_SR,
     Chunk,
+    Downmixer,
     Mono,
     OnChannels,
     drop,
@@ -46,7 +47,7 @@ _MAX_CHANNELS = 64  # an array with more rows has its axes swapped
 # After a decoding error, a file counts as damaged if more than this is missing. Padding and rounded
 # time stamps cost less; an error that costs no audio was about rubbish at the end of the file.
 _PADDING_S = 0.015
-# Without an error, 0.5 s plus 0.2 % of the length may be missing.
+# Without an error, 0.5 s plus 0.2 % of the length may be missing, but nothing of lossless formats.
 _SLACK_S, _SLACK = 0.5, 0.002
 
 
@@ -133,13 +134,16 @@ class AudioReader:
         if damage.silenced:
             cause = f"not a number, infinite or absurd: {damage.silenced} samples"
             cause += ", replaced by silence"
+        elif damage.lost_s:
+            cause = f"{damage.error or 'damaged'}; {damage.lost_s:.2f} s replaced by silence"
         elif missing_s is None and not damage.error:
             return None
         elif missing_s is not None:
             slack_s = _SLACK_S + _SLACK * (self.duration_s or 0.0)
-            if missing_s <= (_PADDING_S if damage.error else slack_s):
+            exact = damage.error or self._declared.exact
+            if missing_s <= (_PADDING_S if exact else slack_s):
                 return None
-        return f"decoded {self.decoded_s:.1f}{total} s ({cause})"
+        return f"decoded {self.decoded_s - damage.lost_s:.1f}{total} s ({cause})"
 
 
 def open_audio(
@@ -259,5 +263,6 @@ def _from_samples(
     if not MIN_SR <= sr <= MAX_SR:
         raise AudioError(f"{name}: {sr} Hz is no sampling rate of audio; give samples per second")
     pieces = np.array_split(samples, range(CHUNK_SAMPLES, samples.shape[1], CHUNK_SAMPLES), axis=1)
-    chunks = (mono_chunk(piece, sr, damage, on_channels) for piece in pieces)
+    downmixer = Downmixer()
+    chunks = (mono_chunk(piece, sr, downmixer, damage, on_channels) for piece in pieces)
     return drop(chunks, start_s), DeclaredDuration(samples.shape[1] / sr, reliable=True)

@@ -24,6 +24,12 @@ MIN_SR, MAX_SR = 1_000, 768_000
 # A sample beyond the full scale of any integer type is damage. Its power would overflow float32.
 _MAX_SAMPLE = 2.0**31
 
+# Power of the sum of the channels, relative to unrelated channels of the same power: below -10 dB
+# they cancel, and from -6 dB on they do not. Below -70 dB of full scale there is nothing to hear.
+_CANCELLED, _RESTORED = 0.1, 0.25
+_MIN_POWER = 1e-7
+_FADE_SAMPLES = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -68,6 +74,73 @@ def downmix(samples: npt.NDArray[Any]) -> Mono:
     with np.errstate(all="ignore"):  # damaged float files; see silence_damage
         mono = weights @ samples.astype(np.float32, copy=False)
     return mono - np.float32(middle) if middle else mono
+
+
+class Downmixer:
+    """Downmixes a stream of samples: the average of the channels, unless they cancel in it.
+
+    In antiphase stereo the right channel is the left one with its polarity inverted, and the
+    average is silence. Where the average of a stretch is more than 10 dB weaker than that of
+    unrelated channels would be, each channel that works against those before it is inverted: of
+    stereo, the side signal remains. The decision holds until the average has lost less than 6 dB,
+    and signals of different polarity are cross-faded.
+    """
+
+    def __init__(self) -> None:
+        self._signs: npt.NDArray[np.float32] | None = None  # polarity that each channel gets
+
+    def push(self, samples: npt.NDArray[Any]) -> Mono:
+        """Downmix a stretch.
+
+        Parameters
+        ----------
+        samples : (channels, n) array
+            What `downmix` takes; a stretch of about a second.
+
+        Returns
+        -------
+        (n,) float32 array
+            Exactly the result of `downmix` where the channels do not cancel.
+
+        Examples
+        --------
+        >>> left = np.full(4, 0.5, np.float32)
+        >>> Downmixer().push(np.stack([left, -left])).tolist()
+        [0.5, 0.5, 0.5, 0.5]
+        """
+        before, signs = self._signs, self._choose_signs(samples)
+        self._signs = signs
+        changed = before is not None and not np.array_equal(before, signs)
+        if not changed and (signs > 0).all():
+            return downmix(samples)
+        floats = as_floats(samples)
+        n_channels, n = floats.shape
+        mono: Mono = (signs / n_channels) @ floats
+        if changed and before is not None and len(before) == n_channels:
+            n_fade = min(n, _FADE_SAMPLES)
+            ramp = np.linspace(0, 1, n_fade, dtype=np.float32)
+            mono[:n_fade] *= ramp
+            mono[:n_fade] += (1 - ramp) * ((before / n_channels) @ floats[:, :n_fade])
+        return mono
+
+    def _choose_signs(self, samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """Return the polarity that each channel gets, (channels,): 1 or -1."""
+        n_channels, n = samples.shape
+        signs = np.ones(n_channels, np.float32)
+        if n_channels == 1 or not n:
+            return signs
+        scale, middle = _full_scale(samples.dtype)
+        with np.errstate(all="ignore"):  # damaged float files; see silence_damage
+            floats = samples.astype(np.float32, copy=False)
+            floats = floats - np.float32(middle * scale) if middle else floats
+            products = floats @ floats.T / np.float32(n * scale**2)
+            kept = products.sum() / products.trace()  # 1 for channels that have nothing in common
+        inverted = self._signs is not None and bool((self._signs < 0).any())
+        cancelled = kept < (_RESTORED if inverted else _CANCELLED)
+        if cancelled and products.trace() > _MIN_POWER * n_channels:
+            for i in range(1, n_channels):
+                signs[i] = -1 if signs[:i] @ products[:i, i] < 0 else 1
+        return signs
 
 
 def as_floats(samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

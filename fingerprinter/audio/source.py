@@ -16,6 +16,7 @@ from unicodedata import category
 
 import numpy.typing as npt
 
+from fingerprinter.audio.file_range import without_id3v2
 from fingerprinter.errors import AudioError, UsageError
 
 EncodedSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
@@ -94,7 +95,7 @@ def printable(text: str) -> str:
 
 @contextmanager
 def as_file(source: EncodedSource, name: str) -> Iterator[BinaryIO]:
-    """Open an encoded source as a seekable binary file at position 0.
+    """Open an encoded source as a seekable binary file at position 0, without ID3v2 in front.
 
     A pipe is first copied to a temporary file, because an MP4 may hold its index at the end.
 
@@ -129,6 +130,7 @@ def as_file(source: EncodedSource, name: str) -> Iterator[BinaryIO]:
             if not file.read(1):
                 raise AudioError(f"{name}: empty, not a single byte; was it copied completely?")
             file.seek(0)
+            file = without_id3v2(file)
         yield file
 
 

@@ -1,25 +1,25 @@
-"""Demux and decode the first audio stream of a file with FFmpeg.
+"""Demux and decode the main audio stream of a file with FFmpeg.
 
 Damage is noted, and reading continues after it as far as demuxer and decoder allow.
 """
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, BinaryIO, cast
 
 import av
 from av.container import InputContainer
-from av.stream import Discard
+from av.stream import Discard, Disposition
 
 from fingerprinter.audio.declared_duration import DeclaredDuration, declared_duration, read_head
-from fingerprinter.audio.ogg import FileRange
+from fingerprinter.audio.file_range import file_range
 from fingerprinter.audio.signal import MAX_SR, MIN_SR
 from fingerprinter.audio.source import read_errors
+from fingerprinter.audio.timeline import MAX_GAP_S, fill_gaps
 from fingerprinter.errors import AudioError
 
 _OPTIONS: dict[str, Any] = {
@@ -33,6 +33,10 @@ _MAX_READ_ERRORS = 16  # after so many errors the disk is failing, and reading e
 _PREROLL_S = 0.2
 _MAX_DSD_SR = 2_822_400  # Hz; FFmpeg counts the bytes of DSD512
 _MOST_PLAYS, _SMALL_BYTES = 2, 1 << 20  # how often a file may play its bytes, and some more
+# Time stamps of FLAC count samples. Others are rounded: those of Vorbis to a part of its blocks.
+_FLAC_TOLERANCE_S, _TOLERANCE_S = 0.001, 0.05
+_COUNT_SAMPLES = ("flac", "ogg")  # formats, by FFmpeg's names, in which a gap is lost sound
+_STORE_END = ("matroska,webm", "ogg")  # formats whose duration is the time stamp of the end
 
 
 @dataclass(slots=True)
@@ -45,10 +49,13 @@ class Damage:
         The first error, in the words of FFmpeg.
     silenced : int
         Number of samples that were replaced by silence.
+    lost_s : float
+        Seconds of sound that could not be decoded and were replaced by silence.
     """
 
     error: str | None = None
     silenced: int = 0
+    lost_s: float = 0.0
 
     def note(self, error: str) -> None:
         """Keep an error if it is the first one."""
@@ -56,7 +63,7 @@ class Damage:
 
 
 class EncodedStream:
-    """The first audio stream of a file; a context manager.
+    """The default audio stream of a file; a context manager.
 
     Parameters
     ----------
@@ -89,7 +96,7 @@ class EncodedStream:
             damage.note("the file ends inside an Ogg page")
 
     def _open(self) -> None:
-        """Open the container, choose the first audio stream, and let FFmpeg skip all others."""
+        """Open the container, choose the default audio stream, and let FFmpeg skip all others."""
         self._file.seek(0)
         try:
             container = cast(InputContainer, av.open(_QuietFile(self._file), **_OPTIONS))
@@ -100,10 +107,12 @@ class EncodedStream:
             video = container.streams.video
             held = "a video without sound?" if video else "a subtitle or data file?"
             raise AudioError(f"{self._name}: no audio stream ({held})")
-        stream = container.streams.audio[0]
-        if stream.codec_context is None:
+        decodable = [each for each in container.streams.audio if each.codec_context is not None]
+        if not decodable:
             reason = "FFmpeg has no decoder for this audio; convert it to FLAC or WAV"
             raise AudioError(f"{self._name}: {reason}")
+        defaults = (each for each in decodable if each.disposition & Disposition.default)
+        stream = next(defaults, decodable[0])
         sr = stream.codec_context.sample_rate
         if not is_audio_rate(sr, stream.codec_context.name):
             reason = f"{sr} Hz is no sampling rate of audio; is the file damaged?"
@@ -168,14 +177,16 @@ class EncodedStream:
                 yield frame
 
     def frames_from(self, start_s: float) -> tuple[Iterator[av.AudioFrame], float]:
-        """Return the frames from a little before a position.
+        """Return the frames from a little before a position, with silence in the gaps.
 
-        A file that cannot seek to a known time is decoded from its beginning.
+        Position 0 is where a player begins: the first sample, or the first picture of a video
+        whose sound begins later. A file that cannot seek to a known time is decoded from its
+        beginning. ``declared`` becomes the duration from position 0 on.
 
         Parameters
         ----------
         start_s : float
-            Seconds from the first decoded sample.
+            Seconds from position 0.
 
         Returns
         -------
@@ -184,25 +195,55 @@ class EncodedStream:
         before_s : float
             How many seconds of them lie before ``start_s``.
         """
-        if start_s > _PREROLL_S:
-            found = self._frames_by_seeking(start_s)
-            if found is not None:
-                return found
-            self._container.close()
-            self._open()
-        return self.frames(), start_s
-
-    def _frames_by_seeking(self, start_s: float) -> tuple[Iterator[av.AudioFrame], float] | None:
-        """Seek, and return what ``frames_from`` returns; ``None`` if the position is not known."""
-        zero_s = self._time_s(next(self.frames(), None))
-        if zero_s is None or not self.seek(zero_s + start_s - _PREROLL_S):
-            return None
         frames = self.frames()
         first = next(frames, None)
         first_s = self._time_s(first)
-        if first is None or first_s is None or first_s > zero_s + start_s:
-            return None
-        return chain([first], frames), zero_s + start_s - first_s
+        if first is None or first_s is None:
+            return chain([] if first is None else [first], frames), start_s
+        zero_s = self._zero_s(first_s)
+        is_end = self._container.format.name in _STORE_END
+        self.declared = self.declared.on_axis(zero_s, first_s - zero_s, is_end=is_end)
+        if start_s > _PREROLL_S:
+            if self.seek(zero_s + start_s - _PREROLL_S):
+                found = self.frames()
+                at = next(found, None)
+                at_s = self._time_s(at)
+                if at is not None and at_s is not None and at_s <= zero_s + start_s:
+                    return self._without_gaps(chain([at], found), at_s), zero_s + start_s - at_s
+            self._container.close()
+            self._open()
+            return self._without_gaps(self.frames(), zero_s), start_s
+        return self._without_gaps(chain([first], frames), zero_s), start_s
+
+    def _zero_s(self, first_s: float) -> float:
+        """Return the time stamp of position 0, from that of the first decoded sample."""
+        others = [
+            float(other.start_time * other.time_base)
+            for other in self._container.streams.video
+            if other.start_time is not None
+            and other.time_base
+            and not other.disposition & Disposition.attached_pic
+        ]
+        if self._container.format.name == "flac" and self.declared.duration_s:
+            # A FLAC file begins at sample 0; one that was cut out of a stream can begin anywhere.
+            others += [0.0] if first_s < self.declared.duration_s else []
+        zero_s = min([first_s, *others])
+        return zero_s if self._tolerance_s < first_s - zero_s <= MAX_GAP_S else first_s
+
+    @property
+    def _tolerance_s(self) -> float:
+        is_flac = self._stream.codec_context.codec.canonical_name == "flac"
+        return _FLAC_TOLERANCE_S if is_flac else _TOLERANCE_S
+
+    def _without_gaps(
+        self, frames: Iterable[av.AudioFrame], position_s: float
+    ) -> Iterator[av.AudioFrame]:
+        return fill_gaps(frames, position_s, self._tolerance_s, self._note_gap)
+
+    def _note_gap(self, gap_s: float) -> None:
+        """Count a gap as lost sound, if it is one: other formats have pauses without damage."""
+        if self._damage.error or self._container.format.name in _COUNT_SAMPLES:
+            self._damage.lost_s += gap_s
 
     def _time_s(self, frame: av.AudioFrame | None) -> float | None:
         if frame is None or frame.pts is None or not self._stream.time_base:
@@ -262,7 +303,7 @@ def _without_padding(file: BinaryIO) -> BinaryIO:
         if len(chunk) < 8:
             break
         if chunk == bytes(8):
-            return cast(BinaryIO, io.BufferedReader(FileRange(file, 0, at)))
+            return file_range(file, 0, at)
         size = int.from_bytes(chunk[4:], "little")
         at += 8 + size + size % 2
     return file

@@ -1,0 +1,85 @@
+"""A part of a file as a file of its own, and files without the ID3v2 tag in front of them."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_ID3V2_HEADER_BYTES = 10
+_ID3V2_FOOTER = 0x10  # flag in byte 5 of the header: ten more bytes follow the tag
+_MPEG_SYNC = 0xE0  # the upper bits of the second byte of a frame of MP3 or AAC
+
+
+def file_range(file: BinaryIO, start: int, end: int) -> BinaryIO:
+    """Return the bytes ``start`` to ``end`` of a file as a buffered file."""
+    return io.BufferedReader(_FileRange(file, start, end))
+
+
+def without_id3v2(file: BinaryIO) -> BinaryIO:
+    """Return a file without the ID3v2 tags in front of it, at position 0.
+
+    Some programs put such a tag in front of any file. FFmpeg then does not recognise WAV, Matroska
+    and others. In front of MP3 and AAC the tag stays, because FFmpeg reads the tags of these.
+
+    Parameters
+    ----------
+    file : binary file
+        A seekable file.
+
+    Returns
+    -------
+    binary file
+        The file itself if there is nothing to leave out.
+    """
+    start = 0
+    while (tag_bytes := id3v2_bytes(file, start)) > 0:
+        start += tag_bytes
+    file.seek(start)
+    sound = file.read(2)
+    if start and len(sound) == 2 and not (sound[0] == 0xFF and sound[1] >= _MPEG_SYNC):
+        file = file_range(file, start, file.seek(0, io.SEEK_END))
+    file.seek(0)
+    return file
+
+
+def id3v2_bytes(file: BinaryIO, at: int = 0) -> int:
+    """Return the length of the ID3v2 tag at a position of a file; 0 if there is none."""
+    file.seek(at)
+    header = file.read(_ID3V2_HEADER_BYTES)
+    if len(header) < _ID3V2_HEADER_BYTES or not header.startswith(b"ID3"):
+        return 0
+    a, b, c, d = header[6:]  # the size of the tag has seven bits in each byte
+    footer_bytes = _ID3V2_HEADER_BYTES if header[5] & _ID3V2_FOOTER else 0
+    return _ID3V2_HEADER_BYTES + (a << 21 | b << 14 | c << 7 | d) + footer_bytes
+
+
+class _FileRange(io.RawIOBase):
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self._file, self._start, self._end = file, start, end
+        self._at = start
+        self.name = getattr(file, "name", "<none>")  # its suffix helps to find the format
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at - self._start
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        origin = (self._start, self._at, self._end)[whence]
+        self._at = max(self._start, origin + offset)
+        return self.tell()
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        self._file.seek(self._at)
+        data = self._file.read(min(len(view), max(0, self._end - self._at)))
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)

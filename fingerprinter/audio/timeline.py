@@ -1,0 +1,63 @@
+"""The time line of a decoded stream: sound that is missing becomes silence of the same length.
+
+Positions in a recording are those that a player shows. A sound track may begin later than its
+video, and a damaged part may be left out by the decoder: the time stamps of the frames tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import av
+
+# A longer jump is another clock (two recordings in one file), not sound that is missing.
+MAX_GAP_S = 600.0
+_PIECE_S = 1.0  # of silence
+
+
+def fill_gaps(
+    frames: Iterable[av.AudioFrame],
+    position_s: float,
+    tolerance_s: float,
+    on_gap: Callable[[float], None],
+) -> Iterator[av.AudioFrame]:
+    """Yield frames, with silence where their time stamps leave a gap.
+
+    Parameters
+    ----------
+    frames : iterable of av.AudioFrame
+        Decoded frames in their order.
+    position_s : float
+        Time stamp at which the first frame is expected, in seconds.
+    tolerance_s : float
+        Shorter gaps are rounding of the time stamps. Where frames overlap, none is left out.
+    on_gap : callable
+        Receives the length of each gap in seconds.
+
+    Yields
+    ------
+    av.AudioFrame
+    """
+    for frame in frames:
+        if frame.pts is not None and frame.time_base:
+            jump_s = float(frame.pts * frame.time_base) - position_s
+            if tolerance_s < jump_s <= MAX_GAP_S:
+                on_gap(jump_s)
+                yield from _silence(frame, round(jump_s * frame.sample_rate))
+                position_s += jump_s
+            elif abs(jump_s) > MAX_GAP_S:
+                position_s += jump_s
+        position_s += frame.samples / frame.sample_rate
+        yield frame
+
+
+def _silence(like: av.AudioFrame, n: int) -> Iterator[av.AudioFrame]:
+    """Yield ``n`` samples of silence in frames of the same kind as another one."""
+    piece = max(1, round(_PIECE_S * like.sample_rate))
+    zero = b"\x80" if like.format.name.startswith("u8") else b"\x00"
+    for start in range(0, n, piece):
+        frame = av.AudioFrame(like.format.name, like.layout.name, min(piece, n - start))
+        for plane in frame.planes[: like.layout.nb_channels if like.format.is_planar else 1]:
+            plane.update(zero * plane.buffer_size)
+        frame.sample_rate = like.sample_rate
+        yield frame
