@@ -227,7 +227,7 @@ def test_a_locked_library(sqlite_library: Path) -> None:
 def test_a_damaged_library(sqlite_library: Path) -> None:
     whole = sqlite_library.read_bytes()
     sqlite_library.write_bytes(whole[:16384] + b"\x7f" * (len(whole) - 16384))
-    with pytest.raises(CorruptionError, match=r"music.db: the database is damaged; restore"):
+    with pytest.raises(CorruptionError, match=r"music.db: the database is damaged; run `fingerprinter verify`"):
         count(sqlite_library)
 
 
@@ -357,7 +357,7 @@ def test_what_the_server_reports(postgresql_library: Database, sqlstate: str, me
 def test_damage_the_server_reports(postgresql_library: Database) -> None:
     raising = text("DO $$ BEGIN RAISE 'bad page' USING ERRCODE = 'data_corrupted'; END $$")
     with (
-        pytest.raises(CorruptionError, match="the database is damaged; restore"),
+        pytest.raises(CorruptionError, match="the database is damaged; run `fingerprinter verify`"),
         postgresql_library.connect() as connection,
     ):
         connection.execute(raising)

@@ -9,6 +9,7 @@ from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import sizes
 from fingerprinter.store.tables import constellations, library_metadata, sketches, tracks, vectors
+from fingerprinter.store.tables.schema import SCHEMA_HEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def stats(database: Database, params: LandmarkParams) -> LibraryStats:
         stored = landmarks.bytes + peak_bytes + sketches.size(connection)
         return LibraryStats(
             address=str(database.address),
-            schema=database.schema_version() or "",
+            schema=SCHEMA_HEAD,
             params_id=library_metadata.get(connection, library_metadata.PARAMS_ID),
             profile=next(name for name, each in PROFILES.items() if each == params),
             tracks=counts.tracks,

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine
 from fingerprinter.errors import ConnectionLostError, LibraryError
 from fingerprinter.store.engine import migration
 from fingerprinter.store.engine.address import Address
+from fingerprinter.store.engine.catalog import read_catalog, require_tables
 from fingerprinter.store.engine.db_errors import translate_db_errors
 from fingerprinter.store.engine.engine import Access, free_pages, open_engine, reading, writing
 from fingerprinter.store.engine.reclaiming import compact
@@ -60,16 +61,14 @@ class Database:
 
     def _require_schema(self, *, create: bool) -> None:
         """Creates the library if asked to, and requires that its schema is this version's."""
-        found = self.schema_version()
+        with self.connect() as connection:
+            catalog = read_catalog(connection)
+            found = migration.revision(self.address, connection, catalog)
         if create and found is None:
             migration.upgrade_engine(self.address, self.engine)
-            found = self.schema_version()
-        migration.require_head(self.address, found)
-
-    def schema_version(self) -> str | None:
-        """Returns the revision of the schema, or None if there is none."""
-        with self.connect() as connection:
-            return migration.revision(connection)
+        else:
+            migration.require_head(self.address, found)
+            require_tables(self.address, catalog)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

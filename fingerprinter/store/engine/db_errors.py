@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,18 @@ from fingerprinter.store.engine.address import Address
 
 _READ_ONLY = "it can only be read (permissions, or a read-only medium); make it writable or copy it"
 _FULL = "the disk is full; free some space and run the command again: nothing is half written"
-_DAMAGED = "the database is damaged; restore a copy, or index into a new library"
+_DAMAGED = (
+    "the database is damaged; run `fingerprinter verify`, then restore a copy, or index into a new"
+    " library"
+)
+
+_TOO_LONG = (
+    "a statement took too long: run `fingerprinter verify`, and do not trust a file that came from"
+    " elsewhere"
+)
+_IO_ERROR = "the disk reported an error; check it, then run `fingerprinter verify`"
+
+_LOG_INDEX_BYTES = 32_768  # SQLite needs as many for the first part of the index
 
 _SQLITE: Final = {
     sqlite3.SQLITE_BUSY: "locked by another process; let it finish and try again",
@@ -29,8 +41,12 @@ _SQLITE: Final = {
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_CONSTRAINT: _DAMAGED,  # a row that exists already, or a constraint not of ours
+    sqlite3.SQLITE_MISMATCH: _DAMAGED,
+    sqlite3.SQLITE_TOOBIG: _DAMAGED,
     sqlite3.SQLITE_NOTADB: "not an SQLite database; name another file",
-    sqlite3.SQLITE_IOERR: "the disk reported an error; check it, then run `fingerprinter verify`",
+    sqlite3.SQLITE_INTERRUPT: _TOO_LONG,
+    sqlite3.SQLITE_IOERR: _IO_ERROR,
 }
 
 # By SQLSTATE, or by its first two characters (PostgreSQL manual, appendix A).
@@ -117,18 +133,38 @@ def _is_lost(error: DBAPIError) -> bool:
     return error.connection_invalidated or bool(re.search(_LOST_MESSAGES, _first_line(error)))
 
 
+def is_schema_error(error: DBAPIError) -> bool:
+    """Whether a statement does not fit the tables: one of them or a column is or is not there."""
+    code: str | None = getattr(error.orig, "pgcode", None)
+    return sqlite_code(error) == sqlite3.SQLITE_ERROR or bool(code and code.startswith("42"))
+
+
 def _sqlite_message(address: Address, error: DBAPIError) -> str | None:
     """The message for an error of SQLite; None if it is a bug."""
     code = sqlite_code(error)
     if code == sqlite3.SQLITE_CANTOPEN:
         return _why_not_opened(address.path) if address.path else str(error.orig)
+    if code == sqlite3.SQLITE_IOERR and address.path and is_full(address.path):
+        return _FULL
+    if code is None and str(error.orig).startswith("Could not decode"):  # text that is not UTF-8
+        return _DAMAGED
     return _SQLITE.get(code) if code is not None else None
+
+
+def is_full(path: Path) -> bool:
+    """Whether the disk of a file has no room for the index of a write-ahead log."""
+    try:
+        return shutil.disk_usage(path.absolute().parent).free < _LOG_INDEX_BYTES
+    except OSError:
+        return False
 
 
 def _why_not_opened(path: Path) -> str:
     """The reason why SQLite could not open a file, which it does not tell itself."""
     folder = path.absolute().parent
     try:
+        if is_full(path) and path.is_file() and os.access(path.absolute().parent, os.W_OK):
+            return _FULL
         if path.is_dir():
             return f"is a folder; name a file in it, e.g. {path / 'library.db'}"
         if not folder.is_dir():

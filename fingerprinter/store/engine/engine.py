@@ -8,6 +8,7 @@ cannot write.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -18,9 +19,10 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from fingerprinter.store.engine.address import Address
-from fingerprinter.store.engine.db_errors import sqlite_code
+from fingerprinter.store.engine.db_errors import is_full, sqlite_code
 from fingerprinter.store.tables.bulk import allow_copy
 
 _TURN_S = 600  # how long a writer waits for its turn; another one may be merging large segments
@@ -39,6 +41,14 @@ _SESSION: Final = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "6",
 }
+# How SQLite says that it cannot write the index of the log.
+_NO_LOG_INDEX: Final = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+)
+_STEPS_PER_LOOK = 1 << 20  # of SQLite's machine, about 10 ms, between two looks at the clock
 _SILENCE = text("SET LOCAL idle_in_transaction_session_timeout = '120s'")
 
 _READS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -71,27 +81,34 @@ def open_engine(address: Address, access: Access) -> Engine:
 
 
 def _open_sqlite_reader(address: Address, path: Path) -> Engine:
-    """Opens an SQLite file for reading, also on a read-only medium.
+    """Opens an SQLite file for reading, also on a read-only medium and on a full disk.
 
-    A reader in WAL mode must write the index of the log, next to the database. If it may not and
-    the log is empty, it reads the file alone, which then holds all data.
+    A reader in WAL mode must write the index of the log, next to the database. If it cannot and
+    the log is empty, it reads the file alone, which then holds all data. If the log is not empty,
+    it keeps the index in memory, which works as long as no other process has the library open.
     """
     try:
         return _connect_once(_sqlite_engine(address, Access.READ, "rw"))
     except DBAPIError as error:
-        no_access = sqlite_code(error) in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-        if not no_access or not _has_empty_log(path):
+        if (
+            sqlite_code(error) not in _NO_LOG_INDEX
+            or (log_is_empty := _has_empty_log(path)) is None
+        ):
             raise
-    return _connect_once(_sqlite_engine(address, Access.READ, "ro", immutable="1"))
+        if not log_is_empty and not is_full(path):
+            raise
+    if log_is_empty:
+        return _connect_once(_sqlite_engine(address, Access.READ, "ro", immutable="1"))
+    return _connect_once(_sqlite_engine(address, Access.READ, "rw", alone=True))
 
 
-def _has_empty_log(path: Path) -> bool:
-    """Whether the file exists and its log is known to be empty."""
+def _has_empty_log(path: Path) -> bool | None:
+    """Whether the log of a file is empty or missing; None if there is no file, or no access."""
     log = path.with_name(path.name + "-wal")
     try:
-        return path.is_file() and not (log.exists() and log.stat().st_size)
+        return not (log.exists() and log.stat().st_size) if path.is_file() else None
     except PermissionError:
-        return False
+        return None
 
 
 def _connect_once(engine: Engine) -> Engine:
@@ -133,8 +150,11 @@ def _begin_postgresql(connection: Connection) -> None:
         connection.execute(_TURN)
 
 
-def _sqlite_engine(address: Address, access: Access, mode: str, **uri: str) -> Engine:
-    size = {} if _is_shared(address) else {"pool_size": 1, "max_overflow": 0}
+def _sqlite_engine(
+    address: Address, access: Access, mode: str, *, alone: bool = False, **uri: str
+) -> Engine:
+    is_shared = _is_shared(address) and not alone
+    size = {} if is_shared else {"pool_size": 1, "max_overflow": 0}
     engine = create_engine(
         _sqlite_url(address, mode, uri),
         poolclass=QueuePool,
@@ -142,12 +162,35 @@ def _sqlite_engine(address: Address, access: Access, mode: str, **uri: str) -> E
         **size,
     )
 
-    def prepare(connection: sqlite3.Connection, _: object) -> None:
+    def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        if alone:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        record.info["watch"] = StatementWatch(connection)
         _prepare_sqlite(connection, access)
 
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "before_cursor_execute", _watch_statement)
     return engine
+
+
+class StatementWatch:
+    """Ends a statement of SQLite that takes too long, as the server of PostgreSQL does."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._deadline = math.inf
+        connection.set_progress_handler(self._is_late, _STEPS_PER_LOOK)
+
+    def begin(self) -> None:
+        """Starts the time of a statement."""
+        self._deadline = time.monotonic() + _TURN_S
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._deadline
+
+
+def _watch_statement(connection: Connection, *_: object) -> None:
+    connection.info["watch"].begin()
 
 
 def _is_shared(address: Address) -> bool:
@@ -169,6 +212,8 @@ def _sqlite_url(address: Address, mode: str, uri: Mapping[str, str]) -> URL:
 def _prepare_sqlite(connection: sqlite3.Connection, access: Access) -> None:
     connection.isolation_level = None  # _begin_sqlite begins transactions, not the driver
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")  # no SQL of a file's schema does anything
+    connection.execute("PRAGMA cell_size_check = ON")  # damaged pages are noticed earlier
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from fingerprinter.errors import LibraryError, VersionError
+from fingerprinter.errors import CorruptionError, LibraryError, VersionError
 from fingerprinter.store.engine.address import Address
-from fingerprinter.store.engine.db_errors import translate_db_errors
+from fingerprinter.store.engine.catalog import (
+    VERSION_TABLE,
+    Catalog,
+    read_catalog,
+    require_no_strangers,
+    require_tables,
+)
+from fingerprinter.store.engine.db_errors import is_schema_error, translate_db_errors
 from fingerprinter.store.engine.engine import Access, open_engine, reading, writing
 from fingerprinter.store.tables import library_metadata, names
 from fingerprinter.store.tables.schema import SCHEMA_HEAD
+
+_REVISION = re.compile("[0-9]{4}", re.ASCII)
 
 
 def upgrade(url: str) -> str:
@@ -49,34 +60,59 @@ def current(url: str) -> str | None:
         engine = open_engine(address, Access.READ)
         try:
             with reading(engine) as connection:
-                return revision(connection)
+                return revision(address, connection, read_catalog(connection))
         finally:
             engine.dispose()
 
 
-def revision(connection: Connection) -> str | None:
-    """Returns the revision of the schema, or None if there is none."""
-    if not inspect(connection).has_table("alembic_version"):
+def revision(address: Address, connection: Connection, catalog: Catalog) -> str | None:
+    """Returns the revision of the schema, or None if the database holds no library.
+
+    Raises
+    ------
+    CorruptionError
+        If the revision is missing or is not one text.
+    LibraryError
+        If the database holds a view or trigger that this program did not make.
+    """
+    if not catalog.has_version:
         return None
-    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
-    return found
+    require_no_strangers(address, catalog)
+    try:
+        found = connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE} LIMIT 2")).all()
+    except DBAPIError as error:
+        if not is_schema_error(error):
+            raise
+        raise _unknown_revision(address, "is missing") from error
+    if len(found) != 1 or not isinstance(found[0], str):
+        raise _unknown_revision(address, "is damaged")
+    return found[0]
+
+
+def _unknown_revision(address: Address, found: str) -> CorruptionError:
+    return CorruptionError(
+        f"{address}: the revision of its schema {found}; restore a copy of the database, or index"
+        " into a new library (--db)"
+    )
 
 
 def upgrade_engine(address: Address, engine: Engine) -> None:
     """Does what `upgrade` does, with an engine that is open."""
     with writing(engine) as connection:
-        before = revision(connection)
+        catalog = read_catalog(connection)
+        before = revision(address, connection, catalog)
         if before is None:
-            _require_empty(address, connection)
+            _require_empty(address, catalog)
             _require_unicode(address, connection)
-        elif before != SCHEMA_HEAD:
-            require_not_newer(address, before)
+        else:
+            require_known(address, before)
         if before != SCHEMA_HEAD:
-            _run_alembic(connection)
+            _run_alembic(address, connection)
             names.rebuild(connection)
             library_metadata.initialize(
                 connection, now=datetime.now(UTC), version=_package_version()
             )
+        require_tables(address, read_catalog(connection))
 
 
 def require_head(address: Address, found: str | None) -> None:
@@ -85,7 +121,7 @@ def require_head(address: Address, found: str | None) -> None:
         raise LibraryError(
             f"{address}: holds no library; run `fingerprinter index FOLDER` to make one there"
         )
-    require_not_newer(address, found)
+    require_known(address, found)
     if found != SCHEMA_HEAD:
         raise VersionError(
             f"{address}: schema {found}, this program needs {SCHEMA_HEAD}; "
@@ -93,11 +129,11 @@ def require_head(address: Address, found: str | None) -> None:
         )
 
 
-def require_not_newer(address: Address, found: str) -> None:
+def require_known(address: Address, found: str) -> None:
     """Raises an error for a schema that this version does not know."""
-    if not found.isdecimal():
+    if not _REVISION.fullmatch(found):
         raise LibraryError(
-            f"{address}: the database of another program (schema {found}); name another"
+            f"{address}: the database of another program (schema {found[:40]!r}); name another"
         )
     if found > SCHEMA_HEAD:
         raise VersionError(
@@ -106,13 +142,12 @@ def require_not_newer(address: Address, found: str) -> None:
         )
 
 
-def _require_empty(address: Address, connection: Connection) -> None:
+def _require_empty(address: Address, catalog: Catalog) -> None:
     """Raises an error if the database holds tables of another program."""
-    tables = sorted(inspect(connection).get_table_names())
-    if tables:
+    things = [*sorted(f"table {name}" for name in catalog.columns), *catalog.strangers]
+    if things:
         raise LibraryError(
-            f"{address}: the database of another program (it holds the table {tables[0]}); "
-            "name another"
+            f"{address}: the database of another program (it holds the {things[0]}); name another"
         )
 
 
@@ -128,13 +163,23 @@ def _require_unicode(address: Address, connection: Connection) -> None:
         )
 
 
-def _run_alembic(connection: Connection) -> None:
+def _run_alembic(address: Address, connection: Connection) -> None:
+    """Runs the migrations; says so where the tables are not those of the revision they claim."""
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(scripts_folder()).replace("%", "%%"))
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except (CommandError, DBAPIError) as error:
+        if isinstance(error, DBAPIError) and not is_schema_error(error):
+            raise
+        raise CorruptionError(
+            f"{address}: its tables are not those of its schema (an upgrade that stopped?);"
+            " nothing was changed; restore a copy of the database, or index into a new library"
+        ) from error
 
 
 def scripts_folder() -> Path:

@@ -27,6 +27,7 @@ from fingerprinter.store.index.postings import (
     read_segments,
 )
 from fingerprinter.store.tables import schema
+from fingerprinter.store.tables.checked import damaged
 
 DELETED_TRACK = 0  # stands for the id of a track that was removed
 BLOCKS_PER_STATEMENT = 1024  # 1.6 MB, unpacked in a core's cache: twice as fast as with 4096
@@ -239,6 +240,8 @@ def _fetch_all(connection: Connection, segment: Segment) -> _OpenBlocks:
 
 def _open(segment: Segment, rows: Sequence[Any]) -> _OpenBlocks:
     ids = [row[0] for row in rows]
+    if not all(isinstance(row[1], bytes | memoryview) for row in rows):
+        raise damaged(f"a block of landmark segment {segment.id} holds no bytes")
     prefixes = np.array([*(id_ & PREFIX_MASK for id_ in ids), -1], np.int64)
     return _OpenBlocks(segment, prefixes, open_blocks(ids, [bytes(row[1]) for row in rows]))
 

@@ -18,10 +18,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from fingerprinter.core.arrays import Longs
 from fingerprinter.core.fingerprint.landmarks import hash_bits
@@ -31,10 +32,14 @@ from fingerprinter.core.numeric.packing import Blocks, DamagedBlockError, encode
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import schema, shards
 from fingerprinter.store.tables.bulk import insert_blocks
+from fingerprinter.store.tables.checked import damaged, unpack_numbers
 from fingerprinter.types import Landmarks
 
 PREFIX_SHIFT = 24  # posting_block.id = segment id << 24 | prefix
 PREFIX_MASK = (1 << PREFIX_SHIFT) - 1
+_MAX_SEGMENT_ID = 1 << (63 - PREFIX_SHIFT)
+_MAX_LEVEL = 64
+_MAX_FRAMES = 1 << 40  # a thousand years and more; a crafted segment may claim any length
 _BLOCK_LANDMARKS = 150  # half a KB: fills the pages of SQLite, and PostgreSQL stores it inline
 # Segments of one level that are merged together. With 3, merges write each landmark 4.0 times until
 # a library has 100,000 tracks, and a look-up reads six segments on average. With 2 they write it
@@ -80,17 +85,32 @@ class Segment:
 def read_segments(connection: Connection) -> list[Segment]:
     """Returns the segments of a library in the order in which they were written."""
     rows = connection.execute(select(schema.segment).order_by(schema.segment.c.id))
-    return [
-        Segment(
-            row.id,
-            row.level,
-            row.prefix_bits,
-            row.landmark_count,
-            np.frombuffer(row.track_ids, "<i8"),
-            np.concatenate([[0], np.cumsum(np.frombuffer(row.track_frames, "<i4"), dtype="i8")]),
-        )
-        for row in rows
-    ]
+    segments = [_segment(row) for row in rows]
+    # Positions of all segments lie on one axis of 64 bits, and so do hashes and positions of each.
+    if sum(segment.frame_count for segment in segments) > _MAX_FRAMES:
+        raise damaged("its landmark segments are too long")
+    return segments
+
+
+def _segment(row: Row[Any]) -> Segment:
+    """Makes a segment of a row, and checks that its numbers fit together."""
+    thing = f"landmark segment {row.id}"
+    track_ids = unpack_numbers(row.track_ids, np.dtype("<i8"), f"the tracks of {thing}")
+    frames = unpack_numbers(row.track_frames, np.dtype("<i4"), f"the lengths of {thing}")
+    starts = np.concatenate([[0], np.cumsum(frames, dtype="i8")])
+    whole = (
+        len(track_ids) == len(frames)
+        and frames.min(initial=1) > 0
+        and track_ids.min(initial=1) > 0
+        and starts[-1] == row.frame_count
+        and 0 <= row.prefix_bits <= PREFIX_SHIFT
+        and row.landmark_count >= 0
+        and 0 <= row.level < _MAX_LEVEL
+        and 0 < row.id < _MAX_SEGMENT_ID
+    )
+    if not whole:
+        raise damaged(f"the numbers of {thing} do not fit together")
+    return Segment(row.id, row.level, row.prefix_bits, row.landmark_count, track_ids, starts)
 
 
 def open_blocks(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
@@ -347,7 +367,8 @@ def _drop_blocks(connection: Connection, segments: Sequence[int]) -> None:
 
 def newest_segment(connection: Connection) -> int:
     """Returns the id of the newest segment. A merge changes it, but not the library's revision."""
-    return int(connection.scalar(select(func.max(schema.segment.c.id))) or 0)
+    newest = select(func.coalesce(func.max(schema.segment.c.id), 0))
+    return int(connection.scalar(newest) or 0)
 
 
 def drop_all(connection: Connection) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
+from fingerprinter.core.mir.keys import parse_key
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import tracks
 from fingerprinter.store.tables.schema import analysis
@@ -83,7 +85,7 @@ def get_many(
 def _analysis(track_id: int, details: str) -> MusicAnalysis:
     try:
         values = json.loads(details)
-        return MusicAnalysis(
+        found = MusicAnalysis(
             tempo_bpm=values["tempo_bpm"],
             tempo_confidence=values["tempo_confidence"],
             beats_s=tuple(values["beats_s"]),
@@ -91,11 +93,29 @@ def _analysis(track_id: int, details: str) -> MusicAnalysis:
             sections=tuple(Section(**each) for each in values["sections"]),
             loudness=Loudness(**values["loudness"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+        _require_types(found)
+        return found
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CorruptionError(
             f"track {track_id}: its analysis is damaged ({error!r}); run `fingerprinter analyze"
             f" --again {track_id}`"
         ) from None
+
+
+def _require_types(found: MusicAnalysis) -> None:
+    """Raises `TypeError` or `ValueError` for values that no analysis has. JSON allows any."""
+    numbers = [*found.beats_s, *(time_s for s in found.sections for time_s in (s.start_s, s.end_s))]
+    optional = [found.tempo_bpm, found.tempo_confidence, *astuple(found.loudness)]
+    numbers += [value for value in optional if value is not None]
+    texts = [section.label for section in found.sections]
+    if found.key is not None:
+        numbers.append(found.key.confidence)
+        if parse_key(found.key.name) != found.key.name:
+            raise ValueError(f"{found.key.name} is no key")
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a label of a section is no text")
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
+        raise TypeError("a number is none")
 
 
 @dataclass(frozen=True, slots=True)

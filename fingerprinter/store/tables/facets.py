@@ -7,6 +7,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables.checked import unpack_numbers
 from fingerprinter.store.tables.schema import facet
 from fingerprinter.store.tables.vectors import Matrix, Vector
 
@@ -24,7 +25,10 @@ def get(connection: Connection, track_id: int, version: str) -> Vector | None:
     """Returns a track's facets, (d,) float32, or None if it has none of this version."""
     same = (facet.c.track_id == track_id) & (facet.c.version == version)
     data = connection.scalar(select(facet.c.data).where(same))
-    return None if data is None else np.frombuffer(data, _STORED).astype(np.float32)
+    if data is None:
+        return None
+    values = unpack_numbers(data, _STORED, f"the facets of track {track_id}")
+    return values.astype(np.float32)
 
 
 def matrix(connection: Connection, version: str, width: int) -> Matrix:
@@ -43,8 +47,11 @@ def matrix(connection: Connection, version: str, width: int) -> Matrix:
                 f"track {track_id}: its facets have {len(data)} bytes and not"
                 f" {width * _STORED.itemsize}; remove the track and index it again"
             )
-    values = np.frombuffer(b"".join(data for _, data in rows), _STORED).reshape(len(rows), width)
-    return Matrix(np.array([row.track_id for row in rows], np.int64), values.astype(np.float32))
+    values = unpack_numbers(
+        b"".join(data for _, data in rows), _STORED, "the facets of some tracks"
+    )
+    ids = np.array([row.track_id for row in rows], np.int64)
+    return Matrix(ids, values.reshape(len(rows), width).astype(np.float32))
 
 
 def missing(connection: Connection, version: str) -> list[int]:

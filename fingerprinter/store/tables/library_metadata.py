@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select
 
 from fingerprinter.errors import CorruptionError, VersionError
+from fingerprinter.store.tables.checked import damaged
 from fingerprinter.store.tables.schema import setting
 
 LIBRARY_ID = "library_id"
@@ -98,7 +99,10 @@ def claim(connection: Connection, name: str, value: str) -> None:
 
 def revision(connection: Connection) -> int:
     """Returns how often tracks, tags or vectors have changed. Derived files store this number."""
-    return int(get(connection, REVISION) or 0)
+    stored = get(connection, REVISION) or "0"
+    if not re.fullmatch("[0-9]{1,18}", stored, re.ASCII):
+        raise damaged("the revision in its settings is not a number")
+    return int(stored)
 
 
 def bump_revision(connection: Connection) -> int:

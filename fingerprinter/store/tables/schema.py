@@ -33,6 +33,8 @@ from sqlalchemy import (
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from fingerprinter.store.tables.checked import Checked, check_columns
+
 SCHEMA_HEAD: Final = "0005"  # the newest revision in migrations/versions; a test holds them equal
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -128,9 +130,10 @@ def row_checksum(table: Table, row: Mapping[str, Any]) -> int:
     for column in table.c:
         if column.name not in _NOT_IN_CHECKSUM:
             value = row.get(column.name)
-            if isinstance(column.type, PortableText | TagNumber):
-                value = column.type.process_bind_param(value)  # as it is stored
-            elif isinstance(column.type, Float) and value is not None:
+            kind = column.type.wrapped if isinstance(column.type, Checked) else column.type
+            if isinstance(kind, PortableText | TagNumber):
+                value = kind.process_bind_param(value)  # as it is stored
+            elif isinstance(kind, Float) and value is not None:
                 value = float(value)
             values.append(value)
     return checksum(*values)
@@ -341,3 +344,5 @@ job = Table(  # long work that a server does
 
 # The index over `track_name` that each database has of its own. Metadata cannot describe it.
 FULL_TEXT_INDEX: Final = "track_name_words"
+
+check_columns(metadata)

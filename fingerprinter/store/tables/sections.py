@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables.checked import unpack_numbers
 from fingerprinter.store.tables.schema import section
 
 _TIMES = np.dtype("<f4")
@@ -81,8 +82,10 @@ def _sections(track_id: int, starts: bytes, vectors: bytes) -> Sections:
             f"track {track_id}: {len(starts)} bytes of times and {len(vectors)} of vectors are no"
             " sections; remove the track and index it again"
         )
-    rows = np.frombuffer(vectors, _VECTORS).reshape(count, -1)
-    return Sections(np.frombuffer(starts, _TIMES).astype(np.float32), rows.astype(np.float32))
+    thing = f"the sections of track {track_id}"
+    times = unpack_numbers(starts, _TIMES, thing).astype(np.float32)
+    rows = unpack_numbers(vectors, _VECTORS, thing).reshape(count, -1)
+    return Sections(times, rows.astype(np.float32))
 
 
 def missing(connection: Connection, model: str) -> list[int]:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from fingerprinter.store.tables import library_metadata
+from fingerprinter.store.tables.checked import damaged
 
 GRACE_S = 600  # a reader's first look-up follows its snapshot within milliseconds to seconds
 DROPPED = "dropped_segments"  # setting: {segment id: when to delete its blocks, s since 1970}
@@ -107,5 +108,8 @@ def droppable(connection: Connection, dropped: Sequence[int]) -> list[int]:
 
 def waiting_segments(connection: Connection) -> dict[int, float]:
     """Maps segments that were dropped to the time until which their blocks stay, s since 1970."""
-    stored = json.loads(library_metadata.get(connection, DROPPED) or "{}")
-    return {int(segment): float(until_s) for segment, until_s in stored.items()}
+    try:
+        stored = json.loads(library_metadata.get(connection, DROPPED) or "{}")
+        return {int(segment): float(until_s) for segment, until_s in stored.items()}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise damaged("the setting dropped_segments is not a list of segments") from None

@@ -8,10 +8,21 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from fingerprinter.errors import UnknownTrackError
 from fingerprinter.store.tables import names
+from fingerprinter.store.tables.checked import or_missing
 from fingerprinter.store.tables.files import AnyPath
 from fingerprinter.store.tables.schema import file, row_checksum, tombstone, track
 from fingerprinter.types import Tags, Track
@@ -22,10 +33,10 @@ _first_file = (
     select(func.min(file.c.id)).where(file.c.track_id == track.c.id).correlate(track)
 ).scalar_subquery()
 _OF_FILE = ("path", "codec", "bit_rate", "sample_rate_hz", "channels", "start_s", "end_s")
-# Each track with its first file
+# Each track with its first file, if it has one
 _tracks: Select[Any] = select(
     *(column for column in track.c if column.name != "checksum"),
-    *(file.c[name] for name in _OF_FILE),
+    *(or_missing(file.c[name]) for name in _OF_FILE),
 ).select_from(track.outerjoin(file, file.c.id == _first_file))
 
 

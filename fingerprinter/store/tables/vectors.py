@@ -11,6 +11,7 @@ from sqlalchemy import Column, Connection, Row, delete, func, insert, select
 
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables.checked import unpack_numbers
 from fingerprinter.store.tables.schema import embedding
 
 Vector = npt.NDArray[np.float32]
@@ -76,11 +77,13 @@ def get(connection: Connection, track_id: int, model: str) -> Embedding | None:
             embedding.c.track_id == track_id, embedding.c.model == model
         )
     ).first()
-    return None if row is None else Embedding(_floats(row.vector), _floats(row.tags))
-
-
-def _floats(data: bytes) -> Vector:
-    return np.frombuffer(data, _STORED).astype(np.float32)
+    if row is None:
+        return None
+    vector, tags = (
+        unpack_numbers(data, _STORED, f"the embedding of track {track_id}").astype(np.float32)
+        for data in row
+    )
+    return Embedding(vector, tags)
 
 
 def vector_matrix(connection: Connection, model: str) -> Matrix:
@@ -164,7 +167,8 @@ def _stack_rows(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
                 f"track {track_id}: its embedding has {len(data)} bytes, others {width}; "
                 "remove the track and index it again"
             )
-    values = np.frombuffer(b"".join(data for _, data in rows), _STORED)
+    joined = b"".join(data for _, data in rows)
+    values = unpack_numbers(joined, _STORED, "the embeddings of some tracks")
     return values.reshape(len(rows), width // 4)
 
 
