@@ -79,9 +79,19 @@ class VersionError(LibraryError):
 
 
 class CorruptionError(LibraryError):
-    """Stored bytes are not what was written."""
+    """Stored bytes are not what was written.
+
+    Attributes
+    ----------
+    found : str
+        What was found, without the next step.
+    """
 
     code = "corruption"
+
+    def __init__(self, message: str, found: str | None = None) -> None:
+        super().__init__(message)
+        self.found = found or message
 
 
 class ConnectionLostError(LibraryError):

@@ -975,7 +975,7 @@ class Library:
         repair : bool
             Whether to rebuild what is derived: landmarks, tombstones and the vector index.
         on_progress : callable
-            Is called with a `VerifyProgress` after each segment and each track.
+            Is called with a `VerifyProgress` after each segment and each group of tracks.
 
         Returns
         -------

@@ -227,7 +227,9 @@ def test_a_locked_library(sqlite_library: Path) -> None:
 def test_a_damaged_library(sqlite_library: Path) -> None:
     whole = sqlite_library.read_bytes()
     sqlite_library.write_bytes(whole[:16384] + b"\x7f" * (len(whole) - 16384))
-    with pytest.raises(CorruptionError, match=r"music.db: the database is damaged; run `fingerprinter verify`"):
+    with pytest.raises(
+        CorruptionError, match=r"music.db: the database is damaged; run `fingerprinter verify`"
+    ):
         count(sqlite_library)
 
 

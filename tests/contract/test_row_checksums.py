@@ -50,15 +50,22 @@ def fill(connection: Connection) -> int:
     return track_id
 
 
+def ignore(_: int) -> None:
+    """Ignores the number of tracks that were checked."""
+
+
 def test_what_is_written_has_its_checksum(store: Store) -> None:
     with store.write() as connection:
         track_id = fill(connection)
         tracks.update_tags(connection, track_id, replace(TAGS, title="new", year=2**35))
         assert postings.merge_due(connection, DEFAULT)
     with store.read() as connection:
-        assert list(checks.wrong_checksums(connection)) == []
-        filled = [t for t in checks.CHECKED if connection.execute(select(t.c.checksum)).first()]
-        assert {*checks.CHECKED} - {*filled} == {schema.waveform}
+        assert list(checks.unreadable_rows(connection, [track_id], ignore)) == []
+        ids = checks.segment_ids(connection)
+        assert all(not checks.check_segment(connection, id_).problem for id_ in ids)
+        checked = [t for t in schema.metadata.sorted_tables if "checksum" in t.c]
+        filled = [t for t in checked if connection.scalar(select(t.c.checksum).limit(1))]
+        assert {*checked} - {*filled} == {schema.waveform}
 
 
 @pytest.mark.parametrize("table", ["track", "embedding", "analysis"])
@@ -68,7 +75,9 @@ def test_a_changed_value_is_noticed(store: Store, table: str) -> None:
         track_id = fill(connection)
         connection.execute(update(schema.metadata.tables[table]).values(**changes[table]))
     with store.read() as connection:
-        assert list(checks.wrong_checksums(connection)) == [(table, track_id)]
+        (damaged,) = checks.unreadable_rows(connection, [track_id], ignore)
+        assert (damaged.table, damaged.track_id) == (table, track_id)
+        assert "checksum" in damaged.found
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])

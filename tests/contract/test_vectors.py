@@ -27,7 +27,9 @@ def vector(seed: int, width: int = 7) -> vectors.Vector:
 
 
 def test_an_embedding_is_stored_exactly(store: Store) -> None:
-    extremes = np.array([0.0, -0.0, np.finfo(np.float32).min, 1e-45, np.finfo(np.float32).max], np.float32)
+    extremes = np.array(
+        [0.0, -0.0, np.finfo(np.float32).min, 1e-45, np.finfo(np.float32).max], np.float32
+    )
     with store.write() as connection:
         track_id = add(connection, "c1")
         vectors.put(connection, track_id, "model", extremes, vector(1))

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, insert, select, update
 
 from fingerprinter.core.fingerprint.params import DEFAULT, PROFILES, LandmarkParams
-from fingerprinter.errors import VersionError
+from fingerprinter.errors import UsageError, VersionError
 from fingerprinter.library.base.stored_peaks import track_landmarks
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
@@ -151,10 +151,7 @@ def import_tracks(
     with archive.open_archive(path) as source:
         source.require_whole()
         params = _params(path, source.params_id)
-        claim = partial(  # refuses other parameters
-            library_metadata.claim, name=library_metadata.PARAMS_ID, value=params.id
-        )
-        database.change(claim)
+        database.change(partial(_claim_params, path=path, params=params))
         report, done = ImportReport(), 0
         stored = iter(source.records())
         while batch := list(islice(stored, BATCH_TRACKS)):
@@ -177,6 +174,18 @@ def _params(path: Path, params_id: str) -> LandmarkParams:
         f"{path}: its peaks were found under parameters {params_id}, which this program does not"
         " have; import it with the version that made it, or index the music again"
     )
+
+
+def _claim_params(connection: Connection, path: Path, params: LandmarkParams) -> None:
+    """Give an empty library the parameters of an export; refuse one that has others."""
+    names = {each.id: name for name, each in PROFILES.items()}
+    stored = library_metadata.get(connection, library_metadata.PARAMS_ID)
+    if stored in names and stored != params.id:
+        raise UsageError(
+            f"{path}: an export of the profile {names[params.id]}, and the library has the profile"
+            f" {names[stored]}; import it into a new library (--db)"
+        )
+    library_metadata.claim(connection, library_metadata.PARAMS_ID, params.id)
 
 
 def _sum(report: ImportReport, added: ImportReport, damaged: Sequence[Problem]) -> ImportReport:

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from sqlalchemy import Connection, Executable, Table, delete, insert
+from sqlalchemy.exc import DBAPIError
 
 from fingerprinter.core.arrays import Longs
 from fingerprinter.core.fingerprint.params import LandmarkParams
@@ -25,6 +27,15 @@ from fingerprinter.store.tables import constellations, library_metadata, schema,
 _TRACKS = 64  # tracks whose landmarks are put into one segment by a repair
 
 _REPAIR = "run `fingerprinter verify --repair`"
+
+# What `fingerprinter` makes again from the audio file, by table, and the command for it.
+_REMADE: Final = {
+    "analysis": "fingerprinter analyze {id}",
+    "embedding": "fingerprinter index {path}",
+    "section": "fingerprinter index {path}",
+    "facet": "fingerprinter index {path}",
+    "sketch": "fingerprinter index {path}",
+}
 
 Repair = Callable[[Connection], None]
 
@@ -57,8 +68,8 @@ class Finding:
     repaired: bool = False
 
     def __str__(self) -> str:
-        end = "; repaired" if self.repaired else f"; {self.next_step}" if self.next_step else ""
-        return f"{self.thing}: {self.found}{end}"
+        parts = (self.found, "repaired" if self.repaired else None, self.next_step)
+        return f"{self.thing}: {'; '.join(part for part in parts if part)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +146,7 @@ class Verifier:
         Parameters
         ----------
         on_progress : callable
-            Is called with a `VerifyProgress` after each segment and each track.
+            Is called with a `VerifyProgress` after each segment and each group of tracks.
 
         Returns
         -------
@@ -148,12 +159,9 @@ class Verifier:
             stray = checks.stray_ranges(connection)
             known = checks.track_ids(connection)
             segments = self._check_segments(connection, len(known), on_progress)
-            self._check_peaks(connection, on_progress, known)
-            odd = list(checks.odd_lengths(connection))
+            self._check_tracks(connection, on_progress, known)
             self._check_membership(connection, known, segments)
-            for track_id, found in odd:
-                self._report_track("analysis", connection, track_id, found)
-            self._check_vector_index(connection)
+            self._check_settings(connection)
         self._report_leftovers(dangling, stray)
         if self._repair and (self._repairs or self._lost):
             self._database.change(self._apply_repairs)
@@ -183,21 +191,28 @@ class Verifier:
         self._segments, self._blocks = len(ids), sum(each.blocks for each in checked)
         return checked
 
-    def _check_peaks(
+    def _check_tracks(
         self, connection: Connection, on_progress: OnVerifyProgress, known: Longs
     ) -> None:
-        track_ids = set(known.tolist())
+        """Check everything that is stored about each track."""
+
+        def on_tracks(done: int) -> None:
+            on_progress(VerifyProgress(self._segments + done, self._segments + len(known)))
+
         for track_id in checks.without_peaks(connection):
             self._unreadable.add(track_id)
             self._report_track("peaks", connection, track_id, "its peaks are missing")
-        stored = (row for row in constellations.iterate(connection) if row[0] in track_ids)
-        for number, (track_id, data) in enumerate(stored, 1):
-            try:
-                track_landmarks(track_id, data, self._params)
-            except CorruptionError:
-                self._unreadable.add(track_id)
-                self._report_track("peaks", connection, track_id, "its peaks are damaged")
-            on_progress(VerifyProgress(self._segments + number, self._segments + len(known)))
+        unreadable = list(checks.unreadable_rows(connection, known.tolist(), on_tracks))
+        if not unreadable:
+            unreadable = list(checks.odd_lengths(connection))
+        for row in unreadable:
+            if row.table == schema.constellation.name:
+                self._unreadable.add(row.track_id)
+                self._report_track("peaks", connection, row.track_id, row.found)
+            elif row.table in _REMADE:
+                self._report_remade(connection, row.table, row.track_id, row.found)
+            else:
+                self._report_track(row.table, connection, row.track_id, row.found)
 
     def _check_membership(
         self, connection: Connection, known: Longs, segments: Sequence[SegmentCheck]
@@ -234,15 +249,28 @@ class Verifier:
                 self._report("segment", f"segment {each.id}", found, _drop_segment(each.id))
                 self._lost |= set(np.intersect1d(each.track_ids, known).tolist()) - self._unreadable
 
-    def _check_vector_index(self, connection: Connection) -> None:
+    def _check_settings(self, connection: Connection) -> None:
+        """Check the settings, and the files of the vector index that belong to them."""
+        try:
+            revision = library_metadata.revision(connection)
+        except CorruptionError as error:
+            self._report("setting", "settings", error.found, _renumber)
+            return
+        try:
+            library_id = library_metadata.library_id(connection)
+        except CorruptionError as error:
+            step = "`fingerprinter export` what can be read, and import it into a new library"
+            self._findings.append(Finding("setting", "settings", error.found, step))
+            return
+        self._check_vector_index(self._cache / library_id, revision)
+
+    def _check_vector_index(self, folder: Path, revision: int) -> None:
         """Check the files of the vector index. It is rebuilt on demand, so this is no damage."""
-        library_id = library_metadata.library_id(connection)
-        folder = self._cache / library_id
         manifest = read_manifest(folder)
         if manifest is None:
             return
         intact = is_intact(folder, manifest)
-        if intact and manifest.revision == library_metadata.revision(connection):
+        if intact and manifest.revision == revision:
             return
         found = "older than the library" if intact else "its files are damaged"
         self.vector_index_is_old = True
@@ -265,10 +293,20 @@ class Verifier:
 
     def _report_track(self, kind: str, connection: Connection, track_id: int, found: str) -> None:
         """Report damage that only the audio file can repair."""
-        track = tracks.get_many(connection, [track_id]).get(track_id)
-        path = track.path if track and track.path else "FILE"
+        path = _path(connection, track_id)
         step = f"run `fingerprinter remove {track_id}` and `fingerprinter index {path}`"
         self._findings.append(Finding(kind, f"track {track_id}", found, step))
+
+    def _report_remade(self, connection: Connection, table: str, track_id: int, found: str) -> None:
+        """Report damage to what a command makes again from the audio file, once it is deleted."""
+        command = _REMADE[table].format(id=track_id, path=_path(connection, track_id))
+        if self._repair:
+            rows = schema.metadata.tables[table]
+            self._repairs.append(_execute(delete(rows).where(rows.c.track_id == track_id)))
+        step = f"then run `{command}`" if self._repair else f"{_REPAIR}, then `{command}`"
+        self._findings.append(
+            Finding(table, f"track {track_id}", found, step, repaired=self._repair)
+        )
 
     def _report(self, kind: str, thing: str, found: str, repair: Repair | None) -> None:
         """Report damage to derived data, and plan its repair if that is wanted."""
@@ -306,6 +344,20 @@ def _drop_segment(segment_id: int) -> Repair:
         connection.execute(delete(segment).where(segment.c.id == segment_id))
 
     return repair
+
+
+def _renumber(connection: Connection) -> None:
+    """Give the library a revision that no derived file has: each earlier one was a small count."""
+    library_metadata.put(connection, library_metadata.REVISION, str(int(time.time())))
+
+
+def _path(connection: Connection, track_id: int) -> str:
+    """The path of a track's file, or a word for it where that cannot be read."""
+    try:
+        track = tracks.get_many(connection, [track_id]).get(track_id)
+    except (CorruptionError, DBAPIError):
+        track = None
+    return track.path if track and track.path else "FILE"
 
 
 def _listed(track_ids: Sequence[int]) -> str:

@@ -20,7 +20,8 @@ VERSION_TABLE: Final = "alembic_version"  # Alembic's name; it holds the revisio
 
 # SQLite looks these names up among the tables before it takes its own function of that name.
 _FUNCTIONS: Final = ("json_each", "json_tree", "dbstat")
-_SQLITE_THINGS: Final = text("SELECT type, name, rootpage FROM sqlite_schema")
+_SQLITE_THINGS: Final = text("SELECT type, name, rootpage, sql FROM sqlite_schema")
+_FULL_TEXT: Final = f"CREATE VIRTUAL TABLE {schema.FULL_TEXT_INDEX} USING fts5("
 
 _POSTGRESQL_COLUMNS: Final = text(
     "SELECT relname, relkind IN ('r', 'p') AS is_table, attname FROM pg_class"
@@ -75,8 +76,8 @@ def read_catalog(connection: Connection) -> Catalog:
 
 def _sqlite_catalog(connection: Connection) -> Catalog:
     columns, strangers = {}, []
-    for kind, name, root_page in connection.execute(_SQLITE_THINGS):
-        if kind == "index":
+    for kind, name, root_page, sql in connection.execute(_SQLITE_THINGS):
+        if kind == "index" or str(sql).startswith(_FULL_TEXT):
             continue
         is_virtual = not root_page
         if kind != "table" or is_virtual or str(name).startswith("pragma_") or name in _FUNCTIONS:

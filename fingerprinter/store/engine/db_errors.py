@@ -111,7 +111,7 @@ def translate_db_errors(address: Address) -> Iterator[None]:
         message = _sqlite_message(address, error) if address.is_sqlite else _pg_message(error)
         if message is None:
             raise
-        kind = LibraryError
+        kind: type[LibraryError] = LibraryError
         if message is _DAMAGED:
             kind = CorruptionError
         elif not address.is_sqlite and _is_lost(error):
@@ -139,6 +139,11 @@ def is_schema_error(error: DBAPIError) -> bool:
     return sqlite_code(error) == sqlite3.SQLITE_ERROR or bool(code and code.startswith("42"))
 
 
+def is_undecodable(error: DBAPIError) -> bool:
+    """Whether a stored text is not UTF-8. Python's driver gives no code for this."""
+    return sqlite_code(error) is None and str(error.orig).startswith("Could not decode")
+
+
 def _sqlite_message(address: Address, error: DBAPIError) -> str | None:
     """The message for an error of SQLite; None if it is a bug."""
     code = sqlite_code(error)
@@ -146,7 +151,7 @@ def _sqlite_message(address: Address, error: DBAPIError) -> str | None:
         return _why_not_opened(address.path) if address.path else str(error.orig)
     if code == sqlite3.SQLITE_IOERR and address.path and is_full(address.path):
         return _FULL
-    if code is None and str(error.orig).startswith("Could not decode"):  # text that is not UTF-8
+    if is_undecodable(error):
         return _DAMAGED
     return _SQLITE.get(code) if code is not None else None
 

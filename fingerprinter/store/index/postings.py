@@ -92,8 +92,21 @@ def read_segments(connection: Connection) -> list[Segment]:
     return segments
 
 
+def read_segment(connection: Connection, segment_id: int) -> Segment:
+    """Returns one segment.
+
+    Raises
+    ------
+    CorruptionError
+        If its numbers do not fit together.
+    """
+    wanted = select(schema.segment).where(schema.segment.c.id == segment_id)
+    return _segment(connection.execute(wanted).one())
+
+
 def _segment(row: Row[Any]) -> Segment:
     """Makes a segment of a row, and checks that its numbers fit together."""
+    schema.require_checksum(schema.segment, row)
     thing = f"landmark segment {row.id}"
     track_ids = unpack_numbers(row.track_ids, np.dtype("<i8"), f"the tracks of {thing}")
     frames = unpack_numbers(row.track_frames, np.dtype("<i4"), f"the lengths of {thing}")

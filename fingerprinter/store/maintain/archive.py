@@ -12,7 +12,7 @@ import os
 import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DatabaseError
 
 from fingerprinter.errors import CorruptionError, LibraryError, UsageError, VersionError
+from fingerprinter.store.engine.catalog import read_catalog
 from fingerprinter.store.maintain.checks import OF_A_TRACK
 from fingerprinter.store.tables import schema
 
@@ -251,15 +252,26 @@ def _set_pragmas(connection: sqlite3.Connection, _: object) -> None:
     """Writes fast and without a journal: a file that is not complete is never used."""
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA trusted_schema = OFF")  # the file may come from a stranger
 
 
 class Archive:
-    """An archive that is open for reading; see `open_archive`."""
+    """An archive that is open for reading; see `open_archive`.
+
+    Attributes
+    ----------
+    count
+        The number of tracks.
+    params_id
+        The id of the parameters that its peaks were found with.
+    """
 
     def __init__(self, path: Path, connection: Connection) -> None:
         self.path, self._connection = path, connection
         rows = connection.execute(select(_HEADER.c.name, _HEADER.c.value))
         self._facts: dict[str, str] = {row.name: row.value for row in rows}
+        self.count = int(self._facts["tracks"])
+        self.params_id = self._facts["params_id"]
         newer = int(self._facts["format"]) > FORMAT or self._facts["schema"] > schema.SCHEMA_HEAD
         if newer:
             raise VersionError(
@@ -267,24 +279,14 @@ class Archive:
                 f" program knows up to {FORMAT} and {schema.SCHEMA_HEAD}: upgrade fingerprinter"
             )
 
-    @property
-    def params_id(self) -> str:
-        """The id of the parameters that its peaks were found with."""
-        return self._facts["params_id"]
-
-    @property
-    def count(self) -> int:
-        """The number of tracks."""
-        return int(self._facts["tracks"])
-
     def require_whole(self) -> None:
         """Raises `CorruptionError` if tracks are missing or in another order."""
         whole = hashlib.blake2b(digest_size=16)
         try:
             for digest in self._connection.scalars(select(_TRACK.c.digest).order_by(_TRACK.c.id)):
                 whole.update(digest.encode())
-        except DatabaseError as error:
-            raise _damaged(self.path, str(error.orig)) from error
+        except (DatabaseError, CorruptionError) as error:
+            raise _damaged(self.path, "its list of tracks cannot be read") from error
         if whole.hexdigest() != self._facts["digest"]:
             raise _damaged(self.path, "its list of tracks is not what was written")
 
@@ -294,8 +296,8 @@ class Archive:
             for record in _records(self._connection, _ROWS, None):
                 portable = without_id(record)
                 yield portable, portable.digest == record.track["digest"]
-        except DatabaseError as error:
-            raise _damaged(self.path, str(error.orig)) from error
+        except (DatabaseError, CorruptionError) as error:
+            raise _damaged(self.path, "the rows of a track cannot be read") from error
 
 
 @contextmanager
@@ -318,11 +320,15 @@ def open_archive(path: Path) -> Iterator[Archive]:
             )
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a file that can be read") from error
-    with _connected(path, "ro") as connection:
+    with ExitStack() as stack:
         try:
+            connection = stack.enter_context(_connected(path, "ro"))
+            strangers = read_catalog(connection).strangers
             archive = Archive(path, connection)
-        except (DatabaseError, KeyError, ValueError) as error:
+        except (DatabaseError, CorruptionError, KeyError, ValueError) as error:
             raise _damaged(path, "its header cannot be read") from error
+        if strangers:
+            raise _damaged(path, f"it holds the {strangers[0]}, which no export has")
         yield archive
 
 

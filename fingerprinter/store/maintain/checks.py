@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Table, exists, func, select, text
+from sqlalchemy import ColumnElement, Connection, Row, Table, exists, func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from fingerprinter.core.arrays import Longs
+from fingerprinter.core.fingerprint.constellation import unpack_peaks
 from fingerprinter.core.numeric.packing import Blocks, DamagedBlockError
-from fingerprinter.store.index.postings import PREFIX_SHIFT
-from fingerprinter.store.tables import schema, shards
+from fingerprinter.errors import CorruptionError
+from fingerprinter.store.engine.db_errors import is_undecodable
+from fingerprinter.store.index.postings import PREFIX_SHIFT, read_segment
+from fingerprinter.store.tables import analyses, facets, schema, sections, shards
+from fingerprinter.store.tables.checked import unpack_numbers
 
 # The tables whose rows belong to a track and are deleted with it.
 OF_A_TRACK = tuple(
@@ -20,10 +27,11 @@ OF_A_TRACK = tuple(
     for table in schema.metadata.sorted_tables
     if "track_id" in table.c and table.c.track_id.foreign_keys
 )
-# The tables whose rows carry a checksum. Peaks and posting blocks have one inside.
-CHECKED = tuple(table for table in schema.metadata.sorted_tables if "checksum" in table.c)
-_ROWS_PER_READ = 256
 BLOCKS_PER_READ = 1024  # 1.6 MB
+TRACKS_PER_READ = 256  # about 10 MB of peaks
+_PROBLEMS_READ = 100
+# Lines of SQLite's check about a value, such as "TEXT value in track.year", and its heading.
+_OF_A_VALUE = re.compile(r"^\*\*\* in database|\w+ value in \w+\.")
 # Columns with values of the same length for all tracks of a model or version.
 _WIDTHS = (
     (schema.embedding, schema.embedding.c.model, schema.embedding.c.vector),
@@ -55,12 +63,17 @@ class SegmentCheck:
 def database_problem(connection: Connection) -> str | None:
     """Returns the first problem that SQLite finds in its file, or None.
 
+    Values of another type than their column are left to `unreadable_rows`, which names the track.
     PostgreSQL is not asked, because it checks its pages by itself.
     """
     if connection.dialect.name != "sqlite":
         return None
-    found = str(connection.scalar(text("PRAGMA quick_check(1)")))
-    return None if found == "ok" else found.splitlines()[-1]
+    lines = [
+        line
+        for row in connection.scalars(text(f"PRAGMA quick_check({_PROBLEMS_READ})"))
+        for line in str(row).splitlines()
+    ]
+    return next((line for line in lines if not _OF_A_VALUE.search(line) and line != "ok"), None)
 
 
 def dangling(connection: Connection, table: Table) -> int:
@@ -82,26 +95,21 @@ def segment_ids(connection: Connection) -> list[int]:
 
 def check_segment(connection: Connection, segment_id: int) -> SegmentCheck:
     """Reads a whole segment, and checks its checksums and whether its numbers agree."""
-    row = connection.execute(select(schema.segment).where(schema.segment.c.id == segment_id)).one()
-    whole = len(row.track_ids) % 8 == 0
-    track_ids = np.frombuffer(row.track_ids, "<i8") if whole else np.empty(0, np.int64)
-    frames = np.frombuffer(row.track_frames, "<i4") if len(row.track_frames) % 4 == 0 else None
-    if frames is None or not whole or len(frames) != len(track_ids):
-        return SegmentCheck(segment_id, track_ids, 0, "its list of tracks is no list")
-    if int(frames.sum(dtype=np.int64)) != row.frame_count:
-        return SegmentCheck(segment_id, track_ids, 0, "its length is not that of its tracks")
-    if not 0 <= row.prefix_bits <= PREFIX_SHIFT:
-        return SegmentCheck(segment_id, track_ids, 0, f"no block has {row.prefix_bits} prefix bits")
     blocks = landmarks = 0
+    track_ids = np.empty(0, np.int64)
     try:
-        for some in _read_blocks(connection, segment_id, row.prefix_bits):
+        segment = read_segment(connection, segment_id)
+        track_ids = segment.track_ids
+        for some in _read_blocks(connection, segment_id, segment.prefix_bits):
             blocks += len(some)
             landmarks += int(Blocks(some).counts.sum())
+    except CorruptionError as error:
+        return SegmentCheck(segment_id, track_ids, blocks, error.found)
     except DamagedBlockError as error:
         return SegmentCheck(segment_id, track_ids, blocks, str(error))
-    problem = f"{landmarks} landmarks in its blocks and not {row.landmark_count}"
+    problem = f"{landmarks} landmarks in its blocks and not {segment.landmark_count}"
     return SegmentCheck(
-        segment_id, track_ids, blocks, None if landmarks == row.landmark_count else problem
+        segment_id, track_ids, blocks, None if landmarks == segment.landmark_count else problem
     )
 
 
@@ -160,17 +168,80 @@ def without_peaks(connection: Connection) -> list[int]:
     return list(connection.scalars(select(schema.track.c.id).where(~here)))
 
 
-def wrong_checksums(connection: Connection) -> Iterator[tuple[str, int]]:
-    """Yields (table, id of the track or segment) for rows whose checksum does not match."""
-    for table in CHECKED:
-        options = {"yield_per": _ROWS_PER_READ}
-        for row in connection.execute(select(table), execution_options=options).mappings():
-            if row["checksum"] not in (None, schema.row_checksum(table, dict(row))):
-                yield table.name, row["track_id"] if "track_id" in row else row["id"]
+@dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """What is stored about a track and cannot be read."""
+
+    table: str
+    track_id: int
+    found: str
 
 
-def odd_lengths(connection: Connection) -> Iterator[tuple[int, str]]:
-    """Yields (track id, problem) for stored numbers of another length than most tracks have."""
+def unreadable_rows(
+    connection: Connection, track_ids: Sequence[int], on_tracks: Callable[[int], None]
+) -> Iterator[UnreadableRow]:
+    """Reads everything that is stored about some tracks, and yields what cannot be read.
+
+    Parameters
+    ----------
+    track_ids
+        The tracks.
+    on_tracks
+        Is called with the number of tracks that were read so far.
+    """
+    for start in range(0, len(track_ids), TRACKS_PER_READ):
+        some = track_ids[start : start + TRACKS_PER_READ]
+        for table in (schema.track, *OF_A_TRACK):
+            if _problem(connection, table, some) is not None:
+                for track_id in some:
+                    found = _problem(connection, table, [track_id])
+                    if found is not None:
+                        yield UnreadableRow(table.name, track_id, found)
+        on_tracks(start + len(some))
+
+
+def _problem(connection: Connection, table: Table, track_ids: Sequence[int]) -> str | None:
+    """What hinders the reading of the rows of some tracks, or None."""
+    owner = table.c.id if table is schema.track else table.c.track_id
+    require = _CONTENTS.get(table.name)
+    try:
+        for row in connection.execute(select(table).where(owner.in_(track_ids))).all():
+            schema.require_checksum(table, row)
+            if require:
+                require(connection, row)
+    except CorruptionError as error:
+        return error.found
+    except DamagedBlockError:
+        return "its peaks are damaged"
+    except DBAPIError as error:
+        if not is_undecodable(error):
+            raise
+        return f"a text in the table {table.name} is not UTF-8"
+    return None
+
+
+def _require_sketch(_: Connection, row: Row[Any]) -> None:
+    unpack_numbers(row.data, np.dtype("<u8"), "its sketches")
+
+
+def _require_embedding(_: Connection, row: Row[Any]) -> None:
+    unpack_numbers(row.vector, np.dtype("<f4"), "its embedding")
+    unpack_numbers(row.tags, np.dtype("<f4"), "its tags")
+
+
+# Functions that read a row as the commands do, by table.
+_CONTENTS: Final[Mapping[str, Callable[[Connection, Row[Any]], object]]] = {
+    "constellation": lambda _, row: unpack_peaks(row.data),
+    "sketch": _require_sketch,
+    "embedding": _require_embedding,
+    "section": lambda connection, row: sections.get(connection, row.track_id, row.model),
+    "facet": lambda connection, row: facets.get(connection, row.track_id, row.version),
+    "analysis": lambda connection, row: analyses.get(connection, row.track_id, row.version),
+}
+
+
+def odd_lengths(connection: Connection) -> Iterator[UnreadableRow]:
+    """Yields the stored numbers that have another length than those of most tracks."""
     for table, version, column in _WIDTHS:
         length = func.length(column)
         counted = select(version, length, func.count()).group_by(version, length)
@@ -180,7 +251,5 @@ def odd_lengths(connection: Connection) -> Iterator[tuple[int, str]]:
         for name, (_, width) in usual.items():
             odd = select(table.c.track_id, length).where(version == name, length != width)
             for track_id, found in connection.execute(odd):
-                yield (
-                    track_id,
-                    f"its {table.name} has {found} bytes of {column.name}, others {width}",
-                )
+                problem = f"its {table.name} has {found} bytes of {column.name}, others {width}"
+                yield UnreadableRow(table.name, track_id, problem)

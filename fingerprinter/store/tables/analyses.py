@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, delete, insert, select
 from fingerprinter.core.mir.keys import parse_key
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import tracks
-from fingerprinter.store.tables.schema import analysis
+from fingerprinter.store.tables.schema import analysis, require_checksum
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Section
 
 IDS_PER_STATEMENT = 1000  # few enough parameters for SQLite
@@ -77,8 +77,9 @@ def get_many(
     for start in range(0, len(ids), IDS_PER_STATEMENT):
         some = analysis.c.track_id.in_(ids[start : start + IDS_PER_STATEMENT])
         wanted = some & (analysis.c.version == version)
-        rows = connection.execute(select(analysis.c.track_id, analysis.c.details).where(wanted))
-        found.update((track_id, _analysis(track_id, details)) for track_id, details in rows)
+        for row in connection.execute(select(analysis).where(wanted)):
+            require_checksum(analysis, row)
+            found[row.track_id] = _analysis(row.track_id, row.details)
     return found
 
 
@@ -129,13 +130,11 @@ class Beat:
 def beats(connection: Connection, track_ids: Iterable[int]) -> dict[int, Beat]:
     """Returns tempo and key by track id, from analyses of any version."""
     ids, found = list(track_ids), dict[int, Beat]()
-    columns = analysis.c.track_id, analysis.c.tempo_bpm, analysis.c.key
     for start in range(0, len(ids), IDS_PER_STATEMENT):
         some = analysis.c.track_id.in_(ids[start : start + IDS_PER_STATEMENT])
-        found.update(
-            (row.track_id, Beat(row.tempo_bpm, row.key))
-            for row in connection.execute(select(*columns).where(some))
-        )
+        for row in connection.execute(select(analysis).where(some)):
+            require_checksum(analysis, row)
+            found[row.track_id] = Beat(row.tempo_bpm, row.key)
     return found
 
 

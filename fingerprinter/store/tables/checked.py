@@ -113,7 +113,7 @@ def damaged(found: str) -> CorruptionError:
     >>> print(damaged("segment 3 holds no tracks"))
     the library is damaged: segment 3 holds no tracks; run `fingerprinter verify`
     """
-    return CorruptionError(f"the library is damaged: {found}; run `fingerprinter verify`")
+    return CorruptionError(f"the library is damaged: {found}; run `fingerprinter verify`", found)
 
 
 def unpack_numbers(data: bytes, stored: np.dtype[Any], thing: str) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import tracks
 from fingerprinter.store.tables.checked import unpack_numbers
-from fingerprinter.store.tables.schema import facet
+from fingerprinter.store.tables.schema import facet, require_checksum
 from fingerprinter.store.tables.vectors import Matrix, Vector
 
 _STORED = np.dtype("<f2")
@@ -24,10 +24,11 @@ def put(connection: Connection, track_id: int, version: str, values: Vector) -> 
 def get(connection: Connection, track_id: int, version: str) -> Vector | None:
     """Returns a track's facets, (d,) float32, or None if it has none of this version."""
     same = (facet.c.track_id == track_id) & (facet.c.version == version)
-    data = connection.scalar(select(facet.c.data).where(same))
-    if data is None:
+    row = connection.execute(select(facet).where(same)).first()
+    if row is None:
         return None
-    values = unpack_numbers(data, _STORED, f"the facets of track {track_id}")
+    require_checksum(facet, row)
+    values = unpack_numbers(row.data, _STORED, f"the facets of track {track_id}")
     return values.astype(np.float32)
 
 
@@ -39,16 +40,17 @@ def matrix(connection: Connection, version: str, width: int) -> Matrix:
     CorruptionError
         If stored facets have another length.
     """
-    wanted = select(facet.c.track_id, facet.c.data).where(facet.c.version == version)
+    wanted = select(facet).where(facet.c.version == version)
     rows = connection.execute(wanted.order_by(facet.c.track_id)).all()
-    for track_id, data in rows:
-        if len(data) != width * _STORED.itemsize:
+    for row in rows:
+        require_checksum(facet, row)
+        if len(row.data) != width * _STORED.itemsize:
             raise CorruptionError(
-                f"track {track_id}: its facets have {len(data)} bytes and not"
+                f"track {row.track_id}: its facets have {len(row.data)} bytes and not"
                 f" {width * _STORED.itemsize}; remove the track and index it again"
             )
     values = unpack_numbers(
-        b"".join(data for _, data in rows), _STORED, "the facets of some tracks"
+        b"".join(row.data for row in rows), _STORED, "the facets of some tracks"
     )
     ids = np.array([row.track_id for row in rows], np.int64)
     return Matrix(ids, values.reshape(len(rows), width).astype(np.float32))

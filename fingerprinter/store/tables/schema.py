@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     String,
     Table,
     Text,
@@ -33,7 +35,7 @@ from sqlalchemy import (
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from fingerprinter.store.tables.checked import Checked, check_columns
+from fingerprinter.store.tables.checked import Checked, check_columns, damaged
 
 SCHEMA_HEAD: Final = "0005"  # the newest revision in migrations/versions; a test holds them equal
 
@@ -140,6 +142,34 @@ def row_checksum(table: Table, row: Mapping[str, Any]) -> int:
 
 
 _NOT_IN_CHECKSUM = {"id", "added_at", "checksum"}
+
+
+def require_checksum(table: Table, row: Row[Any]) -> None:
+    """Raises an error if a row of a table is not what was written.
+
+    Parameters
+    ----------
+    row
+        All columns of the table, with these names. A table or row without a checksum passes.
+
+    Raises
+    ------
+    CorruptionError
+        If the checksum does not match.
+    """
+    names = _summed(table)
+    stored = row.checksum if names else None
+    if stored is not None and stored != checksum(*(getattr(row, name) for name in names)):
+        number = row.track_id if "track_id" in row._mapping else row.id
+        owner = f"of track {number}" if "track_id" in row._mapping else str(number)
+        raise damaged(f"the checksum of {table.name} {owner} does not match")
+
+
+@cache
+def _summed(table: Table) -> tuple[str, ...]:
+    """The columns that the checksum of a table covers; none if it has no checksum."""
+    names = tuple(column.name for column in table.c if column.name not in _NOT_IN_CHECKSUM)
+    return names if "checksum" in table.c else ()
 
 
 def _checksum_column(table: str) -> Column[int]:

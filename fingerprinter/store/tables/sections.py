@@ -12,7 +12,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import tracks
 from fingerprinter.store.tables.checked import unpack_numbers
-from fingerprinter.store.tables.schema import section
+from fingerprinter.store.tables.schema import require_checksum, section
 
 _TIMES = np.dtype("<f4")
 _VECTORS = np.dtype("<f2")  # half the bytes of float32; a cosine changes by less than 0.0003
@@ -72,7 +72,11 @@ def get_many(connection: Connection, track_ids: Collection[int], model: str) -> 
     """
     wanted = section.c.track_id.in_(track_ids) & (section.c.model == model)
     rows = connection.execute(select(section).where(wanted))
-    return {row.track_id: _sections(row.track_id, row.starts, row.vectors) for row in rows}
+    found = {}
+    for row in rows:
+        require_checksum(section, row)
+        found[row.track_id] = _sections(row.track_id, row.starts, row.vectors)
+    return found
 
 
 def _sections(track_id: int, starts: bytes, vectors: bytes) -> Sections:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from fingerprinter.core.fingerprint.sketch import Codes
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import tracks
-from fingerprinter.store.tables.schema import sketch
+from fingerprinter.store.tables.schema import require_checksum, sketch
 
 _STORED = np.dtype("<u8")
 
@@ -36,9 +36,11 @@ def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes
     CorruptionError
         If the stored bytes have a wrong length.
     """
-    wanted = select(sketch.c.track_id, sketch.c.data).where(sketch.c.version == version)
+    wanted = select(sketch).where(sketch.c.version == version)
     found = {}
-    for track_id, data in connection.execute(wanted.order_by(sketch.c.track_id)):
+    for row in connection.execute(wanted.order_by(sketch.c.track_id)):
+        require_checksum(sketch, row)
+        track_id, data = row.track_id, row.data
         if len(data) % (words * _STORED.itemsize):
             raise CorruptionError(
                 f"track {track_id}: {len(data)} bytes are no sketches;"

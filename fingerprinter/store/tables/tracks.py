@@ -24,7 +24,7 @@ from fingerprinter.errors import UnknownTrackError
 from fingerprinter.store.tables import names
 from fingerprinter.store.tables.checked import or_missing
 from fingerprinter.store.tables.files import AnyPath
-from fingerprinter.store.tables.schema import file, row_checksum, tombstone, track
+from fingerprinter.store.tables.schema import file, require_checksum, row_checksum, tombstone, track
 from fingerprinter.types import Tags, Track
 
 ROWS_PER_READ = 1000  # few enough parameters for SQLite, and little memory
@@ -35,7 +35,7 @@ _first_file = (
 _OF_FILE = ("path", "codec", "bit_rate", "sample_rate_hz", "channels", "start_s", "end_s")
 # Each track with its first file, if it has one
 _tracks: Select[Any] = select(
-    *(column for column in track.c if column.name != "checksum"),
+    *track.c,
     *(or_missing(file.c[name]) for name in _OF_FILE),
 ).select_from(track.outerjoin(file, file.c.id == _first_file))
 
@@ -51,7 +51,9 @@ class Counts:
 
 
 def _track(row: Row[Any]) -> Track:
+    require_checksum(track, row)
     values = row._asdict()
+    del values["checksum"]
     path, start_s = values.pop("path"), values.pop("start_s")
     return Track(path=None if path is None else os.fsdecode(path), start_s=start_s or 0.0, **values)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from sqlalchemy import Column, Connection, Row, delete, func, insert, select
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import tracks
 from fingerprinter.store.tables.checked import unpack_numbers
-from fingerprinter.store.tables.schema import embedding
+from fingerprinter.store.tables.schema import embedding, require_checksum
 
 Vector = npt.NDArray[np.float32]
 
@@ -72,16 +73,14 @@ def put(connection: Connection, track_id: int, model: str, vector: Vector, tags:
 
 def get(connection: Connection, track_id: int, model: str) -> Embedding | None:
     """Returns a track's embedding of a model, or None if it has none."""
-    row = connection.execute(
-        select(embedding.c.vector, embedding.c.tags).where(
-            embedding.c.track_id == track_id, embedding.c.model == model
-        )
-    ).first()
+    same = (embedding.c.track_id == track_id) & (embedding.c.model == model)
+    row = connection.execute(select(embedding).where(same)).first()
     if row is None:
         return None
+    require_checksum(embedding, row)
     vector, tags = (
         unpack_numbers(data, _STORED, f"the embedding of track {track_id}").astype(np.float32)
-        for data in row
+        for data in (row.vector, row.tags)
     )
     return Embedding(vector, tags)
 
@@ -113,14 +112,14 @@ def get_many(connection: Connection, model: str, track_ids: Sequence[int]) -> Ma
     """
     width = _width(connection, model, embedding.c.vector)
     found = Matrix(np.empty(0, np.int64), np.empty((0, width // 4), np.float32))
-    columns = select(embedding.c.track_id, embedding.c.vector).where(embedding.c.model == model)
+    here = select(embedding).where(embedding.c.model == model)
     for start in range(0, len(track_ids), _IDS_PER_STATEMENT):
         wanted = embedding.c.track_id.in_(track_ids[start : start + _IDS_PER_STATEMENT])
-        rows = connection.execute(columns.where(wanted).order_by(embedding.c.track_id)).all()
-        ids = np.array([track_id for track_id, _ in rows], np.int64)
+        rows = connection.execute(here.where(wanted).order_by(embedding.c.track_id)).all()
+        ids = np.array([row.track_id for row in rows], np.int64)
         found = Matrix(
             np.concatenate([found.ids, ids]),
-            np.concatenate([found.rows, _stack_rows(rows, width)]),
+            np.concatenate([found.rows, _stack_rows(rows, embedding.c.vector, width)]),
         )
     return found
 
@@ -142,13 +141,13 @@ def _matrix(connection: Connection, model: str, column: Column[bytes]) -> Matrix
     count = connection.scalar(select(func.count()).where(here)) or 0
     width = _width(connection, model, column)
     matrix = Matrix(np.empty(count, np.int64), np.empty((count, width // 4), np.float32))
-    statement = select(embedding.c.track_id, column).where(here).order_by(embedding.c.track_id)
+    statement = select(embedding).where(here).order_by(embedding.c.track_id)
     result = connection.execute(statement, execution_options={"yield_per": ROWS_PER_READ})
     start = 0
     for rows in result.partitions():
         end = start + len(rows)
-        matrix.ids[start:end] = [track_id for track_id, _ in rows]
-        matrix.rows[start:end] = _stack_rows(rows, width)
+        matrix.ids[start:end] = [row.track_id for row in rows]
+        matrix.rows[start:end] = _stack_rows(rows, column, width)
         start = end
     return matrix
 
@@ -159,15 +158,17 @@ def _width(connection: Connection, model: str, column: Column[bytes]) -> int:
     return connection.scalar(select(func.length(column)).where(here).limit(1)) or 0
 
 
-def _stack_rows(rows: Sequence[Row[int, bytes]], width: int) -> Vector:
-    """Decodes rows of equal length into one array."""
-    for track_id, data in rows:
+def _stack_rows(rows: Sequence[Row[Any]], column: Column[bytes], width: int) -> Vector:
+    """Decodes a column of rows, whose values must have equal lengths, into one array."""
+    values_of_rows = [row._mapping[column] for row in rows]
+    for row, data in zip(rows, values_of_rows, strict=True):
+        require_checksum(embedding, row)
         if len(data) != width:
             raise CorruptionError(
-                f"track {track_id}: its embedding has {len(data)} bytes, others {width}; "
+                f"track {row.track_id}: its embedding has {len(data)} bytes, others {width}; "
                 "remove the track and index it again"
             )
-    joined = b"".join(data for _, data in rows)
+    joined = b"".join(values_of_rows)
     values = unpack_numbers(joined, _STORED, "the embeddings of some tracks")
     return values.reshape(len(rows), width // 4)
 
