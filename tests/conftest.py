@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,9 @@ from postgres_servers import LocalServer, postgres_servers, programs, server_fro
 
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.servers.sharding import shard_postings
+
+# No test reads the configuration file of whoever runs it.
+os.environ["FINGERPRINTER_CONFIG"] = os.devnull
 
 # Tests ask whether, not how fast: no test fails because the computer is busy.
 hypothesis.settings.register_profile("unhurried", deadline=None)

@@ -78,8 +78,18 @@ class _LazyCommands(TyperGroup):
         return command
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the line; `help COMMAND` and an option --db after the command are allowed too."""
+        end = args.index("--") if "--" in args else len(args)
+        words, library = args[:end], []
+        for place in reversed(range(len(words))):
+            if words[place] == "--db" or words[place].startswith("--db="):
+                length = 2 if words[place] == "--db" else 1
+                library = [*words[place : place + length], *library]
+                del words[place : place + length]
+        if words[:1] == ["help"]:
+            words = [*words[1:], "--help"]
         with _printable_usage_errors():
-            return super().parse_args(ctx, args)
+            return super().parse_args(ctx, [*library, *words, *args[end:]])
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -99,7 +109,8 @@ def _printable_usage_errors() -> Iterator[None]:
     try:
         yield
     except _CommandLineError as error:
-        vars(error)["message"] = printable(vars(error)["message"])
+        if type(error).__name__ != "NoArgsIsHelpError":  # its message is the help, in many lines
+            vars(error)["message"] = printable(vars(error)["message"])
         raise
 
 
@@ -120,7 +131,7 @@ def _global_options(
         typer.Option(
             metavar="URL",
             help="The library: a file, or an SQLAlchemy URL of SQLite or PostgreSQL. "
-            "Default: $FINGERPRINTER_DB, else a file in your data folder.",
+            "Default: $FINGERPRINTER_DB, else that of config.toml, else a file in your data folder.",
             show_default=False,
         ),
     ] = None,
@@ -133,8 +144,8 @@ def _global_options(
 ) -> None:
     """Identify recorded clips of your music, and find tracks that sound similar.
 
-    Start with `index`, which adds your music to a library. `fingerprinter COMMAND --help`
-    explains a command.
+    Start with `index`, which adds your music to a library. `fingerprinter help COMMAND` explains
+    a command. --db may also stand after the command.
 
     Example: fingerprinter index ~/Music
     """

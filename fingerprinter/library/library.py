@@ -622,7 +622,13 @@ class Library:
             return recommend_by_history(connection, space, history, who, copies, n)
 
     def path(
-        self, start: TrackRef, end: TrackRef, n: int = 10, *, per_artist: bool = False
+        self,
+        start: TrackRef,
+        end: TrackRef,
+        n: int = 10,
+        *,
+        via: Sequence[TrackRef] = (),
+        per_artist: bool = False,
     ) -> list[Neighbour]:
         """Make a playlist that leads from one track to another in small steps.
 
@@ -631,7 +637,9 @@ class Library:
         start, end : Track, int, str or path
             The first and the last track, see `track`.
         n : int
-            The number of tracks, both ends included. A small library may have fewer.
+            The number of tracks, all named ones included. A small library may have fewer.
+        via : sequence of Track, int, str or path
+            Tracks that the playlist visits between the ends, in this order.
         per_artist : bool
             Whether to take at most one track of each artist.
 
@@ -645,7 +653,7 @@ class Library:
         UnknownTrackError
             If the library lacks one of the tracks.
         UsageError
-            If ``start`` and ``end`` are no two ends of a playlist.
+            If a track is named twice, or ``n`` is below the number of named tracks.
         ModelError
             If the tracks have no embedding.
 
@@ -655,12 +663,12 @@ class Library:
         >>> playlist[0].track.title, playlist[-1].track.title
         ('Piece 0', 'Piece 2')
         """
-        from fingerprinter.library.discover.playlist import path_between
+        from fingerprinter.library.discover.playlist import path_through
 
         with self._database.connect() as connection:
-            ends = resolve_track(connection, start), resolve_track(connection, end)
+            stops = [resolve_track(connection, ref) for ref in (start, *via, end)]
             space = self._library_vectors(connection)
-            return path_between(connection, space, *ends, n, per_artist=per_artist)
+            return path_through(connection, space, stops, n, per_artist=per_artist)
 
     def search(self, words: str, n: int = 10) -> TextSearchResult:
         """Find tracks by a description of their sound, or by title, artist or album.

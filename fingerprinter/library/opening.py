@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fingerprinter.config import Settings, default_address
+from fingerprinter.config import Settings, UserConfig, read_config, user_folder
 from fingerprinter.core.fingerprint.params import PROFILES
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.errors import LibraryError, UsageError
@@ -15,8 +15,6 @@ from fingerprinter.store.engine import migration
 from fingerprinter.store.engine.address import Address
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.tables.schema import SCHEMA_HEAD
-
-_SQLITE = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,8 @@ def open_library(
     ----------
     url : str or path, optional
         Path of an SQLite file, or an SQLAlchemy URL of SQLite or PostgreSQL. The default is the
-        environment variable ``FINGERPRINTER_DB``, else a file in the user's data folder.
+        environment variable ``FINGERPRINTER_DB``, else the library of the user's configuration
+        (`fingerprinter.config.read_config`), else a file in the user's data folder.
     create : bool
         Whether to create the library if there is none.
     read_only : bool
@@ -63,7 +62,8 @@ def open_library(
         The first indexed file fixes it. The default is that of the library, else ``"default"``.
     text_model : path, optional
         Folder of the text-audio model for `Library.search`. The default is the environment
-        variable ``FINGERPRINTER_TEXT_MODEL``; without one, `search` uses tags.
+        variable ``FINGERPRINTER_TEXT_MODEL``, else that of the user's configuration; without one,
+        `search` uses tags.
     policy : SearchPolicy
         The values that decide the answers of `Library.identify`, for experiments.
 
@@ -90,10 +90,11 @@ def open_library(
     """
     if profile is not None and profile not in PROFILES:
         raise UsageError(f"{profile}: no such profile; there are {', '.join(PROFILES)}")
-    settings = Settings()
+    config = read_config()
+    settings = Settings.of(config)
     if text_model is not None:
         settings = replace(settings, text_model=Path(text_model))
-    database = Database.open(_address(url), create=create, read_only=read_only)
+    database = Database.open(_address(url, config), create=create, read_only=read_only)
     try:
         return Library(database, settings, profile, policy)
     except BaseException:
@@ -121,7 +122,7 @@ def upgrade_schema(url: str | os.PathLike[str] | None = None) -> SchemaStatus:
     VersionError
         If a newer version wrote the library.
     """
-    address = _address(url)
+    address = _address(url, read_config())
     return SchemaStatus(str(Address.parse(address)), migration.upgrade(address), SCHEMA_HEAD)
 
 
@@ -142,21 +143,20 @@ def schema_status(url: str | os.PathLike[str] | None = None) -> SchemaStatus:
     LibraryError
         If there is no database at this address.
     """
-    address = _address(url)
+    address = _address(url, read_config())
     return SchemaStatus(str(Address.parse(address)), migration.current(address), SCHEMA_HEAD)
 
 
-def _address(url: str | os.PathLike[str] | None) -> str:
+def _address(url: str | os.PathLike[str] | None, config: UserConfig) -> str:
     """Return the address to open. Only the default data folder is created if it is missing."""
-    if url is not None:
-        return os.fspath(url)
-    address = default_address()
-    if address.startswith(_SQLITE) and not os.environ.get("FINGERPRINTER_DB"):
-        folder = Path(address.removeprefix(_SQLITE)).parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise LibraryError(
-                f"{folder}: {error.strerror}; name another place with --db or FINGERPRINTER_DB"
-            ) from error
-    return address
+    named = url if url is not None else os.environ.get("FINGERPRINTER_DB") or config.library
+    if named is not None:
+        return os.fspath(named)
+    folder = user_folder("data")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LibraryError(
+            f"{folder}: {error.strerror}; name another place with --db or FINGERPRINTER_DB"
+        ) from error
+    return str(folder / "library.db")

@@ -192,7 +192,7 @@ def test_only_real_changes_of_tempo_and_pitch_are_named() -> None:
 def test_a_track_without_a_title_is_named_by_its_file() -> None:
     untitled = replace(TRACK, title=None, artist=None)
     assert text.label(TRACK) == "Singer - Song"
-    assert text.label(untitled) == "song.ogg"
+    assert text.label(untitled) == "song"
     assert text.label(replace(untitled, path=None)) == "track 7"
 
 

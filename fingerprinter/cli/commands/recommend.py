@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli.common.neighbours import answer
-from fingerprinter.cli.common.options import AsJson, Count, PlaylistFile
+from fingerprinter.cli.common.options import AsJson, Count, PlaylistFile, RelativeTo, known_tracks
 from fingerprinter.cli.common.output import print_message
+from fingerprinter.cli.common.playlist import Playlist
 from fingerprinter.cli.common.records import Record, track_record
 from fingerprinter.errors import UsageError
 from fingerprinter.library import Library, open_library
@@ -29,12 +30,18 @@ def recommend(
     like: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="TRACK", help="A track that the listener likes, by id or file; repeatable."
+            metavar="TRACK",
+            help="A track that the listener likes, by id or file; repeatable.",
+            autocompletion=known_tracks,
         ),
     ] = None,
     dislike: Annotated[
         list[str] | None,
-        typer.Option(metavar="TRACK", help="A track that the listener dislikes; repeatable."),
+        typer.Option(
+            metavar="TRACK",
+            help="A track that the listener dislikes; repeatable.",
+            autocompletion=known_tracks,
+        ),
     ] = None,
     plays: Annotated[
         Path | None,
@@ -49,6 +56,7 @@ def recommend(
     ] = None,
     n: Count = 10,
     m3u: PlaylistFile = None,
+    relative_to: RelativeTo = None,
     as_json: AsJson = False,
 ) -> None:
     """Recommend tracks from likes or from a play history.
@@ -63,12 +71,13 @@ def recommend(
             "name tracks with --like and --dislike, or a history with --plays:"
             " exactly one of the two"
         )
+    playlist = Playlist.of(m3u, relative_to)
     with open_library(ctx.obj, create=False, read_only=True) as library:
         if plays:
             query, results = _from_history(library, plays, user, n)
         else:
             query, results = _from_likes(library, like or [], dislike or [], n)
-    answer(query, results, m3u, as_json=as_json)
+    answer(query, results, playlist, as_json=as_json)
 
 
 def _from_likes(library: Library, like: Sequence[str], dislike: Sequence[str], n: int) -> Found:

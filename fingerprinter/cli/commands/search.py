@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli.common.neighbours import answer
-from fingerprinter.cli.common.options import AsJson, Count, PlaylistFile, TextModel
+from fingerprinter.cli.common.options import AsJson, Count, PlaylistFile, RelativeTo, TextModel
 from fingerprinter.cli.common.output import print_message
+from fingerprinter.cli.common.playlist import Playlist
 from fingerprinter.library import open_library
 
 
@@ -16,11 +17,12 @@ def search(
     ctx: typer.Context,
     words: Annotated[
         list[str],
-        typer.Argument(metavar="WORDS", help="A name, or a description of the sound."),
+        typer.Argument(metavar="WORD...", help="A name, or a description of the sound."),
     ],
     n: Count = 10,
     text_model: TextModel = None,
     m3u: PlaylistFile = None,
+    relative_to: RelativeTo = None,
     as_json: AsJson = False,
 ) -> None:
     """Search by title, artist, album or genre, or by a description.
@@ -31,9 +33,10 @@ def search(
 
     Example: fingerprinter search calm acoustic no vocals -n 20
     """
+    playlist = Playlist.of(m3u, relative_to)
     query = " ".join(words)
     with open_library(ctx.obj, create=False, read_only=True, text_model=text_model) as library:
         found = library.search(query, n)
     for note in found.notes:
         print_message(note)
-    answer(query, found.results, m3u, as_json=as_json)
+    answer(query, found.results, playlist, as_json=as_json)

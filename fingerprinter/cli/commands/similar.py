@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from fingerprinter.cli.common.lookup import track_or_file
+from fingerprinter.cli.common.lookup import find_named, track_or_file
 from fingerprinter.cli.common.neighbours import Query, answer
 from fingerprinter.cli.common.options import (
     AsJson,
     Count,
     Duration,
     Genre,
+    Keys,
     OneArtist,
-    OneKey,
     PartEnd,
     PartStart,
     PlaylistFile,
+    RelativeTo,
     Tempo,
     Years,
+    known_tracks,
 )
+from fingerprinter.cli.common.output import print_message
+from fingerprinter.cli.common.playlist import Playlist
 from fingerprinter.cli.common.records import track_record
 from fingerprinter.library import open_library
-from fingerprinter.library.similar.filters import TrackFilter
+from fingerprinter.library.similar.filters import NO_FILTER, TrackFilter
 from fingerprinter.types import Track
 
 
@@ -32,7 +35,11 @@ def similar(
     ctx: typer.Context,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="TRACK...", help="Track ids, or any audio files."),
+        typer.Argument(
+            metavar="TRACK...",
+            help="Track ids, any audio files, or @LIST.m3u8 for the tracks of a playlist.",
+            autocompletion=known_tracks,
+        ),
     ],
     n: Count = 10,
     start_s: PartStart = None,
@@ -46,7 +53,7 @@ def similar(
     year: Years = None,
     duration: Duration = None,
     tempo: Tempo = None,
-    key: OneKey = None,
+    key: Keys = None,
     copies: Annotated[
         bool,
         typer.Option("--copies", help="List every track with the same recording, not only one."),
@@ -56,6 +63,7 @@ def similar(
         typer.Option("--why", help="Explain each result: percentile per facet, and shared tags."),
     ] = False,
     m3u: PlaylistFile = None,
+    relative_to: RelativeTo = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the recordings that sound most like one or more tracks.
@@ -66,9 +74,10 @@ def similar(
 
     Example: fingerprinter similar 12 --from 1:00 --to 1:30 --year 1990-1999 --m3u like-it.m3u8
     """
-    only = TrackFilter(artist, genre, year, duration, tempo, key)
+    playlist = Playlist.of(m3u, relative_to)
+    only = TrackFilter(artist, genre, year, duration, tempo, key.names if key else None)
     with open_library(ctx.obj, create=False, read_only=True) as library:
-        queries = [track_or_file(library, name) for name in names]
+        queries = find_named(names, lambda name: track_or_file(library, name))
         found = library.similar(
             queries,
             n,
@@ -79,12 +88,22 @@ def similar(
             copies=copies,
             why=why,
         )
-    answer(_query(queries), found, m3u, as_json=as_json)
+    if not found:
+        print_message(_why_nothing(only))
+    query: Query = queries[0]
+    if len(queries) > 1:
+        records = [track_record(each) if isinstance(each, Track) else each for each in queries]
+        query = {"tracks": records}
+    answer(query, found, playlist, as_json=as_json)
 
 
-def _query(queries: Sequence[Track | str]) -> Query:
-    """Return the query for `--json`: the track itself, or the list of several."""
-    if len(queries) == 1:
-        return queries[0]
-    records = [track_record(each) if isinstance(each, Track) else each for each in queries]
-    return {"tracks": records}
+def _why_nothing(only: TrackFilter) -> str:
+    """Say why there is no result, and what to do."""
+    if only == NO_FILTER:
+        return "no result: the library holds no other recording; index more music"
+    needs_analysis = only.analysis_filter is not None
+    return "no result: no other track meets all filters; " + (
+        "only analysed tracks have a tempo and a key, run `fingerprinter analyze --all`"
+        if needs_analysis
+        else "leave one out, or see what there is with `fingerprinter list`"
+    )

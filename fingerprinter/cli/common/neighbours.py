@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
-from fingerprinter.cli.common.playlist import write_playlist
+from fingerprinter.cli.common.playlist import Playlist, write_playlist
 from fingerprinter.cli.common.records import Record, neighbour_record, track_record
 from fingerprinter.types import Neighbour, Track
 
@@ -27,7 +26,14 @@ _COLUMNS = (
 _OPTIONAL = ("copies", "alike in")  # left out if no track has anything there
 
 
-def answer(query: Query, found: Sequence[Neighbour], m3u: Path | None, *, as_json: bool) -> None:
+def answer(
+    query: Query,
+    found: Sequence[Neighbour],
+    playlist: Playlist,
+    *,
+    as_json: bool,
+    steps: bool = False,
+) -> None:
     """Print the tracks that were found, and write them as a playlist if the user wants one.
 
     Parameters
@@ -36,44 +42,51 @@ def answer(query: Query, found: Sequence[Neighbour], m3u: Path | None, *, as_jso
         What the user asked for; it appears in the JSON object.
     found : sequence of Neighbour
         The tracks, the most similar first.
-    m3u : Path or None
-        The playlist file to write.
+    playlist : Playlist
+        The playlist file to write, if any.
     as_json : bool
         Print one JSON object instead of a table.
+    steps : bool
+        Whether each track is compared with the one before, so that its step is shown.
     """
-    if m3u:
-        for track in write_playlist(m3u, [each.track for each in found]):
-            print_message(f"{m3u}: left out {text.label(track)}: a playlist cannot name its file")
+    if playlist.file:
+        tracks = [each.track for each in found]
+        for track in write_playlist(playlist.file, tracks, playlist.relative_to):
+            print_message(f"{playlist.file}: left out {text.label(track)}: a playlist cannot name its file")
     if as_json:
-        print_json(similar_record(query, found))
+        print_json(similar_record(query, found, steps=steps))
     else:
-        print_neighbours(found)
+        print_neighbours(found, steps=steps)
 
 
-def similar_record(query: Query, found: Sequence[Neighbour]) -> Record:
+def similar_record(query: Query, found: Sequence[Neighbour], *, steps: bool = False) -> Record:
     """Return the JSON object for a query and the tracks that were found."""
+    results = [neighbour_record(each) for each in found]
+    if steps:
+        results = [each | {"step": 1 - each["similarity"]} for each in results]
     return {
         "query": track_record(query) if isinstance(query, Track) else query,
-        "results": [neighbour_record(each) for each in found],
+        "results": results,
     }
 
 
-def print_neighbours(found: Sequence[Neighbour]) -> None:
+def print_neighbours(found: Sequence[Neighbour], *, steps: bool = False) -> None:
     """Print one line for each track; an optional column appears only if a track fills it."""
-    rows = [_neighbour_cells(each) for each in found]
+    rows = [_neighbour_cells(each, steps=steps) for each in found]
+    first = Column("step", "right", folds=False) if steps else _COLUMNS[0]
     shown = [
         number
         for number, column in enumerate(_COLUMNS)
         if column.title not in _OPTIONAL or any(row[number] for row in rows)
     ]
-    columns = [_COLUMNS[number] for number in shown]
+    columns = [_COLUMNS[number] if number else first for number in shown]
     print_table(columns, [[row[number] for number in shown] for row in rows])
 
 
-def _neighbour_cells(neighbour: Neighbour) -> list[str]:
+def _neighbour_cells(neighbour: Neighbour, *, steps: bool) -> list[str]:
     track = neighbour.track
     return [
-        f"{neighbour.similarity:.3f}",
+        f"{1 - neighbour.similarity if steps else neighbour.similarity:.3f}",
         str(track.id),
         text.title(track),
         track.artist or "",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from fingerprinter.core.mir.keys import parse_key
+from fingerprinter.audio.source import printable
+from fingerprinter.core.mir.keys import parse_key, wheel_neighbours
+from fingerprinter.errors import FingerprinterError
 
 PLAIN: dict[str, Any] = {  # settings of every command and command group
     "rich_markup_mode": None,  # plain help starts faster and survives a pipe
@@ -16,6 +20,7 @@ PLAIN: dict[str, Any] = {  # settings of every command and command group
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
 
+_MOST_COMPLETIONS = 100  # more would flood the terminal
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)")
 
 
@@ -24,6 +29,12 @@ class Span(NamedTuple):
 
     lowest: float | None
     highest: float | None
+
+
+class KeyNames(NamedTuple):
+    """Standard names of musical keys."""
+
+    names: tuple[str, ...]
 
 
 def seconds(time: str) -> float:
@@ -56,13 +67,17 @@ def seconds(time: str) -> float:
     return 3600 * hours + 60 * minutes + rest
 
 
-def limits(span: str) -> Span:
-    """Parse a range of numbers or times, such as 1990-1999, 1990-, -2:30 or 1995.
+def limits(span: str, number: Callable[[str], float] = seconds, example: str = "2:00-4:30") -> Span:
+    """Parse a range of times or other numbers, such as 2:00-4:30, 2:00-, -4:30 or 1995.
 
     Parameters
     ----------
     span : str
         The lowest and the highest value with a dash between them; one of them may be missing.
+    number : callable
+        Parses one value.
+    example : str
+        A range, for messages.
 
     Returns
     -------
@@ -76,23 +91,45 @@ def limits(span: str) -> Span:
 
     Examples
     --------
-    >>> limits("1990-1999")
-    Span(lowest=1990.0, highest=1999.0)
-    >>> limits("-2:30"), limits("1995")
-    (Span(lowest=None, highest=150.0), Span(lowest=1995.0, highest=1995.0))
+    >>> limits("1:00-2:30"), limits("-2:30")
+    (Span(lowest=60.0, highest=150.0), Span(lowest=None, highest=150.0))
+    >>> years("1990-"), years("1995")
+    (Span(lowest=1990.0, highest=None), Span(lowest=1995.0, highest=1995.0))
     """
     low, dash, high = span.strip().partition("-")
-    lowest = seconds(low) if low.strip() else None
-    highest = (seconds(high) if high.strip() else None) if dash else lowest
+    lowest = number(low) if low.strip() else None
+    highest = (number(high) if high.strip() else None) if dash else lowest
     if lowest is None and highest is None:
-        raise typer.BadParameter(f"{span}: not a range; write 1990-1999, 1990- or 2:00-4:30")
+        raise typer.BadParameter(f"{span}: not a range; write {example}")
     if lowest is not None and highest is not None and highest < lowest:
         raise typer.BadParameter(f"{span}: ends before it begins; swap them?")
     return Span(lowest, highest)
 
 
-def key(text: str) -> str:
-    """Parse a musical key and return its standard name.
+def years(span: str) -> Span:
+    """Parse a range of years, such as 1990-1999, 1990- or 1995."""
+
+    def year(text: str) -> float:
+        if not re.fullmatch(r"\d{1,4}", text.strip()):
+            raise typer.BadParameter(f"{text}: not a year; write 1995, 1990-1999 or 1990-")
+        return float(text)
+
+    return limits(span, year, "1990-1999")
+
+
+def tempos(span: str) -> Span:
+    """Parse a range of tempos in beats a minute, such as 120-130 or 97.5."""
+
+    def tempo(text: str) -> float:
+        if not re.fullmatch(r"\d{1,4}(\.\d*)?", text.strip()):
+            raise typer.BadParameter(f"{text}: not a tempo; write beats a minute: 120-130 or 120")
+        return float(text)
+
+    return limits(span, tempo, "120-130")
+
+
+def keys(text: str) -> KeyNames:
+    """Parse a musical key; with ~ before it, also its neighbours on the Camelot wheel.
 
     Raises
     ------
@@ -101,13 +138,50 @@ def key(text: str) -> str:
 
     Examples
     --------
-    >>> key("f#m")
-    'F# minor'
+    >>> keys("f#m")
+    KeyNames(names=('F# minor',))
+    >>> keys("~8A")
+    KeyNames(names=('A minor', 'E minor', 'D minor', 'C major'))
     """
     try:
-        return parse_key(text)
+        key = parse_key(text.strip().removeprefix("~"))
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    return KeyNames(wheel_neighbours(key) if text.strip().startswith("~") else (key,))
+
+
+def known_tracks(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Complete the name of a track in the shell.
+
+    Parameters
+    ----------
+    ctx : typer.Context
+        The command line so far; its option ``--db`` names the library.
+    incomplete : str
+        The beginning of an id, or of a word of the artist or title.
+
+    Returns
+    -------
+    list of (str, str)
+        Ids of tracks, each with artist and title. Empty if the library cannot be read.
+    """
+    from fingerprinter.cli.common.text import label
+    from fingerprinter.library import open_library
+
+    wanted = incomplete.casefold()
+    try:
+        with open_library(
+            ctx.find_root().params.get("db"), create=False, read_only=True
+        ) as library:
+            fitting = (
+                (str(track.id), printable(label(track)))
+                for track in library.tracks()
+                if str(track.id).startswith(wanted)
+                or any(word.startswith(wanted) for word in label(track).casefold().split())
+            )
+            return list(islice(fitting, _MOST_COMPLETIONS))
+    except FingerprinterError:
+        return []
 
 
 AsJson = Annotated[
@@ -134,8 +208,21 @@ TextModel = Annotated[
         show_default=False,
     ),
 ]
+RelativeTo = Annotated[
+    Path | None,
+    typer.Option(
+        "--relative-to",
+        metavar="FOLDER",
+        help="Write the paths in the playlist relative to this folder.",
+    ),
+]
 TrackName = Annotated[
-    str, typer.Argument(metavar="TRACK", help="Track id, or a file that the library knows.")
+    str,
+    typer.Argument(
+        metavar="TRACK",
+        help="Track id, or a file that the library knows.",
+        autocompletion=known_tracks,
+    ),
 ]
 
 PartStart = Annotated[
@@ -165,7 +252,7 @@ Years = Annotated[
     Span | None,
     typer.Option(
         "--year",
-        parser=limits,
+        parser=years,
         metavar="RANGE",
         help="Only tracks of these years: 1990-1999, 1990- or 1995.",
     ),
@@ -183,17 +270,18 @@ Tempo = Annotated[
     Span | None,
     typer.Option(
         "--tempo",
-        parser=limits,
+        parser=tempos,
         metavar="RANGE",
         help="Only tracks of this tempo in beats a minute: 120-130. Run `analyze` first.",
     ),
 ]
-OneKey = Annotated[
-    str | None,
+Keys = Annotated[
+    KeyNames | None,
     typer.Option(
         "--key",
-        parser=key,
+        parser=keys,
         metavar="KEY",
-        help="Only tracks in this key: A minor or Ebm. Run `analyze` first.",
+        help="Only tracks in this key: A minor, Ebm or 8A. ~8A adds its neighbours on the "
+        "Camelot wheel. Run `analyze` first.",
     ),
 ]

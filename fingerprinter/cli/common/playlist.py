@@ -1,9 +1,12 @@
-"""Playlists in the extended M3U format."""
+"""Playlists in the extended M3U format: written, and read as a query."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from fingerprinter.audio.source import printable
 from fingerprinter.cli.common.text import label
@@ -11,7 +14,65 @@ from fingerprinter.errors import UsageError
 from fingerprinter.types import Track
 
 
-def write_playlist(path: Path, tracks: Sequence[Track]) -> list[Track]:
+class Playlist(NamedTuple):
+    """A playlist to write.
+
+    Parameters
+    ----------
+    file : Path or None
+        The playlist; None writes nothing.
+    relative_to : Path or None
+        The folder at which the paths in it start; None writes absolute paths.
+    """
+
+    file: Path | None
+    relative_to: Path | None = None
+
+    @classmethod
+    def of(cls, file: Path | None, relative_to: Path | None) -> Playlist:
+        """Check the two options; raises `UsageError` if only the folder is given."""
+        if relative_to is not None and file is None:
+            raise UsageError(f"--relative-to {relative_to}: no playlist; add --m3u FILE.m3u8")
+        return cls(file, relative_to)
+
+
+def read_playlist(path: Path) -> list[str]:
+    """Return the files that a playlist in the M3U format names.
+
+    Parameters
+    ----------
+    path : Path
+        The playlist.
+
+    Returns
+    -------
+    list of str
+        Paths, at least one. Those that are relative in the playlist start at its folder.
+
+    Raises
+    ------
+    UsageError
+        If the playlist cannot be read or names no file.
+    """
+    try:
+        text = os.fsdecode(path.read_bytes())
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or "no file can have this name"
+        raise UsageError(f"{path}: {reason}; name a playlist after @") from error
+    lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
+    files = [line for line in lines if line and not line.startswith("#")]
+    if not files or "\0" in text:
+        raise UsageError(f"{path}: it names no file; give a playlist in the M3U format")
+    paths = (
+        unquote(urlsplit(file).path) if file.casefold().startswith("file://") else file
+        for file in files
+    )
+    return [str(path.parent / each) for each in paths]
+
+
+def write_playlist(
+    path: Path, tracks: Sequence[Track], relative_to: Path | None = None
+) -> list[Track]:
     """Write tracks to a playlist, in their order.
 
     Text is written as UTF-8. The path of a file is written byte for byte, because it may hold
@@ -23,6 +84,8 @@ def write_playlist(path: Path, tracks: Sequence[Track]) -> list[Track]:
         The playlist to write; an existing file is replaced.
     tracks : sequence of Track
         The tracks.
+    relative_to : Path, optional
+        Folder at which the paths start. By default they are absolute.
 
     Returns
     -------
@@ -38,7 +101,9 @@ def write_playlist(path: Path, tracks: Sequence[Track]) -> list[Track]:
     lines = ["#EXTM3U"]
     for track in included:
         lines.append(f"#EXTINF:{round(track.duration_s)},{printable(label(track))}")
-        lines.append(str(track.path))
+        file = str(track.path)
+        relative = os.path.relpath(file, relative_to) if relative_to is not None else file
+        lines.append(relative if not relative.startswith("#") else f"./{relative}")
     try:
         with path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             file.writelines(f"{line}\n" for line in lines)

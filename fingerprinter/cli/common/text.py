@@ -48,10 +48,10 @@ def change(match: Match) -> str:
 
 
 def title(track: Track) -> str:
-    """Return the title of a track, or the name of its file if it has no title."""
+    """Return the title of a track, or the name of its file without suffix if it has no title."""
     if track.title:
         return track.title
-    return Path(track.path).name if track.path else f"track {track.id}"
+    return Path(track.path).stem if track.path else f"track {track.id}"
 
 
 def label(track: Track) -> str:

@@ -33,16 +33,18 @@ KEY_WEIGHT: Final = 0.1
 Rows = npt.NDArray[np.intp]
 
 
-def path_between(
+def path_through(
     connection: Connection,
     space: LibraryVectors,
-    start: Track,
-    end: Track,
+    stops: Sequence[Track],
     n: int,
     *,
     per_artist: bool = False,
 ) -> list[Neighbour]:
-    """Make a playlist from one track to another.
+    """Make a playlist that leads through tracks.
+
+    The tracks between two stops are chosen for each pair of stops in turn. How many they are
+    follows the distance of the two.
 
     Parameters
     ----------
@@ -50,12 +52,13 @@ def path_between(
         Connection to the library.
     space
         All embeddings of the library.
-    start, end
-        The ends of the path.
+    stops
+        The tracks that the path visits in this order, at least two, each once.
     n
-        Number of tracks, both ends included.
+        Number of tracks, the stops included.
     per_artist
-        Use at most one track of each artist. Tracks of unknown artists are not limited.
+        Use at most one track of each artist between the stops. Tracks of unknown artists are not
+        limited.
 
     Returns
     -------
@@ -66,27 +69,79 @@ def path_between(
     Raises
     ------
     UsageError
-        If `n` is below 2 or both ends are the same track.
+        If a stop is named twice, or `n` is below the number of stops.
     ModelError
         If no track has an embedding.
     """
-    if n < 2 or start.id == end.id:
-        raise UsageError(
-            f"a path has two ends; give two different tracks and -n 2 or more, not {n}"
-        )
-    pool = near_the_line(space, rows_of(space, [start, end]))
+    ids = [track.id for track in stops]
+    if len(stops) < 2 or len(set(ids)) < len(ids):
+        raise UsageError("a path needs two or more different tracks; name each of them once")
+    if n < len(stops):
+        raise UsageError(f"a path of {n} tracks cannot hold the {len(stops)} that are named")
+    rows = rows_of(space, stops)
+    direct = steps_between(space.vectors[rows])[np.arange(len(rows) - 1), np.arange(1, len(rows))]
+    path = [Neighbour(stops[0], 1.0)]
+    for leg, between in enumerate(proportional_shares(direct, n - len(stops))):
+        leg_ends = stops[leg], stops[leg + 1]
+        avoided = [track for track in stops if track not in leg_ends]
+        avoided += [each.track for each in path if each.track.id not in ids]
+        path += _leg(connection, space, leg_ends, between + 2, avoided, per_artist=per_artist)
+    return path
+
+
+def proportional_shares(sizes: npt.NDArray[np.float32], total: int) -> list[int]:
+    """Divide a number into whole shares that follow some sizes (the largest remainders).
+
+    Examples
+    --------
+    >>> proportional_shares(np.array([0.3, 0.6, 0.1], np.float32), 8)
+    [2, 5, 1]
+    >>> proportional_shares(np.zeros(2, np.float32), 3)
+    [2, 1]
+    """
+    weights = sizes.astype(np.float64) + 1e-9  # equal shares where all sizes are 0
+    exact = total * weights / weights.sum()
+    shares = np.floor(exact).astype(int)
+    largest = np.argsort(shares - exact, kind="stable")
+    shares[largest[: total - shares.sum()]] += 1
+    return shares.tolist()
+
+
+def _leg(
+    connection: Connection,
+    space: LibraryVectors,
+    ends: tuple[Track, Track],
+    n: int,
+    avoided: Sequence[Track],
+    *,
+    per_artist: bool,
+) -> list[Neighbour]:
+    """Return the best path of at most n tracks between two, without the first of them.
+
+    The tracks that are avoided stand in other parts of the playlist. With ``per_artist`` their
+    artists are avoided, too.
+    """
+    pool = near_the_line(space, rows_of(space, ends))
     ids = space.ids[pool].tolist()
     known = tracks.get_many(connection, ids)
-    candidates = [known[track_id] for track_id in ids]
-    distances = steps_between(space.vectors[pool])
+    names = {track_id: normalize_name(known[track_id].artist or "") for track_id in ids}
+    taken_ids = {track.id for track in avoided}
+    taken = {normalize_name(track.artist or "") for track in avoided} - {""}
+    kept = [
+        place
+        for place, track_id in enumerate(ids)
+        if place < 2 or not (track_id in taken_ids or (per_artist and names[track_id] in taken))
+    ]
+    candidates = [known[ids[place]] for place in kept]
+    distances = steps_between(space.vectors[pool[kept]])
     steps = distances + jumps_between(connection, candidates)
     if per_artist:
-        groups = first_of_each(normalize_name(track.artist or "") for track in candidates)
+        groups = first_of_each(names[track.id] for track in candidates)
     else:
         groups = np.full(len(candidates), NO_GROUP)
     path = StepGraph(steps, groups).path(0, 1, n)
-    sizes = [0.0, *distances[path[:-1], path[1:]].tolist()]
-    return [Neighbour(candidates[i], 1 - size) for i, size in zip(path, sizes, strict=True)]
+    sizes = distances[path[:-1], path[1:]].tolist()
+    return [Neighbour(candidates[i], 1 - size) for i, size in zip(path[1:], sizes, strict=True)]
 
 
 def near_the_line(space: LibraryVectors, ends: Rows, pool: int = POOL) -> Rows:

@@ -26,8 +26,8 @@ class TrackFilter:
         Lowest and highest value, both included; the duration in seconds.
     tempo_bpm
         Lowest and highest tempo that `analyze` found, in beats per minute.
-    key
-        Key that `analyze` found, named as by `fingerprinter.core.mir.keys.parse_key`.
+    keys
+        Keys, one of which `analyze` found; named as by `fingerprinter.core.mir.keys.parse_key`.
     """
 
     artist: str | None = None
@@ -35,16 +35,14 @@ class TrackFilter:
     year: Range | None = None
     duration_s: Range | None = None
     tempo_bpm: Range | None = None
-    key: str | None = None
+    keys: tuple[str, ...] | None = None
 
     @property
     def analysis_filter(self) -> AnalysisFilter | None:
         """The conditions on the music analysis; None if there are none."""
-        if self.tempo_bpm is None and self.key is None:
+        if self.tempo_bpm is None and self.keys is None:
             return None
-        return AnalysisFilter(
-            tempo_bpm=self.tempo_bpm, keys=None if self.key is None else (self.key,)
-        )
+        return AnalysisFilter(tempo_bpm=self.tempo_bpm, keys=self.keys)
 
 
 NO_FILTER = TrackFilter()
