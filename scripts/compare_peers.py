@@ -13,6 +13,7 @@ rounds places to 0.1 s, so that some of its right places count as wrong.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -104,30 +105,48 @@ class Audfprint:
         return parse_audfprint(self._run("match", clips))
 
     def _run(self, action: str, files: Sequence[Path]) -> str:
-        names = self._folder / "files.txt"
-        names.write_text("".join(f"{file}\n" for file in files), encoding="utf-8")
+        names = write_list(self._folder, files)
         database = str(self._folder / "audfprint.pklz")
         options = ["--dbase", database, "--list", "--continue-on-error"]
         return run([*self._command, action, *options, str(names)])
 
 
 class Olaf:
-    """https://github.com/JorenSix/Olaf; its database is in the home folder, here a temporary one"""
+    """https://github.com/JorenSix/Olaf; it takes its settings from the home folder"""
 
     def __init__(self, program: str, folder: Path) -> None:
         self._program, self._home = program, folder
 
     def store(self, references: Sequence[Path]) -> None:
+        settings = self._home / ".olaf" / "olaf_config.json"
+        settings.parent.mkdir(exist_ok=True)
+        facts = {
+            "db_folder": f"{settings.parent}/db/",
+            "cache_folder": f"{settings.parent}/cache/",
+            # Olaf takes other names for no audio, and ends; FFmpeg decodes all of them.
+            "allowed_audio_file_extensions": sorted(
+                {file.suffix for file in references} | {".wav"}
+            ),
+        }
+        settings.write_text(json.dumps(facts), encoding="utf-8")
         self._run("store", references)
 
     def query(self, clips: Sequence[Path]) -> dict[str, Answer]:
         return parse_olaf(self._run("query", clips))
 
     def _run(self, action: str, files: Sequence[Path]) -> str:
-        return run([self._program, action, *map(str, files)], HOME=str(self._home))
+        names = write_list(self._home, files)
+        return run([self._program, action, str(names)], HOME=str(self._home))
 
 
 Peer = Audfprint | Olaf
+
+
+def write_list(folder: Path, files: Sequence[Path]) -> Path:
+    """A text file that names the files, one a line: a command line has no room for thousands."""
+    names = folder / "files.txt"
+    names.write_text("".join(f"{file}\n" for file in files), encoding="utf-8")
+    return names
 
 
 def run(command: Sequence[str], **environment: str) -> str:

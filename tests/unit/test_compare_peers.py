@@ -29,13 +29,13 @@ NOMATCH /tmp/clip000002.wav 5.0 sec 10 raw hashes
 Processed 3 files (15.8 s total dur) in 2.6 s sec = 0.165 x RT
 """
 OLAF = """\
-query index, total queries, query name, query offset, match count (#), q start, q stop, ref path, \
-ref ID, ref start (s), ref stop (s)
-1, 2, clip000000.wav, 0, 12, 1.01, 4.58, /tmp/9.mp3, 4218917231, 3.01, 6.58
-1, 2, clip000000.wav, 0, 252, 1.50, 4.58, /tmp/12.mp3, 4218917232, 43.50, 46.58
+query_index, total_queries, query_path, query_offset, match_count, query_start, query_stop, path, \
+match_identifier, reference_start, reference_stop
+1 ,2 ,/tmp/clip000000.wav, 0.000, 33 ,1.010 ,4.580, /tmp/9.mp3, 4218917231, 3.010, 6.580
+1 ,2 ,/tmp/clip000000.wav, 0.000, 252 ,1.500 ,4.580, /tmp/12.mp3, 4218917232, 43.500, 46.580
 2, 2, /tmp/clip000001.wav, 6, 1.50, 4.58, /tmp/7.mp3, 4218917233, 0.50, 3.58
-3, 3, clip000002.wav, 0, 0, 0.0, 0.0, , 0, 0.0, 0.0
-Processed 374 fingerprints
+3 ,3 ,/tmp/clip000002.wav, 0, 0, 0.0, 0.0, , 0, 0.0, 0.0
+Matched 113 fp's from 6.0s (19 fp/s) in 0.003s (1902 times realtime)
 """
 
 
