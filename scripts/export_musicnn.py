@@ -60,7 +60,8 @@ def tag_names(package: Path) -> list[str]:
 
 def read_checkpoint(directory: Path) -> Variables:
     """The variables of the network by name; those of the optimiser stay out."""
-    reader = import_module("tensorflow").train.load_checkpoint(f"{directory}/")
+    tf = import_module("tensorflow").compat.v1
+    reader = tf.train.NewCheckpointReader(f"{directory}/")
     return {
         name: reader.get_tensor(name)
         for name in sorted(reader.get_variable_to_shape_map())

@@ -14,8 +14,10 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import sqrt
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,14 +96,6 @@ def identification_summary() -> str:
     )
 
 
-def identification_reliability() -> str:
-    rows = [
-        [f"{row['from']} to {row['to']}", f"{row['answers']:,}", f"{row['right']:,}"]
-        for row in result("identification")["reliability"]
-    ]
-    return markdown(["confidence", "answers", "right"], rows)
-
-
 def identification_groups() -> str:
     """Recall of kinds of degradation, the counts of their conditions added up."""
     kinds = {
@@ -138,14 +132,6 @@ def outside_music() -> str:
     )
 
 
-def storage() -> str:
-    rows = [
-        [row["name"], *(number(row[key]) for key in ("landmarks", "peaks", "sketches", "file"))]
-        for row in result("storage")["profiles"]
-    ]
-    return markdown(["profile", "landmarks", "peaks", "sketches", "whole file"], rows)
-
-
 def speed() -> str:
     found = result("speed")
     rows = [
@@ -179,50 +165,6 @@ def similarity() -> str:
     ]
     header = ["system", "other half first", "95 % interval, %", "reciprocal rank"]
     return markdown([*header, "same artist in 5", "same album in 5"], rows)
-
-
-def large_libraries() -> str:
-    rows = [
-        [
-            f"{row['tracks']:,}",
-            f"{row['landmarks_millions']:,} M",
-            f"{row['bits_a_landmark']:.2f}",
-            f"{row['insert_millions_a_second']:.2f} M",
-            number(row["query_ms"], " ms"),
-        ]
-        for row in result("large-libraries")["sizes"]
-    ]
-    header = [
-        "tracks",
-        "landmarks",
-        "bits per landmark",
-        "inserted per second",
-        "query, clean clip",
-    ]
-    return markdown(header, rows)
-
-
-def duplicates() -> str:
-    rows = [
-        [row["name"], f"{row['found']} of {row['copies']}"] for row in result("duplicates")["kinds"]
-    ]
-    return markdown(["copies", "found"], rows)
-
-
-def long_recordings() -> str:
-    rows = [
-        [
-            f"{row['minutes']} min",
-            f"{row['found']} of {row['tracks']}",
-            str(row["wrong"]),
-            f"{row['borders_within_3_s_percent']} %",
-            f"{row['elapsed_s']} s",
-            f"{row['memory_mb']} MB",
-        ]
-        for row in result("long-recordings")["mixes"]
-    ]
-    header = ["mix", "tracks found", "wrong entries", "borders within 3 s", "time", "memory"]
-    return markdown(header, rows)
 
 
 def headline() -> str:
@@ -265,19 +207,73 @@ def headline() -> str:
     return markdown(["measure", "value"], rows)
 
 
+# Tables of one row for each entry of a list: result file, key of the list, and a format for each
+# column.
+SIMPLE: dict[str, tuple[str, str, dict[str, str]]] = {
+    "identification-reliability": (
+        "identification",
+        "reliability",
+        {"confidence": "{from} to {to}", "answers": "{answers:,}", "right": "{right:,}"},
+    ),
+    "storage": (
+        "storage",
+        "profiles",
+        {
+            "profile": "{name}",
+            "landmarks": "{landmarks}",
+            "peaks": "{peaks}",
+            "sketches": "{sketches}",
+            "whole file": "{file}",
+        },
+    ),
+    "large-libraries": (
+        "large-libraries",
+        "sizes",
+        {
+            "tracks": "{tracks:,}",
+            "landmarks": "{landmarks_millions:,} M",
+            "bits per landmark": "{bits_a_landmark:.2f}",
+            "inserted per second": "{insert_millions_a_second:.2f} M",
+            "query, clean clip": "{query_ms} ms",
+        },
+    ),
+    "duplicates": ("duplicates", "kinds", {"copies": "{name}", "found": "{found} of {copies}"}),
+    "long-recordings": (
+        "long-recordings",
+        "mixes",
+        {
+            "mix": "{minutes} min",
+            "tracks found": "{found} of {tracks}",
+            "wrong entries": "{wrong}",
+            "borders within 3 s": "{borders_within_3_s_percent} %",
+            "time": "{elapsed_s} s",
+            "memory": "{memory_mb} MB",
+        },
+    ),
+}
+
+
+def simple(name: str) -> str:
+    file, key, columns = SIMPLE[name]
+    rows = [[filled_in(text, row) for text in columns.values()] for row in result(file)[key]]
+    return markdown(list(columns), rows)
+
+
+def filled_in(text: str, row: dict[str, Any]) -> str:
+    """The text with the values of the row, or nothing where one was not measured."""
+    names = [name for _, name, *_ in Formatter().parse(text) if name]
+    return "" if any(row[name] is None for name in names) else text.format(**row)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "headline": headline,
     "identification-conditions": identification_conditions,
     "identification-summary": identification_summary,
-    "identification-reliability": identification_reliability,
     "identification-groups": identification_groups,
     "outside-music": outside_music,
-    "storage": storage,
     "speed": speed,
     "similarity": similarity,
-    "large-libraries": large_libraries,
-    "duplicates": duplicates,
-    "long-recordings": long_recordings,
+    **{name: partial(simple, name) for name in SIMPLE},
 }
 
 
