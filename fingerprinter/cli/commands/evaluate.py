@@ -8,6 +8,7 @@ from fingerprinter.cli.commands.evaluate_analysis import analysis
 from fingerprinter.cli.commands.evaluate_duplicates import duplicates
 from fingerprinter.cli.commands.evaluate_identify import identify
 from fingerprinter.cli.commands.evaluate_paths import paths
+from fingerprinter.cli.commands.evaluate_peers import peers
 from fingerprinter.cli.commands.evaluate_recommend import recommend
 from fingerprinter.cli.commands.evaluate_similarity import similarity
 from fingerprinter.cli.commands.evaluate_track_list import track_list
@@ -26,4 +27,5 @@ app.command()(duplicates)
 app.command()(similarity)
 app.command()(recommend)
 app.command()(paths)
+app.command()(peers)
 app.command()(analysis)

@@ -1,47 +1,35 @@
-"""Compares fingerprinter with audfprint and Olaf on the same degraded clips.
+"""Other fingerprinting programs, asked for the clips that `evaluate identify` draws.
 
-    python scripts/compare_peers.py LIBRARY --audfprint DIR/audfprint.py --olaf olaf [--clips 20]
+The programs are the user's own. Each fills a database in a temporary folder. Its times are those of
+one process for all clips, divided by their number: they include loading and decoding, which ours do
+not. Peers name the best recording only and report no tempo or pitch. audfprint rounds places to
+0.1 s, so some of its right places count as wrong.
 
-Draws the clips that `fingerprinter evaluate identify` draws with the same options, and prints its
-table for each program. Peers that are not named are left out; they are not installed by this
-script. Each peer fills a database of its own in a temporary folder. Its times are those of one
-process for all clips, divided by their number: loading and decoding are included, which they are
-not for fingerprinter. Peers name the best recording only and report no tempo or pitch. audfprint
-rounds places to 0.1 s, so that some of its right places count as wrong.
+Checked against audfprint of 2019-09-23 and Olaf of 2026-05-20, built by Zig.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from fingerprinter.audio import write_wav
-from fingerprinter.cli.commands.evaluate_identify import print_conditions
-from fingerprinter.evaluation import (
-    CONDITIONS,
-    QUICK,
-    IdentifyPlan,
-    IdentifyReport,
-    evaluate_identify,
-    select,
-)
+from fingerprinter.errors import UsageError
 from fingerprinter.evaluation.clips import Clip
 from fingerprinter.evaluation.excerpt import SR
-from fingerprinter.evaluation.identify import draw_clips
+from fingerprinter.evaluation.identify import IdentifyPlan, draw_clips
 from fingerprinter.evaluation.judge import Judge
 from fingerprinter.evaluation.music import Music, inside_music, outside_music
 from fingerprinter.evaluation.provenance import Provenance
-from fingerprinter.evaluation.report import Trial
-from fingerprinter.library import Library, open_library
+from fingerprinter.evaluation.report import IdentifyReport, Trial
+from fingerprinter.library import Library
 from fingerprinter.types import Match, Track
 
 # audfprint match: Matched q.wav 5.0 sec 99 raw hashes as r.mp3 at   50.1 s with    8 of    9 ...
@@ -53,11 +41,16 @@ _AUDFPRINT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a peer says of a clip.
+    """The answer of a peer to a clip.
 
-    reference: name of the file that it matched, without folder and suffix
-    offset_s: where the start of the clip lies in it
-    score: number of hashes that agree
+    Attributes
+    ----------
+    reference
+        Name of the file that it matched, without folder and suffix.
+    offset_s
+        Where the start of the clip lies in it.
+    score
+        Number of hashes that agree.
     """
 
     reference: str
@@ -92,32 +85,45 @@ def parse_olaf(output: str) -> dict[str, Answer]:
     return answers
 
 
+class Peer(Protocol):
+    """Another fingerprinting program with a database of its own."""
+
+    def store(self, references: Sequence[Path]) -> None:
+        """Fills the database."""
+
+    def query(self, clips: Sequence[Path]) -> dict[str, Answer]:
+        """The best answer to each clip, by the name of its file."""
+
+
 class Audfprint:
-    """https://github.com/dpwe/audfprint"""
+    """audfprint, https://github.com/dpwe/audfprint; a script for a Python with its packages."""
 
     def __init__(self, script: Path, python: str, folder: Path) -> None:
         self._command, self._folder = [python, str(script)], folder
 
     def store(self, references: Sequence[Path]) -> None:
+        """Fills the database."""
         self._run("new", references)
 
     def query(self, clips: Sequence[Path]) -> dict[str, Answer]:
+        """The best answer to each clip, by the name of its file."""
         return parse_audfprint(self._run("match", clips))
 
     def _run(self, action: str, files: Sequence[Path]) -> str:
-        names = write_list(self._folder, files)
+        names = _write_list(self._folder, files)
         database = str(self._folder / "audfprint.pklz")
         options = ["--dbase", database, "--list", "--continue-on-error"]
-        return run([*self._command, action, *options, str(names)])
+        return _run([*self._command, action, *options, str(names)])
 
 
 class Olaf:
-    """https://github.com/JorenSix/Olaf; it takes its settings from the home folder"""
+    """Olaf, https://github.com/JorenSix/Olaf; it reads its settings in the home folder."""
 
     def __init__(self, program: str, folder: Path) -> None:
         self._program, self._home = program, folder
 
     def store(self, references: Sequence[Path]) -> None:
+        """Fills the database."""
         settings = self._home / ".olaf" / "olaf_config.json"
         settings.parent.mkdir(exist_ok=True)
         facts = {
@@ -132,39 +138,68 @@ class Olaf:
         self._run("store", references)
 
     def query(self, clips: Sequence[Path]) -> dict[str, Answer]:
+        """The best answer to each clip, by the name of its file."""
         return parse_olaf(self._run("query", clips))
 
     def _run(self, action: str, files: Sequence[Path]) -> str:
-        names = write_list(self._home, files)
-        return run([self._program, action, str(names)], HOME=str(self._home))
+        names = _write_list(self._home, files)
+        return _run([self._program, action, str(names)], HOME=str(self._home))
 
 
-Peer = Audfprint | Olaf
-
-
-def write_list(folder: Path, files: Sequence[Path]) -> Path:
+def _write_list(folder: Path, files: Sequence[Path]) -> Path:
     """A text file that names the files, one a line: a command line has no room for thousands."""
     names = folder / "files.txt"
     names.write_text("".join(f"{file}\n" for file in files), encoding="utf-8")
     return names
 
 
-def run(command: Sequence[str], **environment: str) -> str:
-    """What a program prints; ends the script where it fails."""
-    done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
+def _run(command: Sequence[str], **environment: str) -> str:
+    """What a program prints."""
+    try:
+        done = subprocess.run(
+            command, env=os.environ | environment, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        reason = f"{error.strerror}; name the program with its folder"
+        raise UsageError(f"{command[0]}: {reason}") from None
     if done.returncode:
-        sys.exit(f"{command[0]}: ended with status {done.returncode}; {done.stderr.strip()[-500:]}")
+        last = (done.stderr.strip() or "it printed no reason").splitlines()[-1]
+        message = f"ended with status {done.returncode}: {last}; run it alone to see what it needs"
+        raise UsageError(f"{command[0]}: {message}")
     return done.stdout
+
+
+def draw_plan(library: Library, plan: IdentifyPlan) -> list[Clip]:
+    """The clips that `evaluate_identify` draws by the same plan."""
+    music = Music(inside_music(library.tracks(), plan.sources), outside_music(plan.outside))
+    return list(draw_clips(plan, [each for each in plan.conditions if music.pool(each)], music))
 
 
 def evaluate_peer(
     peer: Peer, plan: IdentifyPlan, library: Library, clips: Sequence[Clip], folder: Path
 ) -> IdentifyReport:
-    """Stores the library's files under their track ids, asks for all clips, and judges."""
+    """Stores the library's files under their track ids, asks for all clips, and judges.
+
+    Parameters
+    ----------
+    peer
+        The program.
+    plan
+        The plan by which the clips were drawn.
+    library
+        The library that they were drawn from.
+    clips
+        Result of `draw_plan`.
+    folder
+        An empty folder for files of the peer.
+
+    Raises
+    ------
+    UsageError
+        If the program cannot be run, or fails.
+    """
     tracks = {track.id: track for track in library.tracks()}
-    peer.store(link_references(list(tracks.values()), folder))
+    peer.store(_link_references(list(tracks.values()), folder))
     files = []
     for number, clip in enumerate(clips):
         files.append(folder / f"clip{number:06}.wav")
@@ -173,14 +208,14 @@ def evaluate_peer(
     answers = peer.query(files)
     elapsed_s = (time.perf_counter() - started) / max(1, len(clips))
     trials = [
-        judge_answer(clip, answers.get(file.stem), tracks, elapsed_s)
+        _judge_answer(clip, answers.get(file.stem), tracks, elapsed_s)
         for clip, file in zip(clips, files, strict=True)
     ]
     provenance = Provenance.of(library, list(tracks.values()))
     return IdentifyReport(plan.seed, plan.clips, 0.0, provenance, False, tuple(trials))
 
 
-def link_references(tracks: Sequence[Track], folder: Path) -> list[Path]:
+def _link_references(tracks: Sequence[Track], folder: Path) -> list[Path]:
     """Links to the files of the tracks that are there, named by the tracks' ids."""
     links = []
     for track in tracks:
@@ -190,7 +225,7 @@ def link_references(tracks: Sequence[Track], folder: Path) -> list[Path]:
     return links
 
 
-def judge_answer(
+def _judge_answer(
     clip: Clip, answer: Answer | None, tracks: Mapping[int, Track], elapsed_s: float
 ) -> Trial:
     """An answer, judged as `evaluate identify` judges its own."""
@@ -201,37 +236,3 @@ def judge_answer(
     judged = tuple(Judge().judge(clip, match) for match in matches)
     drawn = tuple((passage.recording.path, passage.start_s) for passage in clip.passages)
     return Trial(clip.condition, clip.number, drawn, judged, elapsed_s)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("library", metavar="LIBRARY", help="address, as `--db` takes it")
-    parser.add_argument("--audfprint", type=Path, metavar="audfprint.py")
-    parser.add_argument("--python", default=sys.executable, help="of audfprint")
-    parser.add_argument("--olaf", metavar="PROGRAM")
-    parser.add_argument("--conditions", nargs="+", help="names or beginnings; default: sixteen")
-    parser.add_argument("--clips", type=int, default=20, help="of each condition")
-    parser.add_argument("--outside", nargs="+", type=Path, default=[])
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    conditions = select(options.conditions, CONDITIONS) if options.conditions else QUICK
-    plan = IdentifyPlan(conditions, options.clips, options.seed, outside=options.outside)
-    with open_library(options.library, create=False, read_only=True) as library:
-        print("fingerprinter", flush=True)
-        print_conditions(evaluate_identify(library, plan).conditions)
-        music = Music(inside_music(library.tracks(), ()), outside_music(plan.outside))
-        clips = list(draw_clips(plan, [each for each in conditions if music.pool(each)], music))
-        for name in ("audfprint", "olaf"):
-            if not getattr(options, name):
-                continue
-            with tempfile.TemporaryDirectory() as place:
-                folder = Path(place)
-                peer: Peer = Olaf(options.olaf, folder)
-                if name == "audfprint":
-                    peer = Audfprint(options.audfprint, options.python, folder)
-                print(f"\n{name}", flush=True)
-                print_conditions(evaluate_peer(peer, plan, library, clips, folder).conditions)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from fingerprinter.cli.app import app
 from fingerprinter.core.fingerprint.warp import UNCHANGED
-from fingerprinter.evaluation import IdentifyPlan, select
+from fingerprinter.errors import UsageError
+from fingerprinter.evaluation import IdentifyPlan, peers, select
 from fingerprinter.evaluation.clips import Clip, Passage, Recording
 from fingerprinter.evaluation.metrics import Rate
 from fingerprinter.library import open_library
@@ -39,30 +43,21 @@ Matched 113 fp's from 6.0s (19 fp/s) in 0.003s (1902 times realtime)
 """
 
 
-@pytest.fixture
-def peers(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module of the script, which is no package."""
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    import compare_peers
-
-    return compare_peers
-
-
-def test_answers_of_audfprint(peers: Any) -> None:
+def test_answers_of_audfprint() -> None:
     assert peers.parse_audfprint(AUDFPRINT) == {
         "clip000000": peers.Answer("12", 50.1, 456.0),
         "a sec as b": peers.Answer("7", -0.5, 6.0),
     }
 
 
-def test_answers_of_olaf(peers: Any) -> None:
+def test_answers_of_olaf() -> None:
     assert peers.parse_olaf(OLAF) == {
         "clip000000": peers.Answer("12", 42.0, 252.0),
         "clip000001": peers.Answer("7", -1.0, 6.0),
     }
 
 
-def test_answers_are_judged_as_our_own(peers: Any, tmp_path: Path) -> None:
+def test_answers_are_judged_as_our_own(tmp_path: Path) -> None:
     (condition,) = select(["clean-2s"])
     samples = np.zeros(32_000, np.float32)
     stored: list[Path] = []
@@ -84,3 +79,14 @@ def test_answers_are_judged_as_our_own(peers: Any, tmp_path: Path) -> None:
     (row,) = report.conditions
     assert stored[0].resolve() == SONG
     assert (row.hits, row.placed, row.false_answers) == (Rate(1, 2), Rate(1, 2), Rate(0, 2))
+
+
+def test_a_peer_that_cannot_be_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="olaf: No such file or directory; name the program"):
+        peers.Olaf(str(tmp_path / "olaf"), tmp_path).store([SONG])
+    broken = tmp_path / "audfprint.py"
+    broken.write_text("raise SystemExit('no module named docopt')", encoding="utf-8")
+    with pytest.raises(UsageError, match="status 1: no module named docopt; run it alone"):
+        peers.Audfprint(broken, sys.executable, tmp_path).store([SONG])
+    run = CliRunner().invoke(app, ["evaluate", "peers"])
+    assert run.exit_code == 2
