@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from conftest import Store
+from databases import Store
 from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import IntegrityError
 
