@@ -316,6 +316,8 @@ class IndexReport:
 
     Attributes
     ----------
+    replaced : int
+        Files among the updated ones that hold another recording than before.
     removed : int
         Number of tracks, not of files.
     """
@@ -325,6 +327,7 @@ class IndexReport:
     skipped: int = 0
     failed: int = 0
     removed: int = 0
+    replaced: int = 0
     audio_s: float = 0.0
     elapsed_s: float = 0.0
     problems: tuple[Problem, ...] = field(default=())

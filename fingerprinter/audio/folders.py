@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from fingerprinter.audio.ignore import IgnoreRules
 from fingerprinter.audio.source import printable
 from fingerprinter.types import Problem
 
@@ -33,31 +34,40 @@ _REASONS: dict[type[Exception], str] = {
 def find_audio(
     paths: Iterable[str | os.PathLike[str]],
     on_problem: Callable[[Problem], None] = lambda _: None,
+    exclude: Sequence[str] = (),
 ) -> Iterator[Path]:
     """Yield the audio files that a list of files and folders names.
 
     A file in the list is yielded with any suffix. A folder is searched with all folders below
     it, sorted by name, for files with a suffix in ``AUDIO_SUFFIXES``. Hidden entries are skipped,
-    and a folder that several links lead to is entered once.
+    and a folder that several links lead to is entered once. Files `.fingerprinterignore` leave out
+    what they name (`fingerprinter.audio.ignore`).
 
     Parameters
     ----------
     paths : iterable of str or path
         Files and folders; ``~`` is the home folder.
     on_problem : callable
-        Receives a ``Problem`` for each path that is missing or cannot be listed. Nothing is raised.
+        Receives a ``Problem`` for each path that is missing or cannot be listed.
+    exclude : sequence of str
+        Globs, in the syntax of .gitignore, of what in each folder of the list is left out.
 
     Yields
     ------
     Path
         The files, in the order of ``paths``.
+
+    Raises
+    ------
+    UsageError
+        If a glob cannot be understood.
     """
     for path in paths:
         try:
             expanded = Path(os.path.expanduser(path))
             mode = expanded.stat().st_mode
             if stat.S_ISDIR(mode):
-                yield from _search(expanded, on_problem)
+                yield from _search(expanded, on_problem, exclude)
             elif stat.S_ISREG(mode):
                 yield expanded
             else:  # reading a pipe might never end, and it could not be found again
@@ -66,14 +76,20 @@ def find_audio(
             on_problem(_problem(os.fspath(path), error))
 
 
-def _search(root: Path, on_problem: Callable[[Problem], None]) -> Iterator[Path]:
+def _search(
+    root: Path, on_problem: Callable[[Problem], None], exclude: Sequence[str]
+) -> Iterator[Path]:
     """Search depth first, with a stack: folders can be nested deeper than calls in Python."""
     seen: set[tuple[int, int]] = set()
+    rules = IgnoreRules(root, exclude, on_problem)
     stack = _entries(root, seen, on_problem)
     while stack:
         entry = stack.pop()
         try:
-            if entry.is_dir():
+            is_folder = entry.is_dir()
+            if rules.leaves_out(Path(entry.path), is_folder=is_folder):
+                continue
+            if is_folder:
                 stack += _entries(entry, seen, on_problem)
             elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:  # noqa: PTH122 (speed)
                 if not stat.S_ISREG(entry.stat().st_mode):  # reading a pipe might never end

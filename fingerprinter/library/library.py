@@ -125,6 +125,7 @@ class Library:
         jobs: int | None = None,
         embeddings: bool = True,
         prune: bool = False,
+        exclude: Sequence[str] = (),
         scheduler: str | None = None,
         on_progress: OnProgress = lambda _: None,
     ) -> IndexReport:
@@ -144,6 +145,10 @@ class Library:
             Whether to compute the embeddings that `similar`, `recommend` and `search` need.
         prune : bool
             Whether to forget the files below ``paths`` that no longer exist.
+        exclude : sequence of str
+            Globs of what is left out of the folders, in the syntax of .gitignore. Files
+            `.fingerprinterignore` in the folders leave out more. Tracks that are in the library
+            stay there.
         scheduler : str, optional
             Address of a Dask scheduler. Its workers analyze the files instead of local processes.
         on_progress : callable
@@ -193,7 +198,7 @@ class Library:
             scheduler,
             self.batch_limits,
         )
-        return indexer.run(paths, prune=prune, on_progress=on_progress)
+        return indexer.run(paths, prune=prune, exclude=exclude, on_progress=on_progress)
 
     def tracks(self) -> Iterator[Track]:
         """Iterate over all tracks, in the order in which they were added.
@@ -342,6 +347,7 @@ class Library:
         *,
         min_confidence: float | None = None,
         all_matches: bool = False,
+        alternatives: int = 0,
     ) -> Recognition:
         """Name the recordings in a clip as `identify` does, and measure the clip.
 
@@ -349,6 +355,8 @@ class Library:
         ----------
         source, min_confidence, all_matches
             See `identify`.
+        alternatives : int
+            How many other candidates to report, such as other tracks that hold the same passage.
 
         Returns
         -------
@@ -359,6 +367,8 @@ class Library:
         ------
         AudioError
             If the clip cannot be read.
+        UsageError
+            If alternatives are wanted for all matches.
 
         Examples
         --------
@@ -366,6 +376,8 @@ class Library:
         >>> answer.duration_s, len(answer.matches), answer.problem
         (6.0, 1, None)
         """
+        if all_matches and alternatives:
+            raise UsageError("alternatives belong to one match; leave out one of the two options")
         with open_audio(source, self._params.sr) as audio, self._database.connect() as connection:
             recognizer = Recognizer(
                 connection,
@@ -374,7 +386,9 @@ class Library:
                 partial(self._sketch_index, connection),
                 self.policy,
             )
-            return recognizer.answer(audio, min_confidence, all_matches=all_matches)
+            return recognizer.answer(
+                audio, min_confidence, all_matches=all_matches, alternatives=alternatives
+            )
 
     def explain(
         self,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fingerprinter.audio.source import printable
+from fingerprinter.library.base import labels
 from fingerprinter.library.identify.explanation import Explanation
 from fingerprinter.types import Match, Track
 
@@ -30,12 +31,12 @@ def heading(explanation: Explanation) -> str:
     """Return the heading of an explanation: the matching or the given track, else the file."""
     agreement = explanation.agreement
     track = agreement.match.track if agreement else explanation.track
-    return _short(_track_name(track) if track else _file_name(explanation.name))
+    return _short(labels.label(track) if track else _file_name(explanation.name))
 
 
 def file_heading(name: str, track: Track | None) -> str:
     """Return the heading of a track: artist and title, or the name of a file without a track."""
-    return _short(_track_name(track) if track else _file_name(name))
+    return _short(labels.label(track) if track else _file_name(name))
 
 
 def sound_title(explanation: Explanation) -> str:
@@ -52,11 +53,6 @@ def recording_title(match: Match) -> str:
     percents = {name: round(100 * (factor - 1), 1) for name, factor in factors.items()}
     changes = [f"{name} {value:+.1f} %" for name, value in percents.items() if value]
     return ", ".join(["The recording's stored peaks, with its own time above", *changes])
-
-
-def _track_name(track: Track) -> str:
-    title = track.title or _file_name(track.path or f"track {track.id}")
-    return f"{track.artist} - {title}" if track.artist else title
 
 
 def _file_name(path: str) -> str:

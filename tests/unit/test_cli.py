@@ -209,7 +209,7 @@ def test_records_have_the_keys_of_the_interface() -> None:
         "track score confidence offset_s clip_start_s clip_end_s tempo pitch"
     )
     report = report_record(IndexReport(failed=1, problems=(Problem("a", "a: empty"),)))
-    assert " ".join(report) == "indexed updated skipped failed removed audio_s elapsed_s"
+    assert " ".join(report) == "indexed updated skipped failed removed replaced audio_s elapsed_s"
 
 
 @given(st.text(st.characters()))
@@ -277,7 +277,7 @@ def test_no_progress_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) 
 def test_a_track_list_shows_where_in_the_clip_each_match_plays() -> None:
     result = identify.ClipResult("radio.wav", identify.Recognition(9.0, [MATCH], None), 0.1)
     (row,) = identify.result_rows(result, all_matches=True)
-    assert row == ["radio.wav", "0:01.5 - 0:09.0", "Song", "Singer", "-0:01.5", "0.999", ""]
+    assert row == ["radio.wav", "0:01.5", "0:09.0", "Song", "Singer", "0:00.0", "0.999", ""]
     nothing = replace(result, recognition=identify.Recognition(9.0, [], None))
     assert [*identify.result_rows(nothing, all_matches=False)] == [
         ["radio.wav", "no match", "", "", "", ""]

@@ -101,7 +101,9 @@ def test_listenbrainz(tmp_path: Path, text: str) -> None:
         ("user,track,plays\nann,x,often\n", "line 2: often plays; write a whole number"),
         ("[1]", "no listens of ListenBrainz"),
         ('{"track_metadata": []}', "no listens of ListenBrainz"),
-        ("{", "no listens of ListenBrainz"),
+        ("{", "line 1: cut off or damaged"),
+        ('{"track_metadata": {"track_name": "a"}}\n{"track_metadata": {"tr', "line 2: cut off"),
+        ('[{"track_metadata": {"track_name": "a"}},', "line 1: cut off"),
     ],
 )
 def test_an_unusable_history_is_a_usage_error(tmp_path: Path, text: str, message: str) -> None:

@@ -12,10 +12,11 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli.common import text
-from fingerprinter.cli.common.options import AsJson
+from fingerprinter.cli.common.options import AsJson, known_tracks
 from fingerprinter.cli.common.output import print_fields, print_json, print_line, print_message
 from fingerprinter.cli.common.progress import index_progress, shown_progress
 from fingerprinter.cli.common.records import Record, track_record
+from fingerprinter.core.mir.keys import camelot
 from fingerprinter.embedding import load_model
 from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError, UsageError
 from fingerprinter.library import open_library
@@ -31,7 +32,11 @@ def analyze(
     ctx: typer.Context,
     tracks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TRACK...", help="Track ids, or any audio files."),
+        typer.Argument(
+            metavar="TRACK...",
+            help="Track ids, or any audio files.",
+            autocompletion=known_tracks,
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Analyse every track that has no analysis yet.")
@@ -182,7 +187,7 @@ def _fields(analysis: TrackAnalysis) -> Iterator[tuple[str, str]]:
         first = " ".join(f"{beat:.2f}" for beat in music.beats_s[:_BEATS_SHOWN])
         more = " ..." if len(music.beats_s) > _BEATS_SHOWN else ""
         yield "beats", f"{len(music.beats_s)}: {first}{more}"
-    yield "key", f"{music.key.name}, confidence {music.key.confidence:.2f}" if music.key else "none"
+    yield "key", f"{music.key.name} ({camelot(music.key.name)}), confidence {music.key.confidence:.2f}" if music.key else "none"
     parts = (f"{part.label} {text.position(part.start_s)}" for part in music.sections)
     yield "sections", "  ".join(parts)
     yield "loudness", _loudness(analysis)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli.common import text
-from fingerprinter.cli.common.options import AsJson, TextModel, TrackName
+from fingerprinter.cli.common.options import AsJson, TextModel, TrackName, known_tracks
 from fingerprinter.cli.common.output import (
     Column,
     print_fields,
@@ -21,6 +21,7 @@ from fingerprinter.cli.common.output import (
 )
 from fingerprinter.cli.common.progress import index_progress, shown_progress
 from fingerprinter.cli.common.records import report_record, track_record
+from fingerprinter.config import config_path, read_config
 from fingerprinter.library import DiskUse, LibraryStats, open_library
 from fingerprinter.types import IndexReport, Track
 
@@ -30,9 +31,14 @@ _KEPT = ": indexed files are saved; run the same command again to continue"
 def index(
     ctx: typer.Context,
     paths: Annotated[
-        list[str],
-        typer.Argument(metavar="PATH", help="Files, and folders with everything below them."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, and folders with everything below them. Default: the folders of "
+            "config.toml.",
+            show_default=False,
+        ),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Worker processes. Default: one for each core."),
@@ -44,6 +50,14 @@ def index(
     prune: Annotated[
         bool, typer.Option("--prune", help="Forget files that no longer exist in these folders.")
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB",
+            help="Leave out what this names in the folders, as a line of .gitignore does; "
+            "repeatable. A file .fingerprinterignore does the same for its folder.",
+        ),
+    ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(
@@ -70,16 +84,21 @@ def index(
 
     Example: fingerprinter index ~/Music
     """
+    wanted = paths or [str(folder) for folder in read_config().folders]
+    if not wanted:
+        hint = f"missing; name files or folders, or list folders in {config_path()}"
+        raise typer.BadParameter(hint, ctx, param_hint="PATH...")
     try:
         with (
             open_library(ctx.obj, profile=profile, text_model=text_model) as library,
             shown_progress("looking for files", index_progress) as on_progress,
         ):
             report = library.index(
-                paths,
+                wanted,
                 jobs=jobs,
                 embeddings=not no_embeddings,
                 prune=prune,
+                exclude=exclude or (),
                 scheduler=scheduler,
                 on_progress=on_progress,
             )
@@ -97,7 +116,9 @@ def index(
 
 def index_summary(report: IndexReport) -> str:
     """Describe a run of `index` in one line: files by outcome, audio and speed."""
-    counts = f"{report.indexed} indexed, {report.updated} updated, {report.skipped} skipped"
+    other_sound = f" ({report.replaced} of them with another sound)" if report.replaced else ""
+    updated = f"{report.updated} updated{other_sound}"
+    counts = f"{report.indexed} indexed, {updated}, {report.skipped} skipped"
     losses = f"{report.failed} failed" + (f", {report.removed} removed" if report.removed else "")
     speed = report.audio_s / report.elapsed_s if report.elapsed_s else 0.0
     work = f"{text.length(report.audio_s)} of audio in {report.elapsed_s:.1f} s"
@@ -129,7 +150,7 @@ def _print_tracks(tracks: Iterator[Track]) -> None:
     rows = (
         [
             str(track.id),
-            track.title or "",
+            text.title(track),
             track.artist or "",
             track.album or "",
             text.length(track.duration_s),
@@ -156,7 +177,8 @@ def show(ctx: typer.Context, track: TrackName, as_json: AsJson = False) -> None:
 
 def _track_fields(track: Track, files: list[str]) -> Iterator[tuple[str, str]]:
     """Yield name and value of each known field, in the order of `Track`, then each file."""
-    known = asdict(track) | {"duration_s": text.length(track.duration_s)}
+    known = asdict(track) | {"title": text.title(track)}
+    known["duration_s"] = text.length(track.duration_s)
     known["added_at"] = track.added_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     del known["path"]
     names = {"duration_s": "length", "track_number": "track", "content_id": "content"}
@@ -170,7 +192,11 @@ def _track_fields(track: Track, files: list[str]) -> Iterator[tuple[str, str]]:
 def remove(
     ctx: typer.Context,
     tracks: Annotated[
-        list[str], typer.Argument(metavar="TRACK", help="Track ids, or files in the library.")
+        list[str], typer.Argument(
+            metavar="TRACK...",
+            help="Track ids, or files in the library.",
+            autocompletion=known_tracks,
+        )
     ],
     as_json: AsJson = False,
 ) -> None:

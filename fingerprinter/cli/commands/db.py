@@ -62,7 +62,7 @@ def shard(
     ctx: typer.Context,
     urls: Annotated[
         list[str] | None,
-        typer.Argument(metavar="URL", help="A PostgreSQL database on each server."),
+        typer.Argument(metavar="URL...", help="A PostgreSQL database on each server."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -34,7 +34,7 @@ def identify(
     conditions: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="CONDITION",
+            metavar="CONDITION...",
             help="Names, or how they begin: clean, ambience+0dB, speed-0.80-10s. Default: all.",
             show_default=False,
         ),

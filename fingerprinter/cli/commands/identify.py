@@ -7,7 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -16,48 +16,22 @@ import typer
 from fingerprinter.audio import AudioSource
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson, MinConfidence
-from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
+from fingerprinter.cli.common.output import Column, emit, print_json, print_message, print_table
 from fingerprinter.cli.common.progress import shown_progress
 from fingerprinter.cli.common.records import Record, match_record
+from fingerprinter.cli.common.track_lists import (
+    ClipResult,
+    TrackListFormat,
+    position_in_track,
+    track_list,
+)
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.library import MIN_CONFIDENCE, Recognition, open_library
 
 _STDIN, _MIC = "-", "mic"
 
-
-@dataclass(frozen=True, slots=True)
-class ClipInput:
-    """A clip to identify.
-
-    Parameters
-    ----------
-    name : str
-        The file as the user named it, "-" for standard input, or "mic".
-    load : callable
-        Returns the audio, and a message if some of it is missing.
-    """
-
-    name: str
-    load: Callable[[], tuple[AudioSource, str | None]]
-
-
-@dataclass(frozen=True, slots=True)
-class ClipResult:
-    """The answer for one clip.
-
-    Parameters
-    ----------
-    clip : str
-        The clip as the user named it.
-    recognition : Recognition
-        Its length, its matches, and what of it could not be read.
-    elapsed_s : float
-        How long the identification took.
-    """
-
-    clip: str
-    recognition: Recognition
-    elapsed_s: float
+# A clip as it is named, and what loads it: the audio, and a message if some of it is missing.
+ClipInput = tuple[str, Callable[[], tuple[AudioSource, str | None]]]
 
 
 def identify(
@@ -65,7 +39,7 @@ def identify(
     clips: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="CLIP", help="Audio files; - reads standard input.", show_default=False
+            metavar="CLIP...", help="Audio files; - reads standard input.", show_default=False
         ),
     ] = None,
     mic: Annotated[
@@ -84,42 +58,60 @@ def identify(
         bool,
         typer.Option("--all", help="List every recording in a long clip, not only the best match."),
     ] = False,
+    alternatives: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Also list up to N other recordings that the clip may be, such as tracks that "
+            "share the passage.",
+        ),
+    ] = 0,
+    wanted: Annotated[
+        TrackListFormat | None,
+        typer.Option(
+            "--format",
+            help="Print a cue sheet, CSV, an Audacity label track, or a plain track list.",
+        ),
+    ] = None,
     min_confidence: MinConfidence = MIN_CONFIDENCE,
     as_json: AsJson = False,
 ) -> None:
     """Identify the recording that plays in each clip.
 
-    "Position" is where in the recording the clip begins, and "changed" says how tempo and pitch
-    of the clip differ from the recording. A clip without a match above the minimum confidence is
+    "Position" is where in the recording the clip begins, or with --all where the recording begins
+    to play. "Changed" says how tempo and pitch of the clip differ from the recording. A clip without a match above the minimum confidence is
     listed as "no match". Ctrl-C ends a microphone recording early; the recorded part is identified.
 
     Example: fingerprinter identify party.m4a
     """
-    inputs = _clip_inputs(clips or [], mic, device)
-    results: list[ClipResult] = []
-    with open_library(ctx.obj, create=False, read_only=True) as library:
-        recognize = partial(
-            library.recognize, min_confidence=min_confidence, all_matches=all_matches
-        )
-        for result in _identify_each(inputs, recognize):
-            results.append(result)
-            if as_json:
-                print_json(_result_record(result))
-    if not as_json:
-        _print_results(results, all_matches)
-    if sum(result.recognition.problem is None for result in results) < len(inputs):
-        raise typer.Exit(1)
-
-
-def _clip_inputs(clips: Sequence[str], mic: float | None, device: str | None) -> list[ClipInput]:
-    """Return the clips to identify; refuse a call with none, or with both files and microphone."""
     if bool(clips) == (mic is not None):
         raise UsageError("name clips to identify, or record one with --mic: exactly one of the two")
     if mic is None and device is not None:
         raise UsageError(f"--device {device}: no recording; add --mic SECONDS to record from it")
+    if wanted and (as_json or (wanted is TrackListFormat.LABELS and len(clips or []) > 1)):
+        raise UsageError("--format needs no --json, and labels belong to one clip: leave out one")
+    inputs: list[ClipInput] = [(clip, partial(_clip_file, clip)) for clip in clips or []]
     if mic is not None:
-        return [ClipInput(_MIC, partial(_record_clip, mic, device))]
-    return [ClipInput(clip, partial(_clip_file, clip)) for clip in clips]
+        inputs = [(_MIC, partial(_record_clip, mic, device))]
+    results: list[ClipResult] = []
+    with open_library(ctx.obj, create=False, read_only=True) as library:
+        recognize = partial(
+            library.recognize,
+            min_confidence=min_confidence,
+            all_matches=all_matches,
+            alternatives=alternatives,
+        )
+        for result in _identify_each(inputs, recognize):
+            results.append(result)
+            if as_json:
+                print_json(result_record(result, alternatives=alternatives > 0))
+    if wanted:
+        emit(track_list(results, wanted))
+    elif not as_json:
+        _print_results(results, all_matches)
+    if sum(result.recognition.problem is None for result in results) < len(inputs):
+        raise typer.Exit(1)
 
 
 def _record_clip(seconds: float, device: str | None) -> tuple[AudioSource, str | None]:
@@ -146,9 +138,9 @@ def _identify_each(
     inputs: Sequence[ClipInput], recognize: Callable[[AudioSource], Recognition]
 ) -> Iterator[ClipResult]:
     """Yield the result for each clip that can be read; the others are named on stderr."""
-    for clip in inputs:
+    for name, load in inputs:
         try:
-            audio, problem = clip.load()
+            audio, problem = load()
             start = time.perf_counter()
             recognition = recognize(audio)
             elapsed_s = time.perf_counter() - start
@@ -157,54 +149,62 @@ def _identify_each(
             continue
         problem = problem or recognition.problem
         if problem:
-            print_message(f"{clip.name}: read only in part: {problem}")
-        yield ClipResult(clip.name, replace(recognition, problem=problem), elapsed_s)
+            print_message(f"{name}: read only in part: {problem}")
+        yield ClipResult(name, replace(recognition, problem=problem), elapsed_s)
 
 
-def _result_record(result: ClipResult) -> Record:
+def result_record(result: ClipResult, *, alternatives: bool = False) -> Record:
     """Return a result as the object that `--json` prints."""
-    return {
+    found = result.recognition
+    record: Record = {
         "clip": result.clip,
-        "duration_s": result.recognition.duration_s,
+        "duration_s": found.duration_s,
         "elapsed_s": result.elapsed_s,
-        "matches": [match_record(match) for match in result.recognition.matches],
+        "matches": [match_record(match) for match in found.matches],
     }
+    if alternatives:
+        record["alternatives"] = [match_record(match) for match in found.alternatives]
+    return record
 
 
 def _print_results(results: Sequence[ClipResult], all_matches: bool) -> None:
     """Print one line for each match; a track list also shows where in the clip each one plays."""
+    titles = ["clip", *(["from", "to"] if all_matches else []), "title", "artist"]
+    titles += ["in the track" if all_matches else "position", "confidence", "changed"]
+    numbers = {"from", "to", "in the track", "position", "confidence"}
     columns = [
-        Column("clip"),
-        *([Column("time in clip", "right", folds=False)] if all_matches else []),
-        Column("title"),
-        Column("artist"),
-        Column("position", "right", folds=False),
-        Column("confidence", "right", folds=False),
-        Column("changed"),
+        Column(title, "right", folds=False) if title in numbers else Column(title)
+        for title in titles
     ]
-    print_table(columns, (row for result in results for row in result_rows(result, all_matches)))
+    print_table(columns, [row for result in results for row in result_rows(result, all_matches)])
 
 
-def result_rows(result: ClipResult, all_matches: bool) -> Iterator[list[str]]:
-    """Yield the table rows of one clip.
+def result_rows(result: ClipResult, all_matches: bool) -> list[list[str]]:
+    """Return the table rows of one clip: its matches, then what else it may be.
 
     Parameters
     ----------
     result : ClipResult
         The answer for the clip.
     all_matches : bool
-        Add a cell with the time span of the match within the clip.
+        Add cells with the span of each match within the clip, and name the position in the track
+        at which this span begins.
     """
-    if not result.recognition.matches:
-        yield [result.clip, *([""] if all_matches else []), "no match", "", "", "", ""]
-    for match in result.recognition.matches:
-        span = f"{text.position(match.clip_start_s)} - {text.position(match.clip_end_s)}"
-        yield [
-            result.clip,
-            *([span] if all_matches else []),
-            text.title(match.track),
-            match.track.artist or "",
-            text.position(match.offset_s),
-            f"{match.confidence:.3f}",
-            text.change(match),
-        ]
+    found, rows = result.recognition, []
+    if not found.matches:
+        return [[result.clip, *(["", ""] if all_matches else []), "no match", "", "", "", ""]]
+    for match in (*found.matches, *found.alternatives):
+        span = [text.position(match.clip_start_s), text.position(match.clip_end_s)]
+        start_s = position_in_track(match) if all_matches else match.offset_s
+        rows.append(
+            [
+                "  or" if match in found.alternatives else result.clip,
+                *(span if all_matches else []),
+                text.title(match.track),
+                match.track.artist or "",
+                text.position(start_s),
+                f"{match.confidence:.3f}",
+                text.change(match),
+            ]
+        )
+    return rows

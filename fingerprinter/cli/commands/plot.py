@@ -9,7 +9,7 @@ import typer
 
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.lookup import track_or_file
-from fingerprinter.cli.common.options import AsJson, MinConfidence, PartEnd, PartStart
+from fingerprinter.cli.common.options import AsJson, MinConfidence, PartEnd, PartStart, known_tracks
 from fingerprinter.cli.common.output import print_json, print_line, print_message
 from fingerprinter.cli.common.records import match_record, track_record
 from fingerprinter.errors import LibraryError
@@ -22,7 +22,11 @@ def plot(
     ctx: typer.Context,
     name: Annotated[
         str,
-        typer.Argument(metavar="TRACK_OR_CLIP", help="Track id, or any audio file."),
+        typer.Argument(
+            metavar="TRACK_OR_CLIP",
+            help="Track id, or any audio file.",
+            autocompletion=known_tracks,
+        ),
     ],
     picture: Annotated[
         Path,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli.common.lookup import track_or_file
-from fingerprinter.cli.common.options import AsJson
+from fingerprinter.cli.common.options import AsJson, known_tracks
 from fingerprinter.cli.common.output import print_json, print_line, print_message
 from fingerprinter.errors import AudioError, LibraryError
 from fingerprinter.library import open_library
@@ -18,7 +18,14 @@ from fingerprinter.types import Track
 
 def separate(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="TRACK", help="Track id, or any audio file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="TRACK",
+            help="Track id, or any audio file.",
+            autocompletion=known_tracks,
+        ),
+    ],
     folder: Annotated[
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="Folder for the parts.")
     ],

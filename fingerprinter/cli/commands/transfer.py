@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli.common import text
-from fingerprinter.cli.common.options import AsJson
+from fingerprinter.cli.common.options import AsJson, known_tracks
 from fingerprinter.cli.common.output import print_json, print_line, print_message
 from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.library import open_library
@@ -23,7 +23,9 @@ def export(
     tracks: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TRACK]...", help="Export only these: ids, or files in the library."
+            metavar="TRACK...",
+            help="Export only these: ids, or files in the library.",
+            autocompletion=known_tracks,
         ),
     ] = None,
     as_json: AsJson = False,
@@ -78,6 +80,8 @@ def import_file(
             report = library.import_from(file, moved=moves, on_progress=on_progress)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_KEPT) from None
+    for folder in report.unused_maps:
+        print_message(f"--map {folder}=...: no effect, no file of {file} was below this folder")
     for problem in report.problems:
         print_message(problem.message)
     if as_json:

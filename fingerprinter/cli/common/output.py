@@ -7,11 +7,12 @@ screen. JSON is plain ASCII and needs no such care.
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
@@ -73,9 +74,10 @@ def print_line(line: str = "") -> None:
 def emit(text: str) -> None:
     """Print text of any number of lines to stdout, with every unsafe character but breaks escaped.
 
-    For text without foreign names, in which a line break is always meant; else use `print_line`.
+    For text in which a line break is always meant: foreign names in it are escaped already. Tabs
+    stay.
     """
-    _write("\n".join(map(printable, text.split("\n"))))
+    _write("\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n")))
 
 
 def print_message(message: object) -> None:
@@ -106,6 +108,29 @@ def print_table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print names and values, one pair a line, with unsafe characters escaped."""
     print_table([Column("", folds=False), Column("")], fields)
+
+
+def csv_lines(header: Sequence[str], rows: Iterable[Sequence[str | float]]) -> Iterator[str]:
+    r"""Yield the lines of a CSV file, without line breaks and with unsafe characters escaped.
+
+    A text that a spreadsheet would run as a formula begins with an apostrophe.
+
+    Examples
+    --------
+    >>> list(csv_lines(["title", "year"], [["=1+1", 1999], ["a, b\n", -3]]))
+    ['title,year', "'=1+1,1999", '"a, b\\n",-3']
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="")
+    for row in (header, *rows):
+        writer.writerow([_csv_cell(cell) if isinstance(cell, str) else cell for cell in row])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+
+
+def _csv_cell(text: str) -> str:
+    return printable(f"'{text}" if text.startswith(("=", "+", "-", "@")) else text)
 
 
 def discard_stdout() -> None:

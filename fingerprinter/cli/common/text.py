@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from fingerprinter.library.base.labels import label, title
+from fingerprinter.types import Match, Reasons
 
-from fingerprinter.types import Match, Reasons, Track
+__all__ = ["change", "label", "length", "megabytes", "position", "reasons", "title"]
 
 _ALIKE_SHARE = 0.8  # a facet is named if at least this share of the library is less similar in it
 
@@ -45,18 +46,6 @@ def change(match: Match) -> str:
     factors = {"tempo": match.tempo, "pitch": match.pitch}
     percents = {name: round(100 * (factor - 1), 1) for name, factor in factors.items()}
     return ", ".join(f"{name} {value:+.1f} %" for name, value in percents.items() if value)
-
-
-def title(track: Track) -> str:
-    """Return the title of a track, or the name of its file without suffix if it has no title."""
-    if track.title:
-        return track.title
-    return Path(track.path).stem if track.path else f"track {track.id}"
-
-
-def label(track: Track) -> str:
-    """Return artist and title, as playlists and messages name a track."""
-    return f"{track.artist} - {title(track)}" if track.artist else title(track)
 
 
 def reasons(why: Reasons) -> str:

@@ -110,7 +110,7 @@ _Row = tuple[str, PlayedTrack, int]
 def _json_rows(path: Path, text: str) -> Iterator[_Row]:
     """Yield the listens of a ListenBrainz export."""
     try:
-        for listen in _listens(text):
+        for listen in _listens(path, text):
             metadata = listen["track_metadata"]
             info = metadata.get("additional_info") or {}
             mapping = metadata.get("mbid_mapping") or {}
@@ -120,21 +120,31 @@ def _json_rows(path: Path, text: str) -> Iterator[_Row]:
                 mbid=mapping.get("recording_mbid") or info.get("recording_mbid") or "",
             )
             yield listen.get("user_name") or _DEFAULT_USER, played, 1
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: no listens of ListenBrainz in it; give {_FORMATS}") from error
 
 
-def _listens(text: str) -> Sequence[dict[str, Any]]:
-    """Parse an array of listens, JSON Lines with one listen each, or a reply of the API."""
-    if text.lstrip().startswith("["):
-        return json.loads(text)
+def _listens(path: Path, text: str) -> Iterator[dict[str, Any]]:
+    """Yield the listens of an array, of JSON Lines with one each, or of a reply of the API.
+
+    Raises `UsageError`, which names the line that is no JSON.
+    """
+    first_line = text.lstrip().partition("\n")[0]
+    number = 0
     try:
-        is_json_lines = "track_metadata" in json.loads(text.lstrip().partition("\n")[0])
-    except ValueError:
-        is_json_lines = False
-    if is_json_lines:
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    return json.loads(text)["payload"]["listens"]
+        if text.lstrip().startswith("["):
+            yield from json.loads(text)
+        elif first_line.rstrip().endswith("}") and "track_metadata" in json.loads(first_line):
+            for number, line in enumerate(text.splitlines()):  # noqa: B007 (for the message)
+                if line.strip():
+                    yield json.loads(line)
+        else:
+            yield from json.loads(text)["payload"]["listens"]
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{path}, line {number + error.lineno}: cut off or damaged, {error.msg.lower()};"
+            " export the history again, or remove this line"
+        ) from error
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[_Row]:

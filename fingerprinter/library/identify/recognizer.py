@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -26,7 +26,7 @@ from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.library.identify.identifier import Identifier
 from fingerprinter.library.identify.sketch_index import SketchIndex
-from fingerprinter.library.identify.windows import first_match
+from fingerprinter.library.identify.windows import first_matches
 from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.tables import tracks
 from fingerprinter.types import Match, Track
@@ -44,11 +44,14 @@ class Recognition:
         In the order of the clip.
     problem
         What of the clip could not be decoded; None when it is whole.
+    alternatives
+        Other recordings that the clip may be, the likeliest first, where these were asked for.
     """
 
     duration_s: float
     matches: list[Match]
     problem: str | None
+    alternatives: list[Match] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,12 @@ class Recognizer:
     policy: SearchPolicy = DEFAULT_POLICY
 
     def answer(
-        self, audio: AudioReader, min_confidence: float | None, *, all_matches: bool
+        self,
+        audio: AudioReader,
+        min_confidence: float | None,
+        *,
+        all_matches: bool,
+        alternatives: int = 0,
     ) -> Recognition:
         """Return the best match of a clip, or every recording in it.
 
@@ -86,6 +94,8 @@ class Recognizer:
             Matches of less confidence are left out; None: those below that of the policy.
         all_matches
             Whether every recording is wanted.
+        alternatives
+            How many other candidates for the best match are wanted.
         """
         if min_confidence is None:
             min_confidence = self.policy.score.min_confidence
@@ -97,8 +107,8 @@ class Recognizer:
         if all_matches:
             found = self._list_matches(search, chunks, min_confidence)
         else:
-            match = first_match(search, chunks, min_confidence, self.params, self.policy.query)
-            found = [match] if match else []
+            found = first_matches(search, chunks, min_confidence, self.params, self.policy.query)
+            found = found[: 1 + alternatives]
         known = tracks.get_many(self.connection, {match.track_id for match in found})
         if next(blocks, None) is not None and audio.duration_s is not None:
             duration_s = audio.duration_s  # as declared, where not all had to be decoded
@@ -110,7 +120,8 @@ class Recognizer:
             for match in found
             if match.track_id in known
         ]
-        return Recognition(duration_s, matches, audio.problem)
+        listed = len(matches) if all_matches else 1
+        return Recognition(duration_s, matches[:listed], audio.problem, matches[listed:])
 
     def _list_matches(
         self, search: Identifier, chunks: Iterator[PeakChunk], min_confidence: float

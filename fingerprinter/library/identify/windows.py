@@ -66,16 +66,16 @@ def windows(
         yield Window(start, clip.end, peaks, contrast)
 
 
-def first_match(
+def first_matches(
     search: WindowSearch,
     chunks: Iterable[PeakChunk],
     min_confidence: float,
     params: LandmarkParams,
     query: QueryParams,
-) -> ScoredMatch | None:
-    """Return the best match of the first window with any; no more of the clip is read."""
+) -> list[ScoredMatch]:
+    """Return the matches of the first window with any, the best first; no more is read."""
     for window in windows(chunks, params, query):
         matches = search.identify(window.peaks, min_confidence, window.contrast)
         if matches:
-            return matches[0].within(window.start, window.end)
-    return None
+            return [match.within(window.start, window.end) for match in matches]
+    return []

@@ -121,6 +121,7 @@ class Indexer:
         paths: Sequence[str | os.PathLike[str]],
         *,
         prune: bool = False,
+        exclude: Sequence[str] = (),
         on_progress: OnProgress = lambda _: None,
     ) -> IndexReport:
         """Add and update files; see `Library.index` for the parameters."""
@@ -128,7 +129,7 @@ class Indexer:
         with self._database.begin() as connection:
             library_metadata.claim(connection, library_metadata.PARAMS_ID, self._params.id)
         incomplete = self._incomplete_tracks()
-        todo = list(self._files_to_analyze(roots, incomplete))
+        todo = list(self._files_to_analyze(roots, exclude, incomplete))
         replies = self._analyze(todo, incomplete)
         self._run.process(replies, len(todo), _duration_s, self._commit, on_progress)
         removed = self._prune([root for root in roots if os.path.exists(root)]) if prune else 0
@@ -136,7 +137,8 @@ class Indexer:
             self._database.reclaim()
         return IndexReport(
             indexed=self._outcomes[Outcome.INDEXED],
-            updated=self._outcomes[Outcome.UPDATED],
+            updated=self._outcomes[Outcome.UPDATED] + self._outcomes[Outcome.REPLACED],
+            replaced=self._outcomes[Outcome.REPLACED],
             skipped=self._outcomes[Outcome.SKIPPED],
             failed=self._run.failed,
             removed=removed,
@@ -159,12 +161,12 @@ class Indexer:
         return frozenset(incomplete)
 
     def _files_to_analyze(
-        self, roots: Sequence[Path], incomplete: frozenset[int]
+        self, roots: Sequence[Path], exclude: Sequence[str], incomplete: frozenset[int]
     ) -> Iterator[FoundFile]:
         """Yield the files that are new, changed, or of an incomplete track; count the others."""
         with self._database.connect() as connection:
             stamps = files.file_stamps(connection, roots)
-        for file in self._existing_files(roots):
+        for file in self._existing_files(roots, exclude):
             stamp = stamps.get(os.fsencode(file.path))
             same = stamp is not None and (stamp.size, stamp.mtime_ns) == (file.size, file.mtime_ns)
             if same and stamp is not None and stamp.track_id not in incomplete:
@@ -172,11 +174,13 @@ class Indexer:
             else:
                 yield file
 
-    def _existing_files(self, roots: Sequence[Path]) -> Iterator[FoundFile]:
+    def _existing_files(
+        self, roots: Sequence[Path], exclude: Sequence[str]
+    ) -> Iterator[FoundFile]:
         """Yield every audio file below the roots once, with its current size and time."""
         seen: set[Path] = set()
         for path in find_audio(
-            roots, lambda problem: self._run.fail(problem.path, problem.message)
+            roots, lambda problem: self._run.fail(problem.path, problem.message), exclude
         ):
             if path in seen:
                 continue

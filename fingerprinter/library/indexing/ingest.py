@@ -48,7 +48,8 @@ class Outcome(Enum):
     """What indexing a file changed in the library."""
 
     INDEXED = "indexed"  # a new track
-    UPDATED = "updated"  # new tags, a new path, new features, or new audio at a known path
+    UPDATED = "updated"  # new tags, a new path, or new features
+    REPLACED = "replaced"  # other audio at a known path
     SKIPPED = "skipped"  # nothing
     LOST = "lost"  # nothing: its track was removed by somebody else during the run
 
@@ -105,7 +106,7 @@ class _Ingest:
             return Outcome.LOST
         track_id = self._add_track(extracted, extracted.features)
         replaced = self._set_file(file, track_id)
-        return Outcome.UPDATED if replaced else Outcome.INDEXED
+        return Outcome.REPLACED if replaced else Outcome.INDEXED
 
     def _update(self, file: FoundFile, extracted: ExtractedTrack, track: Track) -> Outcome:
         """Store what is new about a track that the library has."""
@@ -120,9 +121,11 @@ class _Ingest:
             for path in files.paths_of(self._connection, track.id):
                 if not os.path.lexists(path):  # else the new file is a copy
                     files.forget_file(self._connection, path)
-        self._set_file(file, track.id)
+        replaced = self._set_file(file, track.id)
         if retagged or moved:
             self.renamed.add(track.id)
+        if replaced:
+            return Outcome.REPLACED
         return Outcome.UPDATED if retagged or changed or moved else Outcome.SKIPPED
 
     def _add_track(self, extracted: ExtractedTrack, features: AudioFeatures) -> int:

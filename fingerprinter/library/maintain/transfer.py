@@ -59,6 +59,8 @@ class ImportReport:
         Seconds that the import took.
     problems : tuple of Problem
         The reason for each failure.
+    unused_maps : tuple of str
+        Folders to be mapped below which no file was.
     """
 
     added: int = 0
@@ -69,6 +71,7 @@ class ImportReport:
     files_kept: int = 0
     elapsed_s: float = 0.0
     problems: tuple[Problem, ...] = field(default=())
+    unused_maps: tuple[str, ...] = ()
 
 
 OnTransferProgress = Callable[[TransferProgress], None]
@@ -153,9 +156,12 @@ def import_tracks(
         params = _params(path, source.params_id)
         database.change(partial(_claim_params, path=path, params=params))
         report, done = ImportReport(), 0
+        unused = [old for old, _ in moved]
         stored = iter(source.records())
         while batch := list(islice(stored, BATCH_TRACKS)):
             damaged = [_damage(path, record) for record, is_intact in batch if not is_intact]
+            paths = [row["path"] for record, _ in batch for row in record.rows.get("file", [])]
+            unused = [old for old in unused if not any(_contains(old, each) for each in paths)]
             intact = [_with_mapped_paths(record, moved) for record, is_intact in batch if is_intact]
             added = database.change(partial(_add_records, params=params, records=intact))
             merge_segments(database, params)
@@ -163,7 +169,8 @@ def import_tracks(
             done += len(batch)
             on_progress(TransferProgress(done, source.count))
     database.reclaim()
-    return replace(report, elapsed_s=time.monotonic() - started)
+    elapsed_s = time.monotonic() - started
+    return replace(report, elapsed_s=elapsed_s, unused_maps=tuple(unused))
 
 
 def _params(path: Path, params_id: str) -> LandmarkParams:
@@ -212,6 +219,11 @@ def _with_mapped_paths(record: Record, moved: PathMap) -> Record:
     return Record(record.track, {**record.rows, "file": rows})
 
 
+def _contains(folder: str, path: bytes) -> bool:
+    stem = os.fsencode(folder).rstrip(b"/\\")
+    return path.startswith(stem) and path[len(stem) :][:1] in (b"/", b"\\")
+
+
 def map_path(path: bytes, moved: PathMap) -> bytes:
     r"""Replace the prefix of a path.
 
@@ -235,8 +247,8 @@ def map_path(path: bytes, moved: PathMap) -> bytes:
     D:\b.ogg
     """
     for old, new in moved:
-        stem = os.fsencode(old).rstrip(b"/\\")
-        if path.startswith(stem) and path[len(stem) :][:1] in (b"/", b"\\"):
+        if _contains(old, path):
+            stem = os.fsencode(old).rstrip(b"/\\")
             return os.fsencode(new).rstrip(b"/\\") + path[len(stem) :]
     return path
 
