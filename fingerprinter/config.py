@@ -18,7 +18,7 @@ from typing import Any, Literal
 from fingerprinter.errors import UsageError
 
 CONFIG_VARIABLE = "FINGERPRINTER_CONFIG"
-_KINDS = {  # type of each key, and how a message describes it
+_KINDS: dict[str, tuple[type, str]] = {  # type of each key, and how a message describes it
     "library": (str, 'a file or an address in quotes: "~/Music/library.db"'),
     "folders": (list, 'a list of folders in quotes: ["~/Music"]'),
     "cache": (str, 'a folder in quotes: "~/.cache/fingerprinter"'),
@@ -126,8 +126,10 @@ def parse_config(text: str, path: Path) -> UserConfig:
         if key not in _KINDS:
             raise UsageError(f"{path}: {key}: no such key; there are {', '.join(_KINDS)}")
         kind, described = _KINDS[key]
-        is_list_of_text = all(isinstance(each, str) for each in value) if kind is list else True
-        if type(value) is not kind or not is_list_of_text or (kind is int and value < 1):
+        fits = type(value) is kind
+        if fits and isinstance(value, list):
+            fits = all(isinstance(each, str) for each in value)
+        if not fits or (isinstance(value, int) and value < 1):
             raise UsageError(f"{path}: {key} = {value!r}; write {described}")
 
     def located(name: str) -> Path:

@@ -80,7 +80,8 @@ class _LazyCommands(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the line; `help COMMAND` and an option --db after the command are allowed too."""
         end = args.index("--") if "--" in args else len(args)
-        words, library = args[:end], []
+        words = args[:end]
+        library: list[str] = []
         for place in reversed(range(len(words))):
             if words[place] == "--db" or words[place].startswith("--db="):
                 length = 2 if words[place] == "--db" else 1
@@ -131,7 +132,7 @@ def _global_options(
         typer.Option(
             metavar="URL",
             help="The library: a file, or an SQLAlchemy URL of SQLite or PostgreSQL. "
-            "Default: $FINGERPRINTER_DB, else that of config.toml, else a file in your data folder.",
+            "Default: $FINGERPRINTER_DB, else as in config.toml, else a file in your data folder.",
             show_default=False,
         ),
     ] = None,

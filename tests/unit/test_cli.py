@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import doctest
 import json
 import re
@@ -25,7 +26,9 @@ from fingerprinter.cli.common import progress, text
 from fingerprinter.cli.common.output import Column, print_json, print_table
 from fingerprinter.cli.common.playlist import write_playlist
 from fingerprinter.cli.common.records import match_record, report_record, track_record
+from fingerprinter.cli.common.track_lists import ClipResult, TrackListFormat, track_list
 from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError, UsageError
+from fingerprinter.library import Recognition
 from fingerprinter.library.base.progress import Progress
 from fingerprinter.types import IndexReport, Match, Problem, Track
 
@@ -275,10 +278,63 @@ def test_no_progress_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_a_track_list_shows_where_in_the_clip_each_match_plays() -> None:
-    result = identify.ClipResult("radio.wav", identify.Recognition(9.0, [MATCH], None), 0.1)
-    (row,) = identify.result_rows(result, all_matches=True)
-    assert row == ["radio.wav", "0:01.5", "0:09.0", "Song", "Singer", "0:00.0", "0.999", ""]
-    nothing = replace(result, recognition=identify.Recognition(9.0, [], None))
-    assert [*identify.result_rows(nothing, all_matches=False)] == [
-        ["radio.wav", "no match", "", "", "", ""]
+    found = Recognition(9.0, [MATCH], None, [replace(MATCH, confidence=0.5)])
+    results = [ClipResult("radio.wav", found, 0.1)]
+    text = printed_by(lambda: identify.print_results(results, all_matches=True))
+    assert [line.split() for line in text.splitlines()] == [
+        ["clip", "from", "to", "title", "artist", "in", "the", "track", "confidence", "changed"],
+        ["radio.wav", "0:01.5", "0:09.0", "Song", "Singer", "0:00.0", "0.999"],
+        ["or", "0:01.5", "0:09.0", "Song", "Singer", "0:00.0", "0.500"],
     ]
+    nothing = [replace(results[0], recognition=Recognition(9.0, [], None))]
+    text = printed_by(lambda: identify.print_results(nothing, all_matches=False))
+    assert [line.split() for line in text.splitlines()] == [
+        ["clip", "title", "artist", "position", "confidence", "changed"],
+        ["radio.wav", "no", "match"],
+    ]
+
+
+def test_a_track_list_is_written_for_other_programs() -> None:
+    track = replace(TRACK, title='"=Two\nlines"', artist=None, path="/music/=a.ogg")
+    second = replace(MATCH, track=track, clip_start_s=61.5, clip_end_s=3700.0)
+    result = ClipResult("radio.mp3", Recognition(3700.0, [MATCH, second], None), 0.1)
+    assert track_list([result], TrackListFormat.CUE).splitlines() == [
+        'FILE "radio.mp3" MP3',
+        "  TRACK 01 AUDIO",
+        '    TITLE "Song"',
+        '    PERFORMER "Singer"',
+        "    INDEX 01 00:01:37",
+        "  TRACK 02 AUDIO",
+        "    TITLE \"'=Two\\nlines'\"",
+        "    INDEX 01 01:01:37",
+    ]
+    assert track_list([result], TrackListFormat.LABELS).splitlines()[0] == (
+        "1.500000\t9.000000\tSinger - Song"
+    )
+    assert track_list([result], TrackListFormat.TEXT).splitlines()[0] == "0:02 Singer - Song"
+    header, first, other = csv.reader(track_list([result], TrackListFormat.CSV).splitlines())
+    assert dict(zip(header, first, strict=True))["position_s"] == "0.0"
+    row = dict(zip(header, other, strict=True))
+    assert (row["title"], row["start_s"]) == ('"=Two\\nlines"', "61.5")
+
+
+def test_the_library_may_be_named_after_the_command_and_help_is_a_word(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.db"
+    for line in (["--db", str(missing), "list"], ["list", "--db", str(missing)],
+                 ["list", f"--db={missing}"]):  # fmt: skip
+        assert "missing.db" in run(app, line).stderr
+    assert run(app, ["search", "--", "--db"]).exit_code != 0
+    assert run(app, ["help", "list"]).stdout == run(app, ["list", "--help"]).stdout
+    assert run(app, ["help"]).stdout == run(app, ["--help"]).stdout
+
+
+def test_the_help_without_arguments_has_lines() -> None:
+    assert "\\n" not in run(app, []).stderr
+    assert "\\n" not in run(app, ["db"]).stderr
+
+
+@each_leaf
+def test_usage_shows_where_several_arguments_are_taken(words: tuple[str, ...]) -> None:
+    for parameter in LEAVES[words].params:
+        if parameter.param_type_name == "argument" and parameter.nargs != 1:
+            assert parameter.metavar.endswith("..."), parameter.name

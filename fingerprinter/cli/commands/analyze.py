@@ -21,6 +21,7 @@ from fingerprinter.embedding import load_model
 from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError, UsageError
 from fingerprinter.library import open_library
 from fingerprinter.library.music.stored_analyses import AnalyzeReport, TrackAnalysis, analyze_file
+from fingerprinter.types import Key
 
 Analyze = Callable[[str], TrackAnalysis]
 
@@ -187,12 +188,16 @@ def _fields(analysis: TrackAnalysis) -> Iterator[tuple[str, str]]:
         first = " ".join(f"{beat:.2f}" for beat in music.beats_s[:_BEATS_SHOWN])
         more = " ..." if len(music.beats_s) > _BEATS_SHOWN else ""
         yield "beats", f"{len(music.beats_s)}: {first}{more}"
-    yield "key", f"{music.key.name} ({camelot(music.key.name)}), confidence {music.key.confidence:.2f}" if music.key else "none"
+    yield "key", _key(music.key) if music.key else "none"
     parts = (f"{part.label} {text.position(part.start_s)}" for part in music.sections)
     yield "sections", "  ".join(parts)
     yield "loudness", _loudness(analysis)
     tags = analysis.tags[:_TAGS_SHOWN]
     yield "tags", ", ".join(f"{tag.name} {tag.probability:.2f}" for tag in tags)
+
+
+def _key(key: Key) -> str:
+    return f"{key.name} ({camelot(key.name)}), confidence {key.confidence:.2f}"
 
 
 def _tempo(analysis: TrackAnalysis) -> str:

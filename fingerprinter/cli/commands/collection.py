@@ -192,11 +192,12 @@ def _track_fields(track: Track, files: list[str]) -> Iterator[tuple[str, str]]:
 def remove(
     ctx: typer.Context,
     tracks: Annotated[
-        list[str], typer.Argument(
+        list[str],
+        typer.Argument(
             metavar="TRACK...",
             help="Track ids, or files in the library.",
             autocompletion=known_tracks,
-        )
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:

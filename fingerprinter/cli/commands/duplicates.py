@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from enum import StrEnum
+from itertools import chain, count
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson
-from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
+from fingerprinter.cli.common.output import (
+    Column,
+    csv_lines,
+    emit,
+    print_json,
+    print_line,
+    print_message,
+    print_table,
+)
 from fingerprinter.cli.common.progress import counted, shown_progress
 from fingerprinter.cli.common.records import Record, track_record
+from fingerprinter.errors import UsageError
 from fingerprinter.library import open_library
 from fingerprinter.library.base.defaults import MIN_DUPLICATE_CONFIDENCE
 from fingerprinter.types import DuplicateGroup, Evidence
+
+
+class DuplicateFormat(StrEnum):
+    """Formats other than the table."""
+
+    CSV = "csv"
 
 
 def duplicates(
@@ -29,16 +49,38 @@ def duplicates(
             help="Report only duplicates with at least this confidence.",
         ),
     ] = MIN_DUPLICATE_CONFIDENCE,
+    wanted: Annotated[
+        DuplicateFormat | None,
+        typer.Option(
+            "--format", help="Print CSV, with the copy to keep in each group and the reason."
+        ),
+    ] = None,
+    move_to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Move the files of all copies but the best one of each group to this folder.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --move-to: only say what would be moved.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find tracks that hold the same recording.
 
-    Nothing is deleted. A group of kind "same" holds one recording in several encodings, lengths,
-    edits or speeds. In a group of kind "part", one track contains the other. Other performances
-    of a piece are different recordings. "Aligned" says which part of another track a track covers.
+    Nothing is deleted, and nothing is moved without --move-to. A group of kind "same" holds one
+    recording in several encodings, lengths, edits or speeds. In a group of kind "part", one track
+    contains the other. Other performances of a piece are different recordings. "Aligned" says
+    which part of another track a track covers. The best copy of a group of kind "same" is the one
+    that is whole, then lossless, then of the highest bit rate, then with the most tags.
 
     Example: fingerprinter duplicates --json
     """
+    if dry_run and move_to is None:
+        raise UsageError("--dry-run: nothing to move; add --move-to FOLDER")
+    if as_json and (wanted or move_to):
+        raise UsageError("--json goes with neither --format nor --move-to; leave one out")
     with (
         open_library(ctx.obj, create=False, read_only=True) as library,
         shown_progress("looking for duplicates", counted("tracks")) as on_progress,
@@ -46,13 +88,79 @@ def duplicates(
         report = library.duplicates(min_confidence=min_confidence, on_progress=on_progress)
     for problem in report.problems:
         print_message(problem.message)
+    failed = 0
     if as_json:
         for group in report.groups:
             print_json(group_record(group))
+    elif move_to is not None:
+        failed = _move_copies(report.groups, move_to, dry_run=dry_run)
+    elif wanted:
+        emit("".join(f"{line}\n" for line in _csv(report.groups)))
     else:
         _print_groups(report.groups)
-    if report.problems:
+    if report.problems or failed:
         raise typer.Exit(1)
+
+
+def _csv(groups: Sequence[DuplicateGroup]) -> Iterator[str]:
+    """Yield one CSV line for each track, the best of each group first."""
+    from fingerprinter.library.duplicates.better_copy import rank_copies
+
+    names = "group kind best best_because id artist title codec bit_rate duration_s tags file"
+    rows: list[list[str | float]] = [
+        [
+            number,
+            group.kind,
+            ("yes" if copy.is_best else "no") if group.kind == "same" else "",
+            copy.reason if group.kind == "same" else "",
+            copy.track.id,
+            copy.track.artist or "",
+            text.title(copy.track),
+            copy.format.codec if copy.format else "",
+            (copy.format.bit_rate or "") if copy.format else "",
+            round(copy.track.duration_s, 3),
+            copy.tags,
+            copy.track.path or "",
+        ]
+        for number, group in enumerate(groups, 1)
+        for copy in rank_copies(group.tracks)
+    ]
+    return csv_lines(names.split(), rows)
+
+
+def _move_copies(groups: Sequence[DuplicateGroup], folder: Path, *, dry_run: bool) -> int:
+    """Move the files of all copies but the best; return how many could not be moved.
+
+    No file is overwritten. The library keeps the tracks until `index` sees that they moved.
+    """
+    from fingerprinter.library.duplicates.better_copy import rank_copies
+
+    failed, taken = 0, set[Path]()
+    for group in groups:
+        best, *others = rank_copies(group.tracks)
+        for copy in others if group.kind == "same" else ():
+            if copy.track.path is None or not os.path.lexists(copy.track.path):
+                continue
+            source = Path(copy.track.path)
+            names = (f"{source.stem} ({n}){source.suffix}" for n in count(2))
+            target = next(
+                path
+                for path in (folder / name for name in chain([source.name], names))
+                if path not in taken and not os.path.lexists(path)
+            )
+            taken.add(target)
+            why = f"track {best.track.id} is better: {copy.reason}"
+            if dry_run:
+                print_line(f"would move {source} to {target} ({why})")
+                continue
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                shutil.move(source, target)
+                print_line(f"moved {source} to {target} ({why})")
+            except OSError as error:
+                failed += 1
+                print_message(f"{source}: {error.strerror}; not moved to {target}")
+    return failed
 
 
 def group_record(group: DuplicateGroup) -> Record:

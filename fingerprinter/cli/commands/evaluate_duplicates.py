@@ -31,7 +31,7 @@ def duplicates(
     kinds: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="KIND",
+            metavar="KIND...",
             help="Kinds of copies, as mp3-64k, cut-20s, mix. Default: all.",
             show_default=False,
         ),

@@ -6,9 +6,8 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -26,12 +25,12 @@ from fingerprinter.cli.common.track_lists import (
     track_list,
 )
 from fingerprinter.errors import AudioError, UsageError
-from fingerprinter.library import MIN_CONFIDENCE, Recognition, open_library
+from fingerprinter.library import MIN_CONFIDENCE, open_library
 
 _STDIN, _MIC = "-", "mic"
 
-# A clip as it is named, and what loads it: the audio, and a message if some of it is missing.
-ClipInput = tuple[str, Callable[[], tuple[AudioSource, str | None]]]
+Clip = tuple[AudioSource, str | None]
+"""The audio of a clip, and a message if some of it is missing."""
 
 
 def identify(
@@ -79,9 +78,10 @@ def identify(
 ) -> None:
     """Identify the recording that plays in each clip.
 
-    "Position" is where in the recording the clip begins, or with --all where the recording begins
-    to play. "Changed" says how tempo and pitch of the clip differ from the recording. A clip without a match above the minimum confidence is
-    listed as "no match". Ctrl-C ends a microphone recording early; the recorded part is identified.
+    "Position" is where in the recording the clip begins, "in the track" where in the recording its
+    part of the clip begins, and "changed" how tempo and pitch of the clip differ from the
+    recording. A clip without a match above the minimum confidence is listed as "no match". Ctrl-C
+    ends a microphone recording early; the recorded part is identified.
 
     Example: fingerprinter identify party.m4a
     """
@@ -91,30 +91,40 @@ def identify(
         raise UsageError(f"--device {device}: no recording; add --mic SECONDS to record from it")
     if wanted and (as_json or (wanted is TrackListFormat.LABELS and len(clips or []) > 1)):
         raise UsageError("--format needs no --json, and labels belong to one clip: leave out one")
-    inputs: list[ClipInput] = [(clip, partial(_clip_file, clip)) for clip in clips or []]
-    if mic is not None:
-        inputs = [(_MIC, partial(_record_clip, mic, device))]
     results: list[ClipResult] = []
+    failed = False
     with open_library(ctx.obj, create=False, read_only=True) as library:
-        recognize = partial(
-            library.recognize,
-            min_confidence=min_confidence,
-            all_matches=all_matches,
-            alternatives=alternatives,
-        )
-        for result in _identify_each(inputs, recognize):
-            results.append(result)
+        for name in clips or [_MIC]:
+            try:
+                audio, cut = _clip_file(name) if mic is None else _record_clip(mic, device)
+                start = time.perf_counter()
+                found = library.recognize(
+                    audio,
+                    min_confidence=min_confidence,
+                    all_matches=all_matches,
+                    alternatives=alternatives,
+                )
+                elapsed_s = time.perf_counter() - start
+            except AudioError as error:
+                print_message(error)
+                failed = True
+                continue
+            problem = cut or found.problem
+            if problem:
+                print_message(f"{name}: read only in part: {problem}")
+                failed = True
+            results.append(ClipResult(name, replace(found, problem=problem), elapsed_s))
             if as_json:
-                print_json(result_record(result, alternatives=alternatives > 0))
+                print_json(result_record(results[-1], alternatives=alternatives > 0))
     if wanted:
         emit(track_list(results, wanted))
     elif not as_json:
-        _print_results(results, all_matches)
-    if sum(result.recognition.problem is None for result in results) < len(inputs):
+        print_results(results, all_matches=all_matches)
+    if failed:
         raise typer.Exit(1)
 
 
-def _record_clip(seconds: float, device: str | None) -> tuple[AudioSource, str | None]:
+def _record_clip(seconds: float, device: str | None) -> Clip:
     """Record from the microphone while a progress bar is shown."""
     from fingerprinter.audio.microphone import record
 
@@ -126,31 +136,12 @@ def _record_clip(seconds: float, device: str | None) -> tuple[AudioSource, str |
     return (recording.samples, recording.sr), recording.problem
 
 
-def _clip_file(clip: str) -> tuple[AudioSource, str | None]:
+def _clip_file(clip: str) -> Clip:
     """Return a file or standard input as an audio source; refuse a folder."""
     if os.path.isdir(clip):
         command = f"find {shlex.quote(clip)} -type f -exec fingerprinter identify {{}} +"
         raise AudioError(f"{clip}: a folder; name the files in it, as `{command}` does")
     return sys.stdin.buffer if clip == _STDIN else clip, None
-
-
-def _identify_each(
-    inputs: Sequence[ClipInput], recognize: Callable[[AudioSource], Recognition]
-) -> Iterator[ClipResult]:
-    """Yield the result for each clip that can be read; the others are named on stderr."""
-    for name, load in inputs:
-        try:
-            audio, problem = load()
-            start = time.perf_counter()
-            recognition = recognize(audio)
-            elapsed_s = time.perf_counter() - start
-        except AudioError as error:
-            print_message(error)
-            continue
-        problem = problem or recognition.problem
-        if problem:
-            print_message(f"{name}: read only in part: {problem}")
-        yield ClipResult(name, replace(recognition, problem=problem), elapsed_s)
 
 
 def result_record(result: ClipResult, *, alternatives: bool = False) -> Record:
@@ -167,44 +158,48 @@ def result_record(result: ClipResult, *, alternatives: bool = False) -> Record:
     return record
 
 
-def _print_results(results: Sequence[ClipResult], all_matches: bool) -> None:
-    """Print one line for each match; a track list also shows where in the clip each one plays."""
-    titles = ["clip", *(["from", "to"] if all_matches else []), "title", "artist"]
-    titles += ["in the track" if all_matches else "position", "confidence", "changed"]
-    numbers = {"from", "to", "in the track", "position", "confidence"}
-    columns = [
-        Column(title, "right", folds=False) if title in numbers else Column(title)
-        for title in titles
-    ]
-    print_table(columns, [row for result in results for row in result_rows(result, all_matches)])
-
-
-def result_rows(result: ClipResult, all_matches: bool) -> list[list[str]]:
-    """Return the table rows of one clip: its matches, then what else it may be.
+def print_results(results: Sequence[ClipResult], *, all_matches: bool) -> None:
+    """Print one line for each match, and one for each other candidate.
 
     Parameters
     ----------
-    result : ClipResult
-        The answer for the clip.
+    results : sequence of ClipResult
+        The answers.
     all_matches : bool
-        Add cells with the span of each match within the clip, and name the position in the track
-        at which this span begins.
+        Add columns with the span of each match within the clip, and name the position in the
+        track at which this span begins.
     """
-    found, rows = result.recognition, []
-    if not found.matches:
-        return [[result.clip, *(["", ""] if all_matches else []), "no match", "", "", "", ""]]
-    for match in (*found.matches, *found.alternatives):
-        span = [text.position(match.clip_start_s), text.position(match.clip_end_s)]
-        start_s = position_in_track(match) if all_matches else match.offset_s
-        rows.append(
-            [
-                "  or" if match in found.alternatives else result.clip,
-                *(span if all_matches else []),
-                text.title(match.track),
-                match.track.artist or "",
-                text.position(start_s),
-                f"{match.confidence:.3f}",
-                text.change(match),
-            ]
-        )
-    return rows
+    rows = []
+    for result in results:
+        found = result.recognition
+        if not found.matches:
+            rows.append([result.clip, "", "", "no match", "", "", "", ""])
+        for match in (*found.matches, *found.alternatives):
+            start_s = position_in_track(match) if all_matches else match.offset_s
+            rows.append(
+                [
+                    result.clip if match in found.matches else "  or",
+                    text.position(match.clip_start_s),
+                    text.position(match.clip_end_s),
+                    text.title(match.track),
+                    match.track.artist or "",
+                    text.position(start_s),
+                    f"{match.confidence:.3f}",
+                    text.change(match),
+                ]
+            )
+    columns = [
+        Column("clip"),
+        Column("from", "right", folds=False),
+        Column("to", "right", folds=False),
+        Column("title"),
+        Column("artist"),
+        Column("in the track" if all_matches else "position", "right", folds=False),
+        Column("confidence", "right", folds=False),
+        Column("changed"),
+    ]
+    if not all_matches:
+        del columns[1:3]
+        for row in rows:
+            del row[1:3]
+    print_table(columns, rows)

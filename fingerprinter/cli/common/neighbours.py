@@ -52,7 +52,8 @@ def answer(
     if playlist.file:
         tracks = [each.track for each in found]
         for track in write_playlist(playlist.file, tracks, playlist.relative_to):
-            print_message(f"{playlist.file}: left out {text.label(track)}: a playlist cannot name its file")
+            left_out = f"left out {text.label(track)}: a playlist cannot name its file"
+            print_message(f"{playlist.file}: {left_out}")
     if as_json:
         print_json(similar_record(query, found, steps=steps))
     else:

@@ -15,14 +15,11 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import typer
 
 from fingerprinter.audio.source import printable
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 _BROKEN_PIPE_STATUS = 141  # 128 + SIGPIPE, as shells count
 _UNLIMITED_WIDTH = 100_000  # columns, for output that goes to no terminal
@@ -96,13 +93,29 @@ def print_table(columns: Sequence[Column], rows: Iterable[Row]) -> None:
     Parameters
     ----------
     columns : sequence of Column
-        The columns from left to right.
+        The columns from left to right, at least one. Headings are printed if the first has one.
     rows : iterable of sequence of str
         One cell for each column. Without rows nothing is printed, not even the headings.
     """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    at_terminal = sys.stdout.isatty()
+    width = None if at_terminal else _UNLIMITED_WIDTH
     remaining = iter(rows)
     while page := list(islice(remaining, _PAGE_ROWS)):
-        _write(_render(_table(columns, page)))
+        table = Table(box=None, pad_edge=False, show_header=bool(columns[0].title))
+        for column in columns:
+            table.add_column(
+                column.title, justify=column.justify, no_wrap=not column.folds, overflow="fold"
+            )
+        for row in page:
+            table.add_row(*[Text(printable(cell)) for cell in row])  # Text: [] is no markup
+        lines = io.StringIO()
+        Console(file=lines, force_terminal=at_terminal, width=width).print(table)
+        for line in lines.getvalue().splitlines():
+            _write(f"{line.rstrip()}\n")
 
 
 def print_fields(fields: Iterable[tuple[str, str]]) -> None:
@@ -146,28 +159,3 @@ def _write(text: str) -> None:
     except BrokenPipeError:
         discard_stdout()
         raise typer.Exit(_BROKEN_PIPE_STATUS) from None
-
-
-def _table(columns: Sequence[Column], rows: Iterable[Row]) -> Table:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, show_header=any(column.title for column in columns))
-    for column in columns:
-        table.add_column(
-            column.title, justify=column.justify, no_wrap=not column.folds, overflow="fold"
-        )
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))  # Text: [brackets] are no markup
-    return table
-
-
-def _render(table: Table) -> str:
-    """Lay a table out as wide as the terminal, or with one line a row if there is none."""
-    from rich.console import Console
-
-    at_terminal = sys.stdout.isatty()
-    lines = io.StringIO()
-    width = None if at_terminal else _UNLIMITED_WIDTH
-    Console(file=lines, force_terminal=at_terminal, width=width).print(table)
-    return "".join(f"{line.rstrip()}\n" for line in lines.getvalue().splitlines())

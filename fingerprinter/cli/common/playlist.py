@@ -101,9 +101,10 @@ def write_playlist(
     lines = ["#EXTM3U"]
     for track in included:
         lines.append(f"#EXTINF:{round(track.duration_s)},{printable(label(track))}")
-        file = str(track.path)
-        relative = os.path.relpath(file, relative_to) if relative_to is not None else file
-        lines.append(relative if not relative.startswith("#") else f"./{relative}")
+        name = str(track.path)
+        if relative_to is not None:
+            name = os.path.relpath(name, relative_to)
+        lines.append(f"./{name}" if name.startswith("#") else name)
     try:
         with path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             file.writelines(f"{line}\n" for line in lines)

@@ -43,9 +43,12 @@ def megabytes(n_bytes: int) -> str:
 
 def change(match: Match) -> str:
     """Describe how tempo and pitch of a clip differ from the recording; empty if they do not."""
-    factors = {"tempo": match.tempo, "pitch": match.pitch}
-    percents = {name: round(100 * (factor - 1), 1) for name, factor in factors.items()}
-    return ", ".join(f"{name} {value:+.1f} %" for name, value in percents.items() if value)
+    changes = []
+    for name, factor in (("tempo", match.tempo), ("pitch", match.pitch)):
+        percent = round(100 * (factor - 1), 1)
+        if percent:
+            changes.append(f"{name} {percent:+.1f} %")
+    return ", ".join(changes)
 
 
 def reasons(why: Reasons) -> str:

@@ -54,7 +54,8 @@ def track_list(results: Sequence[ClipResult], wanted: TrackListFormat) -> str:
         The clips.
     wanted : TrackListFormat
         ``CUE``: a cue sheet, one FILE for each clip. ``CSV``: a row for each match. ``LABELS``: a
-        label track for Audacity, of one clip. ``TEXT``: a line for each match, as people post track lists.
+        label track for Audacity, of one clip. ``TEXT``: a line for each match,
+        as people post track lists.
 
     Returns
     -------
@@ -100,7 +101,7 @@ def _cue_quoted(name: str) -> str:
 
 def _csv_lines(results: Sequence[ClipResult]) -> Iterator[str]:
     names = "clip start_s end_s artist title album position_s confidence tempo pitch track_id file"
-    rows = [
+    rows: list[list[str | float]] = [
         [
             result.clip,
             round(match.clip_start_s, 3),

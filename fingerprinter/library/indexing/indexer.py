@@ -174,9 +174,7 @@ class Indexer:
             else:
                 yield file
 
-    def _existing_files(
-        self, roots: Sequence[Path], exclude: Sequence[str]
-    ) -> Iterator[FoundFile]:
+    def _existing_files(self, roots: Sequence[Path], exclude: Sequence[str]) -> Iterator[FoundFile]:
         """Yield every audio file below the roots once, with its current size and time."""
         seen: set[Path] = set()
         for path in find_audio(
