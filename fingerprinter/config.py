@@ -133,7 +133,7 @@ def parse_config(text: str, path: Path) -> UserConfig:
             raise UsageError(f"{path}: {key} = {value!r}; write {described}")
 
     def located(name: str) -> Path:
-        return path.parent / os.path.expanduser(name)  # noqa: PTH111 (Path raises for ~nobody)
+        return path.parent / os.path.expanduser(name)
 
     located_paths = {
         key: located(values[key]) for key in ("cache", "text_model") if values.get(key)

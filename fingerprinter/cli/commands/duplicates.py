@@ -116,8 +116,8 @@ def _csv(groups: Sequence[DuplicateGroup]) -> Iterator[str]:
             copy.track.id,
             copy.track.artist or "",
             text.title(copy.track),
-            copy.format.codec if copy.format else "",
-            (copy.format.bit_rate or "") if copy.format else "",
+            copy.track.codec or "",
+            copy.track.bit_rate or "",
             round(copy.track.duration_s, 3),
             copy.tags,
             copy.track.path or "",
@@ -140,6 +140,9 @@ def _move_copies(groups: Sequence[DuplicateGroup], folder: Path, *, dry_run: boo
         best, *others = rank_copies(group.tracks)
         for copy in others if group.kind == "same" else ():
             if copy.track.path is None or not os.path.lexists(copy.track.path):
+                continue
+            if copy.track.end_s is not None or copy.track.start_s:
+                print_message(f"{copy.track.path}: holds other tracks too; not moved")
                 continue
             source = Path(copy.track.path)
             names = (f"{source.stem} ({n}){source.suffix}" for n in count(2))

@@ -1,0 +1,128 @@
+"""Playlists as queries, paths through several tracks, candidates, and tracks in the shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from fingerprinter.cli import app
+from fingerprinter.library import open_library
+
+MUSIC = Path(__file__).resolve().parents[1] / "music"
+
+
+@pytest.fixture
+def library(indexed_demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of a library of nine tracks, which all commands use."""
+    path = Path(shutil.copy(indexed_demo, tmp_path / "demo.db"))
+    monkeypatch.setenv("FINGERPRINTER_DB", str(path))
+    monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def run(*arguments: str, status: int = 0) -> Result:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == status, result.output
+    return result
+
+
+def ids(result: Result) -> list[int]:
+    return [each["track"]["id"] for each in json.loads(result.stdout)["results"]]
+
+
+def test_a_path_leads_through_all_tracks_and_says_its_steps(library: Path) -> None:
+    record: dict[str, Any] = json.loads(run("path", "1", "6", "3", "-n", "7", "--json").stdout)
+    found = [each["track"]["id"] for each in record["results"]]
+    assert (found[0], found[-1], len(found), len(set(found))) == (1, 3, 7, 7)
+    assert 0 < found.index(6) < 6
+    assert [track["id"] for track in record["query"]["via"]] == [6]
+    steps = [each["step"] for each in record["results"]]
+    assert steps[0] == 0
+    assert all(0 < step <= 2 for step in steps[1:])
+    assert run("path", "1", "6").stdout.split()[0] == "step"
+    assert ids(run("path", "2", "4", "9", "-n", "3", "--json")) == [2, 4, 9]
+
+
+def test_a_path_needs_different_tracks_and_room_for_them(library: Path) -> None:
+    assert "track 1 is named twice" in run("path", "1", "1", status=2).stderr
+    assert "two different tracks" in run("path", "1", status=2).stderr
+    assert "cannot hold the 3" in run("path", "1", "2", "3", "-n", "2", status=2).stderr
+    again = run("path", "1", "2", "1", "-n", "2")
+    assert "1 tracks are named again" in again.stderr
+
+
+def test_a_playlist_is_a_query(library: Path, tmp_path: Path) -> None:
+    run("path", "1", "2", "-n", "3", "--m3u", "a.m3u8", "--relative-to", str(MUSIC))
+    lines = [line for line in Path("a.m3u8").read_text().splitlines() if line[0] != "#"]
+    assert all((MUSIC / line).is_file() and not os.path.isabs(line) for line in lines)
+    both = tmp_path / "both.m3u8"
+    first, second = (MUSIC / line for line in lines[:2])
+    both.write_text(f"\ufeff#EXTM3U\n{first}\nmissing.ogg\n{second.as_uri()}\n", encoding="utf-8")
+    similar = run("similar", f"@{both}", "-n", "2", "--json")
+    assert len(json.loads(similar.stdout)["query"]["tracks"]) == 2
+    assert "left out" in similar.stderr
+    assert "missing.ogg" in similar.stderr
+    assert len(ids(run("path", f"@{both}", "9", "-n", "5", "--json"))) == 5
+    both.write_text("missing.ogg\n")
+    assert "none of its files is known" in run("similar", f"@{both}", status=3).stderr
+    both.write_text("#EXTM3U\n")
+    assert "names no file" in run("similar", f"@{both}", status=2).stderr
+    assert "No such file" in run("similar", "@nothing.m3u8", status=2).stderr
+    assert "add --m3u" in run("similar", "1", "--relative-to", ".", status=2).stderr
+
+
+def test_no_result_says_what_to_do(library: Path) -> None:
+    assert "leave one out" in run("similar", "1", "--artist", "Nobody").stderr
+    assert "run `fingerprinter analyze --all`" in run("similar", "1", "--tempo", "1-999").stderr
+    assert "not a year" in run("similar", "1", "--year", "abc", status=2).stderr
+
+
+def test_a_map_without_effect_is_told(library: Path) -> None:
+    run("export", "all.fpx")
+    told = run("--db", "new.db", "import", "all.fpx", "--map", "/no-such=/x", "--json")
+    assert "--map /no-such=...: no effect" in told.stderr
+    assert json.loads(told.stdout)["unused_maps"] == ["/no-such"]
+
+
+def test_a_clip_of_a_passage_that_two_tracks_share_has_an_alternative(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second track is the first one under a changed header, so that it has another id."""
+    from fingerprinter.audio import read_samples, write_wav
+
+    samples = read_samples(MUSIC / "kenta_cho-stg3.ogg", 16_000)
+    write_wav(tmp_path / "whole.wav", samples[: 20 * 16_000], 16_000)
+    write_wav(tmp_path / "shorter.wav", samples[: 15 * 16_000], 16_000)
+    write_wav(tmp_path / "clip.wav", samples[4 * 16_000 : 12 * 16_000], 16_000)
+    monkeypatch.setenv("FINGERPRINTER_DB", str(tmp_path / "two.db"))
+    files = [str(tmp_path / "whole.wav"), str(tmp_path / "shorter.wav")]
+    run("index", "--no-embeddings", "--jobs", "1", *files)
+    clip = str(tmp_path / "clip.wav")
+    record = json.loads(run("identify", clip, "--alternatives", "1", "--json").stdout)
+    found = [each["track"]["path"] for each in (*record["matches"], *record["alternatives"])]
+    assert sorted(found) == sorted(files)
+    assert "alternatives" not in json.loads(run("identify", clip, "--json").stdout)
+    assert "or" in run("identify", clip, "--alternatives", "1").stdout.splitlines()[2].split()
+    run("identify", clip, "--alternatives", "1", "--all", status=2)
+    moved = run("duplicates", "--move-to", str(tmp_path / "out"), "--dry-run").stdout
+    assert "would move" in moved
+    assert not (tmp_path / "out").exists()
+    run("duplicates", "--move-to", str(tmp_path / "out"))
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_the_shell_completes_tracks(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_library(library) as opened:
+        track = opened.track(3)
+    monkeypatch.setenv("_ROOT_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    monkeypatch.setenv("COMP_WORDS", f"root show {(track.title or '')[:3]}")
+    shown = CliRunner().invoke(app, []).stdout
+    assert str(track.id) in shown.split()
