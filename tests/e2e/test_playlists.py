@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from fingerprinter.cli import app
-from fingerprinter.library import open_library
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
 
@@ -61,7 +59,7 @@ def test_a_path_needs_different_tracks_and_room_for_them(library: Path) -> None:
 def test_a_playlist_is_a_query(library: Path, tmp_path: Path) -> None:
     run("path", "1", "2", "-n", "3", "--m3u", "a.m3u8", "--relative-to", str(MUSIC))
     lines = [line for line in Path("a.m3u8").read_text().splitlines() if line[0] != "#"]
-    assert all((MUSIC / line).is_file() and not os.path.isabs(line) for line in lines)
+    assert all((MUSIC / line).is_file() and not Path(line).is_absolute() for line in lines)
     both = tmp_path / "both.m3u8"
     first, second = (MUSIC / line for line in lines[:2])
     both.write_text(f"\ufeff#EXTM3U\n{first}\nmissing.ogg\n{second.as_uri()}\n", encoding="utf-8")
@@ -99,7 +97,7 @@ def test_a_clip_of_a_passage_that_two_tracks_share_has_an_alternative(
 
     samples = read_samples(MUSIC / "kenta_cho-stg3.ogg", 16_000)
     write_wav(tmp_path / "whole.wav", samples[: 20 * 16_000], 16_000)
-    write_wav(tmp_path / "shorter.wav", samples[: 15 * 16_000], 16_000)
+    write_wav(tmp_path / "shorter.wav", samples[: 18 * 16_000], 16_000)
     write_wav(tmp_path / "clip.wav", samples[4 * 16_000 : 12 * 16_000], 16_000)
     monkeypatch.setenv("FINGERPRINTER_DB", str(tmp_path / "two.db"))
     files = [str(tmp_path / "whole.wav"), str(tmp_path / "shorter.wav")]
@@ -119,10 +117,14 @@ def test_a_clip_of_a_passage_that_two_tracks_share_has_an_alternative(
 
 
 def test_the_shell_completes_tracks(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with open_library(library) as opened:
-        track = opened.track(3)
+    def completed(begun: str) -> list[str]:
+        monkeypatch.setenv("COMP_WORDS", f"root show {begun}")
+        return CliRunner().invoke(app, []).stdout.split()
+
     monkeypatch.setenv("_ROOT_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_CWORD", "2")
-    monkeypatch.setenv("COMP_WORDS", f"root show {(track.title or '')[:3]}")
-    shown = CliRunner().invoke(app, []).stdout
-    assert str(track.id) in shown.split()
+    assert completed("") == [str(track_id) for track_id in range(1, 10)]
+    assert completed("3") == ["3"]
+    assert completed(str(MUSIC / "kenta")) == sorted(map(str, MUSIC.glob("kenta*")))
+    library.unlink()
+    assert completed("") == []

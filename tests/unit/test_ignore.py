@@ -50,5 +50,5 @@ def test_an_ignore_file_with_a_mistake_is_told_once_and_does_not_count(tmp_path:
 
 
 def test_a_glob_with_a_mistake_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--exclude: .*gitignore"):
+    with pytest.raises(UsageError, match=r"--exclude: .*gitignore"):
         found(tmp_path, "!")

@@ -158,28 +158,27 @@ def known_tracks(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     ctx : typer.Context
         The command line so far; its option ``--db`` names the library.
     incomplete : str
-        The beginning of an id, or of a word of the artist or title.
+        The beginning of an id or of the path of a file.
 
     Returns
     -------
     list of (str, str)
-        Ids of tracks, each with artist and title. Empty if the library cannot be read.
+        Ids, or paths if one was begun, each with artist and title. Paths that could control a
+        terminal are left out. Empty if the library cannot be read.
     """
     from fingerprinter.cli.common.text import label
     from fingerprinter.library import open_library
 
-    wanted = incomplete.casefold()
+    url = ctx.find_root().params.get("db")
     try:
-        with open_library(
-            ctx.find_root().params.get("db"), create=False, read_only=True
-        ) as library:
-            fitting = (
-                (str(track.id), printable(label(track)))
+        with open_library(url, create=False, read_only=True) as library:
+            named = (
+                (name, printable(label(track)))
                 for track in library.tracks()
-                if str(track.id).startswith(wanted)
-                or any(word.startswith(wanted) for word in label(track).casefold().split())
+                for name in (str(track.id), track.path if incomplete else None)
+                if name and name.startswith(incomplete) and printable(name) == name
             )
-            return list(islice(fitting, _MOST_COMPLETIONS))
+            return list(islice(named, _MOST_COMPLETIONS))
     except FingerprinterError:
         return []
 
