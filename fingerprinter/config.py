@@ -64,7 +64,7 @@ def config_path() -> Path:
         folder for configuration.
     """
     named = os.environ.get(CONFIG_VARIABLE)
-    return Path(named).expanduser() if named else user_folder("config") / "config.toml"
+    return Path(os.path.expanduser(named)) if named else user_folder("config") / "config.toml"
 
 
 def read_config() -> UserConfig:

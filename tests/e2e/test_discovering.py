@@ -24,7 +24,7 @@ def test_a_path_is_json_table_and_playlist(demo_library: Program, tmp_path: Path
     assert record["results"][0]["similarity"] == 1
     assert len(playlist.read_text().splitlines()) == 1 + 2 * 4
     header, *rows = demo_library("path", "2", "5", "-n", "4").out.splitlines()
-    assert header.split() == ["similarity", "id", "title", "artist", "file"]
+    assert header.split() == ["step", "id", "title", "artist", "file"]
     assert [int(row.split()[1]) for row in rows] == ids(record)
     assert "two different tracks" in demo_library("path", "2", "2", status=2).complaints[-1]
     demo_library("path", "2", "999", status=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -65,7 +66,7 @@ def find_named(names: Sequence[str], find: Callable[[str], T]) -> list[T]:
             found.append(find(name))
             continue
         known = len(found)
-        for file in read_playlist(Path(name[1:]).expanduser()):
+        for file in read_playlist(Path(os.path.expanduser(name[1:]))):
             try:
                 found.append(find(file))
             except UnknownTrackError as error:

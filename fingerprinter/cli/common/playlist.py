@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from fingerprinter.audio.source import printable
 from fingerprinter.cli.common.text import label
 from fingerprinter.errors import UsageError
 from fingerprinter.types import Track
+
+_MAX_BYTES = 1 << 24  # a longer file is no playlist
 
 
 class Playlist(NamedTuple):
@@ -55,19 +58,24 @@ def read_playlist(path: Path) -> list[str]:
         If the playlist cannot be read or names no file.
     """
     try:
-        text = os.fsdecode(path.read_bytes())
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe might never end
+            raise UsageError(f"{path}: not a regular file; name a playlist after @")
+        with path.open("rb") as file:
+            content = file.read(_MAX_BYTES)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or "no file can have this name"
         raise UsageError(f"{path}: {reason}; name a playlist after @") from error
-    lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
-    files = [line for line in lines if line and not line.startswith("#")]
-    if not files or "\0" in text:
+    text = os.fsdecode(content).removeprefix("\ufeff")
+    names = [line for line in map(str.strip, text.splitlines()) if line and line[0] != "#"]
+    if not names or "\0" in text or len(content) == _MAX_BYTES:
         raise UsageError(f"{path}: it names no file; give a playlist in the M3U format")
-    paths = (
-        unquote(urlsplit(file).path) if file.casefold().startswith("file://") else file
-        for file in files
-    )
-    return [str(path.parent / each) for each in paths]
+    paths = []
+    for name in names:
+        if name.casefold().startswith("file://"):
+            rest = name[len("file://") :]
+            name = unquote(rest[rest.find("/") :])
+        paths.append(str(path.parent / name))
+    return paths
 
 
 def write_playlist(
