@@ -40,7 +40,7 @@ class ChildProcess:
     def __init__(self, main: Main, *, fork: bool = False) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         # A fork copies only the thread that calls it. A lock that another one holds stays locked.
-        if fork and sys.platform == "linux" and threading.active_count() == 1:
+        if fork and sys.platform == "linux" and threading.enumerate() == [threading.main_thread()]:
             self._fork(main)
         else:
             self._spawn(main)
@@ -98,23 +98,20 @@ class ChildProcess:
 
     def stop(self) -> int:
         """Kill the child, and return its exit status; negative is the number of a signal."""
-        # A child that closes its pipe is about to end; its own status tells why.
+        # A child that has closed its pipe is about to end, and keeps its own status.
         if self._process:
             self._process.kill()
             status = self._process.wait()
         else:
-            status = self._reap()
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+                status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            except (ChildProcessError, ProcessLookupError):  # the program ignores its children
+                status = 1
         for pipe in (self._requests, self._replies):
             with suppress(BrokenPipeError):
                 pipe.close()
         return status
-
-    def _reap(self) -> int:
-        try:
-            os.kill(self.pid, signal.SIGKILL)
-            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        except (ChildProcessError, ProcessLookupError):  # the program ignores its children
-            return 1
 
 
 def run(main: Main) -> None:

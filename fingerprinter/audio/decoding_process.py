@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -155,7 +154,8 @@ class DecodingProcess:
             raise
 
 
-_idle: list[DecodingProcess] = []  # processes that wait for the next file
+# Processes that wait for the next file. They end with this one, because their pipes close.
+_idle: list[DecodingProcess] = []
 
 
 @contextmanager
@@ -172,12 +172,6 @@ def borrowed_process() -> Iterator[DecodingProcess]:
             _idle.append(process)
         else:
             process.close()
-
-
-@atexit.register
-def _close_idle() -> None:
-    while _idle:
-        _idle.pop().close()
 
 
 if hasattr(os, "register_at_fork"):
