@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
@@ -67,7 +68,9 @@ class ChildProcess:
     def _fork(self, main: Main) -> None:
         requests, to_child = os.pipe()
         from_child, replies = os.pipe()
-        self.pid = os.fork()
+        with warnings.catch_warnings():  # Python counts threads of libraries, which only compute
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
         if not self.pid:
             try:
                 os.close(to_child)
