@@ -101,10 +101,10 @@ def check_columns(metadata: MetaData) -> None:
 
 
 def or_missing(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Returns a `Checked` column as the outer side of a join, where its row may be missing."""
+    """Returns a `Checked` column of a row that may be missing, as in an outer join."""
     kind = column.type
     assert isinstance(kind, Checked)
-    return type_coerce(column, Checked(kind.wrapped, kind.name, nullable=True)).label(column.key)
+    return type_coerce(column, Checked(kind.wrapped, kind.name, nullable=True))
 
 
 def damaged(found: str) -> CorruptionError:

@@ -15,6 +15,7 @@ from pathlib import PurePath
 from sqlalchemy import Connection, Row, delete, insert, select, text
 
 from fingerprinter.core.spelling import normalize_name
+from fingerprinter.store.tables.checked import or_missing
 from fingerprinter.store.tables.schema import file, track, track_name
 
 _IDS_PER_STATEMENT = 1000  # few enough parameters for SQLite
@@ -22,14 +23,13 @@ _MAX_NAME = 500  # characters; PostgreSQL indexes no word of more than 2,046 byt
 _MAX_WORD = 100
 _CASE_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z])")  # between two joined words, as in "LoveSong"
 
-_first_path = (
+_first_path = or_missing(
     select(file.c.path)
     .where(file.c.track_id == track.c.id)
     .order_by(file.c.id)
     .limit(1)
     .scalar_subquery()
-    .label("path")
-)
+).label("path")
 _sources = select(
     track.c.id,
     track.c.title,

@@ -36,7 +36,7 @@ _OF_FILE = ("path", "codec", "bit_rate", "sample_rate_hz", "channels", "start_s"
 # Each track with its first file, if it has one
 _tracks: Select[Any] = select(
     *track.c,
-    *(or_missing(file.c[name]) for name in _OF_FILE),
+    *(or_missing(file.c[name]).label(name) for name in _OF_FILE),
 ).select_from(track.outerjoin(file, file.c.id == _first_file))
 
 
