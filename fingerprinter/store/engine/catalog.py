@@ -81,7 +81,7 @@ def _sqlite_catalog(connection: Connection) -> Catalog:
             continue
         is_virtual = not root_page
         if kind != "table" or is_virtual or str(name).startswith("pragma_") or name in _FUNCTIONS:
-            strangers.append(f"{'virtual table' if kind == 'table' else kind} {name}")
+            strangers.append(f"{'virtual ' if kind == 'table' and is_virtual else ''}{kind} {name}")
             continue
         quoted = str(name).replace('"', '""')
         found = connection.exec_driver_sql(f'PRAGMA table_xinfo("{quoted}")').all()

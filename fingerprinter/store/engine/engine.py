@@ -166,7 +166,12 @@ def _sqlite_engine(
         if alone:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         record.info["watch"] = StatementWatch(connection)
-        _prepare_sqlite(connection, access)
+        try:
+            _prepare_sqlite(connection, access)
+        except UnicodeDecodeError as error:  # the driver cannot read SQLite's message
+            unreadable = sqlite3.DatabaseError("a name in its schema is not UTF-8")
+            unreadable.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise unreadable from error
 
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", _begin_sqlite)
