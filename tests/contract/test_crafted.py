@@ -16,7 +16,7 @@ import pytest
 
 from fingerprinter import open_library
 from fingerprinter.audio import read_samples
-from fingerprinter.core.fingerprint.params import COMPACT, DEFAULT
+from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import CorruptionError, FingerprinterError, LibraryError, UsageError
 from fingerprinter.library import Library, schema_status, upgrade_schema
 from fingerprinter.store.engine.database import Database
@@ -233,18 +233,6 @@ def test_a_truncated_export(path: Path, tmp_path: Path, share: float) -> None:
     export.write_bytes(export.read_bytes()[: round(export.stat().st_size * share)])
     refusal = pytest.raises((UsageError, CorruptionError), match=r"music.fpx: .*export")
     with open_library(tmp_path / "new.db") as library, refusal:
-        library.import_from(export)
-
-
-def test_an_export_of_another_profile_names_the_profiles(path: Path, tmp_path: Path) -> None:
-    export = tmp_path / "music.fpx"
-    with open_library(path, create=False) as library:
-        library.export_to(export)
-    new = str(tmp_path / "new.db")
-    with Database.open(new, create=True) as database, database.begin() as connection:
-        library_metadata.claim(connection, library_metadata.PARAMS_ID, COMPACT.id)
-    refusal = pytest.raises(UsageError, match="profile default, and the library has the profile")
-    with open_library(new) as library, refusal:
         library.import_from(export)
 
 

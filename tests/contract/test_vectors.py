@@ -86,8 +86,8 @@ def test_a_vector_of_another_length_is_corruption(store: Store) -> None:
         one, two = add(connection, "c1"), add(connection, "c2")
         for track_id in (one, two):
             vectors.put(connection, track_id, "model", vector(1), NO_TAGS)
-        cut = update(embedding).where(embedding.c.track_id == two).values(vector=b"1234")
-        connection.execute(cut)
+        cut = {"vector": b"1234", "checksum": None}
+        connection.execute(update(embedding).where(embedding.c.track_id == two).values(cut))
     message = f"track {two}: its embedding has 4 bytes, others 28; remove the track and index it"
     with store.read() as connection, pytest.raises(CorruptionError, match=message):
         vectors.vector_matrix(connection, "model")

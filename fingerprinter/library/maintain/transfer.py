@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, insert, select, update
 
 from fingerprinter.core.fingerprint.params import DEFAULT, PROFILES, LandmarkParams
-from fingerprinter.errors import UsageError, VersionError
+from fingerprinter.errors import VersionError
 from fingerprinter.library.base.stored_peaks import track_landmarks
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
@@ -188,7 +188,7 @@ def _claim_params(connection: Connection, path: Path, params: LandmarkParams) ->
     names = {each.id: name for name, each in PROFILES.items()}
     stored = library_metadata.get(connection, library_metadata.PARAMS_ID)
     if stored in names and stored != params.id:
-        raise UsageError(
+        raise VersionError(
             f"{path}: an export of the profile {names[params.id]}, and the library has the profile"
             f" {names[stored]}; import it into a new library (--db)"
         )

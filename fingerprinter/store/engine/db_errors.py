@@ -41,7 +41,6 @@ _SQLITE: Final = {
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_FULL: _FULL,
     sqlite3.SQLITE_CORRUPT: _DAMAGED,
-    sqlite3.SQLITE_CONSTRAINT: _DAMAGED,  # a row that exists already, or a constraint not of ours
     sqlite3.SQLITE_MISMATCH: _DAMAGED,
     sqlite3.SQLITE_TOOBIG: _DAMAGED,
     sqlite3.SQLITE_NOTADB: "not an SQLite database; name another file",
@@ -121,8 +120,13 @@ def translate_db_errors(address: Address) -> Iterator[None]:
 
 def sqlite_code(error: DBAPIError) -> int | None:
     """Returns SQLite's primary result code, or None if the error has none."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
+    code = _exact_sqlite_code(error)
     return None if code is None else code & 0xFF
+
+
+def _exact_sqlite_code(error: DBAPIError) -> int | None:
+    code: int | None = getattr(error.orig, "sqlite_errorcode", None)
+    return code
 
 
 def _is_lost(error: DBAPIError) -> bool:
@@ -151,8 +155,8 @@ def _sqlite_message(address: Address, error: DBAPIError) -> str | None:
         return _why_not_opened(address.path) if address.path else str(error.orig)
     if code == sqlite3.SQLITE_IOERR and address.path and is_full(address.path):
         return _FULL
-    if is_undecodable(error):
-        return _DAMAGED
+    if is_undecodable(error) or _exact_sqlite_code(error) == sqlite3.SQLITE_CONSTRAINT_CHECK:
+        return _DAMAGED  # this program makes no CHECK constraint
     return _SQLITE.get(code) if code is not None else None
 
 
