@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -113,14 +114,14 @@ def checksum(*values: object) -> int:
     >>> checksum(1, "model", b"bytes", None)
     3422711440
     """
-    digest = 0
+    parts: list[bytes | memoryview] = []
     for value in values:
         if value is None:
-            digest = zlib.crc32(b"-", digest)
-            continue
-        data = value if isinstance(value, bytes | memoryview) else str(value).encode()
-        digest = zlib.crc32(data, zlib.crc32(b"%d:" % len(data), digest))
-    return digest
+            parts.append(b"-")
+        else:
+            data = value if isinstance(value, bytes | memoryview) else str(value).encode()
+            parts += (b"%d:" % len(data), data)
+    return zlib.crc32(b"".join(parts))
 
 
 def row_checksum(table: Table, row: Mapping[str, Any]) -> int:
@@ -157,19 +158,21 @@ def require_checksum(table: Table, row: Row[Any]) -> None:
     CorruptionError
         If the checksum does not match.
     """
-    names = _summed(table)
-    stored = row.checksum if names else None
-    if stored is not None and stored != checksum(*(getattr(row, name) for name in names)):
+    covered = _covered(table)
+    if covered is None:
+        return
+    stored, *values = covered(row)
+    if stored is not None and stored != checksum(*values):
         number = row.track_id if "track_id" in row._mapping else row.id
         owner = f"of track {number}" if "track_id" in row._mapping else str(number)
         raise damaged(f"the checksum of {table.name} {owner} does not match")
 
 
 @cache
-def _summed(table: Table) -> tuple[str, ...]:
-    """The columns that the checksum of a table covers; none if it has no checksum."""
-    names = tuple(column.name for column in table.c if column.name not in _NOT_IN_CHECKSUM)
-    return names if "checksum" in table.c else ()
+def _covered(table: Table) -> Callable[[Row[Any]], tuple[Any, ...]] | None:
+    """A function that takes the checksum and the values that it covers out of a row."""
+    names = (column.name for column in table.c if column.name not in _NOT_IN_CHECKSUM)
+    return attrgetter("checksum", *names) if "checksum" in table.c else None
 
 
 def _checksum_column(table: str) -> Column[int]:
