@@ -20,7 +20,7 @@ from fingerprinter.config import Settings
 from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
-from fingerprinter.library.base.progress import OnProgress
+from fingerprinter.library.base.progress import OnProgress, OnTrackCount
 from fingerprinter.library.base.refs import TrackRef, resolve_track
 from fingerprinter.library.base.snapshots import SnapshotCache
 from fingerprinter.library.base.stored_peaks import load_peaks
@@ -46,9 +46,10 @@ if TYPE_CHECKING:
     from fingerprinter.library.discover.text_search import TextSearch, TextSearchResult
     from fingerprinter.library.duplicates.search import OnSearchProgress
     from fingerprinter.library.identify.explanation import Explanation
-    from fingerprinter.library.maintain.transfer import ImportReport, OnTransferProgress
+    from fingerprinter.library.maintain.transfer import ImportReport
     from fingerprinter.library.maintain.verify import OnVerifyProgress, VerifyReport
     from fingerprinter.library.music.stored_analyses import AnalyzeReport, TrackAnalysis
+    from fingerprinter.library.music.tag_writing import TagReport
     from fingerprinter.library.similar.queries import QuerySource
     from fingerprinter.library.similar.vectors import LibraryVectors
 
@@ -866,6 +867,49 @@ class Library:
         workers = self._worker_count(jobs)
         return LibraryAnalyzer(self._database, workers, self.batch_limits).run(on_progress)
 
+    def write_tags(
+        self,
+        refs: Sequence[TrackRef] = (),
+        fields: Sequence[str] = ("bpm", "key", "gain"),
+        *,
+        dry_run: bool = False,
+        on_progress: OnTrackCount = lambda _: None,
+    ) -> TagReport:
+        """Write stored analyses into the tags of the files. Their sound never changes.
+
+        Parameters
+        ----------
+        refs : sequence of Track, int, str or path
+            The tracks, see `track`. The default is all.
+        fields : sequence of {"bpm", "key", "gain"}
+            What to write: the tempo as a whole number, the key ("Am"), and the gain and peak of
+            ReplayGain 2.0.
+        dry_run : bool
+            Whether to change nothing and only tell what would change.
+        on_progress : callable
+            Is called with a `TrackCount` after each track.
+
+        Returns
+        -------
+        TagReport
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library lacks one of the tracks.
+        UsageError
+            If a field is unknown.
+
+        Examples
+        --------
+        >>> library.write_tags([1], ["bpm"], dry_run=True).changes
+        ()
+        """
+        from fingerprinter.library.music.tag_writing import write_tags
+
+        tracks = [self.track(ref) for ref in refs] if refs else list(self.tracks())
+        return write_tags(self._database, tracks, fields, dry_run=dry_run, on_progress=on_progress)
+
     # --- maintenance --------------------------------------------------------------------
 
     def stats(self) -> LibraryStats:
@@ -1023,7 +1067,7 @@ class Library:
         path: str | os.PathLike[str],
         refs: Sequence[TrackRef] = (),
         *,
-        on_progress: OnTransferProgress = lambda _: None,
+        on_progress: OnTrackCount = lambda _: None,
     ) -> int:
         """Write tracks with everything known about them to one file, without their audio.
 
@@ -1034,7 +1078,7 @@ class Library:
         refs : sequence of Track, int, str or path
             The tracks, see `track`. The default is all.
         on_progress : callable
-            Is called with a `TransferProgress` after each track.
+            Is called with a `TrackCount` after each track.
 
         Returns
         -------
@@ -1059,12 +1103,52 @@ class Library:
             track_ids = [resolve_track(connection, ref).id for ref in refs] or None
             return export_tracks(connection, Path(path), track_ids, on_progress)
 
+    def export_rekordbox(
+        self,
+        path: str | os.PathLike[str],
+        refs: Sequence[TrackRef] = (),
+        *,
+        on_progress: OnTrackCount = lambda _: None,
+    ) -> int:
+        """Write tracks with beat grids and sections for DJ programs, as rekordbox XML.
+
+        Parameters
+        ----------
+        path : path
+            The file to write. It appears when all is written.
+        refs : sequence of Track, int, str or path
+            The tracks, see `track`. The default is all.
+        on_progress : callable
+            Is called with a `TrackCount` after each track.
+
+        Returns
+        -------
+        int
+            The number of tracks without an analysis, which have no beats and sections.
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library lacks one of the tracks.
+        UsageError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> library.export_rekordbox(music.parent / "music.xml")
+        3
+        """
+        from fingerprinter.library.music.rekordbox import export_rekordbox
+
+        tracks = [self.track(ref) for ref in refs] if refs else list(self.tracks())
+        return export_rekordbox(self._database, Path(path), tracks, on_progress)
+
     def import_from(
         self,
         path: str | os.PathLike[str],
         *,
         moved: Sequence[tuple[str, str]] = (),
-        on_progress: OnTransferProgress = lambda _: None,
+        on_progress: OnTrackCount = lambda _: None,
     ) -> ImportReport:
         """Merge the tracks of a file that `export_to` wrote into this library.
 
@@ -1075,7 +1159,7 @@ class Library:
         moved : sequence of tuple of (old, new)
             Prefixes of the files' paths to replace.
         on_progress : callable
-            Is called with a `TransferProgress` after each transaction.
+            Is called with a `TrackCount` after each transaction.
 
         Returns
         -------

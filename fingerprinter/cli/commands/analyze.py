@@ -14,7 +14,7 @@ import typer
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson, known_tracks
 from fingerprinter.cli.common.output import print_fields, print_json, print_line, print_message
-from fingerprinter.cli.common.progress import index_progress, shown_progress
+from fingerprinter.cli.common.progress import counted, index_progress, shown_progress
 from fingerprinter.cli.common.records import Record, track_record
 from fingerprinter.core.mir.keys import camelot
 from fingerprinter.embedding import load_model
@@ -60,6 +60,16 @@ def analyze(
             help="Also draw the analysis of one track: a .png, .svg or .pdf file.",
         ),
     ] = None,
+    write: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TAGS",
+            help="Write results into the tags of the files, for example bpm,key,gain.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --write: only print what would change.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find tempo, beats, key, sections, loudness and tags.
@@ -67,8 +77,14 @@ def analyze(
     The results are stored, so that `similar` and `path` can use tempo and key. Beats, key and
     sections cover the first hour of a track.
 
+    With --write nothing is analysed: the stored results go into the tags of the files. bpm is the
+    tempo, key is for example "Am", and gain is the gain and peak of ReplayGain 2.0. The sound of a
+    file never changes, and `index` does not read it again.
+
     Example: fingerprinter analyze 12 ~/Music/song.flac
     """
+    if dry_run and not write:
+        raise UsageError("--dry-run needs --write; an analysis changes no file")
     if everything == bool(tracks):
         raise UsageError("name tracks to analyse, or use --all: exactly one of the two")
     if everything and again:
@@ -79,7 +95,10 @@ def analyze(
         from fingerprinter.plotting import check_target
 
         check_target(picture)
-    if everything:
+    if write:
+        fields = [field.strip() for field in write.split(",")]
+        _write_tags(ctx.obj, tracks or [], fields, dry_run, as_json)
+    elif everything:
         _analyze_all(ctx.obj, jobs, as_json)
     else:
         _analyze_named(ctx.obj, tracks or [], again or picture is not None, picture, as_json)
@@ -112,6 +131,31 @@ def _summary(report: AnalyzeReport) -> str:
     speed = report.audio_s / report.elapsed_s if report.elapsed_s else 0.0
     work = f"{text.length(report.audio_s)} of audio in {report.elapsed_s:.1f} s"
     return f"{counts}: {work} ({speed:.0f} x real time)"
+
+
+def _write_tags(
+    address: str | None, names: Sequence[str], fields: Sequence[str], dry_run: bool, as_json: bool
+) -> None:
+    """Write stored results into the files, and print each change."""
+    with (
+        open_library(address, create=False) as library,
+        shown_progress("looking for tracks", counted("tracks")) as on_progress,
+    ):
+        report = library.write_tags(names, fields, dry_run=dry_run, on_progress=on_progress)
+    for problem in report.problems:
+        print_message(problem.message)
+    for change in report.changes:
+        if as_json:
+            print_json(asdict(change))
+        else:
+            before = "none" if change.before is None else change.before
+            print_line(f"{change.path}: {change.tag} {before} -> {change.after}")
+    if not as_json:
+        verb = "would change" if dry_run else "changed"
+        files = len({change.path for change in report.changes})
+        print_line(f"{files} files {verb}, {report.unchanged} have these tags already")
+    if report.problems:
+        raise typer.Exit(1)
 
 
 def _analyze_named(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,13 @@ def export(
             autocompletion=known_tracks,
         ),
     ] = None,
+    rekordbox: Annotated[
+        bool,
+        typer.Option(
+            "--rekordbox",
+            help="Write beats and sections for DJ programs instead, as rekordbox XML.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write everything that is known of the tracks to one file.
@@ -36,8 +44,15 @@ def export(
     another one; it does not need the music. An existing export is replaced only when the new
     one is complete.
 
+    With --rekordbox the file is a collection that rekordbox and other DJ programs import: tags,
+    tempo, key, the beat grid, and a memory cue at the start of each section. Run `analyze --all`
+    first.
+
     Example: fingerprinter export music.fpx
     """
+    if rekordbox:
+        _export_rekordbox(ctx.obj, file, tracks or (), as_json)
+        return
     with (
         open_library(ctx.obj, create=False, read_only=True) as library,
         shown_progress("exporting", counted("tracks")) as on_progress,
@@ -48,6 +63,24 @@ def export(
         print_json({"file": str(file), "tracks": count, "bytes": size})
     else:
         print_line(f"{count:,} tracks exported to {file} ({text.megabytes(size)})")
+
+
+def _export_rekordbox(
+    address: str | None, file: Path, tracks: Sequence[str], as_json: bool
+) -> None:
+    """Write the collection, and say which part of it has no beats."""
+    with (
+        open_library(address, create=False, read_only=True) as library,
+        shown_progress("exporting", counted("tracks")) as on_progress,
+    ):
+        count = len(tracks) or library.stats().tracks
+        lacking = library.export_rekordbox(file, tracks, on_progress=on_progress)
+    if lacking:
+        print_message(f"{lacking} tracks have no beats and cues; run `fingerprinter analyze --all`")
+    if as_json:
+        print_json({"file": str(file), "tracks": count, "analyzed": count - lacking})
+    else:
+        print_line(f"{count:,} tracks written to {file} ({count - lacking:,} with beats and cues)")
 
 
 def import_file(

@@ -1,4 +1,4 @@
-"""Progress of a run over many audio files."""
+"""Progress of a run over many audio files or tracks."""
 
 from __future__ import annotations
 
@@ -29,3 +29,14 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackCount:
+    """Number of tracks that were written or read, and of all tracks."""
+
+    done: int
+    total: int
+
+
+OnTrackCount = Callable[[TrackCount], None]

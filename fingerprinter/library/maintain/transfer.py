@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from itertools import islice
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table, func, insert, select, update
 
 from fingerprinter.core.fingerprint.params import DEFAULT, PROFILES, LandmarkParams
 from fingerprinter.errors import VersionError
+from fingerprinter.library.base.progress import OnTrackCount, TrackCount
 from fingerprinter.library.base.stored_peaks import track_landmarks
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
@@ -27,14 +28,6 @@ from fingerprinter.types import AudioFormat, Landmarks, Problem, Tags
 BATCH_TRACKS = 256  # tracks per transaction: a segment of about 15 million landmarks at most
 
 _TAGS = tuple(field.name for field in fields(Tags))
-
-
-@dataclass(frozen=True, slots=True)
-class TransferProgress:
-    """Number of tracks that were written or read, and of all tracks."""
-
-    done: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,6 @@ class ImportReport:
     unused_maps: tuple[str, ...] = ()
 
 
-OnTransferProgress = Callable[[TransferProgress], None]
 PathMap = Sequence[tuple[str, str]]
 
 
@@ -82,7 +74,7 @@ def export_tracks(
     connection: Connection,
     path: Path,
     track_ids: Sequence[int] | None,
-    on_progress: OnTransferProgress,
+    on_progress: OnTrackCount,
 ) -> int:
     """Write tracks to one file.
 
@@ -95,7 +87,7 @@ def export_tracks(
     track_ids : sequence of int, optional
         The tracks. The default is all.
     on_progress : callable
-        Is called with a `TransferProgress` after each track.
+        Is called with a `TrackCount` after each track.
 
     Returns
     -------
@@ -115,12 +107,12 @@ def export_tracks(
     with archive.write_archive(path, params_id) as writer:
         for record in archive.records(connection, track_ids):
             writer.add(record)
-            on_progress(TransferProgress(writer.count, total))
+            on_progress(TrackCount(writer.count, total))
     return writer.count
 
 
 def import_tracks(
-    database: Database, path: Path, moved: PathMap, on_progress: OnTransferProgress
+    database: Database, path: Path, moved: PathMap, on_progress: OnTrackCount
 ) -> ImportReport:
     """Merge the tracks of a file into a library, a batch per transaction.
 
@@ -135,7 +127,7 @@ def import_tracks(
     moved : sequence of (old, new)
         Prefixes of the files' paths to replace, see `map_path`.
     on_progress : callable
-        Is called with a `TransferProgress` after each batch.
+        Is called with a `TrackCount` after each batch.
 
     Returns
     -------
@@ -167,7 +159,7 @@ def import_tracks(
             merge_segments(database, params)
             report = _sum(report, added, damaged)
             done += len(batch)
-            on_progress(TransferProgress(done, source.count))
+            on_progress(TrackCount(done, source.count))
     database.reclaim()
     elapsed_s = time.monotonic() - started
     return replace(report, elapsed_s=elapsed_s, unused_maps=tuple(unused))
