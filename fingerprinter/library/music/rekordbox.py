@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, cast
 from urllib.parse import quote
 from xml.sax.saxutils import XMLGenerator
 from xml.sax.xmlreader import AttributesImpl
@@ -135,7 +135,7 @@ def write_rekordbox(
         Each with its analysis, if it has one. The beats become the beat grid, and each section
         becomes a memory cue.
     """
-    xml = XMLGenerator(file, encoding="UTF-8", short_empty_elements=True)
+    xml = XMLGenerator(cast(Any, file), encoding="UTF-8", short_empty_elements=True)
     xml.startDocument()
     xml.startElement("DJ_PLAYLISTS", _attributes({"Version": "1.0.0"}))
     _element(
