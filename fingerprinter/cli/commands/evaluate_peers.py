@@ -27,7 +27,7 @@ def peers(
     conditions: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="CONDITION",
+            metavar="CONDITION...",
             help="Names, or how they begin, as in `evaluate identify`. Default: sixteen.",
             show_default=False,
         ),
