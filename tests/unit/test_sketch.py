@@ -165,3 +165,16 @@ def test_windows_outside_a_recording_add_no_evidence() -> None:
         projections(6),
     )
     assert before > inside + 4
+
+
+def test_a_sound_that_repeats_says_its_one_thing_once() -> None:
+    second = play(5, 1)
+    recordings = [np.tile(second, 20), play(3, 20)]
+    known = Sketches([codes_of(samples) for samples in recordings])
+    for number, grows in ((0, False), (1, True)):
+        clips = [recordings[number][: seconds * DEFAULT.sr] for seconds in (3, 12)]
+        short, long = (
+            known.likeness(contrast_of(noisy(clip, 1, 1.0)), [Place(number, 0.0)], projections(6))
+            for clip in clips
+        )
+        assert (long[0] > 1.4 * short[0]) == grows

@@ -483,11 +483,28 @@ class Sketches:
         valid = (step >= 0) & (step < self._lengths[number])
         at = np.where(valid, self._starts[number] + step, 0)
         signs = _signs(self._codes[:, at].T)
-        alike = np.einsum("nb,nb->n", values, signs) * (valid & self._valid[at])
+        there = valid & self._valid[at]
+        alike = np.einsum("nb,nb->n", values, signs) * there
         total = np.bincount(of_place, weights * alike, len(places))
-        norm = np.sqrt(np.bincount(of_place, weights**2, len(places)))
-        score: Doubles = total / norm.clip(min=1e-9)
+        variance = np.bincount(of_place, weights**2, len(places))
+        for place in range(len(places)):
+            line = np.flatnonzero(there & (of_place == place))
+            repeated = _chance_variance(values[line], signs[line], weights[line])
+            variance[place] = max(variance[place], repeated)
+        score: Doubles = total / np.sqrt(variance).clip(min=1e-9)
         return score
+
+
+def _chance_variance(values: Floats, signs: Floats, weights: Floats) -> float:
+    """Return the variance of what chance gives along a line of windows.
+
+    Windows that repeat, of a tone or of beeps, say one thing many times. The covariance of two
+    windows is the product of how alike they are in the clip and in the recording.
+
+    values, signs: (n, bits) of the clip and of the recording; weights: (n,)
+    """
+    covariance = (values @ values.T) * (signs @ signs.T / signs.shape[1])
+    return float(weights @ covariance @ weights)
 
 
 def _greatest(values: Floats, limit: int, least: float) -> Longs:

@@ -439,6 +439,22 @@ def null_score(
     peaks_per_s: float,
     *,
     escalated: bool,
+def supported_likeness(
+    likeness: float, alignment: float, policy: ScorePolicy = DEFAULT_POLICY.score
+) -> float:
+    """Return how much of the likeness of sketches counts, given the coinciding peaks.
+
+    Sketches are a second opinion. Where no peak of a clip coincides with the recording they say
+    nothing: the sketches of a tone in silence are like those of any held note.
+
+    Examples
+    --------
+    >>> supported_likeness(12.0, alignment=0.0), supported_likeness(12.0, alignment=16.0)
+    (0.0, 12.0)
+    """
+    return min(likeness, policy.likeness_per_root_nat * alignment**0.5)
+
+
     sketched: bool,
     policy: ScorePolicy = DEFAULT_POLICY.score,
 ) -> float:

@@ -293,7 +293,9 @@ class Identifier:
                 track = self._tracks[candidate.track_id]
                 curves[key] = AlignmentCurve(unwarped, track, self._policy.alignment)
             alignment = curves[key].near(candidate.offset)
-            likeness = candidate.likeness
+            likeness = matching.supported_likeness(
+                candidate.likeness, alignment.score, self._policy.score
+            )
             score = matching.combined_score(
                 alignment.score, candidate.vote_excess, 0.0, likeness, self._policy.score
             )
@@ -331,7 +333,8 @@ class Identifier:
         policy, sketch = self._policy.score, self._policy.sketch
         likeness = self._sketches.likeness(clip.contrast, matches, sketch.lags, sketch)
         scored = []
-        for match, like in zip(matches, likeness.tolist(), strict=True):
+        for match, alike in zip(matches, likeness.tolist(), strict=True):
+            like = matching.supported_likeness(alike, match.alignment, policy)
             score = matching.combined_score(
                 match.alignment, match.vote_excess, match.closeness, like, policy
             )
@@ -344,6 +347,18 @@ class Identifier:
         track = self._tracks[match.track_id]
         warp = matching.refine_warp(
             clip.peaks, track, match.warp, match.offset, self._policy.alignment
+    def _unheard_cost(self, clip: ClipFeatures, track: Peaks, offset: float, tempo: float) -> float:
+        """Return what it costs a place that its recording goes on where the clip is silent.
+
+        The end of a recording and a repeat in its middle may be alike. A clip that falls silent
+        comes from the end. The cost orders places, and takes nothing from their confidence.
+        """
+        policy = self._policy.closeness
+        last = float(clip.all_peaks.frames.max(initial=np.float32(0)))
+        frames = (track.frames - offset) / tempo
+        unheard = (frames > last + policy.pause_frames) & (frames < clip.end)
+        return policy.unheard_cost * int(np.count_nonzero(unheard))
+
         )
         if warp == match.warp:
             return match
