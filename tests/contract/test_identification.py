@@ -159,6 +159,27 @@ def test_identifying_loads_only_what_it_needs(library: Library, path: Path) -> N
     assert heavy & set(loaded.stdout.split()) == set()
 
 
+@each_piece
+def test_a_clip_that_plays_backwards_has_no_match(library: Library, seed: int) -> None:
+    backwards = cut(play(seed, PIECE_S), 4, 8)[::-1].copy()
+    assert library.identify((backwards, SR)) == []
+
+
+@pytest.mark.parametrize("at_end", [False, True])
+def test_a_clip_with_a_third_in_its_track_is_not_placed_at_a_repeat(
+    tmp_path: Path, at_end: bool
+) -> None:
+    phrase, between, silence = play(40, 5), play(41, 8), np.zeros(7 * SR, np.float32)
+    pieces = play(42, 15), np.concatenate([phrase, between, phrase]), play(43, 15)
+    for number, samples in enumerate(pieces):
+        soundfile.write(tmp_path / f"{number}.flac", samples, SR)
+    clip = [phrase[-4 * SR :], silence] if at_end else [silence, phrase[: 4 * SR]]
+    with open_library(tmp_path / "library.db") as library:
+        library.index([tmp_path], embeddings=False, jobs=1)
+        [match] = library.identify((np.concatenate(clip), SR))
+    assert match.offset_s == pytest.approx(14.0 if at_end else -7.0, abs=0.1)
+
+
 def test_no_samples_are_an_error(library: Library) -> None:
     with pytest.raises(AudioError, match="empty"):
         library.identify((np.empty(0, np.float32), SR))

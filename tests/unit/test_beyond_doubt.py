@@ -67,6 +67,9 @@ class ScriptedIdentifier(Identifier):
         self.tried.append(warps)
         return next(self._warped)
 
+    def plays_backwards(self, clip: ClipFeatures, match: ScoredMatch) -> bool:
+        return False
+
     def fit_tempo(self, clip: ClipFeatures, match: ScoredMatch) -> ScoredMatch:
         return match
 

@@ -264,7 +264,13 @@ class AlignmentCurve:
         window = self._curve[max(0, start) : max(0, start + 2 * reach + 1)]
         if len(window) == 0 or not self._curve.any():
             return Alignment(offset, 0.0, 0.0)
-        top = max(0, start) + int(window.argmax())
+        return self._aligned(max(0, start) + int(window.argmax()))
+
+    def best(self) -> Alignment:
+        """Return the best alignment at any offset."""
+        return self._aligned(int(self._curve.argmax()))
+
+    def _aligned(self, top: int) -> Alignment:
         count, score = float(self._curve[top]), 0.0
         if count > self._mean:
             ratio = count * np.log(count / self._mean) - (count - self._mean)

@@ -63,6 +63,9 @@ class AlignmentPolicy:
     min_line_pairs: int = 12  # that a line is fitted through ...
     min_line_frames: float = 31  # ... and the frames that they span
     max_drift: float = 0.03  # log ratio; a larger one belongs to another warp of the grid
+    # A clip plays backwards if it aligns by so many nats better when it is turned around. Of seven
+    # such clips that got an answer the least is 5; of 60 clips in noise and rooms the most is 2.
+    backwards_nats: float = 4.0
     drift_frames: float = 12.0  # the drift after 12 s at `max_drift`
     max_tempo_drift: float = 0.3  # that a refitted tempo may undo, as a share of the clip
 

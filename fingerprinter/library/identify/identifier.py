@@ -27,7 +27,7 @@ from fingerprinter.core.fingerprint.landmarks import (
     warped_landmarks,
 )
 from fingerprinter.core.fingerprint.params import LandmarkParams
-from fingerprinter.core.fingerprint.peaks import limit_density, sort_by_bin
+from fingerprinter.core.fingerprint.peaks import limit_density, sort_by_bin, sort_by_frame
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
 from fingerprinter.core.match import matching
 from fingerprinter.core.match.candidates import Candidate, ScoredMatch
@@ -127,13 +127,24 @@ class Identifier:
         return [
             match if match.share > self._policy.query.whole_share else self.fit_tempo(clip, match)
             for match in matches
-            if match.confidence >= min_confidence
+            if match.confidence >= min_confidence and not self.plays_backwards(clip, match)
         ]
 
     def quick_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Look up few landmarks, which decides most clips.
 
         More than one candidate is verified. Two pieces may share a passage, and the closer one is
+    def plays_backwards(self, clip: ClipFeatures, match: ScoredMatch) -> bool:
+        """Whether a clip fits the recording of a match far better when it is turned around.
+
+        Held notes and chords of a clip that plays backwards coincide with the recording too.
+        """
+        last = clip.peaks.frames.max(initial=np.float32(0))
+        mirrored = sort_by_frame(replace(clip.peaks, frames=last - clip.peaks.frames))
+        track, policy = self._tracks[match.track_id], self._policy.alignment
+        curve = AlignmentCurve(unwarp(mirrored, match.warp), track, policy)
+        return curve.best().score > match.alignment + policy.backwards_nats
+
         right.
         """
         query = self._policy.query
