@@ -105,8 +105,8 @@ class QueryParams:
     warped_peaks_per_s: float = 33.0
     warped_fan_out: int = 6
     warped_max_bin: int = 256
-    # Seconds of the middle of a clip that propose candidates under warps. Of 144 clips of 5 and
-    # 10 s 141 are named, with the whole clip 142 in twice the time.
+    # Seconds around the median peak of a clip that propose candidates under warps. Of 144 clips of
+    # 5 and 10 s 141 are named, with the whole clip 142 in twice the time.
     warped_s: float = 5.0
     # Candidates that are weighed for the unchanged clip. With 12, 24 and 48 the right one is best
     # for 277, 280 and 279 of 312 hard clips; each costs 2 ms.

@@ -52,6 +52,9 @@ class ScoredMatch(Candidate):
         The score that chance reaches in such a search.
     confidence
         0..1, the probability that the match is right.
+    unheard_cost
+        Points by which the place comes later in the order, since its recording goes on where the
+        clip has ended in silence.
     start, end
         Frames of the clip between which the recording plays.
     """
@@ -62,6 +65,7 @@ class ScoredMatch(Candidate):
     score: float
     null_score: float
     confidence: float
+    unheard_cost: float = 0.0
     start: float = 0.0
     end: float = 0.0
 

@@ -439,12 +439,6 @@ def combined_score(
     return peaks + policy.likeness_weight * likeness
 
 
-def null_score(
-    clip_s: float,
-    library_s: float,
-    peaks_per_s: float,
-    *,
-    escalated: bool,
 def supported_likeness(
     likeness: float, alignment: float, policy: ScorePolicy = DEFAULT_POLICY.score
 ) -> float:
@@ -461,6 +455,12 @@ def supported_likeness(
     return min(likeness, policy.likeness_per_root_nat * alignment**0.5)
 
 
+def null_score(
+    clip_s: float,
+    library_s: float,
+    peaks_per_s: float,
+    *,
+    escalated: bool,
     sketched: bool,
     policy: ScorePolicy = DEFAULT_POLICY.score,
 ) -> float:

@@ -42,7 +42,6 @@ class VotePolicy:
     # Shares of the clip at which its track is looked up. A clip may begin before its track or
     # end after it, so that no single share is inside the track in every clip.
     inside: tuple[float, ...] = (0.1, 0.5, 0.9)
-    middle: tuple[float, ...] = (0.5,)  # for the quick look-up and for many warps
     places_per_track: int = 3  # noise may move the most votes to another place of the right track
     min_gap_frames: int = 4  # closer places of a track are one; the alignment finds the best
     rivals: int = 7  # other tracks whose best places tell what chance reaches
@@ -63,10 +62,10 @@ class AlignmentPolicy:
     min_line_pairs: int = 12  # that a line is fitted through ...
     min_line_frames: float = 31  # ... and the frames that they span
     max_drift: float = 0.03  # log ratio; a larger one belongs to another warp of the grid
+    drift_frames: float = 12.0  # the drift after 12 s at `max_drift`
     # A clip plays backwards if it aligns by so many nats better when it is turned around. Of seven
     # such clips that got an answer the least is 5; of 60 clips in noise and rooms the most is 2.
     backwards_nats: float = 4.0
-    drift_frames: float = 12.0  # the drift after 12 s at `max_drift`
     max_tempo_drift: float = 0.3  # that a refitted tempo may undo, as a share of the clip
 
 
@@ -95,6 +94,8 @@ class ClosenessPolicy:
     same_distance: float = 1.5  # nearer pairs tell how much noise and gain shift all saliences
     miss_nats: float = -0.95  # of a stored peak without a partner
     hit_distance: float = 2.5  # a peak of grade 0 nearer than this is more likely true than chance
+    pause_frames: float = 16.0  # of silence at the end of a clip, after which it has ended
+    unheard_cost: float = 0.02  # points for each stored peak where the clip has ended
     steadying_peaks: int = 5  # steadies the score of almost empty passages
 
 
@@ -116,13 +117,13 @@ class ScorePolicy:
     votes_weight: float = 0.7
     closeness_weight: float = 0.7
     likeness_weight: float = 1.0
+    # Likeness counts up to this times the root of the alignment. Of 320 right answers in noise and
+    # rooms one is lost by it, with 3 three; the peaks of pips and tones support less.
+    likeness_per_root_nat: float = 3.5
     slope: float = 1.4  # of the logistic curve: points of score to log odds
     null_level: float = 8.0  # of a clip of 1 s
     null_per_e: float = 2.75  # the null score falls by this times ln(seconds) ...
     min_clip_s: float = 0.5  # ... from this length ...
-    # Likeness counts up to this times the root of the alignment. Of 320 right answers in noise and
-    # rooms one is lost by it, with 3 three; the peaks of pips and tones support less.
-    likeness_per_root_nat: float = 3.5
     settled_s: float = 10.0  # ... to this one
     sketched_null_level: float = 10.9  # the same where the score includes likeness of sketches
     sketched_null_per_e: float = 3.2

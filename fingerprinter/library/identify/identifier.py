@@ -54,6 +54,8 @@ class ClipFeatures:
         All peaks, of every grade.
     length_s
         Seconds from the first to the last peak.
+    end
+        Frame at which the clip ends, perhaps in silence behind its last peak.
     contrast
         (frames, bands) float32, to compare sketches; None where they are not compared.
     """
@@ -61,6 +63,7 @@ class ClipFeatures:
     peaks: Peaks
     all_peaks: Peaks
     length_s: float
+    end: float = 0.0
     contrast: Floats | None = None
 
 
@@ -116,7 +119,8 @@ class Identifier:
         strongest = peaks.take(peaks.grade == 0)
         length_s = float(np.ptp(peaks.frames)) * self._params.hop_s if len(peaks) else 0.0
         dense = limit_density(strongest, self._policy.query.peaks_per_s, self._params)
-        clip = ClipFeatures(dense, peaks, length_s)
+        end = float(len(contrast)) if contrast is not None else 0.0
+        clip = ClipFeatures(dense, peaks, length_s, end)
         matches = self.quick_search(clip)
         if not self._is_decisive(clip, matches):
             if contrast is not None and len(self._sketches):
@@ -130,10 +134,6 @@ class Identifier:
             if match.confidence >= min_confidence and not self.plays_backwards(clip, match)
         ]
 
-    def quick_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
-        """Look up few landmarks, which decides most clips.
-
-        More than one candidate is verified. Two pieces may share a passage, and the closer one is
     def plays_backwards(self, clip: ClipFeatures, match: ScoredMatch) -> bool:
         """Whether a clip fits the recording of a match far better when it is turned around.
 
@@ -145,6 +145,10 @@ class Identifier:
         curve = AlignmentCurve(unwarp(mirrored, match.warp), track, policy)
         return curve.best().score > match.alignment + policy.backwards_nats
 
+    def quick_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
+        """Look up few landmarks, which decides most clips.
+
+        More than one candidate is verified. Two pieces may share a passage, and the closer one is
         right.
         """
         query = self._policy.query
@@ -154,8 +158,8 @@ class Identifier:
         landmarks = [
             make_landmarks(few, self._params, query.quick_fan_out, phase) for phase in query.phases
         ]
-        inside, limit = self._policy.votes.middle, query.quick_proposals
-        found = self._look_up([UNCHANGED], [landmarks], inside, limit, query.quick_postings)
+        limit = query.quick_proposals
+        found = self._look_up([UNCHANGED], [landmarks], limit, query.quick_postings)
         return self._verify(clip, found)
 
     def full_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
@@ -165,8 +169,8 @@ class Identifier:
         if clip.contrast is not None:  # sketches take the place of the detuned landmarks
             query, limit = replace(query, detunings=(0.0,)), query.sketched_proposals
         landmarks = shifted_landmarks(clip.peaks, self._params, query, query.fan_out)
-        votes = self._policy.votes
-        found = self._look_up([UNCHANGED], [landmarks], votes.inside, limit, votes.max_postings)
+        max_postings = self._policy.votes.max_postings
+        found = self._look_up([UNCHANGED], [landmarks], limit, max_postings)
         if clip.contrast is not None:
             near = self._policy.sketch.same_place_frames
             found += [
@@ -185,7 +189,7 @@ class Identifier:
         query = self._policy.query
         few = limit_density(clip.peaks, query.warped_peaks_per_s, self._params)
         half = query.warped_s / self._params.hop_s / 2
-        middle = float(few.frames[-1]) / 2 if len(few) else 0.0
+        middle = float(np.median(few.frames)) if len(few) else 0.0  # of what sounds, not of silence
         low = few.take((few.bins <= query.warped_max_bin) & (np.abs(few.frames - middle) <= half))
         best: list[ScoredMatch] = []
         for warps in self._policy.escalation:
@@ -202,8 +206,7 @@ class Identifier:
         made = warped_landmarks(low, warps, self._params, query.warped_fan_out)
         limit = query.warped_proposals if clip.contrast is None else query.warped_places
         landmarks = [[marks] for marks in made]
-        votes = self._policy.votes
-        found = self._look_up(warps, landmarks, votes.middle, limit, votes.max_postings)
+        found = self._look_up(warps, landmarks, limit, self._policy.votes.max_postings)
         if clip.contrast is not None:
             found = self._likeliest(clip.contrast, found, (0.0,))
         return self._verify(clip, found, escalated=True)
@@ -212,35 +215,40 @@ class Identifier:
         self,
         warps: Sequence[Warp],
         landmarks: Sequence[Sequence[Landmarks]],
-        inside: Sequence[float],
         limit: int,
         max_postings: int,
     ) -> list[Candidate]:
         """Return the places with the most votes above chance, over all variants of a clip.
 
+        A clip may begin before its track or end after it. So a place is a candidate for every
+        track that lies at one of some shares of the clip.
+
         warps, landmarks: of each variant, the landmarks at several phases
-        inside: shares of the clip at which its track is looked up
         """
         policy = self._policy.votes
         query = matching.build_query(landmarks)
         postings = self._index.lookup(self._connection, query.hashes, max_postings)
         keys = matching.vote_keys(query, postings.query, postings.position)
         length = max(int(m.frames.max(initial=0)) for phases in landmarks for m in phases)
-        places = policy.places if len(warps) == 1 else policy.warped_places
         found = []
         for variant in range(len(warps)):
-            votes = matching.count_votes(keys, variant, places)
-            for share in inside:
+            most = policy.places if len(warps) == 1 else policy.warped_places
+            votes = matching.count_votes(keys, variant, most)
+            for share in policy.inside:
                 into = round(share * length)  # frames from the clip's start
                 track_ids, frames = self._index.locate(votes.position + into)
                 kept = matching.best_per_track(track_ids, frames, DELETED_TRACK, policy)
                 excess = matching.vote_excess(votes.votes[kept], track_ids[kept], policy)
-                variants = np.full(len(kept), variant)
-                found.append((track_ids[kept], frames[kept] - into, excess, variants))
-        track_ids, offsets, excess, variants = map(np.concatenate, zip(*found, strict=True))
-        best: dict[tuple[int, int, int], Candidate] = {}  # each place once
+                variants, positions = np.full(len(kept), variant), votes.position[kept]
+                found.append((track_ids[kept], frames[kept] - into, excess, variants, positions))
+        track_ids, offsets, excess, variants, positions = map(
+            np.concatenate, zip(*found, strict=True)
+        )
+        best: dict[tuple[int, int, int], Candidate] = {}
+        places = set[tuple[int, int]]()
         for i in np.argsort(-excess, kind="stable"):
-            if len(best) == limit:
+            places.add((int(positions[i]), int(variants[i])))
+            if len(places) > limit:
                 break
             key = int(track_ids[i]), int(offsets[i]), int(variants[i])
             candidate = Candidate(key[0], float(key[1]), warps[key[2]], float(excess[i]))
@@ -282,9 +290,11 @@ class Identifier:
         best: dict[int, ScoredMatch] = {}
         for match in self._with_likeness(clip, matches):
             other = best.get(match.track_id)
-            if other is None or match.score > other.score:
+            if other is None or (
+                match.score - match.unheard_cost > other.score - other.unheard_cost
+            ):
                 best[match.track_id] = match
-        return sorted(best.values(), key=lambda match: -match.score)
+        return sorted(best.values(), key=lambda match: match.unheard_cost - match.score)
 
     def _align(
         self, clip: ClipFeatures, candidates: Sequence[Candidate]
@@ -333,7 +343,20 @@ class Identifier:
             score=score,
             null_score=null_score,
             confidence=matching.confidence(score, null_score, policy),
+            unheard_cost=self._unheard_cost(clip, track, close.offset, candidate.warp.tempo),
         )
+
+    def _unheard_cost(self, clip: ClipFeatures, track: Peaks, offset: float, tempo: float) -> float:
+        """Return what it costs a place that its recording goes on where the clip is silent.
+
+        The end of a recording and a repeat in its middle may be alike. A clip that falls silent
+        comes from the end. The cost orders places, and takes nothing from their confidence.
+        """
+        policy = self._policy.closeness
+        last = float(clip.all_peaks.frames.max(initial=np.float32(0)))
+        frames = (track.frames - offset) / tempo
+        unheard = (frames > last + policy.pause_frames) & (frames < clip.end)
+        return policy.unheard_cost * int(np.count_nonzero(unheard))
 
     def _with_likeness(
         self, clip: ClipFeatures, matches: Sequence[ScoredMatch]
@@ -358,18 +381,6 @@ class Identifier:
         track = self._tracks[match.track_id]
         warp = matching.refine_warp(
             clip.peaks, track, match.warp, match.offset, self._policy.alignment
-    def _unheard_cost(self, clip: ClipFeatures, track: Peaks, offset: float, tempo: float) -> float:
-        """Return what it costs a place that its recording goes on where the clip is silent.
-
-        The end of a recording and a repeat in its middle may be alike. A clip that falls silent
-        comes from the end. The cost orders places, and takes nothing from their confidence.
-        """
-        policy = self._policy.closeness
-        last = float(clip.all_peaks.frames.max(initial=np.float32(0)))
-        frames = (track.frames - offset) / tempo
-        unheard = (frames > last + policy.pause_frames) & (frames < clip.end)
-        return policy.unheard_cost * int(np.count_nonzero(unheard))
-
         )
         if warp == match.warp:
             return match
