@@ -54,7 +54,6 @@ def test_a_file_that_takes_too_much_is_refused_in_one_line(
     ("sr", "expected_s", "problem"),
     [
         (1, 1.86, "decoded 1.9 of 3.7 s (the sampling rate changes to 1 Hz)"),
-        (999, 1.86, "decoded 1.9 of 3.7 s (the sampling rate changes to 999 Hz)"),
         (22_050, 5.57, None),
     ],
 )
