@@ -172,8 +172,8 @@ class EncodedStream:
                 continue
             for frame in frames:
                 if not is_audio_rate(frame.sample_rate, decoder.name):
-                    self._damage.note(f"the sampling rate changes to {frame.sample_rate} Hz")
-                    return
+                    reason = f"its sampling rate changes to {frame.sample_rate} Hz"
+                    raise AudioError(f"{self._name}: {reason}; is the file damaged?")
                 yield frame
 
     def frames_from(self, start_s: float) -> tuple[Iterator[av.AudioFrame], float]:
