@@ -91,6 +91,10 @@ _LOST_MESSAGES: Final = (
 )
 
 
+# No such table or column, no such object; a table, column or object that exists already.
+_SCHEMA_CODES: Final = ("42P01", "42703", "42704", "42P07", "42701", "42710")
+
+
 @contextmanager
 def translate_db_errors(address: Address) -> Iterator[None]:
     """Raises a `LibraryError` for a driver's error inside the block, unless that is a bug.
@@ -140,7 +144,7 @@ def _is_lost(error: DBAPIError) -> bool:
 def is_schema_error(error: DBAPIError) -> bool:
     """Whether a statement does not fit the tables: one of them or a column is or is not there."""
     code: str | None = getattr(error.orig, "pgcode", None)
-    return sqlite_code(error) == sqlite3.SQLITE_ERROR or bool(code and code.startswith("42"))
+    return sqlite_code(error) == sqlite3.SQLITE_ERROR or code in _SCHEMA_CODES
 
 
 def is_undecodable(error: DBAPIError) -> bool:
