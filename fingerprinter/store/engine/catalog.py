@@ -49,12 +49,6 @@ class Catalog:
     columns: Mapping[str, frozenset[str]]
     strangers: tuple[str, ...]
 
-    @property
-    def has_version(self) -> bool:
-        """Whether there is anything with the name of the table with the schema's revision."""
-        names = (stranger.split(" ", 1)[1] for stranger in self.strangers)
-        return VERSION_TABLE in self.columns or VERSION_TABLE in names
-
 
 def read_catalog(connection: Connection) -> Catalog:
     """Reads the catalog. It names only what may do harm to a library as a stranger."""
@@ -90,13 +84,21 @@ def _sqlite_catalog(connection: Connection) -> Catalog:
     return Catalog(columns, tuple(strangers))
 
 
-def require_no_strangers(address: Address, catalog: Catalog) -> None:
-    """Raises `LibraryError` if a library holds views, triggers or virtual tables."""
-    if catalog.strangers:
+def is_library(address: Address, catalog: Catalog) -> bool:
+    """Tells whether a database holds a library.
+
+    Raises
+    ------
+    LibraryError
+        If it does, and views, triggers or virtual tables of others as well.
+    """
+    is_ours = VERSION_TABLE in catalog.columns or f"view {VERSION_TABLE}" in catalog.strangers
+    if is_ours and catalog.strangers:
         raise LibraryError(
             f"{address}: it holds the {catalog.strangers[0]}, which fingerprinter did not make; "
             "drop it if it is yours, and else do not trust this file"
         )
+    return is_ours
 
 
 def require_tables(address: Address, catalog: Catalog) -> None:

@@ -153,8 +153,9 @@ def _begin_postgresql(connection: Connection) -> None:
 def _sqlite_engine(
     address: Address, access: Access, mode: str, *, alone: bool = False, **uri: str
 ) -> Engine:
-    is_shared = _is_shared(address) and not alone
-    size = {} if is_shared else {"pool_size": 1, "max_overflow": 0}
+    # A database in memory belongs to one connection.
+    is_file = address.path is not None or "uri" in address.url.query
+    size = {} if is_file and not alone else {"pool_size": 1, "max_overflow": 0}
     engine = create_engine(
         _sqlite_url(address, mode, uri),
         poolclass=QueuePool,
@@ -196,11 +197,6 @@ class StatementWatch:
 
 def _watch_statement(connection: Connection, *_: object) -> None:
     connection.info["watch"].begin()
-
-
-def _is_shared(address: Address) -> bool:
-    """Whether all connections see the same database; one in memory belongs to one connection."""
-    return address.path is not None or "uri" in address.url.query
 
 
 def _sqlite_url(address: Address, mode: str, uri: Mapping[str, str]) -> URL:

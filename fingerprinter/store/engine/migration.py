@@ -15,8 +15,8 @@ from fingerprinter.store.engine.address import Address
 from fingerprinter.store.engine.catalog import (
     VERSION_TABLE,
     Catalog,
+    is_library,
     read_catalog,
-    require_no_strangers,
     require_tables,
 )
 from fingerprinter.store.engine.db_errors import is_schema_error, translate_db_errors
@@ -75,9 +75,8 @@ def revision(address: Address, connection: Connection, catalog: Catalog) -> str 
     LibraryError
         If the database holds a view or trigger that this program did not make.
     """
-    if not catalog.has_version:
+    if not is_library(address, catalog):
         return None
-    require_no_strangers(address, catalog)
     try:
         found = connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE} LIMIT 2")).all()
     except DBAPIError as error:

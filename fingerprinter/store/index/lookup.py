@@ -10,7 +10,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, select, text
@@ -76,36 +75,31 @@ class PostingIndex:
         The segments are those of its snapshot.
     params
         What the landmarks of the library were made with.
+
+    Attributes
+    ----------
+    landmark_count
+        Landmarks in all segments, those of removed tracks included.
+    frame_count
+        Length of the common axis of positions, in frames.
     """
 
     def __init__(self, connection: Connection, params: LandmarkParams) -> None:
         self._bits = hash_bits(params)
         self._segments = read_segments(connection)
-        frames = [segment.frame_count for segment in self._segments]
-        self._bases = np.concatenate([[0], np.cumsum(frames, dtype=np.int64)])
-        self._starts = np.concatenate(
-            [
-                segment.starts[:-1] + base
-                for segment, base in zip(self._segments, self._bases[:-1], strict=True)
-            ]
-            or [np.empty(0, np.int64)]
-        )
-        self._track_ids = np.concatenate(
-            [segment.track_ids for segment in self._segments] or [np.empty(0, np.int64)]
-        )
+        self._bases: list[int] = []  # where each segment begins on the common axis
+        self.landmark_count = self.frame_count = 0
+        starts, track_ids = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        for segment in self._segments:
+            self._bases.append(self.frame_count)
+            starts.append(segment.starts[:-1] + self.frame_count)
+            track_ids.append(segment.track_ids)
+            self.landmark_count += segment.landmark_count
+            self.frame_count += segment.frame_count
+        self._starts, self._track_ids = np.concatenate(starts), np.concatenate(track_ids)
         self._dead = frozenset(connection.scalars(select(schema.tombstone.c.track_id)))
         self._kept: dict[int, _OpenBlocks] = {}  # whole segments, by id
         self._read = Counter[int]()  # blocks that were looked for, by segment
-
-    @property
-    def landmark_count(self) -> int:
-        """Landmarks in all segments, those of removed tracks included."""
-        return sum(segment.landmark_count for segment in self._segments)
-
-    @property
-    def frame_count(self) -> int:
-        """Length of the common axis of positions, in frames."""
-        return int(self._bases[-1])
 
     def lookup(self, connection: Connection, hashes: Hashes, limit: int) -> Postings:
         """Finds all positions of some hashes.
@@ -121,52 +115,48 @@ class PostingIndex:
             largest segment are left out to keep it.
         """
         wanted = np.arange(len(hashes))
-        found = [Postings(np.empty(0, np.int64), np.empty(0, np.int64))]
-        filled = [n for n, segment in enumerate(self._segments) if segment.landmark_count]
-        largest_first = sorted(filled, key=lambda n: -self._segments[n].landmark_count)
-        for number in largest_first:
-            segment, base = self._segments[number], int(self._bases[number])
+        queries, positions = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        order = sorted(zip(self._segments, self._bases, strict=True), key=_largest_first)
+        for number, (segment, base) in enumerate(order):
+            if segment.landmark_count == 0:
+                break
             pieces: Iterable[_Piece] = self._pieces(connection, segment, hashes, wanted)
-            if number == largest_first[0]:
+            if number == 0:
                 pieces = list(pieces)
                 common = _most_common(pieces, limit * segment.landmark_count // self.landmark_count)
                 wanted = np.setdiff1d(wanted, common, assume_unique=True)
-            found += [piece.read(wanted, base) for piece in pieces]
-        return Postings(
-            np.concatenate([postings.query for postings in found]),
-            np.concatenate([postings.position for postings in found]),
-        )
+            for piece in pieces:
+                found = piece.read(wanted, base)
+                queries.append(found.query)
+                positions.append(found.position)
+        return Postings(np.concatenate(queries), np.concatenate(positions))
 
     def _pieces(
         self, connection: Connection, segment: Segment, hashes: Hashes, wanted: Longs
     ) -> Iterator[_Piece]:
-        """The blocks of a segment that may hold the wanted hashes, a limited number at a time."""
+        """The blocks of a segment that may hold the wanted hashes, a limited number at a time.
+
+        A small segment is kept whole from when much of it was read.
+        """
         low_bits = self._bits - segment.prefix_bits
         prefixes = (hashes[wanted] >> np.uint32(low_bits)).astype(np.int64)
         low_hash = (hashes[wanted] & np.uint32((1 << low_bits) - 1)).astype(np.int64)
         low = low_hash * segment.frame_count  # the lowest value of each hash in its block
         starts = np.flatnonzero(np.diff(prefixes, prepend=-1))
-        whole = self._whole(connection, segment, len(starts))
-        if whole:
-            yield whole.piece(wanted, prefixes, low)
+        self._read[segment.id] += len(starts)
+        is_read_much = _KEEP_AFTER * self._read[segment.id] >= 1 << segment.prefix_bits
+        if segment.id not in self._kept and is_read_much:
+            held = sum(each.segment.landmark_count for each in self._kept.values())
+            if held + segment.landmark_count <= MAX_KEPT_LANDMARKS:
+                self._kept[segment.id] = _read_blocks(connection, segment)
+        if segment.id in self._kept:
+            yield self._kept[segment.id].piece(wanted, prefixes, low)
             return
         for first in range(0, len(starts), BLOCKS_PER_STATEMENT):
             some = prefixes[starts[first : first + BLOCKS_PER_STATEMENT]]
             part = slice(*np.searchsorted(prefixes, [some[0], some[-1] + 1]))
-            blocks = _fetch(connection, segment, some)
+            blocks = _read_blocks(connection, segment, some)
             yield blocks.piece(wanted[part], prefixes[part], low[part])
-
-    def _whole(self, connection: Connection, segment: Segment, blocks: int) -> _OpenBlocks | None:
-        """The whole segment if it is kept. It is from when much of it was read, if it is small."""
-        self._read[segment.id] += blocks
-        if (
-            segment.id not in self._kept
-            and _KEEP_AFTER * self._read[segment.id] >= 1 << segment.prefix_bits
-        ):
-            held = sum(each.segment.landmark_count for each in self._kept.values())
-            if held + segment.landmark_count <= MAX_KEPT_LANDMARKS:
-                self._kept[segment.id] = _fetch_all(connection, segment)
-        return self._kept.get(segment.id)
 
     def locate(self, positions: Longs) -> tuple[Longs, Longs]:
         """Tells the tracks at some positions.
@@ -223,27 +213,33 @@ class _OpenBlocks:
         return _Piece(self.blocks, query[there], spans)
 
 
-def _fetch(connection: Connection, segment: Segment, prefixes: Longs) -> _OpenBlocks:
-    """Reads the blocks of the given prefixes. Prefixes without a block are left out."""
-    ids = prefixes | (segment.id << PREFIX_SHIFT)
-    statement = _SELECT_BLOCKS[connection.dialect.name]
-    return _open(segment, connection.execute(statement, {"ids": json.dumps(ids.tolist())}).all())
+def _largest_first(segment_and_base: tuple[Segment, int]) -> int:
+    return -segment_and_base[0].landmark_count
 
 
-def _fetch_all(connection: Connection, segment: Segment) -> _OpenBlocks:
-    """Reads all blocks of a segment."""
-    block, first = schema.posting_block, segment.id << PREFIX_SHIFT
-    chosen = select(block.c.id, block.c.data).order_by(block.c.id)
-    mine = chosen.where(block.c.id >= first, block.c.id < first + (1 << PREFIX_SHIFT))
-    return _open(segment, connection.execute(mine).all())
-
-
-def _open(segment: Segment, rows: Sequence[Any]) -> _OpenBlocks:
-    ids = [row[0] for row in rows]
-    if not all(isinstance(row[1], bytes | memoryview) for row in rows):
-        raise damaged(f"a block of landmark segment {segment.id} holds no bytes")
-    prefixes = np.array([*(id_ & PREFIX_MASK for id_ in ids), -1], np.int64)
-    return _OpenBlocks(segment, prefixes, open_blocks(ids, [bytes(row[1]) for row in rows]))
+def _read_blocks(
+    connection: Connection, segment: Segment, prefixes: Longs | None = None
+) -> _OpenBlocks:
+    """Reads the blocks of the given prefixes, default all. Those without a block are left out."""
+    first = segment.id << PREFIX_SHIFT
+    if prefixes is None:
+        block = schema.posting_block
+        mine = (block.c.id >= first) & (block.c.id < first + (1 << PREFIX_SHIFT))
+        rows = connection.execute(
+            select(block.c.id, block.c.data).where(mine).order_by(block.c.id)
+        ).all()
+    else:
+        ids = json.dumps((prefixes | first).tolist())
+        rows = connection.execute(_SELECT_BLOCKS[connection.dialect.name], {"ids": ids}).all()
+    found, packed = [], []
+    for id_, data in rows:
+        if not isinstance(data, bytes | memoryview):
+            raise damaged(f"a block of landmark segment {segment.id} holds no bytes")
+        found.append(id_)
+        packed.append(bytes(data))
+    known = np.array([*found, -1], np.int64)
+    known[:-1] &= PREFIX_MASK
+    return _OpenBlocks(segment, known, open_blocks(found, packed))
 
 
 def _most_common(pieces: Sequence[_Piece], limit: int) -> Longs:

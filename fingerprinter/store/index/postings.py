@@ -84,10 +84,12 @@ class Segment:
 
 def read_segments(connection: Connection) -> list[Segment]:
     """Returns the segments of a library in the order in which they were written."""
-    rows = connection.execute(select(schema.segment).order_by(schema.segment.c.id))
-    segments = [_segment(row) for row in rows]
+    segments, frames = [], 0
+    for row in connection.execute(select(schema.segment).order_by(schema.segment.c.id)):
+        segments.append(_segment(row))
+        frames += segments[-1].frame_count
     # Positions of all segments lie on one axis of 64 bits, and so do hashes and positions of each.
-    if sum(segment.frame_count for segment in segments) > _MAX_FRAMES:
+    if frames > _MAX_FRAMES:
         raise damaged("its landmark segments are too long")
     return segments
 

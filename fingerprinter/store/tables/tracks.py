@@ -113,7 +113,8 @@ def get_many(connection: Connection, track_ids: Iterable[int]) -> dict[int, Trac
     found: dict[int, Track] = {}
     for start in range(0, len(wanted), ROWS_PER_READ):
         some = _tracks.where(track.c.id.in_(wanted[start : start + ROWS_PER_READ]))
-        found.update((row.id, _track(row)) for row in connection.execute(some))
+        for row in connection.execute(some):
+            found[row.id] = _track(row)
     return found
 
 
