@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -320,6 +321,9 @@ class IndexReport:
         Files among the updated ones that hold another recording than before.
     removed : int
         Number of tracks, not of files.
+    left_out : mapping of str to int
+        How many entries of the folders were left out, by kind: ``"hidden"``, ``"excluded"``, a
+        suffix such as ``".jpg"``, or ``"other"``.
     """
 
     indexed: int = 0
@@ -331,6 +335,7 @@ class IndexReport:
     audio_s: float = 0.0
     elapsed_s: float = 0.0
     problems: tuple[Problem, ...] = field(default=())
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

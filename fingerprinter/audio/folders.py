@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,18 +13,34 @@ from fingerprinter.audio.ignore import IgnoreRules
 from fingerprinter.audio.source import printable
 from fingerprinter.types import Problem
 
-# Formats that FFmpeg decodes and in which people keep music. Playlists, MIDI and tracker modules
-# hold no audio.
+# The suffixes of FFmpeg's demuxers (a test compares them), but for pictures, subtitles, playlists,
+# video without sound, sound without a header, and those that other files have more often; and other
+# names of these formats. MIDI and tracker modules hold no audio.
 _AUDIO = """
-    .aac .ac3 .aif .aifc .aiff .alac .amr .ape .au .caf .dff .dsf .dts .eac3 .flac .m4a .m4b .m4r
-    .mka .mp1 .mp2 .mp3 .mpc .oga .ogg .opus .ra .rf64 .shn .snd .spx .tak .tta .w64 .wav .wave
-    .weba .wma .wv
+    .aa .aa3 .aac .aax .ac3 .ac4 .adx .aea .afc .aif .aifc .aiff .amr .ape .aptx .aptxhd .ast .au
+    .avr .bcstm .bfstm .binka .bonk .brstm .c2 .caf .dfpwm .dss .dts .dtshd .eac3 .ec3 .flac .fsb
+    .g722 .genh .gsm .hca .iamf .ircam .lc3 .m2a .m4a .m4b .mka .mlp .mmf .mp2 .mp3 .mpa .mpc .msbc
+    .msf .mtaf .nist .ogg .oma .omg .osq .paf .pvf .qoa .ra .rka .sbc .sds .shn .sox .spdif .sph
+    .svag .tak .thd .tta .vag .voc .vqe .vqf .vql .w64 .wav .wma .wsd .wv .xvag
 """
 _VIDEO = """
-    .3g2 .3gp .asf .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .rm .ts .vob .webm .wmv
+    .3g2 .3gp .asf .avi .dv .f4v .flv .gxf .isma .ismv .ivr .kux .m2t .m2ts .m4v .mj2 .mk3d .mkv
+    .mov .mp4 .mpeg .mpg .mts .mxf .nut .rm .ts .ty .viv .webm .wmv .wtv .xmv
 """
-AUDIO_SUFFIXES = frozenset(_AUDIO.split() + _VIDEO.split())
+_OTHER_NAMES = """
+    .3ga .3gp2 .3gpp .3gpp2 .adts .alac .at3 .bwf .dff .divx .dsf .f4a .f4b .latm .loas .m4r .mogg
+    .mp+ .mp1 .mp4a .mpe .oga .ogv .ogx .opus .qt .rf64 .rmvb .snd .spx .tod .vob .wave .weba
+"""
+AUDIO_SUFFIXES = frozenset((_AUDIO + _VIDEO + _OTHER_NAMES).split())
 """Suffixes of files that can hold audio, in lower case with their dot."""
+
+# Folders of the system and of programs: .git, .cache, .Trash-1000, .Spotlight-V100. Names with
+# blanks or capitals, like the album ".5: The Gray Chapter", are none of these.
+_HIDDEN_FOLDER = re.compile(
+    r"\.([a-z][a-z0-9_.+@-]*|Trash.*|Apple(DB|Desktop|Double)|DocumentRevisions-V\d+"
+    r"|Spotlight-V\d+|TemporaryItems|MobileBackups.*|PKInstallSandboxManager.*|DS_Store|@.*)",
+)
+_MAX_KIND_CHARS = 8  # a longer suffix is a part of a name
 
 _REASONS: dict[type[Exception], str] = {
     FileNotFoundError: "no such file or folder",
@@ -35,13 +52,16 @@ def find_audio(
     paths: Iterable[str | os.PathLike[str]],
     on_problem: Callable[[Problem], None] = lambda _: None,
     exclude: Sequence[str] = (),
+    on_left_out: Callable[[str, str], None] = lambda *_: None,
 ) -> Iterator[Path]:
     """Yield the audio files that a list of files and folders names.
 
     A file in the list is yielded with any suffix. A folder is searched with all folders below
-    it, sorted by name, for files with a suffix in ``AUDIO_SUFFIXES``. Hidden entries are skipped,
-    and a folder that several links lead to is entered once. Files `.fingerprinterignore` leave out
-    what they name (`fingerprinter.audio.ignore`).
+    it, sorted by name, for files with a suffix in ``AUDIO_SUFFIXES``. Hidden entries are left
+    out: ``._name``, files with a dot in front and no such suffix, and folders like ``.git`` and
+    ``.Trash-1000``, but not albums like ``...And Justice for All``. A folder that several links
+    lead to is entered once. Files `.fingerprinterignore` leave out what they name
+    (`fingerprinter.audio.ignore`).
 
     Parameters
     ----------
@@ -51,6 +71,10 @@ def find_audio(
         Receives a ``Problem`` for each path that is missing or cannot be listed.
     exclude : sequence of str
         Globs, in the syntax of .gitignore, of what in each folder of the list is left out.
+    on_left_out : callable
+        Receives the path of each entry of a folder that is left out, and its kind: ``"hidden"``,
+        ``"excluded"`` (by a glob), its suffix such as ``".jpg"``, or ``"other"``. What is inside
+        a folder that is left out is not looked at.
 
     Yields
     ------
@@ -67,7 +91,7 @@ def find_audio(
             expanded = Path(os.path.expanduser(path))
             mode = expanded.stat().st_mode
             if stat.S_ISDIR(mode):
-                yield from _search(expanded, on_problem, exclude)
+                yield from _search(expanded, on_problem, exclude, on_left_out)
             elif stat.S_ISREG(mode):
                 yield expanded
             else:  # reading a pipe might never end, and it could not be found again
@@ -77,7 +101,10 @@ def find_audio(
 
 
 def _search(
-    root: Path, on_problem: Callable[[Problem], None], exclude: Sequence[str]
+    root: Path,
+    on_problem: Callable[[Problem], None],
+    exclude: Sequence[str],
+    on_left_out: Callable[[str, str], None],
 ) -> Iterator[Path]:
     """Search depth first, with a stack: folders can be nested deeper than calls in Python."""
     seen: set[tuple[int, int]] = set()
@@ -87,16 +114,34 @@ def _search(
         entry = stack.pop()
         try:
             is_folder = entry.is_dir()
-            if rules.leaves_out(Path(entry.path), is_folder=is_folder):
-                continue
-            if is_folder:
+            if _is_hidden(entry.name, is_folder=is_folder):
+                on_left_out(entry.path, "hidden")
+            elif rules.leaves_out(Path(entry.path), is_folder=is_folder):
+                on_left_out(entry.path, "excluded")
+            elif is_folder:
                 stack += _entries(entry, seen, on_problem)
-            elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:  # noqa: PTH122 (speed)
+            elif _suffix(entry.name) in AUDIO_SUFFIXES:
                 if not stat.S_ISREG(entry.stat().st_mode):  # reading a pipe might never end
                     raise OSError(errno.EINVAL, "not a regular file")
                 yield Path(entry.path)
+            else:
+                suffix = _suffix(entry.name)
+                is_kind = suffix[1:].isalnum() and len(suffix) <= _MAX_KIND_CHARS
+                on_left_out(entry.path, suffix if is_kind else "other")
         except OSError as error:
             on_problem(_problem(entry.path, error))
+
+
+def _is_hidden(name: str, *, is_folder: bool) -> bool:
+    if not name.startswith(".") or name.startswith(".."):
+        return False
+    if is_folder:
+        return name.startswith("._") or _HIDDEN_FOLDER.fullmatch(name) is not None
+    return name.startswith("._") or _suffix(name) not in AUDIO_SUFFIXES
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 (speed)
 
 
 def _entries(
@@ -111,11 +156,10 @@ def _entries(
             return []
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
+            return sorted(entries, key=lambda entry: entry.name, reverse=True)
     except OSError as error:
         on_problem(_problem(os.fspath(folder), error))
         return []
-    return sorted(visible, key=lambda entry: entry.name, reverse=True)
 
 
 def _problem(path: str, error: Exception) -> Problem:

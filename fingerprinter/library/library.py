@@ -7,7 +7,7 @@ are imported inside the methods, so that `identify` loads neither FAISS nor onnx
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -129,6 +129,7 @@ class Library:
         exclude: Sequence[str] = (),
         scheduler: str | None = None,
         on_progress: OnProgress = lambda _: None,
+        on_left_out: Callable[[str, str], None] = lambda *_: None,
     ) -> IndexReport:
         """Add audio files and folders to the library.
 
@@ -154,6 +155,9 @@ class Library:
             Address of a Dask scheduler. Its workers analyze the files instead of local processes.
         on_progress : callable
             Is called with a `Progress` after each file.
+        on_left_out : callable
+            Is called with the path and the kind of each hidden entry of a folder, and of each file
+            whose suffix is not of audio. The kinds are those of `IndexReport.left_out`.
 
         Returns
         -------
@@ -199,7 +203,9 @@ class Library:
             scheduler,
             self.batch_limits,
         )
-        return indexer.run(paths, prune=prune, exclude=exclude, on_progress=on_progress)
+        return indexer.run(
+            paths, prune=prune, exclude=exclude, on_progress=on_progress, on_left_out=on_left_out
+        )
 
     def tracks(self) -> Iterator[Track]:
         """Iterate over all tracks, in the order in which they were added.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -25,6 +26,7 @@ from fingerprinter.config import config_path, read_config
 from fingerprinter.library import DiskUse, LibraryStats, open_library
 from fingerprinter.types import IndexReport, Track
 
+_MAX_KINDS = 6  # of files that were left out, in the summary
 _KEPT = ": indexed files are saved; run the same command again to continue"
 
 
@@ -74,12 +76,16 @@ def index(
         ),
     ] = None,
     text_model: TextModel = None,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Name each file that is left out.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add files and folders to the library.
 
     Creates the library if there is none. Unchanged files are skipped. A file that was moved or
-    got other tags is recognised by its audio. Ctrl-C keeps what was indexed; the same command
+    got other tags is recognised by its audio. Hidden files, and files without a suffix of an audio
+    format, are left out of folders. Ctrl-C keeps what was indexed; the same command
     continues from there.
 
     Example: fingerprinter index ~/Music
@@ -101,6 +107,7 @@ def index(
                 exclude=exclude or (),
                 scheduler=scheduler,
                 on_progress=on_progress,
+                on_left_out=_print_left_out if verbose else lambda *_: None,
             )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_KEPT) from None
@@ -110,8 +117,17 @@ def index(
         print_json(report_record(report))
     else:
         print_line(index_summary(report))
+        if report.left_out:
+            kinds = (f"{n} {kind}" for kind, n in islice(report.left_out.items(), _MAX_KINDS))
+            more = len(report.left_out) - _MAX_KINDS
+            others = f" and {more} other kinds" if more > 0 else ""
+            print_line(f"left out: {', '.join(kinds)}{others}")
     if report.problems:
         raise typer.Exit(1)
+
+
+def _print_left_out(path: str, kind: str) -> None:
+    print_message(f"{path}: left out ({kind})")
 
 
 def index_summary(report: IndexReport) -> str:

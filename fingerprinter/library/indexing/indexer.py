@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -115,6 +115,7 @@ class Indexer:
         self._jobs, self._scheduler = jobs, scheduler
         self._run = BatchRun(limits or BatchLimits())
         self._outcomes: Counter[Outcome] = Counter()
+        self._left_out: Counter[str] = Counter()
 
     def run(
         self,
@@ -123,13 +124,23 @@ class Indexer:
         prune: bool = False,
         exclude: Sequence[str] = (),
         on_progress: OnProgress = lambda _: None,
+        on_left_out: Callable[[str, str], None] = lambda *_: None,
     ) -> IndexReport:
         """Add and update files; see `Library.index` for the parameters."""
+
+        def on_problem(problem: Problem) -> None:
+            self._run.fail(problem.path, problem.message)
+
+        def leave_out(path: str, kind: str) -> None:
+            self._left_out[kind] += 1
+            on_left_out(path, kind)
+
         roots = [Path(os.path.abspath(os.path.expanduser(path))) for path in paths]
         with self._database.begin() as connection:
             library_metadata.claim(connection, library_metadata.PARAMS_ID, self._params.id)
         incomplete = self._incomplete_tracks()
-        todo = list(self._files_to_analyze(roots, exclude, incomplete))
+        found = find_audio(roots, on_problem, exclude, leave_out)
+        todo = list(self._files_to_analyze(roots, found, incomplete))
         replies = self._analyze(todo, incomplete)
         self._run.process(replies, len(todo), _duration_s, self._commit, on_progress)
         removed = self._prune([root for root in roots if os.path.exists(root)]) if prune else 0
@@ -145,6 +156,7 @@ class Indexer:
             audio_s=self._run.audio_s,
             elapsed_s=self._run.elapsed_s,
             problems=tuple(self._run.problems),
+            left_out=dict(self._left_out.most_common()),
         )
 
     def _incomplete_tracks(self) -> frozenset[int]:
@@ -161,12 +173,12 @@ class Indexer:
         return frozenset(incomplete)
 
     def _files_to_analyze(
-        self, roots: Sequence[Path], exclude: Sequence[str], incomplete: frozenset[int]
+        self, roots: Sequence[Path], found: Iterable[Path], incomplete: frozenset[int]
     ) -> Iterator[FoundFile]:
         """Yield the files that are new, changed, or of an incomplete track; count the others."""
         with self._database.connect() as connection:
             stamps = files.file_stamps(connection, roots)
-        for file in self._existing_files(roots, exclude):
+        for file in self._existing_files(found):
             stamp = stamps.get(os.fsencode(file.path))
             same = stamp is not None and (stamp.size, stamp.mtime_ns) == (file.size, file.mtime_ns)
             if same and stamp is not None and stamp.track_id not in incomplete:
@@ -174,12 +186,10 @@ class Indexer:
             else:
                 yield file
 
-    def _existing_files(self, roots: Sequence[Path], exclude: Sequence[str]) -> Iterator[FoundFile]:
-        """Yield every audio file below the roots once, with its current size and time."""
+    def _existing_files(self, found: Iterable[Path]) -> Iterator[FoundFile]:
+        """Yield every file that was found once, with its current size and time."""
         seen: set[Path] = set()
-        for path in find_audio(
-            roots, lambda problem: self._run.fail(problem.path, problem.message), exclude
-        ):
+        for path in found:
             if path in seen:
                 continue
             seen.add(path)
