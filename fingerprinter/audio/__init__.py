@@ -1,7 +1,8 @@
 """Read audio: files, streams and arrays become mono samples, tags and content ids.
 
-PyAV (FFmpeg) decodes, soxr resamples, and mediafile reads tags. One core decodes 650 to 1300
-seconds of music a second to 16 kHz mono; a content id needs no decoding and is ten times faster.
+PyAV (FFmpeg) decodes, and libsndfile what FFmpeg refuses. soxr resamples, and mediafile reads tags.
+One core decodes 650 to 1300 seconds of music a second to 16 kHz mono; a content id needs no
+decoding and is ten times faster.
 """
 
 from fingerprinter.audio.content import content_id

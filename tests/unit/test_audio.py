@@ -853,10 +853,32 @@ def test_a_folder_is_searched_in_order_and_by_suffix(tmp_path: Path) -> None:
     assert found(tmp_path) == (expected, [])
 
 
-def test_hidden_entries_are_skipped_unless_named(tmp_path: Path) -> None:
-    touch(tmp_path / ".trash/a.mp3", tmp_path / "._b.mp3", tmp_path / "c.mp3")
+def test_what_the_system_hides_is_left_out_unless_named(tmp_path: Path) -> None:
+    hidden = [".trash/a.mp3", ".Trash-1000/a.mp3", ".git/a.mp3", ".AppleDouble/a.mp3", "._b.mp3"]
+    touch(*(tmp_path / name for name in [*hidden, ".DS_Store", "c.mp3"]))
     assert found(tmp_path) == ([tmp_path / "c.mp3"], [])
     assert found(tmp_path / ".trash") == ([tmp_path / ".trash/a.mp3"], [])
+
+
+def test_names_of_music_may_begin_with_dots(tmp_path: Path) -> None:
+    names = ["...And Justice for All/1.mp3", ".5: The Gray Chapter/1.mp3", "..a.mp3", ".x.mp3"]
+    touch(*(tmp_path / name for name in names))
+    assert found(tmp_path)[0] == sorted(tmp_path / name for name in names)
+
+
+def test_what_is_left_out_of_a_folder_is_told_by_kind(tmp_path: Path) -> None:
+    names = ["1.mp3", "cover.JPG", "README", "a.b c", ".nomedia", ".git/x.mp3", "x/notes.txt"]
+    touch(*(tmp_path / name for name in names))
+    left_out = []
+    list(find_audio([tmp_path], on_left_out=lambda *each: left_out.append(each)))
+    assert {str(Path(path).relative_to(tmp_path)): kind for path, kind in left_out} == {
+        "cover.JPG": ".jpg",
+        "README": "other",
+        "a.b c": "other",
+        ".nomedia": "hidden",
+        ".git": "hidden",
+        "x/notes.txt": ".txt",
+    }
 
 
 def test_a_named_file_needs_no_suffix(tmp_path: Path) -> None:
@@ -926,6 +948,35 @@ def test_suffixes_are_lower_case_and_cover_what_people_have() -> None:
     assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in AUDIO_SUFFIXES)
     common = {".mp3", ".flac", ".ogg", ".opus", ".m4a", ".wav", ".aiff", ".wma", ".mp4", ".mkv"}
     assert common <= AUDIO_SUFFIXES
+
+
+# Suffixes of FFmpeg's demuxers that are not searched for: pictures, text, video without sound,
+# sound without a header, and suffixes that files of another kind have more often.
+_NOT_MUSIC = """
+    264 265 266 302 722 acm adf adp ads aix al ans apc apl apm apng apv aqt art asc ass aud avc
+    avif avs avs2 avs3 bit bitpacked bmp bmv cavs cdata cdg cdxl cgi cif cpk cvg dat daud dav dif
+    diz dnxhd dnxhr dpx drc dtk evc exr fap ffmeta fits flm fwse g723_1 g728 g729 gif h261 h263
+    h264 h265 h266 h26l hdr heic heif hevc ice ico idf idx ifv im1 im24 im8 imx ipu ism ivf j2c
+    j2k jls jp2 jpeg jpg js jss jxl jxs laf lbc ljpg lrc lvf m3u8 mac mca mcc mjpeg mjpg mks mods
+    moflex mpl2 mpo musx mvi mxg nfo nsp obu pam pbm pcm pcx pdv pfm pgm pgmyuv phm pix pjs png
+    ppm psp qcif qoi ras rco rcv rgb roq rs rsd rso rt sami sb sbg scc sdns sdr2 sdx ser sf sga
+    sgi sln smi son srt ss2 ssa stl str sub sun sunras sup svs sw swf tco tga tif tiff tun txt ty+
+    ub ul usm uw v v210 vb vbn vc1 vc2 vpk vt vtt vvc wa way wbmp webvtt xbm xface xl xmd xml xwd
+    y y4m yop yuv yuv10
+"""
+NOT_SEARCHED_FOR = set(_NOT_MUSIC.split())
+
+
+def test_every_suffix_of_ffmpeg_is_searched_for_or_left_out_on_purpose() -> None:
+    suffixes = set()
+    for name in av.formats_available:
+        with suppress(ValueError):
+            container = av.ContainerFormat(name)
+            suffixes |= set(container.extensions) if container.is_input else set()
+    assert len(suffixes) > 200
+    known = {suffix.removeprefix(".") for suffix in AUDIO_SUFFIXES}
+    assert suffixes - known - NOT_SEARCHED_FOR == set()
+    assert not known & NOT_SEARCHED_FOR
 
 
 # Writing

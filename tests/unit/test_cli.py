@@ -271,6 +271,13 @@ def test_the_summary_of_index_counts_files_by_outcome() -> None:
     assert ", 1 failed, 2 removed: " in collection.index_summary(replace(report, removed=2))
 
 
+def test_the_summary_of_index_says_what_was_left_out() -> None:
+    report = IndexReport(left_out={".jpg": 12, "hidden": 2})
+    assert collection.left_out_summary(report) == "left out: 12 .jpg, 2 hidden"
+    many = IndexReport(left_out={f".{i}": 1 for i in range(9)})
+    assert collection.left_out_summary(many).endswith(", 1 .5 and 3 other kinds")
+
+
 def test_no_progress_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with progress.shown_progress("looking", progress.index_progress) as on_progress:
         on_progress(Progress(done=1, total=2, audio_s=30.0, elapsed_s=1.0))

@@ -118,10 +118,7 @@ def index(
     else:
         print_line(index_summary(report))
         if report.left_out:
-            kinds = (f"{n} {kind}" for kind, n in islice(report.left_out.items(), _MAX_KINDS))
-            more = len(report.left_out) - _MAX_KINDS
-            others = f" and {more} other kinds" if more > 0 else ""
-            print_line(f"left out: {', '.join(kinds)}{others}")
+            print_line(left_out_summary(report))
     if report.problems:
         raise typer.Exit(1)
 
@@ -139,6 +136,13 @@ def index_summary(report: IndexReport) -> str:
     speed = report.audio_s / report.elapsed_s if report.elapsed_s else 0.0
     work = f"{text.length(report.audio_s)} of audio in {report.elapsed_s:.1f} s"
     return f"{counts}, {losses}: {work} ({speed:.0f} x real time)"
+
+
+def left_out_summary(report: IndexReport) -> str:
+    """Describe in one line how many files of which kind were left out of folders."""
+    kinds = [f"{n} {kind}" for kind, n in islice(report.left_out.items(), _MAX_KINDS)]
+    more = len(report.left_out) - _MAX_KINDS
+    return f"left out: {', '.join(kinds)}" + (f" and {more} other kinds" if more > 0 else "")
 
 
 def list_tracks(ctx: typer.Context, as_json: AsJson = False) -> None:
