@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from fingerprinter import open_library
 from fingerprinter.audio import read_samples
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import CorruptionError, FingerprinterError, LibraryError, UsageError
 from fingerprinter.library import Library, schema_status, upgrade_schema
+from fingerprinter.store.engine import engine
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.tables import library_metadata, schema
 from fingerprinter.store.tables.schema import SCHEMA_HEAD
@@ -223,6 +225,18 @@ def test_verify_repairs_what_is_derived(path: Path, clip: np.ndarray) -> None:
         assert report.is_whole
         assert library.verify().is_whole
         assert library.identify((clip, DEFAULT.sr))[0].offset_s == pytest.approx(12, abs=0.1)
+
+
+def test_a_statement_without_end_is_ended(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "TURN_S", 0.1)
+    with (
+        Database.open(str(path)) as database,
+        pytest.raises(LibraryError, match="a statement took too long"),
+        database.connect() as connection,
+    ):
+        connection.execute(text(f"{ENDLESS} AS endless FROM n WHERE i < 0")).all()
+    with Database.open(str(path)) as database, database.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM track")) == 2
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9])

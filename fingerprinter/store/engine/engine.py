@@ -25,7 +25,7 @@ from fingerprinter.store.engine.address import Address
 from fingerprinter.store.engine.db_errors import is_full, sqlite_code
 from fingerprinter.store.tables.bulk import allow_copy
 
-_TURN_S = 600  # how long a writer waits for its turn; another one may be merging large segments
+TURN_S = 600  # how long a writer waits for its turn; another one may be merging large segments
 _PAGE_BYTES = 16_384  # packed blobs have kilobytes: fewer overflow pages than with 4096
 _CACHE_KIB = 65_536
 _MMAP_BYTES = 1 << 30
@@ -36,7 +36,7 @@ _MAX_OVERFLOW = 10  # more sessions, which are closed when they are not needed a
 # The server ends a statement after this time, in which a writer also waits for its turn. A writer
 # that is silent during a transaction loses its turn. Lost connections are noticed.
 _SESSION: Final = {
-    "statement_timeout": f"{_TURN_S}s",
+    "statement_timeout": f"{TURN_S}s",
     "tcp_keepalives_idle": "60",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "6",
@@ -48,6 +48,7 @@ _NO_LOG_INDEX: Final = (
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_IOERR,
 )
+TAKES_LONG: Final = "takes_long"  # execution option: no limit of time for this statement
 _STEPS_PER_LOOK = 1 << 20  # of SQLite's machine, about 10 ms, between two looks at the clock
 _SILENCE = text("SET LOCAL idle_in_transaction_session_timeout = '120s'")
 
@@ -145,7 +146,7 @@ def _options(url: URL) -> str:
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    if _writes(connection):
+    if connection.get_execution_options().get("writes"):
         connection.execute(_SILENCE)
         connection.execute(_TURN)
 
@@ -166,7 +167,9 @@ def _sqlite_engine(
     def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         if alone:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        record.info["watch"] = StatementWatch(connection)
+        connection.set_progress_handler(
+            lambda: time.monotonic() > record.info.get("deadline", math.inf), _STEPS_PER_LOOK
+        )
         try:
             _prepare_sqlite(connection, access)
         except UnicodeDecodeError as error:  # the driver cannot read SQLite's message
@@ -176,34 +179,22 @@ def _sqlite_engine(
 
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", _begin_sqlite)
-    event.listen(engine, "before_cursor_execute", _watch_statement)
+    event.listen(engine, "before_cursor_execute", _start_clock)
     return engine
 
 
-class StatementWatch:
-    """Ends a statement of SQLite that takes too long, as the server of PostgreSQL does."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._deadline = math.inf
-        connection.set_progress_handler(self._is_late, _STEPS_PER_LOOK)
-
-    def begin(self) -> None:
-        """Starts the time of a statement."""
-        self._deadline = time.monotonic() + _TURN_S
-
-    def _is_late(self) -> bool:
-        return time.monotonic() > self._deadline
-
-
-def _watch_statement(connection: Connection, *_: object) -> None:
-    connection.info["watch"].begin()
+def _start_clock(connection: Connection, *event_arguments: Any) -> None:
+    """Notes until when the statement that begins may run; `prepare` above looks at it."""
+    context = event_arguments[3]
+    takes_long = context is not None and context.execution_options.get(TAKES_LONG)
+    connection.info["deadline"] = math.inf if takes_long else time.monotonic() + TURN_S
 
 
 def _sqlite_url(address: Address, mode: str, uri: Mapping[str, str]) -> URL:
     """The address as an SQLite URI. Its mode decides whether a missing file is created."""
     url = address.url
     if "timeout" not in url.query:
-        url = url.update_query_dict({"timeout": str(_TURN_S)})
+        url = url.update_query_dict({"timeout": str(TURN_S)})
     if address.path is None:
         return url
     url = url.set(database=address.path.absolute().as_uri())
@@ -228,7 +219,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, access: Access) -> None:
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Turns the write-ahead log on. SQLite does not wait for other sessions here, so this does."""
-    deadline = time.monotonic() + _TURN_S
+    deadline = time.monotonic() + TURN_S
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -240,13 +231,9 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = _writes(connection)
+    writes = bool(connection.get_execution_options().get("writes"))
     connection.exec_driver_sql(f"PRAGMA query_only = {int(not writes)}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _writes(connection: Connection) -> bool:
-    return bool(connection.get_execution_options().get("writes"))
 
 
 def free_pages(engine: Engine) -> None:
@@ -257,6 +244,7 @@ def free_pages(engine: Engine) -> None:
     # Each step of this statement frees one page. Only a script is stepped to its end.
     script = "PRAGMA query_only = 0; PRAGMA incremental_vacuum;"
     connection = engine.raw_connection()
+    connection.info.pop("deadline", None)
     try:
         with suppress(sqlite3.OperationalError):
             connection.driver_connection.executescript(script)  # type: ignore[union-attr]

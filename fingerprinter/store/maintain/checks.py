@@ -17,6 +17,7 @@ from fingerprinter.core.fingerprint.constellation import unpack_peaks
 from fingerprinter.core.numeric.packing import Blocks, DamagedBlockError
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.engine.db_errors import is_undecodable
+from fingerprinter.store.engine.engine import TAKES_LONG
 from fingerprinter.store.index.postings import PREFIX_SHIFT, read_segment
 from fingerprinter.store.tables import analyses, facets, schema, sections, shards
 from fingerprinter.store.tables.checked import unpack_numbers
@@ -68,11 +69,9 @@ def database_problem(connection: Connection) -> str | None:
     """
     if connection.dialect.name != "sqlite":
         return None
-    lines = [
-        line
-        for row in connection.scalars(text(f"PRAGMA quick_check({_PROBLEMS_READ})"))
-        for line in str(row).splitlines()
-    ]
+    # It reads each page once, however large the file is.
+    check = text(f"PRAGMA quick_check({_PROBLEMS_READ})").execution_options(**{TAKES_LONG: True})
+    lines = [line for row in connection.scalars(check) for line in str(row).splitlines()]
     return next((line for line in lines if not _OF_A_VALUE.search(line) and line != "ok"), None)
 
 
