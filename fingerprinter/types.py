@@ -107,6 +107,57 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class Album:
+    """Tracks with one album title and one album artist.
+
+    Attributes
+    ----------
+    artist : str or None
+        The album artist, or the artist of tracks without one.
+    year : int or None
+        The earliest year of its tracks.
+    cover : str or None
+        SHA-256 of an embedded picture, see `Tags`.
+    track_id : int
+        Its first track in the library.
+    """
+
+    album: str
+    artist: str | None
+    year: int | None
+    tracks: int
+    duration_s: float
+    cover: str | None
+    track_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Artist:
+    """An album artist, or an artist of tracks without one, and numbers of albums and tracks."""
+
+    name: str
+    albums: int
+    tracks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Genre:
+    """A genre, and numbers of albums and tracks."""
+
+    name: str
+    albums: int
+    tracks: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrackPage:
+    """Some of the tracks that were asked for, and the number of all of them."""
+
+    tracks: tuple[Track, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Peaks:
     """Spectral peaks sorted by (frame, bin): the *constellation* of a recording.
 

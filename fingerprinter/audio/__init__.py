@@ -5,19 +5,20 @@ One core decodes 650 to 1300 seconds of music a second to 16 kHz mono; a content
 decoding and is ten times faster.
 """
 
-from fingerprinter.audio.content import content_id
+from fingerprinter.audio.content import Content, content_id, read_content
 from fingerprinter.audio.decoding_process import DecodingProcess
 from fingerprinter.audio.folders import AUDIO_SUFFIXES, find_audio
 from fingerprinter.audio.limits import DecodingLimits, limit_this_process
 from fingerprinter.audio.reader import AudioReader, open_audio, read_samples
 from fingerprinter.audio.source import AudioSource
-from fingerprinter.audio.tags import read_tags
+from fingerprinter.audio.tags import read_cover, read_tags
 from fingerprinter.audio.wav import WavWriter, write_wav
 
 __all__ = [
     "AUDIO_SUFFIXES",
     "AudioReader",
     "AudioSource",
+    "Content",
     "DecodingLimits",
     "DecodingProcess",
     "WavWriter",
@@ -25,6 +26,8 @@ __all__ = [
     "find_audio",
     "limit_this_process",
     "open_audio",
+    "read_content",
+    "read_cover",
     "read_samples",
     "read_tags",
     "write_wav",

@@ -1,21 +1,46 @@
-"""The content id of a recording: a digest of its compressed audio."""
+"""The content id of a recording, a digest of its compressed audio, and how the audio is stored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
 from contextlib import ExitStack
+from dataclasses import dataclass
 from hashlib import blake2b
+from typing import BinaryIO
 
 import numpy as np
 
+from fingerprinter.audio.file_range import file_range, id3v2_bytes
 from fingerprinter.audio.ogg import chain_links
 from fingerprinter.audio.second_decoder import open_second_decoder
-from fingerprinter.audio.source import AudioSource, EncodedSource, as_file, read_errors, source_name
+from fingerprinter.audio.source import AudioSource, as_file, read_errors, source_name
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError
+from fingerprinter.types import AudioFormat
 
-_ID3V1_BYTES = 128
 _DIGEST_BYTES = 16  # among 10^9 recordings two collide with a probability of 10^-21
+_ID3V1_BYTES = 128
+_APE_FOOTER_BYTES = 32
+_APE_HAS_HEADER = 1 << 31  # flag: 32 bytes of header precede the items
+_LYRICS3_BYTES = 15  # six digits of the size, and the mark
+_MAX_LYRICS3V1_BYTES = 5100 + 20
+_ID3V2_SEARCH_BYTES = 1 << 20  # an ID3v2 tag without a footer is looked for so far from the end
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a file holds.
+
+    Attributes
+    ----------
+    id : str
+        The content id, see `content_id`.
+    audio : AudioFormat
+        How the audio is stored. The bit rate is that of the compressed packets.
+    """
+
+    id: str
+    audio: AudioFormat
 
 
 def content_id(source: AudioSource) -> str:
@@ -40,23 +65,38 @@ def content_id(source: AudioSource) -> str:
     AudioError
         If the source cannot be read as audio.
     """
+    return read_content(source).id
+
+
+def read_content(source: AudioSource) -> Content:
+    """Compute the content id of a source, and tell how its audio is stored.
+
+    Parameters
+    ----------
+    source : AudioSource
+        See `content_id`.
+
+    Returns
+    -------
+    Content
+        Of a chained Ogg file with the format of its first link.
+
+    Raises
+    ------
+    AudioError
+        If the source cannot be read as audio.
+    """
     digest = blake2b(digest_size=_DIGEST_BYTES)
     if isinstance(source, tuple):
         samples, sr = source
         digest.update(f"{samples.dtype} {sr} {samples.shape}".encode())
         digest.update(np.ascontiguousarray(samples).data)
-    else:
-        for piece in _compressed_audio(source):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-def _compressed_audio(source: EncodedSource) -> Iterator[bytes]:
-    """Yield a description and the packets of each stream: one, or several in a chained Ogg file."""
-    name = source_name(source)
+        return Content(digest.hexdigest(), AudioFormat(sample_rate_hz=sr))
+    name, found, n_bytes, duration_s = source_name(source), list[str](), 0, 0.0
     with ExitStack() as resources:
         with read_errors(name):
-            links = chain_links(resources.enter_context(as_file(source, name)))
+            file = resources.enter_context(as_file(source, name))
+            links = chain_links(without_appended_tags(file))
         for link in links:
             try:
                 stream = resources.enter_context(EncodedStream(link, name, Damage()))
@@ -64,18 +104,77 @@ def _compressed_audio(source: EncodedSource) -> Iterator[bytes]:
                 second = open_second_decoder(link, resources)
                 if second is None:
                     raise
-                yield from second.compressed_audio()
+                for piece in second.compressed_audio():
+                    digest.update(piece)
+                found.append(f"{second.codec} {second.sr} {second.n_channels}")
                 continue
-            yield f"{stream.description}\n".encode()
-            yield from _packets_without_id3v1(stream, name)
+            digest.update(f"{stream.description}\n".encode())
+            before = n_bytes
+            for packet in stream.packets():
+                digest.update(packet)
+                n_bytes += packet.size
+            if n_bytes == before:
+                reason = "an audio stream without a single packet; was it cut off?"
+                raise AudioError(f"{name}: {reason}")
+            found.append(stream.description)
+            duration_s += stream.declared.duration_s or 0.0
+    codec, rate, channels = found[0].rsplit(" ", 2)
+    bit_rate = round(8 * n_bytes / duration_s) if duration_s else None
+    return Content(digest.hexdigest(), AudioFormat(codec, bit_rate, int(rate), int(channels)))
 
 
-def _packets_without_id3v1(stream: EncodedStream, name: str) -> Iterator[bytes]:
-    """Yield the packets without an ID3v1 tag, which FLAC would count to its last packet."""
-    last = b""
-    for packet in stream.packets():
-        yield last
-        last = bytes(packet)
-    if not last:
-        raise AudioError(f"{name}: an audio stream without a single packet; was it cut off?")
-    yield last[:-_ID3V1_BYTES] if last[-_ID3V1_BYTES:].startswith(b"TAG") else last
+def without_appended_tags(file: BinaryIO) -> BinaryIO:
+    """Return a file without the tags behind its audio, at position 0.
+
+    FFmpeg counts the bytes of a tag behind FLAC, AC-3, DTS or AU to the audio. The tags are ID3v1,
+    APEv2, Lyrics3 and ID3v2, in any order.
+
+    Parameters
+    ----------
+    file : binary file
+        A seekable file.
+
+    Returns
+    -------
+    binary file
+        The file itself if no tag is at its end.
+
+    References
+    ----------
+    .. [1] APE Tags Specification, version 2; Lyrics3 version 2; ID3v2.4, section 3.4 (footer).
+    """
+    size = file.seek(0, io.SEEK_END)
+    end = size
+    while 0 < (tag_bytes := _last_tag_bytes(file, end)) < end:
+        end -= tag_bytes
+    file.seek(0)
+    return file if end == size else file_range(file, 0, end)
+
+
+def _last_tag_bytes(file: BinaryIO, end: int) -> int:
+    """Return the length of the tag that ends at a position; 0 if there is none."""
+    file.seek(max(0, end - _ID3V1_BYTES))
+    tail = file.read(min(end, _ID3V1_BYTES))
+    if len(tail) == _ID3V1_BYTES and tail.startswith(b"TAG"):
+        return _ID3V1_BYTES
+    footer = tail[-_APE_FOOTER_BYTES:]
+    if footer.startswith(b"APETAGEX"):
+        flags = int.from_bytes(footer[20:24], "little")
+        header_bytes = _APE_FOOTER_BYTES if flags & _APE_HAS_HEADER else 0
+        return int.from_bytes(footer[12:16], "little") + header_bytes
+    if tail.endswith(b"LYRICS200") and tail[-_LYRICS3_BYTES:-9].isdigit():
+        return int(tail[-_LYRICS3_BYTES:-9]) + _LYRICS3_BYTES
+    start = 0
+    if tail.endswith(b"LYRICSEND"):
+        start = _last_mark(file, end, b"LYRICSBEGIN", _MAX_LYRICS3V1_BYTES)
+    else:
+        at = _last_mark(file, end, b"ID3", _ID3V2_SEARCH_BYTES)
+        start = at if at and at + id3v2_bytes(file, at) == end else 0
+    return end - start if start else 0
+
+
+def _last_mark(file: BinaryIO, end: int, mark: bytes, reach: int) -> int:
+    """Return where a mark stands last within some bytes before a position; 0 if nowhere."""
+    first = max(0, end - reach)
+    file.seek(first)
+    return max(0, first + found) if (found := file.read(end - first).rfind(mark)) >= 0 else 0

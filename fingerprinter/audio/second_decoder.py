@@ -36,6 +36,10 @@ class SecondDecoder:
     ----------
     sr : int
         Sampling rate in Hz.
+    n_channels : int
+        Number of channels.
+    codec : str
+        libsndfile's name of the codec, such as "vorbis".
     duration_s : float
         Length in seconds, by the header.
     """
@@ -43,6 +47,8 @@ class SecondDecoder:
     def __init__(self, sound: Any, file: BinaryIO) -> None:
         self._sound, self._file = sound, file
         self.sr: int = sound.samplerate
+        self.n_channels: int = sound.channels
+        self.codec: str = sound.subtype.lower()
         self.duration_s: float = sound.frames / sound.samplerate
 
     @property

@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from fingerprinter.audio.file_range import without_id3v2
 from fingerprinter.audio.source import as_file, source_name
-from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.types import Tags
 
-# Control characters, and the halves of surrogate pairs that stand for bytes that are no text.
-_NO_TEXT = re.compile(r"[\x01-\x1f\x7f-\x9f\ud800-\udfff]+")
+# Control characters, byte order marks, and the halves of surrogate pairs that stand for bytes that
+# are no text.
+_NO_TEXT = re.compile(r"[\x01-\x1f\x7f-\x9f\ufeff\ufffe\ud800-\udfff]+")
 _YEAR = re.compile(r"(?<!\d)([12]\d{3})(?=\d{4}(?!\d)|(?!\d))")  # 1999-05-01, 1.5.1999, 19990501
 _NUMBER = re.compile(r"(\d{1,4})(?!\d)")  # 3, 03, 3/12
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
+
+# Names of fields as APEv2, RIFF INFO, Matroska and other formats have them, in lower case, the best
+# one first. FFmpeg writes fields of Matroska's album level as "album/...".
+_NAMES = {
+    "title": ("title",),
+    "artist": ("artist",),
+    "album": ("album", "album/title"),
+    "track_number": ("track", "part_number"),
+    "year": ("date", "year", "date_released", "date_recorded", "album/date_released", "tdrl"),
+    "genre": ("genre", "album/genre"),
+    "mbid": ("musicbrainz_trackid",),
+    "album_artist": ("album_artist", "album artist", "albumartist", "album/artist"),
+    "disc_number": ("disc", "discnumber"),
+    "isrc": ("isrc", "tsrc"),
+    "label": ("label", "publisher", "organization", "tpub", "album/publisher", "album/label"),
+}
+_DATE_FRAMES = ("TDRC", "TYER", "TYE", "TDRL", "TDOR", "TORY")  # of ID3v2, the best one first
+
+Found = Mapping[str, Iterable[Any]]  # values of each field of `Tags`, the best one first
 
 
 def read_tags(path: str | os.PathLike[str]) -> Tags:
-    """Read title, artist, album, track number, year, genre and recording id of a file.
+    """Read the tags of a file.
 
-    The package mediafile reads the tags. Where it finds none, APEv2 tags at the end of an MP3 are
-    tried, then the metadata that FFmpeg finds (RIFF INFO, Matroska and formats that mediafile does
-    not know).
+    Each field comes from the best block of tags that has it: the format's own (mediafile reads
+    it), then APEv2 behind an MP3, then what FFmpeg finds (RIFF INFO, Matroska and formats that
+    mediafile does not know), and ID3v1 last, which cuts texts after 30 letters.
 
     Parameters
     ----------
@@ -38,21 +63,67 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
         values, such as artists, the first is taken. Control characters are removed. A file that
         cannot be read has no tags: this function never raises.
     """
-    for read in (_read_by_mediafile, _read_ape_of_mp3, _read_by_ffmpeg):
+    values: dict[str, Any] = {}
+    for read in (_read_by_mediafile, _read_ape, _read_by_ffmpeg, _read_id3v1):
         try:
-            tags = read(path)
+            found = read(path)
         except Exception:  # a broken tag raises anything, from struct.error to RecursionError
             continue
-        if tags != Tags():
-            return tags
-    return Tags()
+        for name, cleaned in _clean_fields(found).items():
+            values.setdefault(name, cleaned)
+        if values.keys() >= {"title", "artist", "album", "track_number", "year", "genre"}:
+            break  # other blocks repeat this one
+    return Tags(**values)
 
 
-def _read_by_mediafile(path: str | os.PathLike[str]) -> Tags:
+def read_cover(path: str | os.PathLike[str]) -> bytes | None:
+    """Read the picture that is embedded in a file.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    bytes or None
+        The bytes of the picture, usually JPEG or PNG; ``None`` if there is none or the file cannot
+        be read.
+    """
+    try:
+        picture: bytes | None = _tag_file_class()(os.fspath(path)).art
+    except Exception:  # see `read_tags`
+        return None
+    return picture or None
+
+
+def _read_by_mediafile(path: str | os.PathLike[str]) -> Found:
+    from mutagen.id3 import ID3, ID3NoHeaderError
+
+    read: Any = ID3  # mutagen has no types
     file = _tag_file_class()(os.fspath(path))
-    return _make_tags(
-        file.title, file.artist, file.album, file.track, file.date_text, file.genre, file.mb_trackid
-    )
+    dates = [file.date_text, file.other_date]
+    if type(file.mgfile.tags) is ID3:  # of MP3: without what mutagen fills in from ID3v1
+        try:
+            file.mgfile.tags = read(path, load_v1=False)
+            raw = read(path, load_v1=False, translate=False)  # translated, "1999 " is lost
+            dates = [text for name in _DATE_FRAMES for text in getattr(raw.get(name), "text", [])]
+        except ID3NoHeaderError:
+            return {}
+    return {
+        "title": [file.title],
+        "artist": [file.artist],
+        "album": [file.album],
+        "track_number": [file.track],
+        "year": dates,
+        "genre": [file.genre],
+        "mbid": [file.mb_trackid],
+        "album_artist": [file.albumartist],
+        "disc_number": [file.disc],
+        "isrc": [file.isrc],
+        "label": [file.label],
+        "cover": [hashlib.sha256(file.art).hexdigest()] if file.art else [],
+    }
 
 
 @cache
@@ -77,61 +148,94 @@ def _tag_file_class() -> Any:
             MP3StorageStyle("TDRC"),
             MP4StorageStyle("©day"),
             StorageStyle("DATE"),
-            StorageStyle("YEAR"),
             ASFStorageStyle("WM/Year"),
         )
+        other_date = MediaField(MP3StorageStyle("TDRL"), StorageStyle("YEAR"))
 
     return TagFile
 
 
-def _read_ape_of_mp3(path: str | os.PathLike[str]) -> Tags:
-    """Read APEv2 tags at the end of an MP3, where neither mediafile nor FFmpeg looks."""
-    import mutagen
-    from mutagen.apev2 import APEv2File
+def _read_ape(path: str | os.PathLike[str]) -> Found:
+    """Read APEv2 tags at the end of a file, where mediafile and FFmpeg look in few formats."""
+    from mutagen.apev2 import APEv2
 
-    tags = dict(mutagen.File(path, [APEv2File]) or {})
-    return _make_tags_of_names({name.lower(): str(value) for name, value in tags.items()})
-
-
-def _read_by_ffmpeg(path: str | os.PathLike[str]) -> Tags:
-    name = source_name(path)
-    with as_file(path, name) as file, EncodedStream(file, name, Damage()) as stream:
-        return _make_tags_of_names({key.lower(): value for key, value in stream.metadata.items()})
+    read: Any = APEv2
+    return _by_names((name, str(value)) for name, value in read(path).items())
 
 
-def _make_tags_of_names(tags: dict[str, str]) -> Tags:
-    """Make tags of names and values as APEv2 and FFmpeg have them."""
-    return _make_tags(
-        tags.get("title"),
-        tags.get("artist"),
-        tags.get("album"),
-        tags.get("track"),
-        tags.get("date") or tags.get("year"),
-        tags.get("genre"),
-        tags.get("musicbrainz_trackid"),
-    )
+def _read_by_ffmpeg(path: str | os.PathLike[str]) -> Found:
+    """Read the metadata that FFmpeg finds. Texts that are not UTF-8 are CP1252, as of Windows."""
+    import av
+
+    with as_file(path, source_name(path)) as file:
+        options = {"protocol_whitelist": ""}  # a playlist must not open other files
+        with av.open(
+            without_id3v2(file), metadata_encoding="latin-1", container_options=options
+        ) as container:
+            streams = [dict(stream.metadata) for stream in container.streams.audio[:1]]
+            found = {
+                key: value for each in (*streams, container.metadata) for key, value in each.items()
+            }
+    return _by_names((key, _decoded(value.encode("latin-1"))) for key, value in found.items())
 
 
-def _make_tags(
-    title: Any, artist: Any, album: Any, track: Any, date: Any, genre: Any, mbid: Any
-) -> Tags:
-    """Clean the texts, and take year, number and id out of theirs."""
-    number = _NUMBER.match(_clean(track) or "")
-    year = _YEAR.search(_clean(date) or "")
-    recording_id = (_clean(mbid) or "").lower()
-    return Tags(
-        title=_clean(title),
-        artist=_clean(artist),
-        album=_clean(album),
-        track_number=(int(number[1]) or None) if number else None,
-        year=int(year[1]) if year else None,
-        genre=_clean(genre),
-        mbid=recording_id if _UUID.fullmatch(recording_id) else None,
-    )
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
-def _clean(value: Any) -> str | None:
-    """Return the first value as one line of text; ``None`` if nothing is left of it."""
-    values = str(value if value is not None else "").split("\0")  # ID3v2.4 and APEv2 separate so
-    lines = (" ".join(_NO_TEXT.sub(" ", each).split()) for each in values)
-    return next(filter(None, lines), None)
+def _read_id3v1(path: str | os.PathLike[str]) -> Found:
+    from mutagen.id3 import ParseID3v1
+
+    parse: Any = ParseID3v1
+    with Path(path).open("rb") as file:
+        file.seek(-128, os.SEEK_END)
+        frames = parse(file.read()) or {}
+    names = {"TIT2": "title", "TPE1": "artist", "TALB": "album", "TDRC": "year", "TRCK": "track"}
+    names["TCON"] = "genre"
+    return _by_names((names.get(key, key), str(frame)) for key, frame in frames.items())
+
+
+def _by_names(values: Iterable[tuple[str, str]]) -> Found:
+    """Sort values by the fields of `Tags`, each list by `_NAMES`."""
+    lower = {name.lower(): value for name, value in values}
+    return {
+        field: [lower[name] for name in names if name in lower] for field, names in _NAMES.items()
+    }
+
+
+def _clean_fields(found: Found) -> dict[str, Any]:
+    """Return the first value of each field that makes sense."""
+    cleaned: dict[str, Any] = {}
+    for field in fields(Tags):
+        texts = (text for value in found.get(field.name, ()) for text in _texts(value))
+        values = (_parse(field.name, text) for text in texts)
+        first = next((value for value in values if value is not None), None)
+        if first is not None:
+            cleaned[field.name] = first
+    return cleaned
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield the values of a text, each as one line; ID3v2.4 and APEv2 separate them by NUL."""
+    for each in str(value if value is not None else "").split("\0"):
+        if line := " ".join(_NO_TEXT.sub(" ", each).split()):
+            yield line
+
+
+def _parse(field: str, text: str) -> str | int | None:
+    """Return the value of a field; ``None`` if the text makes no sense there."""
+    if field in ("track_number", "disc_number"):
+        number = _NUMBER.match(text)
+        return (int(number[1]) or None) if number else None
+    if field == "year":
+        year = _YEAR.search(text)
+        return int(year[1]) if year else None
+    if field == "mbid":
+        return text.lower() if _UUID.fullmatch(text.lower()) else None
+    if field == "isrc":
+        code = re.sub(r"[^A-Za-z0-9]", "", text).upper()
+        return code if _ISRC.fullmatch(code) else None
+    return text

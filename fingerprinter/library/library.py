@@ -12,6 +12,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
@@ -19,6 +21,7 @@ from fingerprinter.audio.source import may_be_file
 from fingerprinter.config import Settings
 from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
+from fingerprinter.core.spelling import normalize_name
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library.base.progress import OnProgress, OnTrackCount
 from fingerprinter.library.base.refs import TrackRef, resolve_track
@@ -34,9 +37,28 @@ from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.servers import sharding
-from fingerprinter.store.tables import files, library_metadata, shards, tracks
+from fingerprinter.store.tables import (
+    albums,
+    files,
+    library_metadata,
+    shards,
+    tracks,
+    waveforms,
+)
+from fingerprinter.store.tables.albums import TrackOrder
 from fingerprinter.store.tables.shards import Shard
-from fingerprinter.types import DuplicateReport, IndexReport, Match, Neighbour, Peaks, Track
+from fingerprinter.types import (
+    Album,
+    Artist,
+    DuplicateReport,
+    Genre,
+    IndexReport,
+    Match,
+    Neighbour,
+    Peaks,
+    Track,
+    TrackPage,
+)
 
 if TYPE_CHECKING:
     from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel
@@ -126,6 +148,8 @@ class Library:
         jobs: int | None = None,
         embeddings: bool = True,
         prune: bool = False,
+        prune_empty_root: bool = False,
+        confirm: Callable[[str], bool] | None = None,
         exclude: Sequence[str] = (),
         scheduler: str | None = None,
         on_progress: OnProgress = lambda _: None,
@@ -146,7 +170,14 @@ class Library:
         embeddings : bool
             Whether to compute the embeddings that `similar`, `recommend` and `search` need.
         prune : bool
-            Whether to forget the files below ``paths`` that no longer exist.
+            Whether to forget the files below ``paths`` that are gone. What cannot be looked at is
+            not gone.
+        prune_empty_root : bool
+            Whether a folder without one audio file may lose all its files. By default it is
+            refused, because the disk may not be mounted.
+        confirm : callable, optional
+            Is asked, with a question, before more than half of the files of a folder are forgotten.
+            Without it, they are kept, with a problem in the report.
         exclude : sequence of str
             Globs of what is left out of the folders, in the syntax of .gitignore. Files
             `.fingerprinterignore` in the folders leave out more. Tracks that are in the library
@@ -204,7 +235,13 @@ class Library:
             self.batch_limits,
         )
         return indexer.run(
-            paths, prune=prune, exclude=exclude, on_progress=on_progress, on_left_out=on_left_out
+            paths,
+            prune=prune,
+            prune_empty_root=prune_empty_root,
+            confirm=confirm,
+            exclude=exclude,
+            on_progress=on_progress,
+            on_left_out=on_left_out,
         )
 
     def tracks(self) -> Iterator[Track]:
@@ -221,6 +258,151 @@ class Library:
         """
         with self._database.connect() as connection:
             yield from tracks.iterate(connection)
+
+    def track_page(
+        self,
+        *,
+        order: TrackOrder = "added",
+        limit: int = 200,
+        offset: int = 0,
+        album: str | None = None,
+        artist: str | None = None,
+        genre: str | None = None,
+        words: str | None = None,
+    ) -> TrackPage:
+        """List some of the tracks that meet all conditions; the database filters and sorts.
+
+        Parameters
+        ----------
+        order : "added", "newest", "title", "artist", "album" or "year"
+            Tracks of an album are in the order of discs and track numbers under "album".
+        limit, offset : int
+            Largest number of tracks, and how many to leave out before them.
+        album, genre : str, optional
+            Exactly the tag.
+        artist : str, optional
+            Exactly the album artist, or the artist of a track without one.
+        words : str, optional
+            Words that title, artist, album, album artist, genre or file name must have. The last
+            letters of each word may be missing.
+
+        Returns
+        -------
+        TrackPage
+
+        Examples
+        --------
+        >>> page = library.track_page(words="piec", order="title", limit=2, offset=1)
+        >>> page.total, [track.title for track in page.tracks]
+        (4, ['Piece 1', 'Piece 2'])
+        """
+        with self._database.connect() as connection:
+            found, total = albums.page(
+                connection,
+                order=order,
+                limit=limit,
+                offset=offset,
+                album=album,
+                artist=artist,
+                genre=genre,
+                words=None if words is None else normalize_name(words),
+            )
+        return TrackPage(tuple(found), total)
+
+    def albums(
+        self, artist: str | None = None, *, limit: int = 200, offset: int = 0
+    ) -> list[Album]:
+        """List albums in the order of their titles, of one artist or of all.
+
+        Parameters
+        ----------
+        artist : str, optional
+            Exactly the album artist, or the artist of tracks without one.
+        limit, offset : int
+            Largest number of albums, and how many to leave out before them.
+        """
+        with self._database.connect() as connection:
+            return albums.albums(connection, artist, limit=limit, offset=offset)
+
+    def artists(self, *, limit: int = 200, offset: int = 0) -> list[Artist]:
+        """List artists in the order of their names, with numbers of albums and tracks.
+
+        Parameters
+        ----------
+        limit, offset : int
+            Largest number of artists, and how many to leave out before them.
+        """
+        with self._database.connect() as connection:
+            return albums.artists(connection, limit=limit, offset=offset)
+
+    def genres(self) -> list[Genre]:
+        """List all genres with numbers of albums and tracks, the most common first."""
+        with self._database.connect() as connection:
+            return albums.genres(connection)
+
+    def cover(self, ref: TrackRef) -> bytes | None:
+        """Read the picture that is embedded in a file of a track.
+
+        Parameters
+        ----------
+        ref : Track, int, str or path
+            See `track`.
+
+        Returns
+        -------
+        bytes or None
+            Usually JPEG or PNG; ``None`` if no file of the track that can be read has one.
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library has no such track.
+        """
+        from fingerprinter.audio import read_cover
+
+        pictures = (read_cover(path) for path in self.files(ref))
+        return next((picture for picture in pictures if picture), None)
+
+    def waveform(self, ref: TrackRef) -> npt.NDArray[np.uint8]:
+        """Return the outline of a track for a picture of its waveform.
+
+        `index` stores it. Tracks that an older version indexed are decoded here, and the outline
+        is stored if the library may be written to.
+
+        Parameters
+        ----------
+        ref : Track, int, str or path
+            See `track`.
+
+        Returns
+        -------
+        (1000,) uint8
+            The loudest sample of each thousandth of the track; 255 is full scale.
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library has no such track.
+        UsageError, AudioError
+            If there is no outline yet, and no file of the track that can be read.
+
+        Examples
+        --------
+        >>> library.waveform(1).shape
+        (1000,)
+        """
+        from fingerprinter.library.indexing.extract import waveform_of
+
+        with self._database.connect() as connection:
+            track = resolve_track(connection, ref)
+            points = waveforms.get(connection, track.id)
+        if points is None:
+            if track.path is None:
+                raise UsageError(f"track {track.id}: it has no file; index its file first")
+            points = waveform_of(Path(track.path))
+            if not self._database.read_only:
+                self._database.change(partial(waveforms.put, track_id=track.id, points=points))
+        return points
 
     def track(self, ref: TrackRef) -> Track:
         """Look up one track.

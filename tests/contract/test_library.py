@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import mutagen
 import numpy as np
@@ -82,8 +83,8 @@ def tag(path: Path, title: str) -> None:
     file.save()
 
 
-def index(library: Library, *paths: Path, prune: bool = False) -> IndexReport:
-    return library.index(paths, embeddings=False, prune=prune)
+def index(library: Library, *paths: Path, **options: Any) -> IndexReport:
+    return library.index(paths, embeddings=False, **options)
 
 
 def done(report: IndexReport) -> tuple[int, int, int, int]:
@@ -280,6 +281,49 @@ def test_a_folder_that_is_gone_is_not_pruned(library: Library, music: Path) -> N
     report = index(library, music, prune=True)
     assert (report.removed, report.failed) == (0, 1)
     assert library.stats().tracks == PIECES
+
+
+def test_a_folder_without_audio_is_pruned_on_demand_only(library: Library, music: Path) -> None:
+    """It may be the mount point of a disk that is not mounted."""
+    index(library, music)
+    music.rename(music.parent / "elsewhere")
+    music.mkdir()
+    report = index(library, music, prune=True, confirm=lambda _: True)
+    assert (report.removed, report.failed) == (0, 1)
+    assert "--prune-empty-root" in report.problems[0].message
+    report = index(library, music, prune=True, prune_empty_root=True, confirm=lambda _: True)
+    assert (report.removed, report.failed) == (PIECES, 0)
+
+
+def test_pruning_asks_before_it_forgets_more_than_half(library: Library, music: Path) -> None:
+    index(library, music)
+    for number in range(1, PIECES):
+        (music / f"{number}.flac").unlink()
+    asked: list[str] = []
+    report = index(library, music, prune=True, confirm=lambda text: bool(asked.append(text)))
+    assert (report.removed, report.failed) == (0, 1)
+    assert asked == [f"{music}: {PIECES - 1} of {PIECES} files are gone; forget them?"]
+    assert index(library, music, prune=True).removed == 0
+    assert index(library, music, prune=True, confirm=lambda _: True).removed == PIECES - 1
+
+
+def test_pruning_keeps_what_cannot_be_looked_at(
+    library: Library, music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may look at everything, so the system's answer is replaced."""
+    index(library, music)
+    hidden, lstat = str(music / "0.flac"), os.lstat
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if os.fsdecode(path) == hidden:
+            raise PermissionError(13, "Permission denied")
+        return lstat(path, **options)
+
+    (music / "0.flac").unlink()
+    monkeypatch.setattr(os, "lstat", refuse)
+    assert index(library, music, prune=True).removed == 0
+    monkeypatch.undo()
+    assert index(library, music, prune=True).removed == 1
 
 
 def test_a_removed_track_is_not_identified(library: Library, music: Path) -> None:

@@ -35,6 +35,7 @@ from fingerprinter.audio import (
     content_id,
     find_audio,
     open_audio,
+    read_content,
     read_samples,
     reader,
     signal,
@@ -792,6 +793,53 @@ def test_all_tags_that_an_mp3_can_carry(made: Callable[..., Path], tmp_path: Pat
     ID3(path).save(path, v1=2)
     assert path.read_bytes()[-128:].startswith(b"TAG")
     assert content_id(path) == content_id(made("mp3"))
+
+
+APPENDED = {
+    "lyrics3": b"LYRICSBEGININD0000200LYR00005words" + b"000034" + b"LYRICS200",
+    "id3v1": b"TAG" + b"x" * 125,
+    "id3v2": b"ID3\4\0\0\0\0\0\x0a" + bytes(10),
+}
+
+
+def ape_tag(path: Path) -> None:
+    tag = APEv2()
+    tag["Title"] = "T" * 40
+    tag.save(path)
+
+
+@pytest.mark.parametrize("suffix", ["flac", "mp3", "wav"])
+def test_a_tag_behind_the_audio_does_not_change_the_content_id(
+    suffix: str, made: Callable[..., Path], tmp_path: Path
+) -> None:
+    original, kinds = made(suffix).read_bytes(), ["lyrics3", "id3v1", "id3v2"]
+    expected = content_id(original)
+    for kind in kinds:
+        assert content_id(original + APPENDED[kind]) == expected, kind
+    path = tmp_path / f"x.{suffix}"
+    path.write_bytes(original)
+    ape_tag(path)
+    assert content_id(path) == expected
+    path.write_bytes(path.read_bytes() + APPENDED["id3v1"])
+    assert content_id(path) == expected
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("flac", "flac"), ("mp3", "mp3"), ("ogg", "vorbis")])
+def test_how_the_audio_is_stored(suffix: str, codec: str, made: Callable[..., Path]) -> None:
+    path = made(suffix)
+    audio = read_content(path).audio
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        assert (audio.codec, audio.sample_rate_hz, audio.channels) == (
+            codec,
+            stream.rate,
+            stream.channels,
+        )
+    size_bits = 8 * path.stat().st_size
+    assert audio.bit_rate is not None
+    with open_audio(path) as opened:
+        seconds = sum(map(len, opened.blocks())) / opened.sr
+    assert 0.5 < audio.bit_rate * seconds / size_bits <= 1.1
 
 
 def test_the_content_id_changes_with_the_audio(made: Callable[..., Path], tmp_path: Path) -> None:

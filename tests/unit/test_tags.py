@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutagen.apev2 import APEv2
+from mutagen.flac import Picture
 from mutagen.id3 import ID3, TALB, TCON, TDRC, TIT2, TPE1, TRCK, TYER, UFID
 from mutagen.mp4 import MP4FreeForm
 
-from fingerprinter.audio import read_tags
+from fingerprinter.audio import read_cover, read_tags
 from fingerprinter.types import Tags
 
 MBID = "9d3e2a6b-0a4c-4d6f-8f0e-1234567890ab"
@@ -306,3 +308,109 @@ def test_broken_tags_are_not_logged(
             broken.write_bytes(damaged)
             read_tags(broken)
     assert not caplog.records
+
+
+# --- several blocks of tags in one file -------------------------------------------------
+
+LONG = "A title that is longer than thirty letters"
+
+
+def id3v1(title: str, artist: str, album: str, year: str) -> bytes:
+    texts = (each.encode("latin-1")[:30].ljust(30, b"\0") for each in (title, artist, album))
+    return b"TAG" + b"".join(texts) + year.encode() + bytes(30) + b"\xff"
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return name + len(data).to_bytes(4, "little") + data + b"\0" * (len(data) % 2)
+
+
+def with_info(path: Path, info: bytes, *others: bytes) -> Path:
+    """A WAV file with a LIST INFO chunk and others."""
+    body = path.read_bytes()[12:] + chunk(b"LIST", b"INFO" + info) + b"".join(others)
+    path.write_bytes(b"RIFF" + (len(body) + 4).to_bytes(4, "little") + b"WAVE" + body)
+    return path
+
+
+def test_each_field_comes_from_the_best_block_that_has_it(tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.mp3")
+    file = ID3()
+    file.add(TCON(encoding=0, text="Rock"))
+    file.add(TPE1(encoding=0, text=" "))
+    file.save(path, v1=0)
+    ape = APEv2()
+    ape["Title"], ape["Genre"] = LONG, "Pop"
+    ape.save(path)
+    path.write_bytes(path.read_bytes() + id3v1(LONG, "The Artist", "Album", "1999"))
+    assert read_tags(path) == Tags(LONG, "The Artist", "Album", year=1999, genre="Rock")
+
+
+def test_info_beside_id3_of_a_wav_file(tmp_path: Path) -> None:
+    genre = ID3()
+    genre.add(TCON(encoding=0, text="Rock"))
+    genre.save(tmp_path / "genre", v1=0)
+    info = chunk(b"INAM", b"The Title\0") + chunk(b"IART", "Björk\0".encode("cp1252"))
+    id3 = chunk(b"id3 ", (tmp_path / "genre").read_bytes())
+    tags = read_tags(with_info(encode(tmp_path / "x.wav"), info, id3))
+    assert (tags.title, tags.artist, tags.genre) == ("The Title", "Björk", "Rock")
+
+
+@pytest.mark.parametrize(
+    ("values", "year"),
+    [
+        ({"DATE": ["12"], "YEAR": ["2020"]}, 2020),
+        ({"DATE": ["Unknown"], "YEAR": ["1987"]}, 1987),
+    ],
+)
+def test_the_first_date_with_a_year_counts(
+    values: dict[str, list[str]], year: int | None, tmp_path: Path
+) -> None:
+    path = encode(tmp_path / "x.flac")
+    tag(values)(path)
+    assert read_tags(path).year == year
+
+
+@pytest.mark.parametrize(("frame", "text"), [("TYER", "1999 "), ("TDRL", "1999-06-07")])
+def test_the_year_of_id3_frames(frame: str, text: str, tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.mp3")
+    body = b"\0" + text.encode()
+    data = frame.encode() + len(body).to_bytes(4, "big") + b"\0\0" + body
+    header = b"ID3\3\0\0" + bytes((0, 0, 0, len(data)))
+    path.write_bytes(header + data + path.read_bytes())
+    assert read_tags(path).year == 1999
+
+
+@pytest.mark.parametrize("name", ["DATE_RELEASED", "DATE_RECORDED"])
+def test_the_dates_of_matroska(name: str, tmp_path: Path) -> None:
+    assert read_tags(encode(tmp_path / "x.mka", {name: "1988-02-03"})).year == 1988
+
+
+def test_byte_order_marks_are_removed(tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.flac")
+    tag({"TITLE": ["\ufeffBom"]})(path)
+    assert read_tags(path).title == "Bom"
+
+
+def test_album_artist_disc_isrc_label_and_cover(tmp_path: Path) -> None:
+    path = encode(tmp_path / "x.flac")
+    tag(
+        {
+            "ALBUMARTIST": ["Various"],
+            "DISCNUMBER": ["2/3"],
+            "ISRC": ["us-rc1-76-07839"],
+            "LABEL": ["A Label"],
+        }
+    )(path)
+    picture = Picture()
+    picture.data, picture.type, picture.mime = b"\x89PNG picture", 3, "image/png"
+    file = mutagen.File(path)
+    file.add_picture(picture)
+    file.save()
+    assert read_cover(path) == picture.data
+    assert read_tags(path) == Tags(
+        album_artist="Various",
+        disc_number=2,
+        isrc="USRC17607839",
+        label="A Label",
+        cover=hashlib.sha256(picture.data).hexdigest(),
+    )
+    assert read_cover(encode(tmp_path / "x.wav")) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -50,7 +51,21 @@ def index(
         typer.Option("--no-embeddings", help="Skip the embeddings that `similar` and others need."),
     ] = False,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Forget files that no longer exist in these folders.")
+        bool, typer.Option("--prune", help="Forget files that are gone from these folders.")
+    ] = False,
+    prune_empty_root: Annotated[
+        bool,
+        typer.Option(
+            "--prune-empty-root",
+            help="With --prune: also if a folder has no audio file left. Its disk may not be "
+            "mounted.",
+        ),
+    ] = False,
+    yes: Annotated[
+        bool,
+        typer.Option(
+            "--yes", help="With --prune: do not ask if more than half of a folder is gone."
+        ),
     ] = False,
     exclude: Annotated[
         list[str] | None,
@@ -105,6 +120,8 @@ def index(
                 embeddings=not no_embeddings,
                 prune=prune,
                 exclude=exclude or (),
+                prune_empty_root=prune_empty_root,
+                confirm=(lambda _: True) if yes else _ask,
                 scheduler=scheduler,
                 on_progress=on_progress,
                 on_left_out=_print_left_out if verbose else lambda *_: None,
@@ -125,6 +142,11 @@ def index(
 
 def _print_left_out(path: str, kind: str) -> None:
     print_message(f"{path}: left out ({kind})")
+
+
+def _ask(question: str) -> bool:
+    """Ask at the terminal. Where nobody can answer, the answer is no."""
+    return sys.stdin.isatty() and typer.confirm(question, err=True)
 
 
 def index_summary(report: IndexReport) -> str:

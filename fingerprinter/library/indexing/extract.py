@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from fingerprinter.audio import content_id, open_audio, read_tags
+from fingerprinter.audio import open_audio, read_content, read_tags
 from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.constellation import pack_peaks
 from fingerprinter.core.fingerprint.params import LandmarkParams
@@ -22,9 +23,10 @@ from fingerprinter.core.fingerprint.peaks import (
     sort_by_frame,
 )
 from fingerprinter.core.fingerprint.sketch import Codes, Sketcher
+from fingerprinter.core.numeric.waveform import WaveformOutline
 from fingerprinter.embedding import EmbeddingModel, TextAudioModel, TrackEmbeddings, embed_track
 from fingerprinter.library.base.sketch_projections import projections
-from fingerprinter.types import Peaks, Tags
+from fingerprinter.types import AudioFormat, Peaks, Tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class AudioFeatures:
         None if none was wanted.
     sketches : (n, words) uint64
         Sketches, see `fingerprinter.core.fingerprint.sketch`.
+    waveform : (1000,) uint8 or None
+        Outline, see `fingerprinter.core.numeric.waveform`.
     """
 
     duration_s: float
@@ -69,6 +73,7 @@ class AudioFeatures:
     embeddings: TrackEmbeddings | None
     text_embedding: TextEmbedding | None = None
     sketches: Codes = field(default_factory=lambda: np.empty((0, 0), np.uint64))
+    waveform: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +88,14 @@ class ExtractedTrack:
         Its tags.
     features : AudioFeatures or None
         None if the library has all features of this content.
+    audio : AudioFormat
+        How the audio is stored.
     """
 
     content_id: str
     tags: Tags
     features: AudioFeatures | None
+    audio: AudioFormat = field(default_factory=AudioFormat)
 
 
 def extract_track(
@@ -121,9 +129,9 @@ def extract_track(
     AudioError
         If the file cannot be read.
     """
-    content = content_id(path)
-    features = None if content in known else extract_audio(path, params, model, text_model)
-    return ExtractedTrack(content, read_tags(path), features)
+    content = read_content(path)
+    features = None if content.id in known else extract_audio(path, params, model, text_model)
+    return ExtractedTrack(content.id, read_tags(path), features, content.audio)
 
 
 def extract_audio(
@@ -151,11 +159,13 @@ def extract_audio(
         If the file cannot be read.
     """
     sampler = model.sampler() if model else None
+    outline = WaveformOutline()
     with open_audio(path, params.sr) as audio:
 
         def blocks() -> Iterator[Floats]:
-            """Yield each decoded block to the peaks, after the embedding has sampled it."""
+            """Yield each decoded block to the peaks, after embedding and outline have seen it."""
             for block in audio.blocks():
+                outline.push(block)
                 if sampler:
                     sampler.push(block)
                 yield block
@@ -166,9 +176,35 @@ def extract_audio(
             problem=audio.problem,
             constellation=pack_peaks(limit_density(peaks, params.peaks_per_s, params)),
             sketches=sketches,
+            waveform=outline.points(),
             embeddings=embed_track(model, sampler) if model and sampler else None,
             text_embedding=_embed_for_text(path, text_model) if text_model else None,
         )
+
+
+def waveform_of(path: Path) -> npt.NDArray[np.uint8]:
+    """Decode a file for its outline, (1000,) uint8.
+
+    Parameters
+    ----------
+    path : Path
+        The audio file.
+
+    Returns
+    -------
+    (1000,) uint8
+        See `fingerprinter.core.numeric.waveform`.
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read.
+    """
+    outline = WaveformOutline()
+    with open_audio(path) as audio:
+        for block in audio.blocks():
+            outline.push(block)
+    return outline.points()
 
 
 def peaks_and_sketches(blocks: Iterable[Floats], params: LandmarkParams) -> tuple[Peaks, Codes]:

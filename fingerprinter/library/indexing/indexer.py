@@ -23,6 +23,8 @@ from fingerprinter.library.indexing.batches import BatchLimits, BatchRun
 from fingerprinter.library.indexing.dask_workers import run_on_dask
 from fingerprinter.library.indexing.extract import ExtractedTrack
 from fingerprinter.library.indexing.ingest import FoundFile, Item, Outcome, ingest
+from fingerprinter.library.indexing.prune import Confirm
+from fingerprinter.library.indexing.prune import prune as forget_gone
 from fingerprinter.library.indexing.workers import ExtractJob, run_in_order
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
@@ -32,7 +34,6 @@ from fingerprinter.store.tables import (
     facets,
     files,
     library_metadata,
-    names,
     sections,
     sketches,
     tracks,
@@ -116,12 +117,15 @@ class Indexer:
         self._run = BatchRun(limits or BatchLimits())
         self._outcomes: Counter[Outcome] = Counter()
         self._left_out: Counter[str] = Counter()
+        self._seen: set[Path] = set()
 
     def run(
         self,
         paths: Sequence[str | os.PathLike[str]],
         *,
         prune: bool = False,
+        prune_empty_root: bool = False,
+        confirm: Confirm | None = None,
         exclude: Sequence[str] = (),
         on_progress: OnProgress = lambda _: None,
         on_left_out: Callable[[str, str], None] = lambda *_: None,
@@ -143,7 +147,18 @@ class Indexer:
         todo = list(self._files_to_analyze(roots, found, incomplete))
         replies = self._analyze(todo, incomplete)
         self._run.process(replies, len(todo), _duration_s, self._commit, on_progress)
-        removed = self._prune([root for root in roots if os.path.exists(root)]) if prune else 0
+        removed = 0
+        if prune:
+            existing = [root for root in roots if os.path.lexists(root)]
+            removed, refused = forget_gone(
+                self._database,
+                existing,
+                self._seen,
+                empty_roots=prune_empty_root,
+                confirm=confirm,
+            )
+            for problem in refused:
+                self._run.fail(problem.path, problem.message)
         if todo:
             self._database.reclaim()
         return IndexReport(
@@ -175,11 +190,16 @@ class Indexer:
     def _files_to_analyze(
         self, roots: Sequence[Path], found: Iterable[Path], incomplete: frozenset[int]
     ) -> Iterator[FoundFile]:
-        """Yield the files that are new, changed, or of an incomplete track; count the others."""
+        """Yield the files that are new, changed, or of an incomplete track; count the others.
+
+        Files of which the library does not know how their sound is stored are new in this sense.
+        """
         with self._database.connect() as connection:
             stamps = files.file_stamps(connection, roots)
+            unread = files.without_format(connection)
         for file in self._existing_files(found):
-            stamp = stamps.get(os.fsencode(file.path))
+            place = os.fsencode(file.path)
+            stamp = None if place in unread else stamps.get(place)
             same = stamp is not None and (stamp.size, stamp.mtime_ns) == (file.size, file.mtime_ns)
             if same and stamp is not None and stamp.track_id not in incomplete:
                 self._outcomes[Outcome.SKIPPED] += 1
@@ -188,11 +208,10 @@ class Indexer:
 
     def _existing_files(self, found: Iterable[Path]) -> Iterator[FoundFile]:
         """Yield every file that was found once, with its current size and time."""
-        seen: set[Path] = set()
         for path in found:
-            if path in seen:
+            if path in self._seen:
                 continue
-            seen.add(path)
+            self._seen.add(path)
             try:
                 status = path.stat()
             except OSError as error:
@@ -226,19 +245,6 @@ class Indexer:
                 message = f"{name}: indexed in part: {extracted.features.problem}"
                 self._run.problems.append(Problem(name, message))
         merge_segments(self._database, self._params)
-
-    def _prune(self, roots: Sequence[Path]) -> int:
-        """Forget missing files below the roots and tracks without any file; count the tracks."""
-        with self._database.begin() as connection:
-            missing = [p for p in files.file_stamps(connection, roots) if not os.path.lexists(p)]
-            lost = {id_ for path in missing for id_ in files.forget_file(connection, path)}
-            orphans = tracks.orphans(connection) if missing else []
-            for track_id in orphans:
-                tracks.remove(connection, track_id)
-            if missing:
-                names.refresh(connection, lost.difference(orphans))
-                library_metadata.bump_revision(connection)
-        return len(orphans)
 
 
 def _duration_s(extracted: ExtractedTrack) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from fingerprinter.embedding import FACETS_ID
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.base.stored_peaks import track_landmarks
 from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedTrack
+from fingerprinter.library.indexing.prune import is_gone
 from fingerprinter.store.index import postings
 from fingerprinter.store.tables import (
     constellations,
@@ -28,9 +28,10 @@ from fingerprinter.store.tables import (
     sketches,
     tracks,
     vectors,
+    waveforms,
 )
 from fingerprinter.store.tables.sections import Sections
-from fingerprinter.types import Landmarks, Track
+from fingerprinter.types import AudioFormat, Landmarks, Track
 
 _NO_TAGS = np.empty(0, np.float32)
 
@@ -105,7 +106,7 @@ class _Ingest:
         if extracted.features is None:
             return Outcome.LOST
         track_id = self._add_track(extracted, extracted.features)
-        replaced = self._set_file(file, track_id)
+        replaced = self._set_file(file, track_id, extracted.audio)
         return Outcome.REPLACED if replaced else Outcome.INDEXED
 
     def _update(self, file: FoundFile, extracted: ExtractedTrack, track: Track) -> Outcome:
@@ -119,9 +120,9 @@ class _Ingest:
         moved = not files.holds(self._connection, file.path, track.id)
         if moved:
             for path in files.paths_of(self._connection, track.id):
-                if not os.path.lexists(path):  # else the new file is a copy
+                if is_gone(path):  # else the new file is a copy
                     files.forget_file(self._connection, path)
-        replaced = self._set_file(file, track.id)
+        replaced = self._set_file(file, track.id, extracted.audio)
         if retagged or moved:
             self.renamed.add(track.id)
         if replaced:
@@ -147,6 +148,8 @@ class _Ingest:
         """Store sketches and embeddings; return whether any of them is new."""
         version = projections(self._params.sketch_words).digest
         sketched = sketches.put(self._connection, track_id, version, features.sketches)
+        if features.waveform is not None:
+            waveforms.put(self._connection, track_id, features.waveform)
         embeddings, text = features.embeddings, features.text_embedding
         if embeddings and self._model:
             whole = embeddings.embedding
@@ -158,10 +161,15 @@ class _Ingest:
             vectors.put(self._connection, track_id, text.model, text.vector, _NO_TAGS)
         return bool(sketched or embeddings or text)
 
-    def _set_file(self, file: FoundFile, track_id: int) -> bool:
+    def _set_file(self, file: FoundFile, track_id: int, audio: AudioFormat) -> bool:
         """Store the path of a track; return whether it was the path of another track."""
         replaced = files.set_file(
-            self._connection, file.path, track_id, size=file.size, mtime_ns=file.mtime_ns
+            self._connection,
+            file.path,
+            track_id,
+            size=file.size,
+            mtime_ns=file.mtime_ns,
+            audio=audio,
         )
         if replaced is not None:
             self._replaced.add(replaced)

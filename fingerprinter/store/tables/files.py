@@ -66,6 +66,11 @@ def _at_or_below(place: bytes) -> ColumnElement[bool]:
     )
 
 
+def without_format(connection: Connection) -> set[bytes]:
+    """Returns the paths of the files of which `index` has not stored how their sound is stored."""
+    return set(connection.scalars(select(file.c.path).where(file.c.codec.is_(None))))
+
+
 def set_file(
     connection: Connection,
     path: AnyPath,

@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
 
-from sqlalchemy import Connection, Row, delete, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Integer, Row, delete, false, insert, select, text
 
 from fingerprinter.core.spelling import normalize_name
 from fingerprinter.store.tables.checked import or_missing
-from fingerprinter.store.tables.schema import file, track, track_name
+from fingerprinter.store.tables.schema import FULL_TEXT_INDEX, file, track, track_name
 
 _IDS_PER_STATEMENT = 1000  # few enough parameters for SQLite
 _MAX_NAME = 500  # characters; PostgreSQL indexes no word of more than 2,046 bytes
@@ -46,14 +46,6 @@ _FORGET = text(
 )
 _ADD = text("INSERT INTO track_name_words (rowid, names) VALUES (:track_id, :names)")
 _REBUILD = text("INSERT INTO track_name_words (track_name_words) VALUES ('rebuild')")
-_MATCHING_SQLITE = text(
-    "SELECT track_id FROM track_name_words JOIN track_name ON track_id = track_name_words.rowid"
-    " WHERE track_name_words MATCH :query ORDER BY track_id"
-)
-_MATCHING_POSTGRESQL = text(
-    "SELECT track_id FROM track_name WHERE array_to_tsvector(array_remove(string_to_array(names,"
-    " ' '), '')) @@ CAST(:query AS tsquery) ORDER BY track_id"
-)
 
 
 def refresh(connection: Connection, track_ids: Iterable[int]) -> None:
@@ -120,23 +112,30 @@ def _limited(name: str) -> str:
     return " ".join(word[:_MAX_WORD] for word in name.split())
 
 
-def matching_ids(connection: Connection, words: str) -> list[int]:
-    """Finds the tracks whose names have all of some words, each perhaps as the start of a longer.
+def matches(connection: Connection, words: str) -> ColumnElement[bool]:
+    """Returns the condition that the names of a track have all of some words.
+
+    Each word may also be the beginning of a longer one. No track has no words.
 
     Parameters
     ----------
     words
         As `normalize_name` spells them.
-
-    Returns
-    -------
-    Sorted track ids; none if there are no words.
     """
     wanted = [word[:_MAX_WORD] for word in words.split()]
     if not wanted:
-        return []
+        return false()
     if connection.dialect.name == "sqlite":
-        statement, query = _MATCHING_SQLITE, " ".join(f'"{word}"*' for word in wanted)
-    else:
-        statement, query = _MATCHING_POSTGRESQL, " & ".join(f"'{word}':*" for word in wanted)
-    return list(connection.scalars(statement, {"query": query}))
+        query = " ".join(f'"{word}"*' for word in wanted)
+        ids = text(f"SELECT rowid FROM {FULL_TEXT_INDEX} WHERE {FULL_TEXT_INDEX} MATCH :words")
+        return track.c.id.in_(ids.bindparams(words=query).columns(rowid=Integer))
+    query = " & ".join(f"'{word}':*" for word in wanted)
+    vector = "array_to_tsvector(array_remove(string_to_array(names, ' '), ''))"
+    ids = text(f"SELECT track_id FROM track_name WHERE {vector} @@ CAST(:words AS tsquery)")
+    return track.c.id.in_(ids.bindparams(words=query).columns(track_id=Integer))
+
+
+def matching_ids(connection: Connection, words: str) -> list[int]:
+    """Returns the ids of the tracks whose names match some words, sorted; see `matches`."""
+    condition = matches(connection, words)
+    return list(connection.scalars(select(track.c.id).where(condition).order_by(track.c.id)))
