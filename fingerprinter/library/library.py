@@ -679,6 +679,8 @@ class Library:
         end_s: float | None = None,
         only: TrackFilter = NO_FILTER,
         per_artist: int | None = None,
+        per_album: int | None = None,
+        not_same_album: bool = False,
         copies: bool = False,
         why: bool = False,
     ) -> list[Neighbour]:
@@ -696,6 +698,10 @@ class Library:
             Which tracks may be returned.
         per_artist : int, optional
             The number of tracks of one artist to return at most.
+        per_album : int, optional
+            The number of tracks of one album to return at most.
+        not_same_album : bool
+            Whether to leave out the albums of the queries.
         copies : bool
             Whether to list every track of a recording. By default one track is listed, and its
             `Neighbour.copies` names the others.
@@ -729,7 +735,7 @@ class Library:
         from fingerprinter.library.similar.search import NeighbourSearch
         from fingerprinter.library.similar.vectors import vector_index
 
-        options = ListOptions(n, only, per_artist, copies, why)
+        options = ListOptions(n, only, per_artist, per_album, not_same_album, copies, why)
         part = Part.checked(start_s, end_s)
         with self._database.connect() as connection:
             queries = QueryBuilder(connection, self._model).build(as_list(query), part)

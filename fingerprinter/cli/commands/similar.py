@@ -48,6 +48,13 @@ def similar(
         int | None,
         typer.Option(min=1, metavar="N", help="List at most this many tracks of each artist."),
     ] = None,
+    per_album: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="List at most this many tracks of each album."),
+    ] = None,
+    not_same_album: Annotated[
+        bool, typer.Option("--not-same-album", help="Leave out the albums of the given tracks.")
+    ] = False,
     artist: OneArtist = None,
     genre: Genre = None,
     year: Years = None,
@@ -85,6 +92,8 @@ def similar(
             end_s=end_s,
             only=only,
             per_artist=per_artist,
+            per_album=per_album,
+            not_same_album=not_same_album,
             copies=copies,
             why=why,
         )

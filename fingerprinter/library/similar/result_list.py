@@ -29,6 +29,10 @@ class ListOptions:
         Which tracks may be results.
     per_artist
         Largest number of results by one artist; None for no limit.
+    per_album
+        Largest number of results of one album; None for no limit.
+    not_same_album
+        Leave out the tracks of the albums that the queries are on.
     copies
         List every track that holds a recording, including copies of the query. By default each
         recording is listed once.
@@ -39,6 +43,8 @@ class ListOptions:
     n: int = 10
     only: TrackFilter = NO_FILTER
     per_artist: int | None = None
+    per_album: int | None = None
+    not_same_album: bool = False
     copies: bool = False
     why: bool = False
 
@@ -88,12 +94,21 @@ class ResultList:
         Length of the list and limit for each artist.
     deduplicator
         Finds copies of the query and of listed tracks; None lists every track.
+    queries
+        The tracks of the library that are queries.
     """
 
-    def __init__(self, options: ListOptions, deduplicator: Deduplicator | None) -> None:
+    def __init__(
+        self,
+        options: ListOptions,
+        deduplicator: Deduplicator | None,
+        queries: Iterable[Track] = (),
+    ) -> None:
         self._options, self._deduplicator = options, deduplicator
+        self._query_albums = {_album(track) for track in queries} - {None}
         self._listed: dict[int, Neighbour] = {}
         self._artists: Counter[str] = Counter()
+        self._albums: Counter[tuple[str, str]] = Counter()
 
     @property
     def neighbours(self) -> list[Neighbour]:
@@ -112,6 +127,8 @@ class ResultList:
         that track.
         """
         track = neighbour.track
+        if self._options.not_same_album and _album(track) in self._query_albums:
+            return
         if self._deduplicator:
             if self._deduplicator.is_copy_of_query(track.id):
                 return
@@ -120,16 +137,29 @@ class ResultList:
                 listed = self._listed[original]
                 self._listed[original] = replace(listed, copies=(*listed.copies, track.id))
                 return
-        if self._count_artist(track):
+        if self._is_within_limits(track):
             self._listed[track.id] = neighbour
 
-    def _count_artist(self, track: Track) -> bool:
-        """Count a track for its artist and return whether the limit allows it.
+    def _is_within_limits(self, track: Track) -> bool:
+        """Count a track for its artist and its album, and return whether both limits allow it.
 
-        Tracks of unknown artists are not limited.
+        Tracks of unknown artists or albums are not limited.
         """
-        if self._options.per_artist is None or not track.artist:
-            return True
-        artist = track.artist.strip().casefold()
+        artist, album = (track.artist or "").strip().casefold(), _album(track)
+        per_artist, per_album = self._options.per_artist, self._options.per_album
+        if per_artist is not None and artist and self._artists[artist] >= per_artist:
+            return False
+        if per_album is not None and album and self._albums[album] >= per_album:
+            return False
         self._artists[artist] += 1
-        return self._artists[artist] <= self._options.per_artist
+        if album:
+            self._albums[album] += 1
+        return True
+
+
+def _album(track: Track) -> tuple[str, str] | None:
+    """Return the album of a track, by title and album artist; None if it is not known."""
+    if not track.album:
+        return None
+    artist = track.album_artist or track.artist or ""
+    return track.album.strip().casefold(), artist.strip().casefold()

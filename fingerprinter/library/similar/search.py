@@ -115,7 +115,8 @@ class NeighbourSearch:
             present, units = self._units_by_id(ids)
             units_by_id = dict(zip(present.tolist(), units, strict=True))
             deduplicator = Deduplicator(units_by_id, query_ids, self._copies)
-        results = ResultList(options, deduplicator)
+        queries = tracks.get_many(self._connection, query_ids).values()
+        results = ResultList(options, deduplicator, queries)
         for track_id, similarity in zip(
             ranking.ids.tolist(), ranking.similarities.tolist(), strict=True
         ):
