@@ -322,7 +322,7 @@ waveform = Table(
     "waveform",
     metadata,
     Column("track_id", _Id, ForeignKey("track.id", ondelete="CASCADE"), primary_key=True),
-    Column("points", LargeBinary, nullable=False),  # 1,000 uint8, see `audio.waveform`
+    Column("points", LargeBinary, nullable=False),  # 1,000 uint8, see `core.numeric.waveform`
     _checksum_column("waveform"),
 )
 
