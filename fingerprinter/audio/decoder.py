@@ -101,9 +101,8 @@ def _open_link(
             raise
         return _second_chunks(second, start_s, damage, on_channels), second.declared
     frames, before_s = stream.frames_from(start_s)
-    declared = stream.declared
     chunks = drop(_chunks(frames, damage, on_channels), before_s)
-    return _to_the_end(chunks, file, start_s, declared, damage, on_channels), declared
+    return _to_the_end(chunks, stream, file, start_s, damage, on_channels), stream.declared
 
 
 def _chain(
@@ -131,9 +130,9 @@ def _second_chunks(
 
 def _to_the_end(
     chunks: Iterable[Chunk],
+    stream: EncodedStream,
     file: BinaryIO,
     start_s: float,
-    declared: DeclaredDuration,
     damage: Damage,
     on_channels: OnChannels | None,
 ) -> Iterator[Chunk]:
@@ -142,7 +141,8 @@ def _to_the_end(
     for chunk in chunks:
         end_s += len(chunk.samples) / chunk.sr
         yield chunk
-    if not declared.reliable or (declared.duration_s or 0.0) - end_s < _EARLY_END_S:
+    missing_s = (stream.declared.duration_s or 0.0) - end_s
+    if not stream.declared.reliable or missing_s < _EARLY_END_S:
         return
     with ExitStack() as resources:
         second = open_second_decoder(file, resources)
@@ -153,10 +153,8 @@ def _to_the_end(
 def _chunks(
     frames: Iterable[av.AudioFrame], damage: Damage, on_channels: OnChannels | None
 ) -> Iterator[Chunk]:
-    guard, downmixer = process_guard(), Downmixer()
+    downmixer = Downmixer()
     for frame in _join_frames(frames):
-        if guard:
-            guard.add_audio(frame.samples / frame.sample_rate)
         yield mono_chunk(_channels(frame), frame.sample_rate, downmixer, damage, on_channels)
 
 
@@ -182,6 +180,8 @@ def mono_chunk(
     on_channels : callable, optional
         Receives the channels, (channels, n) float32, and their rate before the downmix.
     """
+    if guard := process_guard():
+        guard.add_audio(samples.shape[1] / sr)
     if on_channels:
         on_channels(as_floats(samples), sr)
     mono = downmixer.push(samples)

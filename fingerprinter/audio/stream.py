@@ -238,7 +238,8 @@ class EncodedStream:
     def _without_gaps(
         self, frames: Iterable[av.AudioFrame], position_s: float
     ) -> Iterator[av.AudioFrame]:
-        return fill_gaps(frames, position_s, self._tolerance_s, self._note_gap)
+        most_s = MAX_GAP_S - self._damage.lost_s  # of all links of a chain
+        return fill_gaps(frames, position_s, self._tolerance_s, self._note_gap, most_s)
 
     def _note_gap(self, gap_s: float) -> None:
         """Count a gap as lost sound, if it is one: other formats have pauses without damage."""

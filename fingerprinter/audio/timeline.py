@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import av
 
-# A longer jump is another clock (two recordings in one file), not sound that is missing.
+# A longer jump is another clock (two recordings in one file), not sound that is missing. No file
+# gets more silence than this, because a small hostile one could ask for years of it.
 MAX_GAP_S = 600.0
 _PIECE_S = 1.0  # of silence
 
@@ -20,6 +21,7 @@ def fill_gaps(
     position_s: float,
     tolerance_s: float,
     on_gap: Callable[[float], None],
+    most_s: float = MAX_GAP_S,
 ) -> Iterator[av.AudioFrame]:
     """Yield frames, with silence where their time stamps leave a gap.
 
@@ -33,6 +35,8 @@ def fill_gaps(
         Shorter gaps are rounding of the time stamps. Where frames overlap, none is left out.
     on_gap : callable
         Receives the length of each gap in seconds.
+    most_s : float
+        How much silence there may be in all, in seconds.
 
     Yields
     ------
@@ -41,11 +45,12 @@ def fill_gaps(
     for frame in frames:
         if frame.pts is not None and frame.time_base:
             jump_s = float(frame.pts * frame.time_base) - position_s
-            if tolerance_s < jump_s <= MAX_GAP_S:
+            if tolerance_s < jump_s <= most_s:
                 on_gap(jump_s)
+                most_s -= jump_s
                 yield from _silence(frame, round(jump_s * frame.sample_rate))
                 position_s += jump_s
-            elif abs(jump_s) > MAX_GAP_S:
+            elif jump_s > most_s or jump_s < -MAX_GAP_S:
                 position_s += jump_s
         position_s += frame.samples / frame.sample_rate
         yield frame

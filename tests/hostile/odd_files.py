@@ -30,6 +30,7 @@ def encoded(
     *tracks: Samples,
     sample_format: str = "s16",
     at_s: float = 0.0,
+    gap_s: float = 0.0,
     default: int = 0,
     video_s: float = 0.0,
     sr: int = SR,
@@ -37,8 +38,9 @@ def encoded(
 ) -> bytes:
     """A file with one sound track for each array, (n,) or (channels, n).
 
-    at_s: time stamp of the first sample; default: number of the default track; video_s: length of
-    a video beside the sound, none if 0; options: of the container
+    at_s: time stamp of the first sample; gap_s: how far those of the second half lie behind the
+    first half; default: number of the default track; video_s: length of a video beside the sound,
+    none if 0; options: of the container
     """
     file = io.BytesIO()
     with av.open(file, "w", format=container, options=options) as out:
@@ -63,7 +65,8 @@ def encoded(
                 packed = np.ascontiguousarray(track[:, start : start + 4096].T).reshape(1, -1)
                 frame = av.AudioFrame.from_ndarray(packed, "flt", layout)
                 frame.sample_rate, frame.time_base = sr, Fraction(1, sr)
-                frame.pts = start + round(at_s * sr)
+                late_s = at_s + (gap_s if start > track.shape[1] // 2 else 0.0)
+                frame.pts = start + round(late_s * sr)
                 for converted in convert.resample(frame):
                     out.mux(stream.encode(converted))
             out.mux(stream.encode(None))

@@ -218,6 +218,14 @@ def test_time_stamps_that_do_not_begin_at_0_are_no_missing_sound(
     assert len(samples) / SR == pytest.approx(SECONDS, abs=0.03)
 
 
+def test_a_small_file_cannot_ask_for_hours_of_silence() -> None:
+    links = [encoded("ogg", "libopus", NOISE, sample_format="flt", gap_s=400.0) for _ in range(4)]
+    with open_audio(b"".join(links), 8000) as audio:
+        for _ in audio.blocks():
+            pass
+    assert 400 < audio.decoded_s < 700
+
+
 def test_the_default_sound_track_counts() -> None:
     for default in (0, 1):
         data = encoded("matroska", "flac", NOISE, OTHER, default=default)
