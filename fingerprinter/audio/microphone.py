@@ -8,8 +8,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from fingerprinter.audio.signal import Mono, downmix
+from fingerprinter.audio.signal import Downmixer, Mono
 from fingerprinter.errors import AudioError, UsageError
 
 STALL_S = 3.0
@@ -17,7 +18,10 @@ STALL_S = 3.0
 
 _SILENCE = 2 / 32_768  # range of the samples that a muted device still gives
 
-Blocks = SimpleQueue[Mono | None]  # None: the device has ended the stream
+Samples = npt.NDArray[np.float32]
+"""Samples of a device, (n, channels) float32."""
+
+Blocks = SimpleQueue[Samples | None]  # None: the device has ended the stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,10 @@ def record(
         raise AudioError(f"mic: {error.args[0]}; is another program using it?") from error
     if not parts:
         raise AudioError(f"mic: {problem}")
-    samples = np.concatenate(parts)
+    recorded = np.concatenate(parts)
+    stretches = np.array_split(recorded, range(sr, len(recorded), sr))  # of a second
+    downmixer = Downmixer()
+    samples = np.concatenate([downmixer.push(stretch.T) for stretch in stretches])
     if np.ptp(samples) <= _SILENCE:
         raise AudioError("mic: the microphone gave silence only; is it muted?")
     return Recording(samples, sr, problem)
@@ -112,7 +119,7 @@ def _import_sounddevice() -> Any:
 
 
 def _open_stream(sd: Any, device: int | str | None, blocks: Blocks) -> Any:
-    """Return an input stream that puts mono blocks into a queue once it is entered."""
+    """Return an input stream that puts blocks into a queue once it is entered."""
     try:
         info = dict(sd.query_devices(device, "input"))
     except (ValueError, sd.PortAudioError):
@@ -124,7 +131,7 @@ def _open_stream(sd: Any, device: int | str | None, blocks: Blocks) -> Any:
         channels = int(info["max_input_channels"])
 
     def on_block(samples: Any, *_: object) -> None:
-        blocks.put(downmix(samples.T))
+        blocks.put(samples.copy())  # PortAudio uses the buffer again
 
     return sd.InputStream(
         device=info["index"],
@@ -147,9 +154,9 @@ def _unknown_device(sd: Any, device: int | str | None) -> str:
 
 def _collect(
     blocks: Blocks, total: int, on_progress: Callable[[Recorded], None], stall_s: float
-) -> tuple[list[Mono], str | None]:
+) -> tuple[list[Samples], str | None]:
     """Return blocks with ``total`` samples, or fewer together with the reason."""
-    parts: list[Mono] = []
+    parts: list[Samples] = []
     done = 0
     try:
         while done < total:

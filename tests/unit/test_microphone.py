@@ -40,13 +40,14 @@ def tone(duration_s: float, level: float = 0.5) -> Floats:
 class FakeSoundDevice:
     """What `record` needs of the module, over some inputs and one sound.
 
-    then: what happens when the sound is at its end
+    then: what happens when the sound is at its end; second: level of the second channel
     """
 
     sound: Floats
     inputs: dict[str, int] = field(default_factory=lambda: {"Built-in": 1, "USB Audio": 2})
     default: int = 0
     mono: bool = True
+    second: float = 1.0
     refusal: str | None = None
     then: str = "end"
     opened: dict[str, Any] = field(default_factory=dict)
@@ -101,6 +102,7 @@ class FakeStream:
         sound = self._module.sound
         for start in range(0, len(sound) - BLOCK + 1, BLOCK):
             buffer[:] = sound[start : start + BLOCK, None]
+            buffer[:, 1:] *= self._module.second
             self._options["callback"](buffer, BLOCK, None, None)
         buffer[:] = np.nan
         if self._module.then == "end":
@@ -140,6 +142,12 @@ def test_a_device_that_gives_only_stereo_is_mixed_down(install: Any) -> None:
     recording = record(1.0, "USB")
     assert (module.opened["device"], module.opened["channels"]) == (1, 2)
     np.testing.assert_allclose(recording.samples, sound[:SR], atol=1e-7)
+
+
+def test_a_balanced_line_in_a_stereo_input_is_heard(install: Any) -> None:
+    sound = tone(1.5)
+    install(sound, mono=False, second=-1.0)
+    np.testing.assert_allclose(record(1.0, "USB").samples, sound[:SR], atol=1e-7)
 
 
 @pytest.mark.parametrize(("device", "index"), [(None, 0), (1, 1), ("USB", 1), ("Built", 0)])
