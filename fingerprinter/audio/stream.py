@@ -33,7 +33,8 @@ _MAX_READ_ERRORS = 16  # after so many errors the disk is failing, and reading e
 _PREROLL_S = 0.2
 _MAX_DSD_SR = 2_822_400  # Hz; FFmpeg counts the bytes of DSD512
 _MOST_PLAYS, _SMALL_BYTES = 2, 1 << 20  # how often a file may play its bytes, and some more
-# Time stamps of FLAC count samples. Others are rounded: those of Vorbis to a part of its blocks.
+# Frames in FLAC files count samples. Other time stamps are rounded, those of Vorbis to a part of
+# its blocks, also where another program has copied them to another format.
 _FLAC_TOLERANCE_S, _TOLERANCE_S = 0.001, 0.05
 _COUNT_SAMPLES = ("flac", "ogg")  # formats, by FFmpeg's names, in which a gap is lost sound
 _STORE_END = ("matroska,webm", "ogg")  # formats whose duration is the time stamp of the end
@@ -232,7 +233,7 @@ class EncodedStream:
 
     @property
     def _tolerance_s(self) -> float:
-        is_flac = self._stream.codec_context.codec.canonical_name == "flac"
+        is_flac = self._container.format.name == "flac"
         return _FLAC_TOLERANCE_S if is_flac else _TOLERANCE_S
 
     def _without_gaps(

@@ -218,6 +218,20 @@ def test_time_stamps_that_do_not_begin_at_0_are_no_missing_sound(
     assert len(samples) / SR == pytest.approx(SECONDS, abs=0.03)
 
 
+def test_a_pause_between_time_stamps_is_silence_and_no_damage() -> None:
+    samples, problem = read(encoded("matroska", "flac", NOISE, gap_s=2.0))
+    assert problem is None
+    assert len(samples) / SR == pytest.approx(SECONDS + 2.0, abs=0.01)
+    assert begin_s(samples, NOISE[-SR:]) == pytest.approx(SECONDS + 1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("container", ["matroska", "ogg"])
+def test_rounded_time_stamps_leave_no_gap(container: str) -> None:
+    samples, problem = read(encoded(container, "flac", NOISE, gap_s=0.02))
+    assert problem is None
+    np.testing.assert_allclose(samples, NOISE, atol=1e-4)
+
+
 def test_a_small_file_cannot_ask_for_hours_of_silence() -> None:
     links = [encoded("ogg", "libopus", NOISE, sample_format="flt", gap_s=400.0) for _ in range(4)]
     with open_audio(b"".join(links), 8000) as audio:
