@@ -23,6 +23,7 @@ _WITH_LENGTH = """
     aiff ape au caf dsf flac matroska,webm mov,mp4,m4a,3gp,3g2,mj2 mpc mpc8 ogg tta w64 wav wv
 """
 _CONTAINERS_WITH_LENGTH = frozenset(_WITH_LENGTH.split())
+_WITH_END = frozenset(["matroska,webm", "ogg"])  # these store the time stamp of the end, with gaps
 _LOSSLESS = ("pcm_", "flac", "alac", "wavpack", "tta", "ape")  # beginnings of FFmpeg's names
 _MP3_FRAME_COUNTS = {b"Xing": 8, b"Info": 8, b"VBRI": 14}  # bytes from the mark to the count
 _MP3_PADDING_S = 0.5  # the count includes padding that encoder and decoder add at both ends
@@ -121,7 +122,8 @@ def declared_duration(
     if container.format.name == "wav":
         duration_s = max(duration_s, _riff_s(stream, head))
     codec = stream.codec_context.codec.canonical_name
-    return DeclaredDuration(duration_s, stores_length, exact=codec.startswith(_LOSSLESS))
+    exact = codec.startswith(_LOSSLESS) and container.format.name not in _WITH_END
+    return DeclaredDuration(duration_s, stores_length, exact)
 
 
 def _mp3_frames_s(stream: av.AudioStream, head: Head) -> float:
