@@ -423,7 +423,7 @@ def test_damaged_peaks_are_noticed_and_change_nothing(
 
 
 def test_a_damaged_embedding_is_named_and_made_again(library: Library, music: Path) -> None:
-    """The message names the steps that help: to index again without removing does not."""
+    """`verify` names the steps that help: to index again without removing does not."""
     library.index([music])
     damaged = library.track(music / "1.flac").id
     mine = schema.embedding.c.track_id == damaged
@@ -432,7 +432,7 @@ def test_a_damaged_embedding_is_named_and_made_again(library: Library, music: Pa
         library_metadata.bump_revision(connection)
     for mend in (lambda: library.index([music]), library.reindex):
         mend()
-        with pytest.raises(CorruptionError, match=f"track {damaged}: .* remove the track and ind"):
+        with pytest.raises(CorruptionError, match=f"embedding of track {damaged} .* `fingerprinter verify`"):
             library.library_vectors()
     library.remove([damaged])
     library.index([music])
