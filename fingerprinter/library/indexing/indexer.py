@@ -171,7 +171,7 @@ class Indexer:
             audio_s=self._run.audio_s,
             elapsed_s=self._run.elapsed_s,
             problems=tuple(self._run.problems),
-            left_out=dict(self._left_out.most_common()),
+            left_out=dict(sorted(self._left_out.items(), key=lambda kind: (-kind[1], kind[0]))),
         )
 
     def _incomplete_tracks(self) -> frozenset[int]:
