@@ -68,6 +68,15 @@ def test_silence_has_no_tempo_beats_or_key(n: int) -> None:
     assert found.loudness.integrated_lufs is None
 
 
+@pytest.mark.parametrize("sound", ["noise", "tone"])
+def test_noise_and_a_tone_have_no_tempo_beats_or_key(sound: str) -> None:
+    times = np.arange(30 * SR) / SR
+    noise = 0.1 * np.random.default_rng(0).standard_normal(len(times))
+    samples = noise if sound == "noise" else 0.3 * np.sin(2 * np.pi * 440 * times)
+    found = analyze_music((samples.astype(np.float32), SR)).analysis
+    assert (found.tempo_bpm, found.beats_s, found.key) == (None, (), None)
+
+
 def test_bands_do_not_depend_on_block_boundaries() -> None:
     samples = drums(100, 3.0)
     results = []

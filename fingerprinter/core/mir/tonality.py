@@ -29,6 +29,9 @@ _PROFILES: Final = {
 }
 _MIN_STRENGTH = 0.02  # sum of the pitch classes of a frame; a weaker frame has no tone
 _MIN_FRAMES = 20  # two seconds
+# Of the deviation of a frame from equal pitch classes, the share that is the same in all frames. A
+# tone, a held chord and noise have 0.98 or more, 22 pieces of music 0.4 to 0.96.
+_MAX_STATIC = 0.975
 _SMOOTHED_FRAMES = 9  # a chord lasts longer than each of its notes
 # Strength that the third partial of a tone adds to the pitch class a fifth above it, relative to
 # the tone. Without this and the smoothing 44 chorales are right, and 59 % of the halves agree.
@@ -45,7 +48,7 @@ def find_key(chroma: Chroma) -> Key | None:
     Returns
     -------
     Key or None
-        None if there is too little sound.
+        None if there is too little sound, or if it never changes, like a tone or noise.
     """
     from scipy.ndimage import uniform_filter1d
 
@@ -53,7 +56,12 @@ def find_key(chroma: Chroma) -> Key | None:
     if len(sounding) < _MIN_FRAMES:
         return None
     smooth = uniform_filter1d(sounding, _SMOOTHED_FRAMES, axis=0)
-    pitch_classes = (smooth / np.linalg.norm(smooth, axis=1, keepdims=True)).sum(axis=0)
+    frames = smooth / np.linalg.norm(smooth, axis=1, keepdims=True)
+    uneven = frames - frames.mean(axis=1, keepdims=True)
+    changes = np.linalg.norm(uneven, axis=1).mean()
+    if np.linalg.norm(uneven.mean(axis=0)) >= _MAX_STATIC * changes:
+        return None
+    pitch_classes = frames.sum(axis=0)
     scores = key_scores(pitch_classes - _FIFTH * np.roll(pitch_classes, 7))
     best, second = np.argsort(scores)[[-1, -2]]
     mode, tonic = divmod(int(best), 12)

@@ -30,11 +30,14 @@ from fingerprinter.embedding.beats import (
 )
 from fingerprinter.types import MusicAnalysis, Section
 
-_VERSION: Final = 3  # must be raised with every change of the values that are computed
+_VERSION: Final = 4  # must be raised with every change of the values that are computed
 LONGEST_S: Final = 3600.0  # beats, key and sections use the first hour, which takes 60 MB
 
 # Recordings with weaker or fewer beats have no tempo. The strength is the mean activation.
 _MIN_BEAT_STRENGTH = 0.1
+# Beats stand out of the rest: in eight pieces with a tempo their strength is 4 to 8 times the mean
+# of all frames, in noise, rain, engines and a tone 1.3 to 2.5 times.
+_MIN_BEAT_CONTRAST = 2.5
 _MIN_BEATS = 8
 # Smallest share of a recording that must keep the tempo. Speech and noise have an apparent tempo of
 # about 165 bpm, and 16 of 22 such recordings keep it for less than this. Of 60 music tracks 12 are
@@ -127,7 +130,10 @@ def analyze_music(source: AudioSource) -> MusicFeatures:
     audible = loudness.integrated_lufs is not None
     activation = _beat_model().activations(bands)
     beats = find_beats(activation) if audible else NO_BEATS
-    if beats.strength < _MIN_BEAT_STRENGTH or len(beats) < _MIN_BEATS:
+    weakest = max(
+        _MIN_BEAT_STRENGTH, _MIN_BEAT_CONTRAST * float(activation.sum()) / max(1, len(activation))
+    )
+    if beats.strength < weakest or len(beats) < _MIN_BEATS:
         beats = NO_BEATS
     tempo_bpm, steady_share = _tempo(beats)
     analysis = MusicAnalysis(
