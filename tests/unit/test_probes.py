@@ -140,3 +140,11 @@ def test_a_changed_speed_is_undone(speed: float) -> None:
 
 def shared_with(marks: Landmarks, hashes: npt.NDArray[np.uint32]) -> float:
     return float(np.isin(marks.hashes, hashes).mean())
+
+
+def test_a_loop_has_a_probe_although_all_its_hashes_repeat() -> None:
+    loop = np.tile(play(7, 2), 12)
+    peaks = limit_density(find_peaks([loop], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
+    unchanged, *_ = probe_landmarks(peaks, DEFAULT)
+    assert len(unchanged) > 64
+    assert len(np.unique(unchanged.hashes)) == len(unchanged)

@@ -47,7 +47,8 @@ def probe_landmarks(
     list of Landmarks
         Those of a recording of which this one is a copy at that speed, sorted by frame. Hashes
         that occur more than once are left out: sustained tones and drums repeat theirs, in this
-        recording and in any other.
+        recording and in any other. A loop repeats nearly all of them; where too few are left each
+        hash counts once.
     """
     windows = _in_windows(peaks, params, policy.windows, policy.window_s)
     plain = make_landmarks(windows, params, params.fan_out)
@@ -57,7 +58,10 @@ def probe_landmarks(
     landmarks = []
     for marks in (plain, *warped_landmarks(low, warps, params, params.fan_out)):
         _, first, counts = np.unique(marks.hashes, return_index=True, return_counts=True)
+        most = policy.landmarks if marks is plain else policy.warped_landmarks
         once = first[counts == 1]
+        if len(once) < most:
+            once = first
         once = once[np.argsort(marks.frames[once], kind="stable")]
         landmarks.append(Landmarks(marks.hashes[once], marks.frames[once]))
     return landmarks
