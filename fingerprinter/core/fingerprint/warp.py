@@ -61,5 +61,7 @@ ESCALATION: tuple[tuple[Warp, ...], ...] = (
     tuple(Warp(1.0, factor) for factor in _factors(0.79, 1.26, _PITCH_STEP)),
 )
 
-# Tempos that are tried on a recording that was found. The step is fine enough to align 10 s.
-TEMPOS: tuple[float, ...] = (1.0, *_factors(0.75, 1.33, 0.02))
+# Tempos that are tried on a recording that was found. The step is fine enough to align 10 s. The
+# range is wider than that of the search: landmarks also agree at a tempo that is a little off, and
+# the answer must tell the true one.
+TEMPOS: tuple[float, ...] = (1.0, *_factors(0.62, 1.6, 0.02))
