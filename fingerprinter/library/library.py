@@ -27,7 +27,7 @@ from fingerprinter.library.base.progress import OnProgress, OnTrackCount
 from fingerprinter.library.base.refs import TrackRef, resolve_track
 from fingerprinter.library.base.snapshots import SnapshotCache
 from fingerprinter.library.base.stored_peaks import load_peaks
-from fingerprinter.library.identify.recognizer import Recognition, Recognizer
+from fingerprinter.library.identify.recognizer import OnMatch, Recognition, Recognizer
 from fingerprinter.library.identify.sketch_index import SketchIndex
 from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.maintain import statistics
@@ -537,6 +537,7 @@ class Library:
         min_confidence: float | None = None,
         all_matches: bool = False,
         alternatives: int = 0,
+        on_match: OnMatch = lambda _: None,
     ) -> Recognition:
         """Name the recordings in a clip as `identify` does, and measure the clip.
 
@@ -546,6 +547,9 @@ class Library:
             See `identify`.
         alternatives : int
             How many other candidates to report, such as other tracks that hold the same passage.
+        on_match : callable
+            Is called with each `Match` of all matches as soon as its recording has ended, for
+            clips that are long or have no end. Ctrl-C ends such a clip early.
 
         Returns
         -------
@@ -576,7 +580,11 @@ class Library:
                 self.policy,
             )
             return recognizer.answer(
-                audio, min_confidence, all_matches=all_matches, alternatives=alternatives
+                audio,
+                min_confidence,
+                all_matches=all_matches,
+                alternatives=alternatives,
+                on_match=on_match,
             )
 
     def explain(

@@ -17,8 +17,10 @@ from synthetic import SR, play
 
 from fingerprinter import open_library
 from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
+from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.errors import AudioError
+from fingerprinter.evaluation.degrade import stretched
 from fingerprinter.library import Library
 from fingerprinter.types import Match
 
@@ -178,6 +180,34 @@ def test_a_clip_with_a_third_in_its_track_is_not_placed_at_a_repeat(
         library.index([tmp_path], embeddings=False, jobs=1)
         [match] = library.identify((np.concatenate(clip), SR))
     assert match.offset_s == pytest.approx(14.0 if at_end else -7.0, abs=0.1)
+
+
+def test_each_recording_is_told_when_it_ends_and_ctrl_c_keeps_them(library: Library) -> None:
+    parts = [cut(play(seed, PIECE_S), 2, 16) for seed in (1, 2, 3)]
+    told: list[Match] = []
+
+    def stop_at_second(match: Match) -> None:
+        told.append(match)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    clip = np.concatenate([*parts, noise(120, 0.01)]), SR
+    found = library.recognize(clip, all_matches=True, on_match=stop_at_second)
+    assert found.stopped
+    assert found.duration_s < 3 * 16 + 120
+    assert told == found.matches
+    begins = [match.offset_s + match.clip_start_s for match in told]
+    assert begins == pytest.approx([2] * len(told), abs=1)
+
+
+@pytest.mark.parametrize("tempo", [0.7, 1.4])
+def test_a_tempo_outside_the_range_is_told_truly_or_not_at_all(
+    library: Library, tempo: float
+) -> None:
+    for seed in PIECES:
+        clip = stretched(cut(play(seed, PIECE_S), 3, 14), Warp(tempo))
+        for match in library.identify((clip[: 9 * SR], SR)):
+            assert match.tempo == pytest.approx(tempo, rel=0.01)
 
 
 def test_no_samples_are_an_error(library: Library) -> None:

@@ -26,6 +26,7 @@ from fingerprinter.cli.common.track_lists import (
 )
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.library import MIN_CONFIDENCE, open_library
+from fingerprinter.types import Match
 
 _STDIN, _MIC = "-", "mic"
 
@@ -81,7 +82,8 @@ def identify(
     "Position" is where in the recording the clip begins, "in the track" where in the recording its
     part of the clip begins, and "changed" how tempo and pitch of the clip differ from the
     recording. A clip without a match above the minimum confidence is listed as "no match". Ctrl-C
-    ends a microphone recording early; the recorded part is identified.
+    ends a microphone recording, and a clip under --all, early; what was heard by then is listed.
+    Under --all, each recording of standard input is also named on stderr when it ends.
 
     Example: fingerprinter identify party.m4a
     """
@@ -103,6 +105,7 @@ def identify(
                     min_confidence=min_confidence,
                     all_matches=all_matches,
                     alternatives=alternatives,
+                    on_match=_print_ended if name == _STDIN else lambda _: None,
                 )
                 elapsed_s = time.perf_counter() - start
             except AudioError as error:
@@ -116,12 +119,22 @@ def identify(
             results.append(ClipResult(name, replace(found, problem=problem), elapsed_s))
             if as_json:
                 print_json(result_record(results[-1], alternatives=alternatives > 0))
+            if found.stopped:
+                print_message(f"{name}: stopped after {text.position(found.duration_s)}")
+                failed = True
+                break
     if wanted:
         emit(track_list(results, wanted))
     elif not as_json:
         print_results(results, all_matches=all_matches)
     if failed:
         raise typer.Exit(1)
+
+
+def _print_ended(match: Match) -> None:
+    """Print a recording of a stream as soon as it has ended: from, to, title and artist."""
+    span = f"{text.position(match.clip_start_s)} - {text.position(match.clip_end_s)}"
+    print_message(f"{span}  {text.title(match.track)}  {match.track.artist or ''}".rstrip())
 
 
 def _record_clip(seconds: float, device: str | None) -> Clip:

@@ -180,8 +180,6 @@ class TrackListPolicy:
     # searched.
     clear_presence: float = 0.75
     recheck_s: float = 120.0
-    hiding_presence: float = 0.2  # above which what plays may hide the rest for long
-    max_hops: int = 4  # between windows that are searched in vain then
     max_per_window: int = 4  # recordings that are looked for in a window
     same_line_frames: float = 16.0  # lines that lie closer are the same
     # Two entries of a recording are one if they share more than this part of the shorter one.

@@ -46,7 +46,7 @@ _SENTENCES = {  # article 1 of the Universal Declaration of Human Rights
 
 def tone(n: int, rng: np.random.Generator) -> Samples:
     """A sine of 60 Hz to 4 kHz, now and then with overtones."""
-    return _placed(_note(n, rng.uniform(np.log(60), np.log(4000)), rng.integers(1, 6)), rng)
+    return _placed(_note(n, rng.uniform(np.log(60), np.log(4000)), int(rng.integers(1, 6))), rng)
 
 
 def chord(n: int, rng: np.random.Generator) -> Samples:
@@ -54,7 +54,8 @@ def chord(n: int, rng: np.random.Generator) -> Samples:
     notes = rng.choice(np.arange(36, 84), rng.integers(3, 6), replace=False)
     every = int(rng.choice([n, SR, SR // 2]))
     decay = np.exp(-(np.arange(n) % every) / SR * rng.uniform(0, 4))
-    held = sum(_note(n, np.log(440.0) + (k - 69) / 12 * np.log(2), 4) for k in notes)
+    log_hz = np.log(440.0) + (notes - 69) / 12 * np.log(2)
+    held = np.sum([_note(n, each, 4) for each in log_hz.tolist()], axis=0)
     return _placed(held * decay, rng)
 
 
@@ -71,8 +72,8 @@ def beeps(n: int, rng: np.random.Generator) -> Samples:
     on = _gate(n, every, rng.uniform(0.3, 0.7) * every / SR, rng)
     low, high = rng.uniform(500, 3500, 2)
     which = (np.arange(n) // every) % rng.integers(1, 3)
-    shape = np.sign if rng.random() < 0.3 else np.asarray
-    return _placed(on * shape(np.sin(np.where(which, _phase(n, high), _phase(n, low)))), rng)
+    wave = np.sin(np.where(which, _phase(n, high), _phase(n, low)))
+    return _placed(on * (np.sign(wave) if rng.random() < 0.3 else wave), rng)
 
 
 def morse(n: int, rng: np.random.Generator) -> Samples:
@@ -113,7 +114,7 @@ def dial_tone(n: int, rng: np.random.Generator) -> Samples:
         return _placed(keys[:n], rng)
     hertz = _DIAL_HZ[rng.integers(len(_DIAL_HZ))]
     on, off = ((1, 0), (0.5, 0.5), (1, 4), (2, 4), (0.25, 0.25))[rng.integers(5)]
-    sound = sum(np.sin(_phase(n, each)) for each in hertz)
+    sound = np.sum([np.sin(_phase(n, each)) for each in hertz], axis=0)
     start = rng.uniform(0, on + off)
     return _placed(sound * ((np.arange(n) / SR + start) % (on + off) < on), rng)
 
@@ -124,7 +125,7 @@ def siren(n: int, rng: np.random.Generator) -> Samples:
     cycle = seconds * rng.uniform(0.1, 4) + rng.random()
     swing = np.sin(2 * np.pi * cycle) if rng.random() < 0.6 else np.sign(np.sin(2 * np.pi * cycle))
     phase = np.cumsum(2 * np.pi * low * 2 ** (rng.uniform(0.3, 1.5) * (swing + 1) / 2) / SR)
-    return _placed(sum(np.sin(k * phase) / k for k in range(1, 5)), rng)
+    return _placed(np.sum([np.sin(k * phase) / k for k in range(1, 5)], axis=0), rng)
 
 
 def applause(n: int, rng: np.random.Generator) -> Samples:
@@ -153,7 +154,7 @@ def engine(n: int, rng: np.random.Generator) -> Samples:
     rate = rng.uniform(8, 120) * 2 ** (0.1 * np.cumsum(rng.standard_normal(n)) / np.sqrt(n))
     phase = np.cumsum(2 * np.pi * rate / SR)
     strengths = rng.uniform(0, 1, 24) / np.arange(1, 25) ** 0.7
-    pulse = sum(level * np.sin(k * phase) for k, level in enumerate(strengths, 1))
+    pulse = np.sum([level * np.sin(k * phase) for k, level in enumerate(strengths, 1)], axis=0)
     noise = coloured_noise(n, 1.5, rng)
     return _placed(pulse + rng.uniform(0, 2) * noise / noise.std(), rng)
 

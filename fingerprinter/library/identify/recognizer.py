@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioReader
@@ -46,12 +47,18 @@ class Recognition:
         What of the clip could not be decoded; None when it is whole.
     alternatives
         Other recordings that the clip may be, the likeliest first, where these were asked for.
+    stopped
+        Whether Ctrl-C ended the clip early. What was found by then is listed.
     """
 
     duration_s: float
     matches: list[Match]
     problem: str | None
     alternatives: list[Match] = field(default_factory=list)
+    stopped: bool = False
+
+
+OnMatch = Callable[[Match], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +90,7 @@ class Recognizer:
         *,
         all_matches: bool,
         alternatives: int = 0,
+        on_match: OnMatch = lambda _: None,
     ) -> Recognition:
         """Return the best match of a clip, or every recording in it.
 
@@ -96,6 +104,8 @@ class Recognizer:
             Whether every recording is wanted.
         alternatives
             How many other candidates for the best match are wanted.
+        on_match
+            Is called with each of all recordings when it has ended.
         """
         if min_confidence is None:
             min_confidence = self.policy.score.min_confidence
@@ -105,12 +115,15 @@ class Recognizer:
             self.connection, self.index, self.params, self.policy, self.load_sketches
         )
         if all_matches:
-            found = self._list_matches(search, chunks, min_confidence)
+            found, stopped = self._list_matches(search, chunks, min_confidence, on_match)
         else:
+            stopped = False
             found = first_matches(search, chunks, min_confidence, self.params, self.policy.query)
             found = found[: 1 + alternatives]
         known = tracks.get_many(self.connection, {match.track_id for match in found})
-        if next(blocks, None) is not None and audio.duration_s is not None:
+        if stopped:
+            duration_s = audio.decoded_s
+        elif next(blocks, None) is not None and audio.duration_s is not None:
             duration_s = audio.duration_s  # as declared, where not all had to be decoded
         else:
             deque(blocks, maxlen=0)
@@ -121,22 +134,46 @@ class Recognizer:
             if match.track_id in known
         ]
         listed = len(matches) if all_matches else 1
-        return Recognition(duration_s, matches[:listed], audio.problem, matches[listed:])
+        return Recognition(duration_s, matches[:listed], audio.problem, matches[listed:], stopped)
 
     def _list_matches(
-        self, search: Identifier, chunks: Iterator[PeakChunk], min_confidence: float
-    ) -> list[ScoredMatch]:
-        """Return all recordings in a clip in its order; of copies only the best."""
+        self,
+        search: Identifier,
+        chunks: Iterator[PeakChunk],
+        min_confidence: float,
+        on_match: OnMatch,
+    ) -> tuple[list[ScoredMatch], bool]:
+        """Return all recordings in a clip in its order, and whether Ctrl-C ended it early.
+
+        Of copies that play at once only the best is listed. A recording is told once it has ended
+        and no copy of it still plays.
+        """
         from fingerprinter.library.duplicates.same_recording import CopyDetector
         from fingerprinter.library.identify.track_list import TrackList, merge_copies
 
         track_list = TrackList(search, min_confidence, self.params, self.policy)
-        found = []
-        for chunk in chunks:
-            found += track_list.push(chunk)
+        are_copies = CopyDetector(self.connection, self.params, self.policy).are_copies
+        found, told, stopped = list[ScoredMatch](), list[ScoredMatch](), False
+
+        def tell() -> None:
+            known = tracks.get_many(self.connection, {match.track_id for match in found})
+            for match in merge_copies(found, are_copies, self.policy.track_list):
+                waits = any(are_copies(match.track_id, other) for other in track_list.playing)
+                if match not in told and match.track_id in known and not waits:
+                    told.append(match)
+                    on_match(self._in_seconds(known[match.track_id], match, np.inf))
+
+        try:
+            for chunk in chunks:
+                ended = track_list.push(chunk)
+                found += ended
+                if ended:
+                    tell()
+        except KeyboardInterrupt:
+            stopped = True
         found += track_list.close()
-        copies = CopyDetector(self.connection, self.params, self.policy)
-        return merge_copies(found, copies.are_copies, self.policy.track_list)
+        tell()
+        return merge_copies(found, are_copies, self.policy.track_list), stopped
 
     def _in_seconds(self, track: Track, match: ScoredMatch, duration_s: float) -> Match:
         """Turn the frames of a match into seconds."""

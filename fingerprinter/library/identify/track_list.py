@@ -83,12 +83,17 @@ class TrackList:
         self._recheck = policy.track_list.recheck_s / params.hop_s
         self._clip = PeakBuffer(policy.track_list.kept_s / params.hop_s)
         self._trackers: list[MatchTracker] = []
-        self._cursor, self._searched, self._last_search, self._hops = 0.0, 0.0, 0.0, 1
+        self._cursor, self._searched, self._last_search = 0.0, 0.0, 0.0
 
     @property
     def kept_peaks(self) -> int:
         """Peaks of the clip in memory."""
         return len(self._clip.peaks)
+
+    @property
+    def playing(self) -> set[int]:
+        """Ids of the tracks that are followed."""
+        return {tracker.match.track_id for tracker in self._trackers}
 
     def push(self, chunk: PeakChunk) -> list[ScoredMatch]:
         """Take the next chunk of the clip; return the recordings that ended in it."""
@@ -121,11 +126,8 @@ class TrackList:
             if not self._find_one(start, end):
                 break
             found += 1
-        presence = self._presence(start, end)
-        hidden = not found and policy.hiding_presence <= presence < policy.clear_presence
-        self._hops = min(self._hops + 1, policy.max_hops) if hidden else 1
         self._searched = end
-        self._cursor = start + self._hops * self._hop
+        self._cursor = start + self._hop
 
     def _may_hold_more(self, start: float, end: float) -> bool:
         """Whether more may play in a window than what is known."""
