@@ -4,7 +4,13 @@ Every evaluation draws from a library by a seed, reports shares with 95 % interv
 version, parameters, music and machine its figures hold for.
 """
 
-from fingerprinter.evaluation.conditions import CONDITIONS, QUICK, Condition, select
+from fingerprinter.evaluation.conditions import (
+    CONDITIONS,
+    QUICK,
+    SOUND_CONDITIONS,
+    Condition,
+    select,
+)
 from fingerprinter.evaluation.degrade import Sounds, folder_sound
 from fingerprinter.evaluation.identify import IdentifyPlan, evaluate_identify
 from fingerprinter.evaluation.metrics import Mean, Rate
@@ -18,6 +24,7 @@ from fingerprinter.evaluation.similarity_report import SimilarityReport, SystemR
 __all__ = [
     "CONDITIONS",
     "QUICK",
+    "SOUND_CONDITIONS",
     "Condition",
     "ConditionResult",
     "IdentifyPlan",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fingerprinter.audio import open_audio
-from fingerprinter.core.fingerprint.warp import Warp
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.errors import AudioError
 from fingerprinter.evaluation.conditions import Condition
 from fingerprinter.evaluation.degrade import Sounds, is_audible, mixed, stretched, with_gain
@@ -102,6 +102,9 @@ def draw_clip(
         ``None`` if no recording has a usable passage.
     """
     rng = np.random.default_rng([seed, zlib.crc32(condition.name.encode()), number])
+    if condition.render:
+        samples = condition.render(round(condition.clip_s * SR), rng)
+        return Clip(condition, number, (), UNCHANGED, samples)
     warp = condition.draw_warp(rng)
     passages = _draw_passages(condition, warp, recordings, rng)
     if passages is None:

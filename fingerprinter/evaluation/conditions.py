@@ -3,7 +3,8 @@
 A name says what is done to a clip and how long it is. ``room+5dB-2s`` is a room with ambience at a
 signal-to-noise ratio of +5 dB and 2 s long. ``speed-0.80+5dB-10s`` is a changed speed with the same
 ambience. ``pitch-4-5s`` is four semitones down, ``mix-15s`` two recordings at once, and
-``outside-...`` music that the library does not hold.
+``outside-...`` music that the library does not hold. ``sound-pips-3s`` is a rendered sound
+that is no music (`SOUND_CONDITIONS`), which is drawn where it is asked for by name.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from fingerprinter.evaluation.degrade import (
     reverberated,
     telephone,
 )
+from fingerprinter.evaluation.degrade.outside_sounds import OUTSIDE_SOUNDS, Renderer
 from fingerprinter.evaluation.excerpt import Samples
 
 Degradation = Callable[[Samples, Sounds, np.random.Generator], Samples]
@@ -75,6 +77,8 @@ class Condition:
         How many sound at once. All of them must be identified.
     outside
         Whether the music is not in the library, so that every answer is wrong.
+    render
+        Makes the clip where it is drawn from no recording.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Condition:
     change: Change | None = None
     recordings: int = 1
     outside: bool = False
+    render: Renderer | None = None
 
     def draw_warp(self, rng: np.random.Generator) -> Warp:
         """Draws the tempo and pitch of a clip."""
@@ -180,6 +185,11 @@ def _crowded() -> list[Condition]:
 
 
 CONDITIONS: tuple[Condition, ...] = (*_plain(), *_channels(), *_changed(), *_crowded())
+SOUND_CONDITIONS: tuple[Condition, ...] = tuple(
+    Condition(f"sound-{kind}-{s}s", s, outside=True, render=render)
+    for kind, render in OUTSIDE_SOUNDS.items()
+    for s in (1, 3, 10, 30)
+)
 QUICK: tuple[Condition, ...] = tuple(each for each in CONDITIONS if each.name in _QUICK)
 
 

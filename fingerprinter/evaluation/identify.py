@@ -77,7 +77,7 @@ def evaluate_identify(
     """
     tracks = list(library.tracks())
     music = Music(inside_music(tracks, plan.sources), outside_music(plan.outside))
-    conditions = [each for each in plan.conditions if music.pool(each)]
+    conditions = [each for each in plan.conditions if each.render or music.pool(each)]
     judge = Judge(track_groups(library, plan.groups))
     trials: list[Trial] = []
     interrupted = False

@@ -63,7 +63,9 @@ class Judge:
             self._against(number, passage, clip, match)
             for number, passage in enumerate(clip.passages)
         ]
-        return next((answer for answer in answers if answer.passage is not None), answers[0])
+        wrong = JudgedMatch(match.track.id, match.confidence, match.offset_s, None)
+        named = (answer for answer in answers if answer.passage is not None)
+        return next(named, answers[0] if answers else wrong)
 
     def _against(self, number: int, passage: Passage, clip: Clip, match: Match) -> JudgedMatch:
         placed = _is_placed(passage, match)

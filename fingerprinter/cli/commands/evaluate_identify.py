@@ -35,7 +35,8 @@ def identify(
         list[str] | None,
         typer.Argument(
             metavar="CONDITION...",
-            help="Names, or how they begin: clean, ambience+0dB, speed-0.80-10s. Default: all.",
+            help="Names, or how they begin: clean, ambience+0dB, speed-0.80-10s, sound-pips. "
+            "Default: all but sound.",
             show_default=False,
         ),
     ] = None,
@@ -88,10 +89,11 @@ def identify(
 
 
 def _selected(names: Sequence[str] | None, quick: bool) -> Sequence[Condition]:
-    from fingerprinter.evaluation import CONDITIONS, QUICK, select
+    from fingerprinter.evaluation import CONDITIONS, QUICK, SOUND_CONDITIONS, select
 
-    among = QUICK if quick else CONDITIONS
-    return select(names, among) if names else among
+    if not names:
+        return QUICK if quick else CONDITIONS
+    return select(names, QUICK if quick else (*CONDITIONS, *SOUND_CONDITIONS))
 
 
 def _sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> Sounds:
