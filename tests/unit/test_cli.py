@@ -204,6 +204,8 @@ def test_records_have_the_keys_of_the_interface() -> None:
     assert json.loads(json.dumps(track)) == track
     assert " ".join(track) == (
         "id path title artist album track_number year genre duration_s content_id mbid added_at"
+        " album_artist disc_number isrc label cover codec bit_rate sample_rate_hz channels"
+        " start_s end_s"
     )
     assert track["added_at"] == "2026-01-02T03:04:05+00:00"
     match = match_record(MATCH)
