@@ -6,6 +6,7 @@
     ├── UsageError            exit 2   HTTP 400   the call makes no sense as it stands
     ├── AudioError            exit 1   HTTP 422   an input could not be read as audio
     ├── UnknownTrackError     exit 3   HTTP 404   the library has no such track
+    ├── UnknownJobError       exit 3   HTTP 404   the library has no such job
     └── LibraryError          exit 4   HTTP 503   the database cannot be used
         ├── VersionError                          it was made by another version or other parameters
         ├── CorruptionError                       stored bytes are not what was written
@@ -62,6 +63,14 @@ class UnknownTrackError(FingerprinterError):
     exit_code = 3
     http_status = 404
     code = "unknown_track"
+
+
+class UnknownJobError(FingerprinterError):
+    """The library has no such job."""
+
+    exit_code = 3
+    http_status = 404
+    code = "unknown_job"
 
 
 class LibraryError(FingerprinterError):

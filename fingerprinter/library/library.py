@@ -7,10 +7,11 @@ are imported inside the methods, so that `identify` loads neither FAISS nor onnx
 from __future__ import annotations
 
 import os
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +22,12 @@ from fingerprinter.audio.source import may_be_file
 from fingerprinter.config import Settings
 from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
+from fingerprinter.core.numeric import compiled
 from fingerprinter.core.spelling import normalize_name
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library.base.progress import OnProgress, OnTrackCount
 from fingerprinter.library.base.refs import TrackRef, resolve_track
-from fingerprinter.library.base.snapshots import SnapshotCache
+from fingerprinter.library.base.snapshots import RecentValues, SnapshotCache
 from fingerprinter.library.base.stored_peaks import load_peaks
 from fingerprinter.library.identify.recognizer import OnMatch, Recognition, Recognizer
 from fingerprinter.library.identify.sketch_index import SketchIndex
@@ -39,13 +41,17 @@ from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.servers import sharding
 from fingerprinter.store.tables import (
     albums,
+    analyses,
     files,
     library_metadata,
+    lists,
     shards,
     tracks,
     waveforms,
 )
 from fingerprinter.store.tables.albums import TrackOrder
+from fingerprinter.store.tables.analyses import Beat
+from fingerprinter.store.tables.lists import EVERY_TRACK, ListFilter
 from fingerprinter.store.tables.shards import Shard
 from fingerprinter.types import (
     Album,
@@ -56,6 +62,7 @@ from fingerprinter.types import (
     Match,
     Neighbour,
     Peaks,
+    Tags,
     Track,
     TrackPage,
 )
@@ -64,16 +71,20 @@ if TYPE_CHECKING:
     from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel
     from fingerprinter.library.discover.clusters import Cluster
     from fingerprinter.library.discover.recommend import Recommendations
-    from fingerprinter.library.discover.sound_map import SoundMap
+    from fingerprinter.library.discover.sound_map import Places, SoundMap
+    from fingerprinter.library.discover.tag_matching import TagMatch
     from fingerprinter.library.discover.text_search import TextSearch, TextSearchResult
     from fingerprinter.library.duplicates.search import OnSearchProgress
     from fingerprinter.library.identify.explanation import Explanation
+    from fingerprinter.library.maintain.jobs import JobTable
     from fingerprinter.library.maintain.transfer import ImportReport
     from fingerprinter.library.maintain.verify import OnVerifyProgress, VerifyReport
     from fingerprinter.library.music.stored_analyses import AnalyzeReport, TrackAnalysis
     from fingerprinter.library.music.tag_writing import TagReport
     from fingerprinter.library.similar.queries import QuerySource
     from fingerprinter.library.similar.vectors import LibraryVectors
+
+_LISTS_KEPT = 16  # lists of tracks, albums or artists whose next page is returned at once
 
 
 class Library:
@@ -128,6 +139,7 @@ class Library:
         self._posting_cache = SnapshotCache[PostingIndex]()
         self._sketch_cache = SnapshotCache[SketchIndex]()
         self._text_search_cache = SnapshotCache["TextSearch"]()
+        self._lists = RecentValues[Any](_LISTS_KEPT)
 
     def __enter__(self) -> Self:
         return self
@@ -404,6 +416,93 @@ class Library:
                 self._database.change(partial(waveforms.put, track_id=track.id, points=points))
         return points
 
+    def list_tracks(
+        self,
+        wanted: ListFilter = EVERY_TRACK,
+        order: str = "id",
+        *,
+        offset: int = 0,
+        limit: int = 200,
+    ) -> tuple[int, list[Track]]:
+        """Return how many tracks a filtered and sorted list has, and a part of it.
+
+        Parameters
+        ----------
+        wanted : ListFilter
+            Which tracks the list holds.
+        order : str
+            One of `fingerprinter.store.tables.lists.ORDERS`, downwards with a dash before it.
+        offset, limit : int
+            The part.
+
+        Examples
+        --------
+        >>> total, part = library.list_tracks(order="-title", limit=2)
+        >>> total, [track.title for track in part]
+        (4, ['Piece 3', 'Piece 2'])
+        """
+        with self._database.connect() as connection:
+            if wanted.needs_analysis:  # an analysis does not change the revision
+                ids = array("q", lists.track_ids(connection, wanted, order))
+            else:
+                ids = self._lists.get(
+                    ("tracks", wanted, order, library_metadata.revision(connection)),
+                    lambda: array("q", lists.track_ids(connection, wanted, order)),
+                )
+            part = ids[offset : offset + limit]
+            known = tracks.get_many(connection, part)
+            return len(ids), [known[track_id] for track_id in part]
+
+    def list_albums(
+        self, query: str = "", *, offset: int = 0, limit: int = 200
+    ) -> tuple[int, list[lists.Album]]:
+        """Return how many albums have a track with some words in its names, and a part by name.
+
+        Examples
+        --------
+        >>> library.list_albums()
+        (0, [])
+        """
+        with self._database.connect() as connection:
+            key = "albums", query, library_metadata.revision(connection)
+            found = self._lists.get(key, lambda: lists.albums(connection, query))
+            return len(found), found[offset : offset + limit]
+
+    def list_artists(
+        self, query: str = "", *, offset: int = 0, limit: int = 200
+    ) -> tuple[int, list[lists.Artist]]:
+        """Return how many artists have a track with some words in its names, and a part by name.
+
+        Examples
+        --------
+        >>> library.list_artists("nobody")
+        (0, [])
+        """
+        with self._database.connect() as connection:
+            key = "artists", query, library_metadata.revision(connection)
+            found = self._lists.get(key, lambda: lists.artists(connection, query))
+            return len(found), found[offset : offset + limit]
+
+    def match_tags(self, tags: Tags, duration_s: float | None = None) -> TagMatch:
+        """Find the track that fits tags which another program knows.
+
+        Parameters
+        ----------
+        tags : Tags
+            ISRC, MBID, title, artist and album are used.
+        duration_s : float, optional
+            The length of the recording in seconds.
+
+        Examples
+        --------
+        >>> library.match_tags(Tags(title="piece 1")).track.id
+        2
+        """
+        from fingerprinter.library.discover.tag_matching import match_tags
+
+        with self._database.connect() as connection:
+            return match_tags(connection, tags, duration_s)
+
     def track(self, ref: TrackRef) -> Track:
         """Look up one track.
 
@@ -455,6 +554,28 @@ class Library:
         with self._database.connect() as connection:
             track = resolve_track(connection, ref)
             return [os.fsdecode(path) for path in files.paths_of(connection, track.id)]
+
+    def tracks_by_id(self, track_ids: Sequence[int]) -> dict[int, Track]:
+        """Return tracks by id. Ids of no track are left out.
+
+        Examples
+        --------
+        >>> [track.title for track in library.tracks_by_id([1, 99]).values()]
+        ['Piece 0']
+        """
+        with self._database.connect() as connection:
+            return tracks.get_many(connection, track_ids)
+
+    def beats(self, track_ids: Sequence[int]) -> dict[int, Beat]:
+        """Return tempo and key of tracks that were analyzed, by track id.
+
+        Examples
+        --------
+        >>> library.beats([99])
+        {}
+        """
+        with self._database.connect() as connection:
+            return analyses.beats(connection, track_ids)
 
     def remove(self, refs: Sequence[TrackRef]) -> list[Track]:
         """Remove tracks from the library. Their audio files are not touched.
@@ -951,13 +1072,15 @@ class Library:
             space = self._library_vectors(connection)
             return list(group_tracks(connection, space, self._model.tags, count).clusters)
 
-    def map(self, count: int | None = None) -> SoundMap:
+    def map(self, count: int | None = None, *, earlier: Places | None = None) -> SoundMap:
         """Place every track on a plane, close to the tracks that it sounds like.
 
         Parameters
         ----------
         count : int, optional
             The number of clusters, see `clusters`.
+        earlier : Places, optional
+            An earlier map of this library. If most tracks are on it, they keep their places.
 
         Returns
         -------
@@ -978,7 +1101,8 @@ class Library:
 
         with self._database.connect() as connection:
             space = self._library_vectors(connection)
-            return compute_map(space, group_tracks(connection, space, self._model.tags, count))
+            grouping = group_tracks(connection, space, self._model.tags, count)
+            return compute_map(space, grouping, earlier)
 
     def library_vectors(self) -> LibraryVectors:
         """Return the embeddings and tags of all tracks that have an embedding, as arrays.
@@ -1111,6 +1235,84 @@ class Library:
 
         tracks = [self.track(ref) for ref in refs] if refs else list(self.tracks())
         return write_tags(self._database, tracks, fields, dry_run=dry_run, on_progress=on_progress)
+
+    # --- service ------------------------------------------------------------------------
+
+    def revision(self) -> int:
+        """Return how often tracks, tags or vectors have changed. What is cached depends on it.
+
+        Examples
+        --------
+        >>> library.revision() == library.revision()
+        True
+        """
+        with self._database.connect() as connection:
+            return library_metadata.revision(connection)
+
+    def cache_folder(self) -> Path:
+        """Return the folder of the files that are derived from this library.
+
+        Examples
+        --------
+        >>> library.cache_folder() == library.cache_folder()
+        True
+        """
+        with self._database.connect() as connection:
+            return self._config.cache / library_metadata.library_id(connection)
+
+    def jobs(self) -> JobTable:
+        """Return the queue of long work that a service does.
+
+        Examples
+        --------
+        >>> library.jobs().newest()
+        []
+        """
+        from fingerprinter.library.maintain.jobs import JobTable
+
+        return JobTable(self._database)
+
+    def access_digest(self) -> str | None:
+        """Return the digest of the token that the service of this library demands, if any.
+
+        Examples
+        --------
+        >>> library.access_digest() is None
+        True
+        """
+        with self._database.connect() as connection:
+            return library_metadata.get(connection, library_metadata.ACCESS_DIGEST)
+
+    def set_access_digest(self, digest: str) -> None:
+        """Store the digest of the token that the service of this library demands.
+
+        Parameters
+        ----------
+        digest : str
+            SHA-256 of the token as hexadecimal digits. The token itself is not stored.
+
+        Examples
+        --------
+        >>> library.set_access_digest(64 * "0")  # doctest: +SKIP
+        """
+        with self._database.begin() as connection:
+            library_metadata.put(connection, library_metadata.ACCESS_DIGEST, digest)
+
+    def warm_up(self) -> None:
+        """Load what `identify` and `similar` would load with their first calls.
+
+        A service calls it before it says that it is ready. Afterwards the process uses the
+        compiled kernels.
+
+        Examples
+        --------
+        >>> library.warm_up()  # doctest: +SKIP
+        """
+        noise = np.random.default_rng(0).normal(0, 0.1, 10 * self._params.sr).astype(np.float32)
+        compiled.load()
+        self.identify((noise, self._params.sr))
+        if self.stats().embeddings:
+            self.similar((noise, self._params.sr), n=1)
 
     # --- maintenance --------------------------------------------------------------------
 

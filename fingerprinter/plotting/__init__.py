@@ -6,7 +6,7 @@ draw at the same time.
 
 from fingerprinter.plotting.analysis import draw_analysis
 from fingerprinter.plotting.figure import draw
-from fingerprinter.plotting.files import check_target, save
+from fingerprinter.plotting.files import check_target, save, to_bytes
 from fingerprinter.plotting.sound_map import draw_map
 
-__all__ = ["check_target", "draw", "draw_analysis", "draw_map", "save"]
+__all__ = ["check_target", "draw", "draw_analysis", "draw_map", "save", "to_bytes"]

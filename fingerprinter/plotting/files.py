@@ -56,14 +56,30 @@ def save(figure: Figure, path: Path, dpi: int = _DPI) -> None:
         If the file cannot be written, or if its suffix names no kind of picture.
     """
     check_target(path)
+    data = to_bytes(figure, _format(path), dpi)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; name a file that can be written") from error
+
+
+def to_bytes(figure: Figure, kind: str = "png", dpi: int = _DPI) -> bytes:
+    """Return a figure as the bytes of a picture file.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    kind : str
+        Format of the picture: "png", "svg" or "pdf".
+    dpi : int
+        Resolution in dots per inch.
+    """
     data = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # no installed font has this script
-        figure.savefig(data, format=_format(path), dpi=dpi)
-    try:
-        path.write_bytes(data.getbuffer())
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; name a file that can be written") from error
+        figure.savefig(data, format=kind, dpi=dpi)
+    return data.getvalue()
 
 
 def _format(path: Path) -> str:

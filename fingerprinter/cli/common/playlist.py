@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from fingerprinter.audio.source import printable
-from fingerprinter.cli.common.text import label
 from fingerprinter.errors import UsageError
+from fingerprinter.library.base.m3u import is_one_line, playlist_text
 from fingerprinter.types import Track
 
 _MAX_BYTES = 1 << 24  # a longer file is no playlist
@@ -105,21 +104,16 @@ def write_playlist(
     UsageError
         If the playlist cannot be written.
     """
-    included = [track for track in tracks if _has_one_line_path(track)]
-    lines = ["#EXTM3U"]
-    for track in included:
-        lines.append(f"#EXTINF:{round(track.duration_s)},{printable(label(track))}")
-        name = str(track.path)
-        if relative_to is not None:
-            name = os.path.relpath(name, relative_to)
-        lines.append(f"./{name}" if name.startswith("#") else name)
+
+    def location(track: Track) -> str | None:
+        if track.path is None or relative_to is None:
+            return track.path
+        return os.path.relpath(track.path, relative_to)
+
+    text = playlist_text(tracks, location)
     try:
         with path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            file.writelines(f"{line}\n" for line in lines)
+            file.write(text)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a file that can be written") from error
-    return [track for track in tracks if track not in included]
-
-
-def _has_one_line_path(track: Track) -> bool:
-    return track.path is not None and not {"\n", "\r"} & set(track.path)
+    return [track for track in tracks if not is_one_line(track.path)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
@@ -49,3 +50,35 @@ class SnapshotCache(Generic[T]):
             if self._entry is None or self._entry[0] != state:
                 self._entry = state, load()
             return self._entry[1]
+
+
+class RecentValues(Generic[T]):
+    """Keeps the values that were asked for last. Threads may share it.
+
+    Parameters
+    ----------
+    limit : int
+        How many values to keep.
+
+    Examples
+    --------
+    >>> recent = RecentValues[int](limit=1)
+    >>> recent.get("a", lambda: 1), recent.get("a", lambda: 2)
+    (1, 1)
+    >>> recent.get("b", lambda: 3), recent.get("a", lambda: 4)
+    (3, 4)
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._lock = limit, Lock()
+        self._values: OrderedDict[Hashable, T] = OrderedDict()
+
+    def get(self, key: Hashable, load: Callable[[], T]) -> T:
+        """Return the value of a key, and load it if it is not kept."""
+        with self._lock:
+            if key not in self._values:
+                self._values[key] = load()
+            self._values.move_to_end(key)
+            if len(self._values) > self._limit:
+                self._values.popitem(last=False)
+            return self._values[key]

@@ -35,7 +35,7 @@ class TrackMatcher:
         for track in tracks:
             for key in _track_keys(track):
                 self._exact.setdefault(key, track.id)
-            self._loose.setdefault(_loose_key(track.artist or "", track.title or ""), track.id)
+            self._loose.setdefault(loose_name(track.artist or "", track.title or ""), track.id)
 
     def find(self, played: PlayedTrack) -> int | None:
         """Find the track of a history entry.
@@ -52,7 +52,7 @@ class TrackMatcher:
             if key in self._exact:
                 return self._exact[key]
         artist, _, title = played.name.partition(" - ")
-        loose = _loose_key(played.artist or artist, played.title or title)
+        loose = loose_name(played.artist or artist, played.title or title)
         return self._loose.get(loose) if all(loose) else None
 
 
@@ -85,12 +85,12 @@ def _played_keys(played: PlayedTrack) -> Iterator[_Key]:
     yield "song", normalize_name(text)
 
 
-def _loose_key(artist: str, title: str) -> _Key:
+def loose_name(artist: str, title: str) -> _Key:
     """Return artist and title without guest artists, remasters and other additions.
 
-    >>> _loose_key("Air feat. Beth Hirsch", "All I Need (2008 Remaster)")
+    >>> loose_name("Air feat. Beth Hirsch", "All I Need (2008 Remaster)")
     ('air', 'all i need')
-    >>> _loose_key("Air", "All I Need - Radio Edit")
+    >>> loose_name("Air", "All I Need - Radio Edit")
     ('air', 'all i need')
     """
     return (

@@ -13,6 +13,7 @@ from fingerprinter.library.discover.clusters import Cluster, Grouping
 from fingerprinter.library.similar.vectors import LibraryVectors
 
 LANDMARKS: Final = 2000  # tracks placed by t-SNE; all others are placed relative to these
+_MAX_NEW_SHARE = 0.2  # of the tracks; with more new ones the whole map is computed again
 _PERPLEXITY = 30.0  # effective number of neighbours of a track in t-SNE
 _NEAREST_LANDMARKS = 5  # landmarks between which another track is placed
 _SHARPNESS = 10.0  # how much more the nearer landmarks count
@@ -42,8 +43,26 @@ class SoundMap:
     clusters: tuple[Cluster, ...]
 
 
-def compute_map(space: LibraryVectors, grouping: Grouping) -> SoundMap:
-    """Compute the map of a library, the same for the same tracks.
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The positions of tracks on an earlier map.
+
+    Attributes
+    ----------
+    ids
+        (n,) int64, track ids.
+    places
+        (n, 2) float32, positions, -1 to 1.
+    """
+
+    ids: npt.NDArray[np.int64]
+    places: Floats
+
+
+def compute_map(
+    space: LibraryVectors, grouping: Grouping, earlier: Places | None = None
+) -> SoundMap:
+    """Compute the map of a library, the same for the same tracks and the same earlier map.
 
     Parameters
     ----------
@@ -51,6 +70,9 @@ def compute_map(space: LibraryVectors, grouping: Grouping) -> SoundMap:
         All embeddings of the library.
     grouping
         Its clusters.
+    earlier
+        An earlier map of the library. If it has most of the tracks, these keep their places, and
+        the others are placed between them.
 
     Notes
     -----
@@ -64,15 +86,32 @@ def compute_map(space: LibraryVectors, grouping: Grouping) -> SoundMap:
     .. [2] Kobak & Berens (2019), "The art of using t-SNE for single-cell transcriptomics".
     """
     rng = np.random.default_rng(_SEED)
-    landmarks = np.sort(rng.permutation(len(space))[:LANDMARKS])
-    others = np.setdiff1d(np.arange(len(space)), landmarks)
     places = np.empty((len(space), 2), np.float32)
-    places[landmarks] = _scale_to_square(_embed(space.vectors[landmarks]))
+    known = _known_rows(space, earlier) if earlier else None
+    if earlier and known is not None:
+        rows, earlier_rows = known
+        places[rows] = earlier.places[earlier_rows]
+        landmarks = np.sort(rng.permutation(rows)[:LANDMARKS])
+        others = np.setdiff1d(np.arange(len(space)), rows)
+    else:
+        landmarks = np.sort(rng.permutation(len(space))[:LANDMARKS])
+        places[landmarks] = _scale_to_square(_embed(space.vectors[landmarks]))
+        others = np.setdiff1d(np.arange(len(space)), landmarks)
     for start in range(0, len(others), LANDMARKS):
-        rows = others[start : start + LANDMARKS]
-        cosines = space.vectors[rows] @ space.vectors[landmarks].T
-        places[rows] = _interpolate(cosines, places[landmarks])
+        chunk = others[start : start + LANDMARKS]
+        cosines = space.vectors[chunk] @ space.vectors[landmarks].T
+        places[chunk] = _interpolate(cosines, places[landmarks])
     return SoundMap(space.ids, places, grouping.labels, grouping.clusters)
+
+
+def _known_rows(
+    space: LibraryVectors, earlier: Places
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]] | None:
+    """Return the rows of `space` and of an earlier map with the same tracks; None if too few."""
+    _, rows, earlier_rows = np.intersect1d(space.ids, earlier.ids, return_indices=True)
+    if len(rows) < (1 - _MAX_NEW_SHARE) * len(space) or len(rows) < _NEAREST_LANDMARKS:
+        return None
+    return rows, earlier_rows
 
 
 def _embed(vectors: Floats) -> Floats:

@@ -17,6 +17,7 @@ PARAMS_ID = "params_id"
 REVISION = "revision"
 CREATED_AT = "created_at"
 CREATED_BY = "created_by"
+ACCESS_DIGEST = "access_digest"
 
 
 def get(connection: Connection, name: str) -> str | None:
