@@ -45,6 +45,7 @@ _COMMANDS = {
     "show": "collection.show",
     "remove": "collection.remove",
     "stats": "collection.stats",
+    "serve": "serve.serve",
     "reindex": "collection.reindex",
     "verify": "verify.verify",
     "export": "transfer.export",

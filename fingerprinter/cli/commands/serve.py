@@ -1,0 +1,108 @@
+"""The command `serve`: the HTTP API and the web page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from fingerprinter.cli.common.options import AsJson
+from fingerprinter.cli.common.output import print_json, print_line, print_message
+from fingerprinter.config import read_config
+from fingerprinter.errors import UsageError
+from fingerprinter.library import open_library
+
+if TYPE_CHECKING:
+    from fingerprinter.server.settings import ServerSettings
+
+
+def serve(
+    ctx: typer.Context,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Address to listen at. Default: 127.0.0.1."),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port to listen at. Default: 8765.")
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="A name under which clients reach this service; repeatable."
+        ),
+    ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Path under which a reverse proxy serves it: /music."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=64, metavar="N", help="Server processes. Default: 1.")
+    ] = None,
+    folder: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FOLDER", help="A folder that jobs may index; repeatable."),
+    ] = None,
+    guests: Annotated[
+        bool | None,
+        typer.Option("--guests", help="Let people without the token search and listen."),
+    ] = None,
+    new_token: Annotated[
+        bool, typer.Option("--new-token", help="Make a new token; the old one is worth nothing.")
+    ] = False,
+    log: Annotated[
+        Literal["text", "json"] | None, typer.Option(help="Form of the log. Default: text.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve the library to browsers and programs.
+
+    Without options it can be reached from this computer only, and needs no token. Another address
+    or --allow-host demands a token: it is made and printed once. The API is described at /docs.
+
+    Example: fingerprinter serve
+    """
+    try:
+        from fingerprinter.server.run import serve as run
+        from fingerprinter.server.settings import configured
+    except ImportError as error:
+        raise UsageError(
+            f"{error.name} is not installed, and the service needs it;"
+            ' `pip install "fingerprinter[server]"`'
+        ) from error
+    options: dict[str, Any] = {
+        "library": ctx.obj,
+        "host": host,
+        "port": port,
+        "hosts": tuple(allow_host or ()) or None,
+        "root_path": root_path,
+        "workers": workers,
+        "folders": tuple(folder or ()) or None,
+        "guests": guests,
+        "log": log,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    settings = replace(configured(read_config()), **given)
+    token, digest = _token(settings, new_token)
+    url = f"http://{settings.host}:{settings.port}{settings.root_path}/"
+    if as_json:
+        print_json({"url": url, "token": token})
+    else:
+        print_message(f"serving {url}")
+    if token and not as_json:
+        print_message("the token of this service, which is shown only once:")
+        print_line(token)
+    run(replace(settings, token_digest=digest))
+
+
+def _token(settings: ServerSettings, new: bool) -> tuple[str | None, str | None]:
+    """Return the token if one was made, and the digest of the token that is needed, if any."""
+    from fingerprinter.server.access import new_token, token_digest
+
+    with open_library(settings.library) as library:
+        stored = library.access_digest()
+        if not new and (stored or settings.is_local):
+            return None, stored
+        token = new_token()
+        library.set_access_digest(token_digest(token))
+    return token, token_digest(token)

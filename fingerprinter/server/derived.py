@@ -1,0 +1,107 @@
+"""Results that take long: the map and the duplicates, kept in files that all workers share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fingerprinter.library import Library
+from fingerprinter.library.discover.sound_map import Places
+from fingerprinter.server.media import write_aside
+from fingerprinter.server.models import Duplicates, MapCluster, MapColumns
+from fingerprinter.types import DuplicateGroup, DuplicateReport, Evidence, Track
+
+_MAP, _DUPLICATES = "map.json", "duplicates.json"
+
+
+def read_map(folder: Path, revision: int) -> MapColumns | None:
+    """Return the last map, or None; it may be of an older revision."""
+    stored = _read(folder / _MAP)
+    if stored is None:
+        return None
+    clusters = [MapCluster(**each) for each in stored.pop("clusters")]
+    return MapColumns(**stored, clusters=clusters, current=stored["revision"] == revision)
+
+
+def make_map(library: Library, folder: Path) -> MapColumns:
+    """Make the map of the current revision; tracks of the last map keep their places."""
+    revision = library.revision()
+    last = read_map(folder, revision)
+    if last and last.current:
+        return last
+    earlier = None
+    if last:
+        earlier = Places(np.array(last.ids, np.int64), np.array([last.x, last.y], np.float32).T)
+    found = library.map(earlier=earlier)
+    ids = found.ids.tolist()
+    years = {track.id: track.year for track in library.tracks()}
+    beats = library.beats(ids)
+    columns = {
+        "revision": revision,
+        "ids": ids,
+        "x": [round(float(x), 4) for x in found.places[:, 0]],
+        "y": [round(float(y), 4) for y in found.places[:, 1]],
+        "cluster": found.labels.tolist(),
+        "year": [years.get(each) for each in ids],
+        "tempo_bpm": [beats[each].tempo_bpm if each in beats else None for each in ids],
+        "clusters": [
+            {"id": each.id, "name": each.name, "tags": each.tags, "size": each.size}
+            for each in found.clusters
+        ],
+    }
+    _write(folder / _MAP, columns)
+    made = read_map(folder, revision)
+    assert made is not None
+    return made
+
+
+def write_duplicates(folder: Path, revision: int, found: DuplicateReport) -> None:
+    """Keep the result of a search for duplicates."""
+    groups = [
+        {
+            "kind": group.kind,
+            "tracks": [track.id for track in group.tracks],
+            "evidence": [asdict(row) for row in group.evidence],
+        }
+        for group in found.groups
+    ]
+    _write(folder / _DUPLICATES, {"revision": revision, "groups": groups})
+
+
+def read_duplicates(library: Library, folder: Path) -> Duplicates:
+    """Return the result of the last search, without tracks that were removed since."""
+    stored = _read(folder / _DUPLICATES)
+    if stored is None:
+        return Duplicates(None, False, [])
+    ids = {track_id for group in stored["groups"] for track_id in group["tracks"]}
+    groups = list(_groups(stored["groups"], library.tracks_by_id(list(ids))))
+    return Duplicates(stored["revision"], stored["revision"] == library.revision(), groups)
+
+
+def _groups(stored: list[dict[str, Any]], known: dict[int, Track]) -> Iterator[DuplicateGroup]:
+    for group in stored:
+        members = tuple(known[each] for each in group["tracks"] if each in known)
+        if len(members) > 1:
+            ids = {track.id for track in members}
+            rows = (Evidence(**row) for row in group["evidence"])
+            evidence = tuple(row for row in rows if {row.a, row.b} <= ids)
+            yield DuplicateGroup(group["kind"], members, evidence)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Return a stored result; None if there is none, or if it is damaged."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return stored if isinstance(stored, dict) else None
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    write_aside(path, lambda place: place.write_text(text, encoding="utf-8"))

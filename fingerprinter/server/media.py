@@ -1,0 +1,186 @@
+"""Sound and covers of tracks for browsers.
+
+What is costly to make is kept in the cache folder under the content id of the track.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fingerprinter.audio.stream import Damage, EncodedStream
+from fingerprinter.server.problems import MissingError
+from fingerprinter.types import Track
+
+_BROWSER_TYPES = {
+    ".mp3": "audio/mpeg",
+    ".m4a": "audio/mp4",
+    ".mp4": "audio/mp4",
+    ".aac": "audio/aac",
+    ".ogg": "audio/ogg",
+    ".oga": "audio/ogg",
+    ".opus": "audio/ogg",
+    ".flac": "audio/flac",
+    ".wav": "audio/wav",
+    ".webm": "audio/webm",
+}
+_OPUS_SR, _OPUS_BITS_PER_S = 48_000, 128_000
+_MAX_CACHE_BYTES = 2 << 30  # of transcoded files
+_COVER_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif"}
+_COVER_FILES = ("cover.jpg", "folder.jpg", "front.jpg", "cover.png", "folder.png", "front.png")
+_MAX_COVER_BYTES = 20 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFile:
+    """A file to play, and its type."""
+
+    path: Path
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """A picture and its type."""
+
+    data: bytes
+    media_type: str
+
+
+def source_of(track: Track) -> Path:
+    """Return the file of a track.
+
+    Raises
+    ------
+    MissingError
+        If the library knows no file of it, or the file is gone.
+    """
+    if track.path is None or not Path(track.path).is_file():
+        raise MissingError(f"track {track.id}: its file is not there; was it moved? index it again")
+    return Path(track.path)
+
+
+def playable(track: Track, cache: Path, *, codecs: frozenset[str] | None = None) -> AudioFile:
+    """Return the file of a track if browsers play it, else a copy in Opus from the cache.
+
+    A track that is a part of a file is copied, too.
+
+    Parameters
+    ----------
+    track : Track
+        A track with a file.
+    cache : Path
+        Folder of the copies.
+    codecs : frozenset of str, optional
+        Suffixes to play as they are; the default is all that browsers play.
+    """
+    path = source_of(track)
+    suffix = path.suffix.lower()
+    is_whole = track.start_s == 0 and track.end_s is None
+    if is_whole and suffix in (codecs if codecs is not None else _BROWSER_TYPES):
+        return AudioFile(path, _BROWSER_TYPES[suffix])
+    target = cache / f"{_file_name(track)}.opus"
+    if target.exists():
+        os.utime(target)  # the time of its last use
+    else:
+        write_aside(target, lambda place: _encode_opus(track, path, place))
+        _limit_size(cache)
+    return AudioFile(target, "audio/ogg")
+
+
+def cover(track: Track) -> Cover:
+    """Return the picture in the tags of a track, or the one in its folder.
+
+    Raises
+    ------
+    MissingError
+        If there is none.
+    """
+    path = source_of(track)
+    for data in (_embedded_picture(path), _picture_in_folder(path.parent)):
+        media_type = next((t for head, t in _COVER_TYPES.items() if data.startswith(head)), None)
+        if media_type:
+            return Cover(data, media_type)
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            return Cover(data, "image/webp")
+    raise MissingError(f"track {track.id}: no cover")
+
+
+def _file_name(track: Track) -> str:
+    """Return the content id as a file name; the value may come from a crafted database."""
+    if not re.fullmatch(r"[\w-]{1,128}", track.content_id, re.ASCII):
+        raise MissingError(f"track {track.id}: its content id is damaged")
+    return track.content_id
+
+
+def write_aside(target: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name and rename it, so that nobody sees a part of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        aside = Path(folder) / target.name
+        write(aside)
+        aside.replace(target)
+
+
+def _limit_size(cache: Path) -> None:
+    """Delete the copies that were not used for the longest time, if all are too large."""
+    files = [(each.stat(), each) for each in cache.glob("*.opus")]
+    excess = sum(stat.st_size for stat, _ in files) - _MAX_CACHE_BYTES
+    for stat, file in sorted(files, key=lambda each: each[0].st_mtime):
+        if excess <= 0:
+            return
+        file.unlink(missing_ok=True)
+        excess -= stat.st_size
+
+
+def _encode_opus(track: Track, source: Path, target: Path) -> None:
+    """Encode the part of a file that a track is as Opus in stereo."""
+    import av
+
+    end_s = math.inf if track.end_s is None else track.end_s - track.start_s
+    with (
+        source.open("rb") as file,
+        EncodedStream(file, str(source), Damage()) as read,
+        av.open(str(target), "w", format="ogg") as written,
+    ):
+        stream = written.add_stream("libopus", rate=_OPUS_SR, layout="stereo")
+        stream.bit_rate = _OPUS_BITS_PER_S
+        resampler = av.AudioResampler("fltp", "stereo", _OPUS_SR)
+        frames, before_s = read.frames_from(track.start_s)
+        at_s = -before_s
+        for frame in frames:
+            at_s += frame.samples / frame.sample_rate
+            if at_s <= 0:
+                continue
+            frame.pts = None  # parts of a chain, and damaged files, have gaps in time
+            for ready in resampler.resample(frame):
+                written.mux(stream.encode(ready))
+            if at_s >= end_s:
+                break
+        for ready in resampler.resample(None):
+            written.mux(stream.encode(ready))
+        written.mux(stream.encode(None))
+
+
+def _embedded_picture(path: Path) -> bytes:
+    """Return the picture in the tags of a file; empty if there is none."""
+    from mediafile import MediaFile
+
+    try:
+        images = MediaFile(str(path)).images or []
+    except Exception:  # a broken tag raises anything
+        return b""
+    return images[0].data if images and len(images[0].data) <= _MAX_COVER_BYTES else b""
+
+
+def _picture_in_folder(folder: Path) -> bytes:
+    for name in _COVER_FILES:
+        path = folder / name
+        if path.is_file() and path.stat().st_size <= _MAX_COVER_BYTES:
+            return path.read_bytes()
+    return b""

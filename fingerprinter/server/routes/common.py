@@ -1,0 +1,100 @@
+"""Parameters that several routes share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request
+from fastapi.routing import APIRoute
+
+from fingerprinter.core.mir.keys import parse_key, wheel_neighbours
+from fingerprinter.errors import UsageError
+from fingerprinter.library.similar.filters import TrackFilter
+from fingerprinter.server.access import Role, Viewer
+from fingerprinter.server.service import Service, require
+
+MAX_ID = (1 << 63) - 1
+
+
+class Route(APIRoute):
+    """A route whose summary is the first line of its docstring."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        if not self.summary:
+            self.summary, _, self.description = self.description.partition("\n\n")
+
+
+def _service(request: Request) -> Service:
+    return request.app.state.service
+
+
+def _guest(request: Request) -> Viewer:
+    viewer: Viewer = request.state.viewer
+    require(Role.GUEST, viewer)
+    return viewer
+
+
+def _owner(request: Request) -> Viewer:
+    viewer: Viewer = request.state.viewer
+    require(Role.OWNER, viewer)
+    return viewer
+
+
+TheService = Annotated[Service, Depends(_service)]
+Guest = Annotated[Viewer, Depends(_guest)]
+Owner = Annotated[Viewer, Depends(_owner)]
+TrackId = Annotated[int, Path(ge=1, le=MAX_ID, description="Id of a track.")]
+Count = Annotated[int, Query(ge=1, le=1000, description="Number of tracks to return.")]
+Offset = Annotated[int, Query(ge=0, le=MAX_ID, description="How many to skip.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many to return at most.")]
+Words = Annotated[str, Query(max_length=500, description="Words of names, or their beginnings.")]
+Seconds = Annotated[float | None, Query(ge=0, le=1e6, description="Seconds.")]
+Number = Annotated[float | None, Query(allow_inf_nan=False)]
+Text = Annotated[str | None, Query(max_length=500)]
+
+
+def track_filter(
+    artist: Text = None,
+    genre: Text = None,
+    year_min: Number = None,
+    year_max: Number = None,
+    duration_min: Number = None,
+    duration_max: Number = None,
+    tempo_min: Number = None,
+    tempo_max: Number = None,
+    key: Annotated[str | None, Query(max_length=20, examples=["A minor"])] = None,
+) -> TrackFilter:
+    """Return the filter that the parameters of a request describe."""
+    return TrackFilter(
+        artist=artist,
+        genre=genre,
+        year=_span(year_min, year_max),
+        duration_s=_span(duration_min, duration_max),
+        tempo_bpm=_span(tempo_min, tempo_max),
+        keys=key_names(key),
+    )
+
+
+Only = Annotated[TrackFilter, Depends(track_filter)]
+
+
+def key_names(key: str | None) -> tuple[str, ...] | None:
+    """Return the names of a key, and of its neighbours on the Camelot wheel if ~ precedes it.
+
+    Raises
+    ------
+    UsageError
+        If the text is no key.
+    """
+    if key is None:
+        return None
+    try:
+        name = parse_key(key.strip().removeprefix("~"))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    return wheel_neighbours(name) if key.strip().startswith("~") else (name,)
+
+
+def _span(lowest: float | None, highest: float | None) -> tuple[float | None, float | None] | None:
+    return None if lowest is None and highest is None else (lowest, highest)

@@ -1,0 +1,47 @@
+"""Run the service, in one process or in several."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import uvicorn
+
+from fingerprinter.server.app import SETTINGS_VARIABLE
+from fingerprinter.server.logs import configure_logs
+from fingerprinter.server.settings import ServerSettings
+
+_GRACE_S = 10  # for requests that are being answered when the service ends
+_KEEP_ALIVE_S = 30
+
+
+def serve(settings: ServerSettings) -> None:
+    """Serve until a signal ends it.
+
+    SIGINT and SIGTERM end the service gracefully: it takes no new connection, answers what it has
+    begun, stops the running job at the next file, and closes the library.
+
+    Parameters
+    ----------
+    settings : ServerSettings
+        Its settings.
+    """
+    configure_logs(settings.log)
+    with tempfile.TemporaryDirectory(prefix="fingerprinter-metrics-") as folder:
+        os.environ[SETTINGS_VARIABLE] = settings.to_json()
+        if settings.workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        uvicorn.run(
+            "fingerprinter.server.app:create_worker_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=True,
+            forwarded_allow_ips=settings.proxies,
+            timeout_graceful_shutdown=_GRACE_S,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+        )

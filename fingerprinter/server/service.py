@@ -1,0 +1,136 @@
+"""What the routes share: the library, its caches, the jobs and the limits."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from fingerprinter.errors import FingerprinterError, UsageError
+from fingerprinter.library import Library, open_library
+from fingerprinter.library.maintain.statistics import LibraryStats
+from fingerprinter.server import derived
+from fingerprinter.server.access import Role, Viewer
+from fingerprinter.server.gates import Gate
+from fingerprinter.server.jobs import JobRunner, Kind, OnJobProgress, Report, progress_of
+from fingerprinter.server.problems import ForbiddenError, TokenError
+from fingerprinter.server.settings import ServerSettings
+from fingerprinter.store.tables.jobs import StoredJob
+
+_log = logging.getLogger(__name__)
+_WAITING = 16  # requests that may wait for a search or a picture
+
+
+class Service:
+    """The library behind the routes, and everything that is kept between requests.
+
+    Attributes
+    ----------
+    searches, pictures : Gate
+        Limits of identification and similarity, and of what is drawn or decoded.
+    ready : bool
+        Whether the first request is answered as fast as all others.
+    is_closing : bool
+        Whether the service ends; streams of events end then.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self.library: Library = open_library(settings.library)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+        self.searches, self.pictures = Gate(cores, _WAITING), Gate(cores, _WAITING)
+        self.jobs = self.library.jobs()
+        self._runner = JobRunner(self.jobs, self._do)
+        self.ready = self.is_closing = False
+
+    def start(self) -> None:
+        """Begin to work, and warm up in the background."""
+        self._runner.start()
+        self.ready = not self.settings.warm_up
+        if self.settings.warm_up:
+            threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+
+    def close(self) -> None:
+        """End the jobs and close the library."""
+        self._runner.stop()
+        self.library.close()
+
+    def _warm_up(self) -> None:
+        try:
+            self.library.warm_up()
+        except FingerprinterError as error:
+            _log.error("not ready: %s", error)
+        else:
+            self.ready = True
+            _log.info("ready")
+
+    def cache(self, name: str) -> Path:
+        """Return the folder of one kind of derived files."""
+        return self.library.cache_folder() / name
+
+    def stats(self, viewer: Viewer) -> LibraryStats:
+        """Return the counts of the library; its address is for those who have the token."""
+        found = self.library.stats()
+        return found if viewer.sees_paths else replace(found, address="")
+
+    def add_job(self, kind: Kind, request: Report, *, once: bool = False) -> StoredJob:
+        """Add a job to the queue, see `JobTable.add`."""
+        job = self.jobs.add(kind, request, once=once)
+        self._runner.wake()
+        return job
+
+    def _do(self, job: StoredJob, on_progress: OnJobProgress) -> Report:
+        """Do a job and return its report."""
+
+        def tell(value: Any) -> None:
+            on_progress(progress_of(value))
+
+        if job.kind == "index":
+            options = {key: job.request[key] for key in ("prune", "embeddings")}
+            paths = job.request["paths"]
+            report = self.library.index(paths, on_progress=tell, **options)
+            return asdict(report)
+        if job.kind == "analyze":
+            return asdict(self.library.analyze_all(on_progress=tell))
+        if job.kind == "duplicates":
+            revision = self.library.revision()
+            found = self.library.duplicates(on_progress=tell)
+            derived.write_duplicates(self.cache("server"), revision, found)
+            problems = [asdict(problem) for problem in found.problems]
+            return {"groups": len(found.groups), "problems": problems}
+        sound_map = derived.make_map(self.library, self.cache("server"))
+        return {"tracks": len(sound_map.ids), "revision": sound_map.revision}
+
+    def indexed_paths(self, paths: list[str]) -> list[str]:
+        """Return the folders that a job may index.
+
+        Raises
+        ------
+        UsageError
+            If no path is given and none is configured.
+        ForbiddenError
+            If a path lies outside the configured folders.
+        """
+        folders = [Path(folder).expanduser().resolve() for folder in self.settings.folders]
+        wanted = [Path(path).expanduser().resolve() for path in paths] or folders
+        if not wanted:
+            raise UsageError("name the folders to index, or configure `folders` of the server")
+        for path in wanted:
+            if folders and not any(path.is_relative_to(folder) for folder in folders):
+                raise ForbiddenError(f"{path}: outside the folders that this server may index")
+        return [str(path) for path in wanted]
+
+
+def require(role: Role, viewer: Viewer) -> None:
+    """Check that a client has a role.
+
+    Raises
+    ------
+    TokenError
+        If it has not.
+    """
+    if viewer.role < role:
+        raise TokenError("this needs the token; send `Authorization: Bearer TOKEN` or log in")

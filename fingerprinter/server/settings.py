@@ -1,0 +1,122 @@
+"""Settings of the service: where it listens, who may use it, and its limits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from ipaddress import ip_address
+from typing import Any, Self
+
+from fingerprinter.config import UserConfig
+from fingerprinter.errors import UsageError
+
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Settings of the service.
+
+    Attributes
+    ----------
+    library : str or None
+        Address of the library; None for the default one.
+    host, port
+        Where the service listens.
+    hosts : tuple of str
+        Names under which clients reach the service, besides loopback names and ``host``.
+    root_path : str
+        Path under which a reverse proxy serves it, such as ``/music``.
+    proxies : str
+        Addresses of proxies whose ``X-Forwarded`` headers are believed, comma-separated.
+    workers : int
+        Number of server processes.
+    guests : bool
+        Whether people without the token may search and listen.
+    folders : tuple of str
+        Folders that jobs may index. With none, a job may index any folder.
+    upload_bytes, upload_s, clip_s
+        Largest upload, the seconds in which it must arrive, and the seconds of it that are used.
+    token_digest : str or None
+        SHA-256 of the token as hexadecimal digits; None if no token is needed.
+    log : "text" or "json"
+        Form of the log.
+    warm_up : bool
+        Whether to load at the start what the first requests would load.
+    """
+
+    library: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 8765
+    hosts: tuple[str, ...] = ()
+    root_path: str = ""
+    proxies: str = "127.0.0.1"
+    workers: int = 1
+    guests: bool = False
+    folders: tuple[str, ...] = ()
+    upload_bytes: int = 32 * 1024 * 1024
+    upload_s: float = 120.0
+    clip_s: float = 120.0
+    token_digest: str | None = None
+    log: str = "text"
+    warm_up: bool = True
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs of this computer can reach the service."""
+        return is_loopback(self.host) and not self.hosts
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """Names that the ``Host`` header of a request may have, in lower case."""
+        return frozenset(name.lower() for name in (*_LOOPBACK_NAMES, self.host, *self.hosts))
+
+    def to_json(self) -> str:
+        """Return all settings as text, for the worker processes."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the settings that `to_json` wrote."""
+        return cls(**_with_tuples(json.loads(text)))
+
+
+def configured(config: UserConfig) -> ServerSettings:
+    """Return the settings that the user's configuration file names.
+
+    Its table ``[serve]`` holds attributes of `ServerSettings`; ``folders`` are those of the file.
+
+    Raises
+    ------
+    UsageError
+        If a key or value in ``[serve]`` is not known.
+    """
+    kinds = {each.name: type(each.default) for each in fields(ServerSettings)}
+    known = sorted(set(kinds) - {"library", "folders", "token_digest"})
+    for name, value in config.serve.items():
+        if name not in known:
+            raise UsageError(f"[serve] {name}: no such key; there are {', '.join(known)}")
+        kind = kinds[name]
+        if kind is tuple:
+            fits = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        else:
+            fits = type(value) is kind or (kind is float and type(value) is int)
+        if not fits:
+            wanted = "a list of text" if kind is tuple else kind.__name__
+            raise UsageError(f"[serve] {name} = {value!r}; write a value of the type {wanted}")
+    folders = tuple(map(str, config.folders))
+    return ServerSettings(folders=folders, **_with_tuples(dict(config.serve)))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name means this computer only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _with_tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in values.items()}

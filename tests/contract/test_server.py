@@ -1,0 +1,403 @@
+"""The HTTP API over both databases, without a network: lists, discovery, access, bad requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_library import FakeTrack, add_fake_tracks
+from fastapi.testclient import TestClient
+from synthetic import SR, play
+
+from fingerprinter.audio import write_wav
+from fingerprinter.server.access import token_digest
+from fingerprinter.server.app import create_app
+from fingerprinter.server.settings import ServerSettings
+
+TRACKS = [
+    FakeTrack("Aurora", "Air", "Dawn", "Ambient", mbid="0" * 36, vector=[1, 0, 0]),
+    FakeTrack("Breeze", "Air", "Dawn", "Ambient", vector=[0.9, 0.4, 0]),
+    FakeTrack("Cinder", "Ember", "Ash", "Rock", vector=[0, 1, 0.3]),
+    FakeTrack("Zephyr <img src=x>", "Ember & Co", "Ash", "Rock", vector=[0.2, 1, 0]),
+]
+TOKEN = "the-secret"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+Json = dict[str, Any]
+
+
+def client_of(settings: ServerSettings, **options: Any) -> TestClient:
+    return TestClient(create_app(settings), base_url="http://localhost", **options)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FINGERPRINTER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def ids(library_url: str) -> list[int]:
+    """The ids of `TRACKS` in a library of each database."""
+    return add_fake_tracks(library_url, TRACKS)
+
+
+@pytest.fixture
+def client(library_url: str, ids: list[int]) -> Iterator[TestClient]:
+    with client_of(ServerSettings(library=library_url, warm_up=False)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A library in SQLite with `TRACKS`."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('served') / 'served.db'}"
+    add_fake_tracks(url, TRACKS)
+    return url
+
+
+@pytest.fixture(scope="module")
+def local(sqlite_url: str) -> Iterator[TestClient]:
+    """A service that needs no token."""
+    with client_of(ServerSettings(library=sqlite_url, warm_up=False)) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def guarded(sqlite_url: str) -> Iterator[TestClient]:
+    """A service with a token and no guests."""
+    settings = ServerSettings(sqlite_url, warm_up=False, token_digest=token_digest(TOKEN))
+    with client_of(settings) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def open_to_guests(sqlite_url: str) -> Iterator[TestClient]:
+    settings = ServerSettings(
+        sqlite_url, warm_up=False, token_digest=token_digest(TOKEN), guests=True
+    )
+    with client_of(settings) as client:
+        yield client
+
+
+def titles(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [track["title"] for track in answer.json()["tracks"]]
+
+
+def error_of(answer: Any, status: int) -> str:
+    """Check the form of an error; return its code."""
+    assert answer.status_code == status, answer.text
+    (error,) = answer.json().values()
+    assert set(error) == {"code", "message"}
+    assert "\n" not in error["message"]
+    return str(error["code"])
+
+
+# --- lists ----------------------------------------------------------------------------
+
+
+def test_tracks_are_listed_in_pages(client: TestClient) -> None:
+    page = client.get("/api/tracks", params={"order": "title", "offset": 1, "limit": 2})
+    assert titles(page) == ["Breeze", "Cinder"]
+    assert page.json()["total"] == 4
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"query": "daw bre"}, ["Breeze"]),
+        ({"artist": "ember"}, ["Cinder", "Zephyr <img src=x>"]),
+        ({"artist": "Ember", "exact": True}, ["Cinder"]),
+        ({"genre": "AMBIENT", "order": "-title"}, ["Breeze", "Aurora"]),
+        ({"album_artist": "Air", "album": "Dawn", "exact": True}, ["Aurora", "Breeze"]),
+        ({"year_min": 1990}, []),
+        ({"duration_min": 180, "album": "dawn"}, ["Aurora", "Breeze"]),
+    ],
+)
+def test_lists_are_filtered(client: TestClient, wanted: Json, found: list[str]) -> None:
+    assert titles(client.get("/api/tracks", params={"order": "id"} | wanted)) == found
+
+
+def test_albums_and_artists_count_their_tracks(client: TestClient) -> None:
+    albums = client.get("/api/albums", params={"query": "dawn"}).json()
+    assert [(a["album"], a["artist"], a["tracks"]) for a in albums["albums"]] == [
+        ("Dawn", "Air", 2)
+    ]
+    artists = client.get("/api/artists").json()
+    assert [a["artist"] for a in artists["artists"]] == ["Air", "Ember", "Ember & Co"]
+
+
+def test_a_list_shows_what_another_process_added(client: TestClient, library_url: str) -> None:
+    assert client.get("/api/tracks").json()["total"] == 4
+    add_fake_tracks(library_url, [FakeTrack("Dune", "Air")])
+    assert client.get("/api/tracks").json()["total"] == 5
+
+
+# --- discovery ------------------------------------------------------------------------
+
+
+def test_similar_tracks_and_why(client: TestClient, ids: list[int]) -> None:
+    found = client.get(f"/api/tracks/{ids[0]}/similar", params={"n": 1, "why": True}).json()
+    assert found["query"]["title"] == "Aurora"
+    assert found["results"][0]["track"]["title"] == "Breeze"
+    assert found["results"][0]["why"]["shared_tags"] is not None
+
+
+def test_recommendations_paths_and_words(client: TestClient, ids: list[int]) -> None:
+    first, second, third, _ = ids
+    wanted = {"like": [first], "dislike": [third], "n": 1}
+    found = client.post("/api/recommend", json=wanted).json()
+    assert found["results"][0]["track"]["id"] == second
+    path = client.get("/api/path", params={"from": first, "to": third, "n": 3}).json()
+    assert [path["query"]["from"]["id"], path["query"]["to"]["id"]] == [first, third]
+    assert path["results"][-1]["track"]["id"] == third
+    words = client.get("/api/search", params={"query": "cinder"}).json()
+    assert words["results"][0]["track"]["title"] == "Cinder"
+
+
+def test_the_map_keeps_its_places_when_a_track_is_added(
+    client: TestClient, library_url: str
+) -> None:
+    more = [FakeTrack(f"More {n}", vector=[np.cos(n), np.sin(n), n / 20]) for n in range(12)]
+    add_fake_tracks(library_url, more)
+    first = client.get("/api/map").json()
+    assert first["current"]
+    assert len(first["x"]) == len(first["ids"]) == 16
+    late = add_fake_tracks(library_url, [FakeTrack("Late", vector=[1, 0.1, 0])])
+    assert client.get("/api/map").json() == first | {"current": False}
+    job = client.get("/api/jobs").json()["jobs"][0]["id"]
+    client.get(f"/api/jobs/{job}/events")  # until it is over
+    second = client.get("/api/map").json()
+    assert second["current"]
+    assert second["ids"] == [*first["ids"], *late]
+    assert second["x"][:16] == first["x"]
+
+
+@pytest.mark.parametrize(
+    ("tags", "title", "by"),
+    [
+        ({"mbid": "0" * 36}, "Aurora", "mbid"),
+        ({"title": "BREEZE (Remaster)", "artist": "air feat. X"}, "Breeze", "title"),
+        ({"title": "cinder"}, "Cinder", "title"),
+        ({"title": "Cinder", "artist": "Ember", "duration_s": 300}, None, None),
+        ({"title": "Unknown", "artist": "Nobody"}, None, None),
+    ],
+)
+def test_tracks_are_found_by_tags(
+    client: TestClient, tags: Json, title: str | None, by: str | None
+) -> None:
+    found = client.post("/api/match", json=tags).json()
+    assert (found["track"] and found["track"]["title"], found["by"]) == (title, by)
+
+
+def test_a_clip_is_answered_with_its_matches(client: TestClient, tmp_path: Path) -> None:
+    write_wav(tmp_path / "clip.wav", play(1, 4), SR)
+    sound = (tmp_path / "clip.wav").read_bytes()
+    by_body = client.post("/api/identify?name=me", content=sound).json()
+    by_form = client.post("/api/identify", files={"file": ("me", sound)}).json()
+    assert by_body["matches"] == []
+    assert by_body["duration_s"] == 4
+    assert by_form | {"elapsed_s": 0} == by_body | {"elapsed_s": 0}
+
+
+def test_jobs_are_done_and_their_events_resumed(client: TestClient) -> None:
+    job = client.post("/api/jobs", json={"kind": "duplicates"})
+    assert job.status_code == 202
+    url = f"/api/jobs/{job.json()['id']}/events"
+    events = [each.split("\n") for each in client.get(url).text.strip().split("\n\n")]
+    last = json.loads(events[-1][2].removeprefix("data: "))
+    assert last["state"] == "done"
+    assert events[-1][0] == f"id: {last['version']}"
+    again = client.get(url, headers={"Last-Event-ID": str(last["version"])})
+    assert again.text == ""
+    assert client.get("/api/duplicates").json() == {"revision": 1, "current": True, "groups": []}
+
+
+def test_an_indexed_folder_is_in_the_library(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    write_wav(tmp_path / "music" / "new.wav", play(2, 5), SR)
+    (tmp_path / "music" / "broken.wav").write_bytes(b"RIFF")
+    options = {"kind": "index", "paths": [str(tmp_path / "music")], "embeddings": False}
+    number = client.post("/api/jobs", json=options).json()["id"]
+    client.get(f"/api/jobs/{number}/events")
+    job = client.get(f"/api/jobs/{number}").json()
+    assert (job["state"], job["report"]["indexed"], job["report"]["failed"]) == ("done", 1, 1)
+    track = client.get("/api/tracks", params={"order": "-id"}).json()["tracks"][0]["id"]
+    waveform = client.get(f"/api/tracks/{track}/waveform").json()
+    assert len(waveform["peaks"]) == 1000
+    assert 0 < max(waveform["peaks"]) <= 1
+    opus = client.get(f"/api/tracks/{track}/audio", params={"transcode": True})
+    assert opus.content.startswith(b"OggS")
+    part = client.get(f"/api/tracks/{track}/audio", headers={"Range": "bytes=4-7"})
+    assert (part.status_code, part.headers["content-type"]) == (206, "audio/wav")
+
+
+# --- access ---------------------------------------------------------------------------
+
+
+def test_names_of_other_hosts_are_refused(local: TestClient) -> None:
+    for host in ("evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[", ""):
+        assert error_of(local.get("/api/tracks", headers={"Host": host}), 421) == "host"
+    for host in ("127.0.0.1:8765", "localhost:1", "[::1]:8765", "LOCALHOST."):
+        assert local.get("/api/tracks", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:9"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_pages_of_other_sites_can_do_nothing(local: TestClient, headers: Json) -> None:
+    answer = local.post("/api/jobs", json={"kind": "map"}, headers=headers)
+    assert error_of(answer, 403) == "origin"
+    assert error_of(local.get("/api/tracks", headers=headers), 403) == "origin"
+    assert "map" not in local.get("/api/jobs").text
+
+
+def test_without_the_token_nothing_is_told(guarded: TestClient) -> None:
+    for url in ("/api/tracks", "/api/tracks/1", "/api/jobs", "/metrics", "/api/map"):
+        assert error_of(guarded.get(url), 401) == "token"
+        wrong = {"Authorization": "Bearer wrong"}
+        assert error_of(guarded.get(url, headers=wrong), 401) == "token"
+        assert guarded.get(url, headers=BEARER).status_code == 200
+    assert guarded.get("/healthz").status_code == 200
+    assert guarded.get("/api/session").json()["role"] == "stranger"
+
+
+def test_logging_in_sets_a_cookie_that_scripts_cannot_read(guarded: TestClient) -> None:
+    assert error_of(guarded.post("/api/session", json={"token": "wrong"}), 401) == "token"
+    answer = guarded.post("/api/session", json={"token": TOKEN})
+    assert {"HttpOnly", "SameSite=strict"} <= set(answer.headers["set-cookie"].split("; "))
+    assert guarded.get("/api/session").json()["role"] == "owner"
+    guarded.delete("/api/session")
+    assert guarded.get("/api/session").json()["role"] == "stranger"
+
+
+def test_guests_search_but_see_no_paths_and_start_nothing(open_to_guests: TestClient) -> None:
+    guest = open_to_guests
+    answers = [
+        guest.get(url)
+        for url in (
+            "/api/tracks",
+            "/api/tracks/1",
+            "/api/tracks/1/similar",
+            "/api/path?from=1&to=3",
+            "/api/search?query=aurora",
+            "/api/clusters",
+            "/api/stats",
+            "/api/tracks/1/audio",
+            "/api/tracks/1/analysis",
+        )
+    ]
+    answers.append(guest.post("/api/recommend", json={"like": [1]}))
+    answers.append(guest.post("/api/playlist.m3u8", json={"tracks": [1]}))
+    assert not [answer.text for answer in answers if "/music/" in answer.text]
+    assert not [answer.text for answer in answers if ".db" in answer.text]
+    assert error_of(guest.post("/api/jobs", json={"kind": "map"}), 401) == "token"
+    owner = guest.get("/api/tracks/1", headers=BEARER).json()
+    assert owner["files"] == ["/music/Aurora.flac"]
+
+
+def test_jobs_index_the_allowed_folders_only(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "link").symlink_to("/")
+    settings = ServerSettings(sqlite_url, warm_up=False, folders=(str(tmp_path / "music"),))
+    with client_of(settings) as client:
+        for path in ("/etc", f"{tmp_path}/music/..", f"{tmp_path}/music/link/etc"):
+            answer = client.post("/api/jobs", json={"kind": "index", "paths": [path]})
+            assert error_of(answer, 403) == "forbidden"
+
+
+# --- bad requests ---------------------------------------------------------------------
+
+
+def test_too_large_uploads_are_refused(sqlite_url: str) -> None:
+    settings = ServerSettings(sqlite_url, warm_up=False, upload_bytes=100_000)
+    with client_of(settings) as client:
+        sound = b"x" * 100_001
+        without_length = iter([sound])
+        for answer in (
+            client.post("/api/identify", content=sound),
+            client.post("/api/identify", content=without_length),
+            client.post("/api/identify", files={"file": sound}),
+            client.post("/api/recommend", content=b"[" + b"1," * 1_000_000),
+        ):
+            assert error_of(answer, 413) == "too_large"
+
+
+def test_only_as_much_of_a_clip_is_decoded_as_allowed(sqlite_url: str, tmp_path: Path) -> None:
+    write_wav(tmp_path / "long.wav", np.zeros(60 * SR), SR)
+    with client_of(ServerSettings(sqlite_url, warm_up=False, clip_s=5)) as client:
+        answer = client.post("/api/identify", content=(tmp_path / "long.wav").read_bytes())
+        assert answer.json()["duration_s"] == 5
+
+
+def test_what_is_no_audio_is_told(local: TestClient) -> None:
+    assert error_of(local.post("/api/identify", content=b"no audio"), 422) == "audio"
+    assert error_of(local.post("/api/identify", content=b""), 422) == "audio"
+    assert error_of(local.post("/api/identify", files={"other": b"x"}), 400) == "usage"
+    form = {"Content-Type": "multipart/form-data"}
+    assert error_of(local.post("/api/identify", content=b"x", headers=form), 400) == "usage"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/..%2f..%2fetc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/api/tracks/..%2f..%2fetc%2fpasswd/audio",
+        "/api/tracks/1/../../etc/passwd",
+    ],
+)
+def test_paths_lead_to_no_file(local: TestClient, url: str) -> None:
+    answer = local.get(url)
+    assert answer.status_code in (404, 422)
+    assert "root:" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "code"),
+    [
+        ("/api/tracks/99", 404, "unknown_track"),
+        ("/api/tracks/99999999999999999999", 422, "usage"),
+        ("/api/tracks/1/audio", 404, "not_found"),
+        ("/api/tracks/1/cover", 404, "not_found"),
+        ("/api/jobs/7", 404, "unknown_job"),
+        ("/api/tracks?order=path", 422, "usage"),
+        ("/api/tracks?key=H", 400, "usage"),
+        ("/api/tracks?year_min=nan", 422, "usage"),
+        ("/api/path?from=1&to=1", 400, "usage"),
+        ("/api/search?query=%20", 400, "usage"),
+        ("/api/clusters?count=50", 400, "usage"),
+        ("/nothing", 404, "not_found"),
+    ],
+)
+def test_mistakes_are_told_in_one_form(local: TestClient, url: str, status: int, code: str) -> None:
+    assert error_of(local.get(url), status) == code
+
+
+def test_answers_forbid_foreign_content(local: TestClient) -> None:
+    for url in ("/api/tracks", "/docs", "/nothing", "/healthz"):
+        headers = local.get(url).headers
+        assert headers["content-security-policy"].startswith("default-src 'self'")
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "access-control-allow-origin" not in headers
+    assert local.get("/api/tracks").headers["content-type"] == "application/json"
+
+
+def test_the_documentation_names_every_route_and_loads_nothing(local: TestClient) -> None:
+    page = local.get("/docs").text
+    for path in local.get("/openapi.json").json()["paths"]:
+        assert path in page
+    assert "<script" not in page
+    assert "//" not in page.replace("http://127.0.0.1:8765", "")
