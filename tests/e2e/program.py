@@ -75,9 +75,8 @@ class Program:
         return subprocess.Popen(
             self.line(*arguments),
             cwd=self.folder,
-            env=self.env,
             preexec_fn=_restore_interrupts,
-            **options,
+            **({"env": self.env} | options),
         )
 
     def line(self, *arguments: Argument) -> list[Argument]:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,8 +25,11 @@ from fingerprinter.cli.common.track_lists import (
     track_list,
 )
 from fingerprinter.errors import AudioError, UsageError
-from fingerprinter.library import MIN_CONFIDENCE, open_library
+from fingerprinter.library import MIN_CONFIDENCE, Library, open_library
 from fingerprinter.types import Match
+
+if TYPE_CHECKING:
+    from fingerprinter.cli.common.remote import Server
 
 _STDIN, _MIC = "-", "mic"
 
@@ -75,6 +78,13 @@ def identify(
         ),
     ] = None,
     min_confidence: MinConfidence = MIN_CONFIDENCE,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Ask a running `fingerprinter serve`; $FINGERPRINTER_TOKEN is its token.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Identify the recording that plays in each clip.
@@ -95,12 +105,12 @@ def identify(
         raise UsageError("--format needs no --json, and labels belong to one clip: leave out one")
     results: list[ClipResult] = []
     failed = False
-    with open_library(ctx.obj, create=False, read_only=True) as library:
+    with _library_or_server(ctx.obj, server) as source:
         for name in clips or [_MIC]:
             try:
                 audio, cut = _clip_file(name) if mic is None else _record_clip(mic, device)
                 start = time.perf_counter()
-                found = library.recognize(
+                found = source.recognize(
                     audio,
                     min_confidence=min_confidence,
                     all_matches=all_matches,
@@ -135,6 +145,17 @@ def _print_ended(match: Match) -> None:
     """Print a recording of a stream as soon as it has ended: from, to, title and artist."""
     span = f"{text.position(match.clip_start_s)} - {text.position(match.clip_end_s)}"
     print_message(f"{span}  {text.title(match.track)}  {match.track.artist or ''}".rstrip())
+
+
+def _library_or_server(address: str | None, server: str | None) -> Library | Server:
+    """Open what identifies: the library, or a running service."""
+    if server is None:
+        return open_library(address, create=False, read_only=True)
+    if address is not None:
+        raise UsageError("--db names a library, and --server asks that of the server: use one")
+    from fingerprinter.cli.common.remote import Server
+
+    return Server(server)
 
 
 def _record_clip(seconds: float, device: str | None) -> Clip:

@@ -1,0 +1,237 @@
+"""The service as a process: identification, byte ranges, events, several workers, its end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demo_music import MUSIC, Clips, Entry
+from program import COMMAND, Program
+from waiting import until
+
+
+class Server:
+    """A running service."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+        self.process, self.url = process, url
+
+    def send(
+        self,
+        path: str,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        method: str | None = None,
+    ) -> tuple[int, Any, bytes]:
+        """Send a request; return status, headers and body."""
+        request = urllib.request.Request(self.url + path, data, headers or {}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    def get(self, path: str, **headers: str) -> Any:
+        return json.loads(self.send(path, headers=headers)[2])
+
+    def post(self, path: str, body: Any) -> Any:
+        json_type = {"Content-Type": "application/json"}
+        return json.loads(self.send(path, json.dumps(body).encode(), json_type)[2])
+
+    def follow(self, job: int, last_id: int = -1) -> list[tuple[int, Any]]:
+        """Return id and data of all events of a job until it is over."""
+        headers = {"Last-Event-ID": str(last_id)} if last_id >= 0 else {}
+        text = self.send(f"/api/jobs/{job}/events", headers=headers)[2].decode()
+        events = [each.split("\n") for each in text.split("\n\n") if each.startswith("id:")]
+        return [(int(e[0][4:]), json.loads(e[2].removeprefix("data: "))) for e in events]
+
+    def is_up(self) -> bool:
+        try:
+            return self.send("/healthz")[0] == 200
+        except OSError:
+            assert self.process.poll() is None, "the service has ended"
+            return False
+
+    def wait_until_ready(self) -> None:
+        until(lambda: self.send("/readyz")[0] == 200)
+
+
+@contextmanager
+def serving(program: Program, *options: str, warm_up: bool = False) -> Iterator[Server]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = program.folder / "config.toml"
+    config.write_text(f"[serve]\nport = {port}\nwarm_up = {str(warm_up).lower()}\n")
+    env = {**program.env, "FINGERPRINTER_CONFIG": str(config)}
+    with (program.folder / "log").open("w") as log:
+        process = program.start("serve", *options, stdout=log, stderr=log, env=env)
+    server = Server(process, f"http://127.0.0.1:{port}")
+    try:
+        until(server.is_up)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def server(sqlite_demo: Program) -> Iterator[Server]:
+    with serving(sqlite_demo, warm_up=True) as server:
+        yield server
+
+
+def test_the_client_prints_what_the_library_says(
+    server: Server, sqlite_demo: Program, clips: Clips, inside: list[Entry]
+) -> None:
+    server.wait_until_ready()
+    clip = clips.clean(inside[0])
+    program = Program("", sqlite_demo.folder)
+    asked = subprocess.run(
+        [*COMMAND, "identify", "--json", "--server", server.url, clip, MUSIC / "manifest.json"],
+        env=program.env,
+        capture_output=True,
+        check=False,
+    )
+    assert asked.returncode == 1  # the manifest is no audio
+    answer, own = json.loads(asked.stdout), sqlite_demo("identify", "--json", clip).record
+    assert answer["matches"][0]["track"] == own["matches"][0]["track"]
+    assert answer["matches"][0]["offset_s"] == pytest.approx(own["matches"][0]["offset_s"], abs=0.1)
+
+
+def test_a_clip_is_identified_and_explained(
+    server: Server, clips: Clips, inside: list[Entry], outside: Entry
+) -> None:
+    sound = clips.clean(inside[1]).read_bytes()
+    match = json.loads(server.send("/api/identify", sound)[2])["matches"][0]
+    assert match["track"]["title"] == inside[1]["title"]
+    assert match["offset_s"] == pytest.approx(clips.start_s, abs=0.1)
+    status, headers, picture = server.send("/api/identify/explain", sound)
+    assert (status, headers["content-type"], picture[:4]) == (200, "image/png", b"\x89PNG")
+    unknown = clips.clean(outside).read_bytes()
+    assert json.loads(server.send("/api/identify", unknown)[2])["matches"] == []
+    assert len(json.loads(server.send("/api/similar?n=3", unknown)[2])["results"]) == 3
+
+
+def test_audio_is_sent_by_byte_ranges(server: Server, inside: list[Entry]) -> None:
+    track = server.get("/api/tracks?limit=1&order=id")["tracks"][0]
+    whole = Path(track["path"]).read_bytes()
+    url = f"/api/tracks/{track['id']}/audio"
+    status, headers, body = server.send(url)
+    assert (status, headers["accept-ranges"], body) == (200, "bytes", whole)
+    for wanted, part in (
+        ("bytes=0-0", whole[:1]),
+        ("bytes=100-199", whole[100:200]),
+        ("bytes=-50", whole[-50:]),
+        (f"bytes={len(whole) - 10}-", whole[-10:]),
+    ):
+        status, headers, body = server.send(url, headers={"Range": wanted})
+        assert (status, body) == (206, part)
+        assert headers["content-range"].endswith(f"/{len(whole)}")
+    for wrong in (f"bytes={len(whole)}-", "bytes=9-3", "bytes=x-y", "bytes=-"):
+        assert server.send(url, headers={"Range": wrong})[0] in (400, 416)
+    changed = {"Range": "bytes=0-9", "If-Range": '"another"'}
+    assert server.send(url, headers=changed)[0] == 200
+
+
+def test_two_workers_share_jobs_and_metrics(
+    copied_demo: Program, tmp_path: Path, inside: list[Entry]
+) -> None:
+    music = tmp_path / "more"
+    music.mkdir()
+    for number in range(3):
+        file = MUSIC / inside[number]["file"]
+        shutil.copy(file, music / f"{number}{file.suffix}")
+    with serving(copied_demo, "--workers", "2", "--log", "json") as server:
+        job = server.post("/api/jobs", {"kind": "index", "paths": [str(music)]})
+        events = server.follow(job["id"])
+        assert [number for number, _ in events] == sorted({number for number, _ in events})
+        last = events[-1][1]
+        assert (last["state"], last["report"]["updated"]) == ("done", 3)
+        assert server.follow(job["id"], last_id=events[0][0]) == events[-1:]
+        assert server.follow(job["id"], last_id=events[-1][0]) == []
+        # Each request is a new connection, which either worker takes.
+        assert {len(server.get("/api/jobs")["jobs"]) for _ in range(10)} == {1}
+        counted = server.send("/metrics")[2].decode()
+        line = 'fingerprinter_requests_total{method="GET",route="/api/jobs",status="200"} 10.0'
+        assert line in counted
+    log = (copied_demo.folder / "log").read_text().splitlines()
+    assert any(json.loads(each)["path"] == "/api/jobs" for each in log if '"path"' in each)
+
+
+def test_a_signal_ends_the_service_gracefully(copied_demo: Program, clips: Clips) -> None:
+    with serving(copied_demo) as server:
+        job = server.post("/api/jobs", {"kind": "analyze"})
+        until(lambda: server.get(f"/api/jobs/{job['id']}")["progress"]["done"] > 0)
+        stream = urllib.request.urlopen(f"{server.url}/api/jobs/{job['id']}/events", timeout=60)
+        assert stream.readline().startswith(b"id: ")
+        server.process.send_signal(signal.SIGTERM)
+        assert stream.read().endswith(b"\n\n")  # it ends with a whole event
+        assert server.process.wait(30) in (0, -signal.SIGTERM)
+    log = (copied_demo.folder / "log").read_text()
+    assert "Traceback" not in log
+    assert copied_demo("analyze", "--json", "1").record["loudness"]  # what was done is stored
+
+
+def test_another_address_needs_the_token_that_is_printed_once(copied_demo: Program) -> None:
+    with serving(copied_demo, "--allow-host", "music.home", "--json") as server:
+        token = json.loads((copied_demo.folder / "log").read_text().splitlines()[0])["token"]
+        assert server.send("/api/tracks")[0] == 401
+        bearer = {"Authorization": f"Bearer {token}", "Host": "music.home"}
+        assert server.send("/api/tracks", headers=bearer)[0] == 200
+    with serving(copied_demo) as server:
+        assert token not in (copied_demo.folder / "log").read_text()
+        assert server.send("/api/tracks")[0] == 401
+        assert server.send("/api/tracks", headers=bearer | {"Host": "localhost"})[0] == 200
+    assert token.encode() not in Path(copied_demo.url).read_bytes()
+
+
+def test_identify_loads_no_package_of_the_service(
+    sqlite_demo: Program, clips: Clips, inside: list[Entry]
+) -> None:
+    program = (
+        "import sys; from fingerprinter.cli.app import app; app(sys.argv[1:], standalone_mode=0)\n"
+        "print({'fastapi', 'starlette', 'uvicorn', 'pydantic', 'anyio'} & set(sys.modules))"
+    )
+    arguments = ["--db", sqlite_demo.url, "identify", str(clips.clean(inside[0]))]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == b"set()"
+
+
+def test_the_service_keeps_to_its_own_description(server: Server, tmp_path: Path) -> None:
+    checks = (
+        "not_a_server_error",
+        "status_code_conformance",
+        "content_type_conformance",
+        "response_schema_conformance",
+        "allow_header_conformance",
+    )
+    options = {
+        "--checks": ",".join(checks),
+        "--max-examples": "1",
+        "--phases": "examples,fuzzing",
+        "--seed": "1",
+        "--exclude-path-regex": "events|analysis",  # these take long
+    }
+    words = [word for option in options.items() for word in option]
+    done = subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "run", f"{server.url}/openapi.json", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
