@@ -1,0 +1,135 @@
+// Copies of the same recording side by side, with the evidence and the better copy.
+import { duplicates, startJob } from "../api.js";
+import { counted, percent, time, title } from "../format.js";
+import { useLoad } from "../hooks.js";
+import { Icon } from "../icons.jsx";
+import { Cover, Empty, Loaded } from "../parts.jsx";
+import { play } from "../player.js";
+import { link } from "../router.js";
+import { useJob } from "./jobs.jsx";
+
+const LOSSLESS = new Set(["flac", "alac", "wavpack", "ape", "tta"]);
+
+const lossless = ({ codec }) => Boolean(codec) && (LOSSLESS.has(codec) || codec.startsWith("pcm"));
+const tagged = (track) => ["title", "artist", "album", "year", "track_number"].filter((name) => track[name]).length;
+
+/** The better of some copies, and why: whole, lossless, higher bit rate, longer, better tagged. */
+export function better(tracks) {
+  const rules = [
+    ["the others are damaged", (track) => (track.problem ? 0 : 1)],
+    ["lossless", (track) => (lossless(track) ? 1 : 0)],
+    ["the longest", (track) => Math.round(track.duration_s / 3)],
+    ["the highest bit rate", (track) => Math.round((track.bit_rate ?? 0) / 16000)],
+    ["the best tags", tagged],
+  ];
+  let left = tracks;
+  for (const [reason, value] of rules) {
+    const best = Math.max(...left.map(value));
+    const kept = left.filter((track) => value(track) === best);
+    if (kept.length === 1) return { track: kept[0], reason };
+    left = kept;
+  }
+  return { track: null, reason: "no difference that counts" };
+}
+
+function Copy({ track, best }) {
+  return (
+    <div class={`copy stack ${best ? "better" : ""}`} style={{ gap: "10px" }}>
+      <div class="row">
+        <Cover track={track} style={{ width: "52px", height: "52px" }} />
+        <div class="grow">
+          <a class="ellipsis" style={{ display: "block", fontWeight: 600 }} href={link.track(track)}>
+            {title(track)}
+          </a>
+          <div class="small dim ellipsis">{[track.artist, track.album].filter(Boolean).join(" · ") || "Untagged"}</div>
+        </div>
+        <button class="button quiet round" onClick={() => play(track)} aria-label={`Play ${title(track)}`}>
+          <Icon name="play" size={18} />
+        </button>
+      </div>
+      <div class="chips">
+        {best && (
+          <span class="chip good">
+            <Icon name="check" size={14} /> better: {best}
+          </span>
+        )}
+        <span class="chip number">{time(track.duration_s)}</span>
+        {track.codec && <span class="chip">{track.codec}</span>}
+        {track.bit_rate && <span class="chip number">{Math.round(track.bit_rate / 1000)} kbit/s</span>}
+        {track.problem && <span class="chip warn">{track.problem}</span>}
+      </div>
+      {track.path && <div class="small dim" style={{ overflowWrap: "anywhere" }}>{track.path}</div>}
+    </div>
+  );
+}
+
+function Group({ group }) {
+  const choice = group.kind === "same" ? better(group.tracks) : { track: null };
+  const names = new Map(group.tracks.map((track) => [track.id, title(track)]));
+  return (
+    <li class="card stack" style={{ gap: "12px" }}>
+      <div class="row spread wrap">
+        <h2>{title(group.tracks[0])}</h2>
+        <span class="chip">{group.kind === "same" ? "the same recording" : "one is part of the other"}</span>
+      </div>
+      <div class="side-by-side">
+        {group.tracks.map((track) => (
+          <Copy key={track.id} track={track} best={choice.track?.id === track.id && choice.reason} />
+        ))}
+      </div>
+      <details>
+        <summary class="small dim">{counted(group.evidence.length, "passage")} in common</summary>
+        <ul class="plain small number" style={{ marginTop: "8px" }}>
+          {group.evidence.map((each) => (
+            <li key={`${each.a}-${each.b}-${each.start_s}`}>
+              {time(each.start_s)} to {time(each.start_s + each.overlap_s)} of “{names.get(each.a)}” is “{names.get(each.b)}” from{" "}
+              {time(Math.max(0, (each.start_s - each.offset_s) / (each.speed ?? 1)))}, {percent(each.confidence)} sure
+            </li>
+          ))}
+        </ul>
+      </details>
+    </li>
+  );
+}
+
+export function Duplicates() {
+  const state = useLoad((signal) => duplicates(signal), []);
+  const [job, follow] = useJob(state.again);
+  const look = async () => follow(await startJob("duplicates"));
+  return (
+    <div class="stack">
+      <div class="head">
+        <div>
+          <h1>Duplicates</h1>
+          <p class="dim small">Other encodings, trims and edits of one recording. Nothing is ever deleted here.</p>
+        </div>
+        <button class="button" onClick={look} disabled={Boolean(job)}>
+          {job ? "Looking…" : state.value?.revision == null ? "Look for duplicates" : "Look again"}
+        </button>
+      </div>
+      {job && (
+        <div class={`progress ${job.progress.total ? "" : "unknown"}`} role="progressbar" aria-label="Search for duplicates">
+          <div style={{ width: job.progress.total ? `${(100 * job.progress.done) / job.progress.total}%` : undefined }} />
+        </div>
+      )}
+      <Loaded state={state}>
+        {({ groups, revision, current }) =>
+          groups.length ? (
+            <>
+              {!current && <p class="dim small">The library has changed since this search.</p>}
+              <ul class="plain stack">
+                {groups.map((group) => (
+                  <Group key={group.tracks.map(({ id }) => id).join()} group={group} />
+                ))}
+              </ul>
+            </>
+          ) : (
+            <Empty icon="duplicates">
+              {revision == null ? "Nobody has looked for duplicates yet." : "No recording is in the library twice."}
+            </Empty>
+          )
+        }
+      </Loaded>
+    </div>
+  );
+}

@@ -1,0 +1,248 @@
+// Names what plays: from the microphone, a file, or an address of a file in the library.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { explanationAddress, identify, nearest } from "../api.js";
+import { change, counted, percent, time, title } from "../format.js";
+import { Icon } from "../icons.jsx";
+import { Cover, Failure, NeighbourList } from "../parts.jsx";
+import { play } from "../player.js";
+import { useWaveform } from "../playerbar.jsx";
+import { Recorder, allowed } from "../recorder.js";
+import { link } from "../router.js";
+import { Waveform } from "../waveform.jsx";
+
+const ASK_AT_S = [3, 6, 10]; // the microphone asks each time, until an answer is sure
+const SURE = 0.99;
+
+function Answer({ match, clip }) {
+  const { track } = match;
+  const points = useWaveform(track);
+  const [picture, setPicture] = useState(null);
+  const from = Math.max(0, match.offset_s + match.clip_start_s * match.tempo);
+  const to = Math.min(track.duration_s, match.offset_s + match.clip_end_s * match.tempo);
+  const changed = change(match);
+  const explain = async () => setPicture(picture ? null : await explanationAddress(clip));
+  useEffect(() => () => picture && URL.revokeObjectURL(picture), [picture]);
+  return (
+    <article class="card stack">
+      <div class="answer">
+        <Cover track={track} />
+        <div class="stack" style={{ gap: "10px" }}>
+          <div>
+            <h2>
+              <a href={link.track(track)}>{title(track)}</a>
+            </h2>
+            <p class="dim">
+              {track.artist ?? "Unknown artist"}
+              {track.album && ` · ${track.album}`}
+              {track.year && ` · ${track.year}`}
+            </p>
+          </div>
+          <div class="chips">
+            <span class="chip good">
+              <Icon name="check" size={14} /> {percent(match.confidence)} sure
+            </span>
+            <span class="chip number">
+              {time(from)} to {time(to)} of {time(track.duration_s)}
+            </span>
+            {changed && <span class="chip">{changed}</span>}
+          </div>
+          <Waveform
+            points={points}
+            duration={track.duration_s}
+            position={-1}
+            region={[from, to]}
+            onSeek={(second) => play(track, second)}
+            label={`Matched part of ${title(track)}`}
+          />
+          <div class="row wrap">
+            <button class="button primary" onClick={() => play(track, from)}>
+              <Icon name="play" size={16} /> Play from {time(from)}
+            </button>
+            <button class="button" onClick={explain} aria-expanded={Boolean(picture)}>
+              Why this answer
+            </button>
+            <a class="button quiet" href={link.track(track)}>
+              Open the track
+            </a>
+          </div>
+        </div>
+      </div>
+      {picture && (
+        <img
+          class="picture"
+          src={picture}
+          alt={`Spectrogram of the clip above the matched part of ${title(track)}, with the landmarks that agree`}
+        />
+      )}
+    </article>
+  );
+}
+
+function NoAnswer({ clip }) {
+  const [found, setFound] = useState(null);
+  useEffect(() => {
+    nearest(clip).then(setFound, () => setFound([]));
+  }, [clip]);
+  return (
+    <div class="stack">
+      <div class="card">
+        <h2>No match</h2>
+        <p class="dim">
+          This recording is not in your library, or too little of it can be heard.
+          {found?.length > 0 && " These tracks sound most like it."}
+        </p>
+      </div>
+      {found?.length > 0 && <NeighbourList results={found} />}
+    </div>
+  );
+}
+
+/** The microphone: {state, level, seconds, start, stop}; asks the server as the recording grows. */
+function useMicrophone(onAnswer, onProblem) {
+  const [state, setState] = useState("idle");
+  const [seconds, setSeconds] = useState(0);
+  const recorder = useRef(null);
+  const button = useRef();
+  const stop = () => {
+    recorder.current?.stop();
+    recorder.current = null;
+    setState("idle");
+  };
+  const ask = async (mine, last) => {
+    const clip = mine.wav();
+    const answer = await identify(clip, "Microphone");
+    if (recorder.current !== mine) return;
+    const sure = answer.matches[0]?.confidence >= SURE;
+    if (sure || last) {
+      stop();
+      onAnswer(answer, clip);
+    }
+  };
+  const start = async () => {
+    const mine = new Recorder();
+    recorder.current = mine;
+    let next = 0;
+    try {
+      await mine.start((level) => {
+        button.current?.style.setProperty("--level", Math.sqrt(level).toFixed(2));
+        setSeconds(Math.floor(mine.seconds));
+        if (recorder.current !== mine || mine.seconds < ASK_AT_S[next]) return;
+        next += 1;
+        ask(mine, next === ASK_AT_S.length).catch((error) => {
+          stop();
+          onProblem(error);
+        });
+      });
+      setSeconds(0);
+      setState("listening");
+    } catch (error) {
+      recorder.current = null;
+      onProblem(
+        new Error(
+          error.name === "NotAllowedError"
+            ? "The browser may not use the microphone. Allow it beside the address of the page."
+            : `The microphone cannot be used: ${error.message}`,
+        ),
+      );
+    }
+  };
+  useEffect(() => stop, []);
+  return { state, seconds, start, stop, button };
+}
+
+export function Identify() {
+  const [answer, setAnswer] = useState(null); // {answer, clip}
+  const [busy, setBusy] = useState(null);
+  const [problem, setProblem] = useState(null);
+  const [over, setOver] = useState(false);
+  const chooser = useRef();
+  const clear = () => {
+    setAnswer(null);
+    setProblem(null);
+  };
+  const fail = (error) => {
+    setBusy(null);
+    setProblem(error);
+  };
+  const microphone = useMicrophone((found, clip) => setAnswer({ found, clip }), fail);
+  const send = async (file) => {
+    clear();
+    setBusy(file.name);
+    try {
+      setAnswer({ found: await identify(file, file.name), clip: file });
+      setBusy(null);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  const listening = microphone.state === "listening";
+  return (
+    <div
+      class="stack"
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={(event) => {
+        event.preventDefault();
+        setOver(false);
+        if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
+      }}
+    >
+      <section class="ask">
+        <h1>{listening ? "Listening…" : "What is playing?"}</h1>
+        <button
+          ref={microphone.button}
+          class="listen"
+          disabled={!allowed() || Boolean(busy)}
+          onClick={() => {
+            clear();
+            if (listening) microphone.stop();
+            else microphone.start();
+          }}
+          aria-label={listening ? "Stop listening" : "Listen with the microphone"}
+        >
+          {listening ? <span class="big-number number">{microphone.seconds} s</span> : <Icon name="identify" size={64} />}
+        </button>
+        {!allowed() && (
+          <p class="dim small">Browsers give the microphone to pages on https and on localhost only. Files work here, too.</p>
+        )}
+        <div class={`drop ${over ? "over" : ""}`}>
+          {busy ? (
+            <span class="row" style={{ justifyContent: "center" }} role="status">
+              <span class="spinner" /> Looking for {busy}
+            </span>
+          ) : (
+            <>
+              Drop an audio or video file here, or{" "}
+              <button class="button" onClick={() => chooser.current.click()}>
+                <Icon name="file" size={18} /> choose one
+              </button>
+            </>
+          )}
+          <input
+            ref={chooser}
+            type="file"
+            accept="audio/*,video/*"
+            hidden
+            onChange={(event) => event.target.files[0] && send(event.target.files[0])}
+          />
+        </div>
+      </section>
+      <div aria-live="polite" class="stack">
+        {problem && <Failure error={problem} />}
+        {answer?.found.matches.map((match) => (
+          <Answer key={match.track.id} match={match} clip={answer.clip} />
+        ))}
+        {answer && !answer.found.matches.length && <NoAnswer clip={answer.clip} />}
+        {answer && (
+          <p class="dim small number">
+            {counted(Math.round(answer.found.duration_s), "second")} of sound, answered in{" "}
+            {Math.round(1000 * answer.found.elapsed_s)} ms.
+          </p>
+        )}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,194 @@
+// One track: player, waveform with its sections, analysis, tags, and what sounds like it.
+import { useState } from "preact/hooks";
+import { analysis, audioAddress, findTracks, pathBetween, similar, spectrogramAddress, track as load } from "../api.js";
+import { camelot, date, duration, percent, time, title } from "../format.js";
+import { useLoad } from "../hooks.js";
+import { Icon } from "../icons.jsx";
+import { Cover, Empty, Loaded, NeighbourList, TrackPicker } from "../parts.jsx";
+import { current, enqueue, play, playing, position, seek, toggle } from "../player.js";
+import { useWaveform } from "../playerbar.jsx";
+import { link, route } from "../router.js";
+import { Waveform } from "../waveform.jsx";
+
+const FACETS = [
+  ["timbre", "timbre"],
+  ["rhythm", "rhythm"],
+  ["harmony", "harmony"],
+];
+
+/** "close in timbre and rhythm; calm, piano" */
+function reasons(why) {
+  if (!why) return null;
+  const close = FACETS.filter(([name]) => why[name] >= 0.95).map(([, word]) => word);
+  return [close.length && `close in ${close.join(" and ")}`, why.shared_tags.slice(0, 2).join(", ")].filter(Boolean).join(" · ");
+}
+
+function Facts({ track, found }) {
+  const key = found?.key;
+  const facts = [
+    ["Album", track.album],
+    ["Album artist", track.album_artist],
+    ["Track", [track.disc_number, track.track_number].filter(Boolean).join(".")],
+    ["Year", track.year],
+    ["Genre", track.genre],
+    ["Label", track.label],
+    ["ISRC", track.isrc],
+    ["MusicBrainz", track.mbid],
+    ["Length", duration(track.duration_s)],
+    ["Tempo", found?.tempo_bpm && `${found.tempo_bpm.toFixed(1)} bpm`],
+    ["Key", key && `${key.tonic} ${key.mode} (${camelot(key.tonic, key.mode)})`],
+    ["Loudness", found?.loudness?.integrated_lufs != null && `${found.loudness.integrated_lufs.toFixed(1)} LUFS`],
+    ["File", [track.codec, track.bit_rate && `${Math.round(track.bit_rate / 1000)} kbit/s`, track.sample_rate_hz && `${track.sample_rate_hz / 1000} kHz`].filter(Boolean).join(", ")],
+    ["Path", track.path],
+    ["Added", date(track.added_at)],
+    ["Problem", track.problem],
+  ];
+  return (
+    <dl class="facts card">
+      {facts
+        .filter(([, value]) => value)
+        .map(([name, value]) => (
+          <>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </>
+        ))}
+    </dl>
+  );
+}
+
+function Similar({ track }) {
+  const state = useLoad((signal) => similar(track.id, signal), [track.id]);
+  return (
+    <section class="stack">
+      <div class="row spread">
+        <h2>Sounds like this</h2>
+        {state.value?.length > 0 && (
+          <button class="button quiet" onClick={() => enqueue(state.value.map((result) => result.track))}>
+            <Icon name="queue" size={18} /> Queue all
+          </button>
+        )}
+      </div>
+      <Loaded state={state}>
+        {(results) =>
+          results.length ? (
+            <NeighbourList
+              results={results}
+              extra={({ why }) => reasons(why) && <div class="small dim ellipsis">{reasons(why)}</div>}
+            />
+          ) : (
+            <Empty icon="discover">No other track of the library has an embedding yet.</Empty>
+          )
+        }
+      </Loaded>
+    </section>
+  );
+}
+
+function PathTo({ track }) {
+  const [goal, setGoal] = useState(null);
+  const state = useLoad(async (signal) => goal && pathBetween(track.id, goal.id, 8, signal), [track.id, goal?.id]);
+  return (
+    <section class="stack">
+      <h2>{goal ? `From here to “${title(goal)}”` : "A path from here to another track"}</h2>
+      <TrackPicker label="Where to?" find={findTracks} onChoose={setGoal} />
+      {goal && (
+        <Loaded state={state}>
+          {(results) => (
+            <>
+              <NeighbourList results={results ?? []} />
+              <div>
+                <button class="button" onClick={() => play(track, 0, results.map((step) => step.track))}>
+                  <Icon name="play" size={16} /> Play the path
+                </button>
+              </div>
+            </>
+          )}
+        </Loaded>
+      )}
+    </section>
+  );
+}
+
+export function TrackView() {
+  const id = Number(route.value.rest[0]);
+  const from = Number(route.value.query.get("from") ?? 0);
+  const state = useLoad((signal) => load(id, signal), [id]);
+  return <Loaded state={state}>{({ track }) => <Shown key={track.id} track={track} from={from} />}</Loaded>;
+}
+
+function Shown({ track, from }) {
+  const points = useWaveform(track);
+  const found = useLoad((signal) => analysis(track.id, signal), [track.id]);
+  const [picture, setPicture] = useState(false);
+  const plays = current.value?.id === track.id;
+  const facts = found.value;
+  return (
+    <div class="stack" style={{ gap: "28px" }}>
+      <header class="answer">
+        <Cover track={track} />
+        <div class="stack" style={{ gap: "12px" }}>
+          <div>
+            <h1>{title(track)}</h1>
+            <p class="dim">
+              {track.artist ? <a href={link.artist(track.artist)}>{track.artist}</a> : "Unknown artist"}
+              {track.album && (
+                <>
+                  {" · "}
+                  <a href={link.album({ album: track.album, artist: track.album_artist || track.artist })}>{track.album}</a>
+                </>
+              )}
+            </p>
+          </div>
+          <div class="chips">
+            <span class="chip number">{time(track.duration_s)}</span>
+            {facts?.tempo_bpm && <span class="chip number">{Math.round(facts.tempo_bpm)} bpm</span>}
+            {facts?.key && (
+              <span class="chip">
+                {facts.key.tonic} {facts.key.mode} · {camelot(facts.key.tonic, facts.key.mode)}
+              </span>
+            )}
+            {track.genre && <span class="chip">{track.genre}</span>}
+            {(facts?.tags ?? []).slice(0, 5).map((tag) => (
+              <span key={tag.name} class="chip" title={percent(tag.probability)}>
+                {tag.name}
+              </span>
+            ))}
+            {track.problem && <span class="chip warn">{track.problem}</span>}
+          </div>
+          <Waveform
+            points={points}
+            duration={track.duration_s}
+            position={plays ? position.value : -1}
+            sections={facts?.sections ?? []}
+            onSeek={(second) => (plays ? seek(second) : play(track, second))}
+            label={`Position in ${title(track)}`}
+          />
+          <div class="row wrap">
+            <button class="button primary" onClick={() => (plays ? toggle() : play(track, from))}>
+              <Icon name={plays && playing.value ? "pause" : "play"} size={16} />
+              {plays && playing.value ? "Pause" : from && !plays ? `Play from ${time(from)}` : "Play"}
+            </button>
+            <button class="button" onClick={() => enqueue([track])}>
+              <Icon name="queue" size={18} /> Play later
+            </button>
+            <a class="button" href={audioAddress(track)} download>
+              <Icon name="download" size={18} /> File
+            </a>
+            <button class="button quiet" onClick={() => setPicture(!picture)} aria-expanded={picture}>
+              Spectrogram
+            </button>
+          </div>
+        </div>
+      </header>
+      {picture && <img class="picture" src={spectrogramAddress(track)} alt={`Spectrogram of ${title(track)}`} />}
+      <div class="two">
+        <div class="stack" style={{ gap: "28px" }}>
+          <Similar track={track} />
+          <PathTo track={track} />
+        </div>
+        <Facts track={track} found={facts} />
+      </div>
+    </div>
+  );
+}
