@@ -1,5 +1,5 @@
-// Bundles src/ into dist/, which is committed: whoever installs the package needs no Node.js.
-// The digest of the sources in dist/sources.sha256 lets a test find a bundle that is out of date.
+// Bundles src/ into ../page, which is committed: whoever installs the package needs no Node.js.
+// The digest of the sources in sources.sha256 lets a test find a bundle that is out of date.
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -20,11 +20,13 @@ function licenceOf(name) {
   return `${name} ${version}\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
 }
 
-rmSync("dist", { recursive: true, force: true });
-mkdirSync("dist");
+const PAGE = "../page";
+
+rmSync(PAGE, { recursive: true, force: true });
+mkdirSync(PAGE);
 const { metafile } = await build({
   entryPoints: { app: "src/main.jsx", worklet: "src/worklet.js", style: "src/style.css" },
-  outdir: "dist",
+  outdir: PAGE,
   bundle: true,
   minify: true,
   metafile: true,
@@ -34,14 +36,14 @@ const { metafile } = await build({
   jsxImportSource: "preact",
   legalComments: "none",
 });
-for (const name of ["index.html", "icon.svg", "manifest.webmanifest"]) copyFileSync(`src/${name}`, `dist/${name}`);
+for (const name of ["index.html", "icon.svg", "manifest.webmanifest"]) copyFileSync(`src/${name}`, `${PAGE}/${name}`);
 
 const packages = Object.keys(metafile.inputs)
   .map((path) => path.match(/^node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1])
   .filter(Boolean);
 const bundled = [...new Set(packages)].sort();
-writeFileSync("dist/THIRD_PARTY.txt", bundled.map(licenceOf).join(`\n${"-".repeat(72)}\n\n`));
+writeFileSync(`${PAGE}/THIRD_PARTY.txt`, bundled.map(licenceOf).join(`\n${"-".repeat(72)}\n\n`));
 
 const digest = createHash("sha256");
 for (const path of [...filesBelow("src"), "package-lock.json"]) digest.update(readFileSync(path));
-writeFileSync("dist/sources.sha256", `${digest.digest("hex")}\n`);
+writeFileSync(`${PAGE}/sources.sha256`, `${digest.digest("hex")}\n`);
