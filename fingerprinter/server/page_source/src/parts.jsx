@@ -1,14 +1,15 @@
 // The parts that several views share.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { coverAddress } from "./api.js";
-import { hue, percent, time, title } from "./format.js";
+import { hue, time, title } from "./format.js";
 import { Icon } from "./icons.jsx";
 import { current, enqueue, play, playing, toggle } from "./player.js";
 import { link } from "./router.js";
 
-export const Waiting = () => (
-  <div class="waiting" role="status" aria-label="Loading">
+export const Waiting = ({ children }) => (
+  <div class="waiting dim" role="status" aria-label="Loading">
     <div class="spinner" />
+    {children && <p>{children}</p>}
   </div>
 );
 
@@ -33,14 +34,17 @@ export const Empty = ({ icon = "library", children }) => (
 );
 
 /** Shows the state of `useLoad`: waiting, failed, or what `children(value)` draws. */
-export function Loaded({ state, children }) {
+export function Loaded({ state, waiting, children }) {
   if (state.error) return <Failure error={state.error} again={state.again} />;
-  if (state.value === undefined) return <Waiting />;
+  if (state.value === undefined) return <Waiting>{waiting}</Waiting>;
   return children(state.value);
 }
 
-/** The cover picture; a drawn one in a colour of its own where the file has none. */
-export function Cover({ track, children, ...rest }) {
+/**
+ * The cover picture; a drawn one in a colour of its own where there is none. A small one is asked for only if
+ * the library knows that it exists: a list must not open hundreds of files.
+ */
+export function Cover({ track, large = false, children, ...rest }) {
   const [broken, setBroken] = useState(false);
   const tone = hue(track.album || track.artist || title(track));
   useEffect(() => setBroken(false), [track.id]);
@@ -53,22 +57,23 @@ export function Cover({ track, children, ...rest }) {
           <path d="M10 26v-5a10 10 0 0 1 20 0v3M14.500 29v-8a5.500 5.500 0 0 1 11 0v8M20 21v10" />
         </g>
       </svg>
-      {!broken && (track.album || track.cover) && <img src={coverAddress(track)} alt="" loading="lazy" onError={() => setBroken(true)} />}
+      {!broken && (large || track.cover) && <img src={coverAddress(track)} alt="" loading="lazy" onError={() => setBroken(true)} />}
       {children}
     </Element>
   );
 }
 
 export const Similarity = ({ value }) => (
-  <span class="number small dim" title={`Similarity ${value.toFixed(2)}`}>
+  <span class="number small dim row" style={{ gap: "8px" }} title="Similarity, 1 is the same sound">
     <span class="meter">
-      <span style={{ width: percent(Math.max(0, value)) }} />
+      <span style={{ width: `${100 * Math.max(0, value)}%` }} />
     </span>
+    {value.toFixed(2)}
   </span>
 );
 
-/** One track: play it, open it, queue it. `extra` fills the last column but one. */
-export function TrackRow({ track, tracks, extra, actions }) {
+/** One track: play it, open it, queue it. `extra` fills a column; `note` stands behind the artist. */
+export function TrackRow({ track, tracks, extra, note, actions }) {
   const plays = current.value?.id === track.id;
   const name = title(track);
   return (
@@ -88,6 +93,7 @@ export function TrackRow({ track, tracks, extra, actions }) {
         </a>
         <div class="ellipsis small dim">
           {track.artist ? <a href={link.artist(track.artist)}>{track.artist}</a> : "Unknown artist"}
+          {note && ` · ${note}`}
         </div>
       </div>
       <div class="album ellipsis small dim">
@@ -107,28 +113,31 @@ export function TrackRow({ track, tracks, extra, actions }) {
   );
 }
 
-export function TrackList({ tracks, extra = () => null, actions = () => null }) {
+export function TrackList({ tracks, extra = () => null, note = () => null, actions = () => null }) {
   return (
     <div class="tracks">
-      {tracks.map((track, k) => (
-        <TrackRow key={track.id} track={track} tracks={tracks} extra={extra(track, k)} actions={actions(track, k)} />
+      {tracks.map((track) => (
+        <TrackRow
+          key={track.id}
+          track={track}
+          tracks={tracks}
+          extra={extra(track)}
+          note={note(track)}
+          actions={actions(track)}
+        />
       ))}
     </div>
   );
 }
 
 /** Neighbours of a search: the tracks with their similarity. */
-export function NeighbourList({ results, actions, extra }) {
+export function NeighbourList({ results, actions, note }) {
   const by = new Map(results.map((result) => [result.track.id, result]));
   return (
     <TrackList
       tracks={results.map(({ track }) => track)}
-      extra={(track) => (
-        <>
-          <Similarity value={by.get(track.id).similarity} />
-          {extra?.(by.get(track.id))}
-        </>
-      )}
+      extra={(track) => <Similarity value={by.get(track.id).similarity} />}
+      note={(track) => note?.(by.get(track.id))}
       actions={actions}
     />
   );

@@ -58,7 +58,7 @@ export function PlayerBar() {
       {open && <Queue onClose={() => setOpen(false)} />}
       <section class="player" aria-label="Player">
         <div class="row">
-          <Cover track={track} style={{ width: "48px", height: "48px" }} />
+          <Cover track={track} large />
           <div class="grow">
             <a class="ellipsis" style={{ display: "block", fontWeight: 600 }} href={link.track(track)}>
               {title(track)}

@@ -25,7 +25,7 @@ function Answer({ match, clip }) {
   return (
     <article class="card stack">
       <div class="answer">
-        <Cover track={track} />
+        <Cover track={track} large />
         <div class="stack" style={{ gap: "10px" }}>
           <div>
             <h2>

@@ -104,8 +104,8 @@ function Numbers() {
           {[
             [count(known.tracks), "tracks"],
             [duration(known.audio_s), "of music"],
-            [count(known.embeddings ?? 0), "with embeddings"],
-            [count(known.analyses ?? 0), "analysed"],
+            [count(known.embeddings), "with embeddings"],
+            [count(known.landmarks), "landmarks"],
           ].map(([number, label]) => (
             <div key={label} class="card">
               <div class="big-number number">{number}</div>

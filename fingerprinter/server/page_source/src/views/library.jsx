@@ -63,7 +63,7 @@ function Tracks({ words, order }) {
 
 const AlbumTile = ({ album }) => (
   <a class="tile" href={link.album(album)}>
-    <Cover track={{ ...album, id: album.cover_track }} />
+    <Cover track={{ ...album, id: album.cover_track }} large />
     <div class="ellipsis" style={{ fontWeight: 600 }}>
       {album.album}
     </div>
@@ -126,7 +126,7 @@ function Group({ heading, below, load, keys }) {
           <>
             <div class="head">
               <div class="row">
-                {found[0] && <Cover track={found[0]} style={{ width: "96px", height: "96px" }} />}
+                {found[0] && <Cover track={found[0]} large style={{ width: "96px", height: "96px" }} />}
                 <div>
                   <h1>{heading}</h1>
                   <p class="dim">

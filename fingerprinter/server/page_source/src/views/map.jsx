@@ -48,6 +48,13 @@ function colours(dots, by, clusters) {
   };
 }
 
+/** The middle of some values, and half of their range. */
+function middleAndReach(values) {
+  const low = values.reduce((a, b) => Math.min(a, b), Infinity);
+  const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  return { middle: (low + high) / 2, reach: (high - low) / 2 || 1 };
+}
+
 /** Whether a point lies inside a polygon, by the even-odd rule. */
 function inside([x, y], polygon) {
   let odd = false;
@@ -65,8 +72,9 @@ function Canvas({ dots, colour, found, lassoing, onLasso }) {
   const [hover, setHover] = useState(null);
   const [line, setLine] = useState([]);
   const places = useMemo(() => {
-    const scale = Math.min(...size) * 0.46;
-    return dots.map(({ x, y }) => [size[0] / 2 + x * scale, size[1] / 2 - y * scale]);
+    const [x, y] = [middleAndReach(dots.map((dot) => dot.x)), middleAndReach(dots.map((dot) => dot.y))];
+    const scale = 0.46 * Math.min(size[0] / x.reach, size[1] / y.reach);
+    return dots.map((dot) => [size[0] / 2 + (dot.x - x.middle) * scale, size[1] / 2 - (dot.y - y.middle) * scale]);
   }, [dots, size]);
   const tree = useMemo(() => quadtree(dots.keys(), (k) => places[k][0], (k) => places[k][1]), [places]);
 
@@ -193,7 +201,7 @@ export function SoundMap() {
   }, [state.value]);
   return (
     <div class="stack">
-      <Loaded state={state}>
+      <Loaded state={state} waiting="Drawing the map. The first time this takes a while in a large library.">
         {({ clusters }) =>
           dots.length ? (
             <Shown dots={dots} clusters={clusters} />

@@ -74,7 +74,7 @@ function Similar({ track }) {
           results.length ? (
             <NeighbourList
               results={results}
-              extra={({ why }) => reasons(why) && <div class="small dim ellipsis">{reasons(why)}</div>}
+              note={({ why }) => reasons(why)}
             />
           ) : (
             <Empty icon="discover">No other track of the library has an embedding yet.</Empty>
@@ -126,7 +126,7 @@ function Shown({ track, from }) {
   return (
     <div class="stack" style={{ gap: "28px" }}>
       <header class="answer">
-        <Cover track={track} />
+        <Cover track={track} large />
         <div class="stack" style={{ gap: "12px" }}>
           <div>
             <h1>{title(track)}</h1>
