@@ -190,7 +190,7 @@ export function Identify() {
         if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
       }}
     >
-      <section class="ask">
+      <section class={`ask ${answer ? "compact" : ""}`}>
         <h1>{listening ? "Listening…" : "What is playing?"}</h1>
         <button
           ref={microphone.button}
