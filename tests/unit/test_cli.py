@@ -214,7 +214,9 @@ def test_records_have_the_keys_of_the_interface() -> None:
         "track score confidence offset_s clip_start_s clip_end_s tempo pitch"
     )
     report = report_record(IndexReport(failed=1, problems=(Problem("a", "a: empty"),)))
-    assert " ".join(report) == "indexed updated skipped failed removed replaced audio_s elapsed_s"
+    assert " ".join(report) == (
+        "indexed updated skipped failed removed replaced audio_s elapsed_s left_out"
+    )
 
 
 @given(st.text(st.characters()))

@@ -135,7 +135,7 @@ def test_annotations_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         read_annotations(tmp_path / "none.csv")
     (tmp_path / "song.key").write_text("H moll", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"song: H moll: no key"):
+    with pytest.raises(UsageError, match=r"song: H moll: not a key"):
         read_annotations(tmp_path)
     (tmp_path / "truth.csv").write_text("name\nsong\n", encoding="utf-8")
     with pytest.raises(UsageError, match="no column `file`"):

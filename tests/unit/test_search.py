@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_cli import TRACK
 
+from fingerprinter.core import spelling
 from fingerprinter.core.spelling import normalize_name
 from fingerprinter.core.vectors.tagging import mixture_shares, standard_scores
 from fingerprinter.embedding import load_model
-from fingerprinter.library.base import normalize
 from fingerprinter.library.discover import collaborative, vocabulary
 from fingerprinter.library.discover.text_search import NameIndex
 from fingerprinter.library.discover.vocabulary import SYNONYMS, Vocabulary
@@ -25,7 +25,7 @@ TAGS = load_model().tags
 VOCABULARY = Vocabulary(TAGS)
 
 
-@pytest.mark.parametrize("module", [collaborative, explain, normalize, rows, vocabulary])
+@pytest.mark.parametrize("module", [collaborative, explain, spelling, rows, vocabulary])
 def test_examples(module: object) -> None:
     result = doctest.testmod(module)  # type: ignore[arg-type]
     assert result.attempted
