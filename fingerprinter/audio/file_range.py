@@ -56,6 +56,34 @@ def id3v2_bytes(file: BinaryIO, at: int = 0) -> int:
     return _ID3V2_HEADER_BYTES + (a << 21 | b << 14 | c << 7 | d) + footer_bytes
 
 
+class QuietFile:
+    """A file whose failing seeks raise nothing, because a decoder would print the exception.
+
+    Decoders try to seek before the start of damaged files.
+
+    Parameters
+    ----------
+    file : binary file
+        A seekable file.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        name = getattr(file, "name", None)  # its suffix helps to find the format
+        self.name = name if isinstance(name, str) else "<none>"
+        self.tell, self._file = file.tell, file
+
+    def read(self, size: int) -> bytes:
+        """Read up to a number of bytes."""
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position; return it, or -1 if the file has no such position."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError):
+            return -1
+
+
 class _FileRange(io.RawIOBase):
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self._file, self._start, self._end = file, start, end

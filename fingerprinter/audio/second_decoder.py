@@ -14,11 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.audio.declared_duration import DeclaredDuration
+from fingerprinter.audio.file_range import QuietFile
 from fingerprinter.audio.ogg import audio_pages
 from fingerprinter.audio.signal import MAX_SR, MIN_SR
 
-# libsndfile's names of formats with a signature of their own. It takes many a file for the others.
-_FORMATS = {"AIFF", "AU", "CAF", "FLAC", "OGG", "RF64", "SVX", "VOC", "W64", "WAV", "WAVEX"}
+# libsndfile takes many a file for one of its other formats, and its MP3 decoder prints complaints.
+_SIGNATURES = (
+    b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b".snd", b"dns.", b"caff", b"fLaC", b"OggS",
+    b"Creative Voice File",
+)  # fmt: skip
 _BLOCK_SAMPLES = 32_768
 
 
@@ -97,10 +101,23 @@ def open_second_decoder(file: BinaryIO, resources: ExitStack) -> SecondDecoder |
     import soundfile  # loaded for these few files only
 
     file.seek(0)
+    if not file.read(len(_SIGNATURES[-1])).startswith(_SIGNATURES):
+        return None
+    file.seek(0)
     try:
-        sound = resources.enter_context(soundfile.SoundFile(file))
+        sound = resources.enter_context(soundfile.SoundFile(_UnfailingFile(file)))
     except (soundfile.SoundFileError, OSError, ValueError, TypeError):
         return None
-    if sound.format not in _FORMATS or not MIN_SR <= sound.samplerate <= MAX_SR:
+    if not MIN_SR <= sound.samplerate <= MAX_SR:
         return None
     return SecondDecoder(sound, file) if sound.frames else None
+
+
+class _UnfailingFile(QuietFile):
+    """A file that ends where reading it fails; soundfile would print a traceback."""
+
+    def read(self, size: int) -> bytes:
+        try:
+            return super().read(size)
+        except OSError:
+            return b""

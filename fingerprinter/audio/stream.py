@@ -5,7 +5,6 @@ Damage is noted, and reading continues after it as far as demuxer and decoder al
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -16,7 +15,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 
 from fingerprinter.audio.declared_duration import DeclaredDuration, declared_duration, read_head
-from fingerprinter.audio.file_range import file_range
+from fingerprinter.audio.file_range import QuietFile, file_range
 from fingerprinter.audio.signal import MAX_SR, MIN_SR
 from fingerprinter.audio.source import read_errors
 from fingerprinter.audio.timeline import MAX_GAP_S, fill_gaps
@@ -100,7 +99,7 @@ class EncodedStream:
         """Open the container, choose the default audio stream, and let FFmpeg skip all others."""
         self._file.seek(0)
         try:
-            container = cast(InputContainer, av.open(_QuietFile(self._file), **_OPTIONS))
+            container = cast(InputContainer, av.open(QuietFile(self._file), **_OPTIONS))
         except (av.FFmpegError, OSError) as error:
             reason = f"not audio, or cut off before any ({_reason(error)}); does it play?"
             raise AudioError(f"{self._name}: {reason}") from error
@@ -260,25 +259,6 @@ class EncodedStream:
         except (av.FFmpegError, OSError):
             return False
         return True
-
-
-class _QuietFile:
-    """A file whose failing seeks raise nothing, because PyAV would print the exception.
-
-    FFmpeg tries to seek before the start of damaged files.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        name = getattr(file, "name", None)  # its suffix helps to find the format
-        self.name = name if isinstance(name, str) else "<none>"
-        self.read, self.tell = file.read, file.tell
-        self._seek = file.seek
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return self._seek(offset, whence)
-        except (OSError, ValueError):
-            return -1
 
 
 def is_audio_rate(sr: int, codec: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import makers
@@ -13,6 +16,7 @@ import pytest
 from fingerprinter import open_library
 from fingerprinter.audio import find_audio, read_samples
 from fingerprinter.audio import source as source_module
+from fingerprinter.audio.second_decoder import open_second_decoder
 from fingerprinter.errors import AudioError
 from fingerprinter.types import Problem
 
@@ -73,3 +77,20 @@ def test_a_name_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.Mon
         assert library.track("~nobody.wav").path == str(tmp_path / "~nobody.wav")
         with pytest.raises(AudioError, match="File name too long"):
             library.analyze(TOO_LONG)
+
+
+def test_a_read_that_fails_prints_nothing_from_the_second_decoder(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class BadSector(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 100_000:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return super().read(size)
+
+    with ExitStack() as resources:
+        second = open_second_decoder(BadSector(makers.wav()), resources)
+        assert second
+        frames = sum(block.shape[1] for block in second.channels())
+    assert 50_000 < frames < 2 * makers.SR
+    assert capfd.readouterr() == ("", "")

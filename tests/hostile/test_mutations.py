@@ -1,0 +1,66 @@
+"""A batch of damaged files: each costs one line at most, and the whole files in it are indexed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mutations import FORMATS, TRACKS, mutant, transcoded
+
+BATCH = 100
+BATCHES = [0, *(pytest.param(n, marks=pytest.mark.stress) for n in range(1, 20))]
+ASKED = 5  # of how many damaged files one is identified
+DEADLINE_S = 300  # ends a test that hangs, also on a busy computer
+
+
+@dataclass(frozen=True)
+class Program:
+    """The program as a process of its own, with a library in a folder."""
+
+    folder: Path
+
+    def __call__(self, *arguments: object) -> tuple[list[Any], list[str]]:
+        """Run it; return the records of its standard output, and the lines of standard error."""
+        command = [sys.executable, "-m", "fingerprinter", "--db", self.folder / "library.db"]
+        done = subprocess.run(
+            [*command, *map(str, arguments)],
+            capture_output=True,
+            timeout=DEADLINE_S,
+            check=False,
+            env={**os.environ, "FINGERPRINTER_CACHE": str(self.folder / "cache")},
+        )
+        assert done.returncode in (0, 1), done.stderr
+        out, err = done.stdout.decode(), done.stderr.decode()
+        return [json.loads(line) for line in out.splitlines()], err.splitlines()
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_damaged_files_cost_a_line_each(batch: int, tmp_path: Path) -> None:
+    music, program = tmp_path / "music", Program(tmp_path)
+    music.mkdir()
+    for track in TRACKS:
+        (music / f"{track}.whole.wav").write_bytes(transcoded(track, FORMATS[0]))
+    damaged = []
+    for number in range(batch * BATCH, (batch + 1) * BATCH):
+        name, data = mutant(number)
+        (music / name).write_bytes(data)
+        damaged.append(str(music / name))
+
+    (report,), lines = program("index", "--no-embeddings", "--jobs", "2", "--json", music)
+    assert report["indexed"] + report["updated"] + report["failed"] == len(TRACKS) + BATCH
+    named = [line.partition(": ")[0] for line in lines]
+    assert set(named) <= set(damaged), lines
+    assert len(set(named)) == len(named)
+
+    answers, lines = program("identify", "--json", *damaged[::ASKED])
+    assert len(answers) + len(lines) >= len(damaged[::ASKED])
+    for answer in answers:
+        track = Path(answer["clip"]).name.split(".")[0]
+        found = {Path(match["track"]["path"]).name.split(".")[0] for match in answer["matches"]}
+        assert found <= {track}
