@@ -45,6 +45,32 @@ def without_id3v2(file: BinaryIO) -> BinaryIO:
     return file
 
 
+def without_padding(file: BinaryIO) -> BinaryIO:
+    """Return a WAV file without the zeros that follow its chunks, and any other file as it is.
+
+    Recorders and recovery programs leave such zeros. FFmpeg takes each eight of them for a chunk.
+    The position of the returned file is 0.
+
+    Parameters
+    ----------
+    file : binary file
+        A seekable file.
+    """
+    file.seek(0)
+    magic, at = file.read(12), 12
+    while magic.startswith(b"RIFF") and magic.endswith(b"WAVE"):
+        file.seek(at)
+        chunk = file.read(8)
+        if len(chunk) < 8:
+            break
+        if chunk == bytes(8):
+            return file_range(file, 0, at)
+        size = int.from_bytes(chunk[4:], "little")
+        at += 8 + size + size % 2
+    file.seek(0)
+    return file
+
+
 def id3v2_bytes(file: BinaryIO, at: int = 0) -> int:
     """Return the length of the ID3v2 tag at a position of a file; 0 if there is none."""
     file.seek(at)

@@ -15,7 +15,7 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 
 from fingerprinter.audio.declared_duration import DeclaredDuration, declared_duration, read_head
-from fingerprinter.audio.file_range import QuietFile, file_range
+from fingerprinter.audio.file_range import QuietFile, without_padding
 from fingerprinter.audio.signal import MAX_SR, MIN_SR
 from fingerprinter.audio.source import read_errors
 from fingerprinter.audio.timeline import MAX_GAP_S, fill_gaps
@@ -89,7 +89,7 @@ class EncodedStream:
         self._name, self._damage = name, damage
         with read_errors(name):
             head = read_head(file)
-            self._file, self._file_bytes = _without_padding(file), head.file_bytes
+            self._file, self._file_bytes = without_padding(file), head.file_bytes
         self._open()
         self.declared: DeclaredDuration = declared_duration(self._container, self._stream, head)
         if head.cut_off:
@@ -270,25 +270,6 @@ def is_audio_rate(sr: int, codec: str) -> bool:
     (False, False)
     """
     return MIN_SR <= sr <= (_MAX_DSD_SR if codec.startswith("dsd") else MAX_SR)
-
-
-def _without_padding(file: BinaryIO) -> BinaryIO:
-    """Return a WAV file without the zeros that follow its chunks; any other file as it is.
-
-    Recorders and recovery programs leave such zeros. FFmpeg takes each eight of them for a chunk.
-    """
-    file.seek(0)
-    magic, at = file.read(12), 12
-    while magic.startswith(b"RIFF") and magic.endswith(b"WAVE"):
-        file.seek(at)
-        chunk = file.read(8)
-        if len(chunk) < 8:
-            break
-        if chunk == bytes(8):
-            return file_range(file, 0, at)
-        size = int.from_bytes(chunk[4:], "little")
-        at += 8 + size + size % 2
-    return file
 
 
 def _reason(error: Exception) -> str:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from fingerprinter.audio.file_range import without_id3v2
+from fingerprinter.audio.file_range import QuietFile, without_padding
 from fingerprinter.audio.source import as_file, source_name
 from fingerprinter.types import Tags
 
@@ -170,7 +170,7 @@ def _read_by_ffmpeg(path: str | os.PathLike[str]) -> Found:
     with as_file(path, source_name(path)) as file:
         options = {"protocol_whitelist": ""}  # a playlist must not open other files
         with av.open(
-            without_id3v2(file), metadata_encoding="latin-1", container_options=options
+            QuietFile(without_padding(file)), metadata_encoding="latin-1", container_options=options
         ) as container:
             streams = [dict(stream.metadata) for stream in container.streams.audio[:1]]
             found = {

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,13 @@ import psutil
 import pytest
 from waiting import until
 
-from fingerprinter.audio import DecodingProcess, content_id, open_audio, read_samples
+from fingerprinter.audio import (
+    DecodingProcess,
+    content_id,
+    open_audio,
+    read_samples,
+    read_tags,
+)
 from fingerprinter.errors import AudioError
 
 Made = Callable[[str, bytes], Path]
@@ -69,6 +76,9 @@ def test_zeros_behind_a_wav_cost_nothing(made: Made, process: DecodingProcess) -
     assert read(padded, process) == (pytest.approx(makers.SECONDS), None)  # within 0.5 s
     np.testing.assert_array_equal(read_samples(padded), read_samples(whole))
     assert content_id(padded) == content_id(whole)
+    before_s = time.process_time()
+    read_tags(padded)
+    assert time.process_time() - before_s < 1
 
 
 def test_a_crash_of_the_decoder_costs_one_file(process: DecodingProcess) -> None:
