@@ -120,7 +120,7 @@ def parse_config(text: str, path: Path) -> UserConfig:
 
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: no TOML: {error}; correct it or remove it") from error
     for key, value in values.items():
         if key not in _KINDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 IGNORE_FILE = ".fingerprinterignore"
+
+# The time to match a long name grows with this power of its length, and strangers can choose both.
+_STARS = re.compile(r"\*+")
+_PART_STARS, _STARS_MAX = 3, 5
 
 
 class IgnoreRules:
@@ -84,7 +89,14 @@ class IgnoreRules:
 
 
 def _parse(lines: Sequence[str]) -> GitIgnoreSpec:
-    """Parse rules; raises `ValueError` if one cannot be understood."""
+    """Parse rules; raises `ValueError` if one cannot be understood, or takes too long to match."""
     from pathspec import GitIgnoreSpec
 
+    for line in lines:
+        of_parts = [len(_STARS.findall(part)) for part in line.split("/")]
+        if not line.startswith("#") and (max(of_parts) > _PART_STARS or sum(of_parts) > _STARS_MAX):
+            raise ValueError(
+                f"{printable(line[:40])}: more than {_PART_STARS} asterisks between two slashes,"
+                f" or {_STARS_MAX} in all"
+            )
     return GitIgnoreSpec.from_lines(lines)

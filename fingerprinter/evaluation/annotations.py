@@ -59,6 +59,8 @@ def read_annotations(path: Path) -> dict[str, Annotation]:
         raise UsageError(
             f"{error.filename or path}: {error.strerror}; name a CSV file or a folder"
         ) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: no CSV in UTF-8 ({error}); write it again") from error
     if not found:
         raise UsageError(f"{path}: no annotation in it; name a CSV file or a folder of NAME.beats")
     return found
@@ -96,6 +98,7 @@ def _read_csv(path: Path) -> dict[str, Annotation]:
             path,
         )
         for row in rows
+        if row["file"]
     }
 
 

@@ -219,7 +219,7 @@ def _link_references(tracks: Sequence[Track], folder: Path) -> list[Path]:
     """Links to the files of the tracks that are there, named by the tracks' ids."""
     links = []
     for track in tracks:
-        if track.path and Path(track.path).is_file():
+        if track.path and os.path.isfile(track.path):
             links.append(folder / f"{track.id}{Path(track.path).suffix}")
             links[-1].symlink_to(track.path)
     return links

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -337,6 +338,7 @@ def test_other_parameters_are_refused(library: Library, other: Library, tmp_path
 
 def test_files_that_are_no_exports(other: Library, tmp_path: Path) -> None:
     (tmp_path / "song.mp3").write_bytes(b"ID3")
+    os.mkfifo(tmp_path / "pipe")
     for path, message in (
         (tmp_path / "song.mp3", "no export of a library"),
         (tmp_path / "none.fpx", "No such file"),
@@ -349,9 +351,13 @@ def test_files_that_are_no_exports(other: Library, tmp_path: Path) -> None:
         (Path(other.stats().address), "a file that is no export; name another"),
         (tmp_path / "no" / "x.fpx", "name a file that can be written"),
         (tmp_path, "is a folder"),
+        (tmp_path / "pipe", "not a regular file"),
     ):
         with pytest.raises(UsageError, match=message):
             other.export_to(path)
+    for name, message in (("song.mp3", "no collection"), ("pipe", "not a regular file")):
+        with pytest.raises(UsageError, match=message):
+            other.export_rekordbox(tmp_path / name)
     assert (tmp_path / "song.mp3").read_bytes() == b"ID3"
     assert not list(tmp_path.glob("*.part"))
 

@@ -56,6 +56,20 @@ def test_a_path_needs_different_tracks_and_room_for_them(library: Path) -> None:
     assert "1 tracks are named again" in again.stderr
 
 
+def test_a_path_of_any_number_of_tracks_ends_with_the_library(library: Path) -> None:
+    assert len(ids(run("path", "1", "2", "-n", "9" * 30, "--json"))) == 9
+
+
+def test_only_a_playlist_is_replaced_by_a_playlist(library: Path) -> None:
+    before = library.read_bytes()
+    assert "no playlist" in run("similar", "1", "--m3u", str(library), status=2).stderr
+    assert library.read_bytes() == before
+    for name, text in (("a.m3u", "x.mp3\n"), ("b.txt", "#EXTM3U\n"), ("c.txt", "")):
+        Path(name).write_text(text)
+        run("similar", "1", "-n", "1", "--m3u", name)
+        assert len(Path(name).read_text().splitlines()) == 3
+
+
 def test_a_playlist_is_a_query(library: Path, tmp_path: Path) -> None:
     run("path", "1", "2", "-n", "3", "--m3u", "a.m3u8", "--relative-to", str(MUSIC))
     lines = [line for line in Path("a.m3u8").read_text().splitlines() if line[0] != "#"]

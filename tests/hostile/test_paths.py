@@ -17,7 +17,7 @@ from fingerprinter import open_library
 from fingerprinter.audio import find_audio, read_samples
 from fingerprinter.audio import source as source_module
 from fingerprinter.audio.second_decoder import open_second_decoder
-from fingerprinter.errors import AudioError
+from fingerprinter.errors import AudioError, LibraryError
 from fingerprinter.types import Problem
 
 TOO_LONG = "a" * 300 + ".wav"
@@ -65,6 +65,12 @@ def test_a_read_that_fails_names_the_file(tmp_path: Path) -> None:
 def test_a_name_that_no_disk_can_hold(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"File name too long$"):
         read_samples(tmp_path / TOO_LONG)
+
+
+def test_a_library_with_a_name_that_no_disk_can_hold() -> None:
+    with pytest.raises(LibraryError) as raised:
+        open_library("sqlite:///" + TOO_LONG)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_name_that_begins_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

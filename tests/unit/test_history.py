@@ -104,11 +104,20 @@ def test_listenbrainz(tmp_path: Path, text: str) -> None:
         ("{", "line 1: cut off or damaged"),
         ('{"track_metadata": {"track_name": "a"}}\n{"track_metadata": {"tr', "line 2: cut off"),
         ('[{"track_metadata": {"track_name": "a"}},', "line 1: cut off"),
+        ("[" * 100_000, "no listens of ListenBrainz"),
+        (f"[{'9' * 5000}]", "no listens of ListenBrainz"),
+        (f"user,track,plays\nann,x,{'9' * 5000}\n", "line 2: 9{40} plays; write a whole"),
+        (f"user,track\nann,{'x' * 200_000}\n", "no table"),
     ],
 )
 def test_an_unusable_history_is_a_usage_error(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         history(tmp_path, text)
+
+
+def test_values_of_other_types_are_no_text(tmp_path: Path) -> None:
+    listen = {"user_name": [1], "track_metadata": {"artist_name": {}, "track_name": "a"}}
+    assert history(tmp_path, json.dumps([listen])) == {"me": {PlayedTrack(title="a"): 1}}
 
 
 def test_a_file_that_is_no_text_is_a_usage_error(tmp_path: Path) -> None:

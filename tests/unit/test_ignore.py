@@ -49,6 +49,16 @@ def test_an_ignore_file_with_a_mistake_is_told_once_and_does_not_count(tmp_path:
     assert ".fingerprinterignore: " in problems[0]
 
 
+@pytest.mark.parametrize("glob", ["*a*a*a*ab", "a/**/" * 6 + "b"])
+def test_a_glob_that_takes_hours_is_refused(tmp_path: Path, glob: str) -> None:
+    make(tmp_path, {"a" * 200 + ".mp3": "", ".fingerprinterignore": f"{glob}\n"})
+    problems: list[str] = []
+    assert len(list(find_audio([tmp_path], lambda p: problems.append(p.message)))) == 1
+    assert "asterisks" in problems[0]
+    with pytest.raises(UsageError, match="asterisks"):
+        found(tmp_path, glob)
+
+
 def test_a_glob_with_a_mistake_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--exclude: .*gitignore"):
         found(tmp_path, "!")

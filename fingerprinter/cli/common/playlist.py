@@ -14,6 +14,7 @@ from fingerprinter.library.base.m3u import is_one_line, playlist_text
 from fingerprinter.types import Track
 
 _MAX_BYTES = 1 << 24  # a longer file is no playlist
+_SUFFIXES = {".m3u", ".m3u8"}
 
 
 class Playlist(NamedTuple):
@@ -88,7 +89,7 @@ def write_playlist(
     Parameters
     ----------
     path : Path
-        The playlist to write; an existing file is replaced.
+        The playlist to write; an existing playlist is replaced.
     tracks : sequence of Track
         The tracks.
     relative_to : Path, optional
@@ -102,7 +103,7 @@ def write_playlist(
     Raises
     ------
     UsageError
-        If the playlist cannot be written.
+        If the playlist cannot be written, or a file is there that is no playlist.
     """
 
     def location(track: Track) -> str | None:
@@ -111,9 +112,23 @@ def write_playlist(
         return os.path.relpath(track.path, relative_to)
 
     text = playlist_text(tracks, location)
+    _require_replaceable(path)
     try:
         with path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             file.write(text)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a file that can be written") from error
     return [track for track in tracks if not is_one_line(track.path)]
+
+
+def _require_replaceable(path: Path) -> None:
+    """Raise an error if a file is there that is no playlist: it may be a library, or music."""
+    if path.suffix.lower() in _SUFFIXES or not os.path.isfile(path):
+        return
+    try:
+        with path.open("rb") as file:
+            head = file.read(10)
+    except OSError:
+        return  # writing tells why
+    if head and b"#EXTM3U" not in head:
+        raise UsageError(f"{path}: there is a file that is no playlist; name another, or remove it")

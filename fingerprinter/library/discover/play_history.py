@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from fingerprinter.errors import UsageError
 
+_MAX_DIGITS: Final = 9  # of a number of plays
 _DEFAULT_USER: Final = "me"  # the listener of a file that names none
 _FORMATS: Final = (
     "a CSV with the columns user, track, plays; a ListenBrainz export (.json, .jsonl);"
@@ -115,13 +116,18 @@ def _json_rows(path: Path, text: str) -> Iterator[_Row]:
             info = metadata.get("additional_info") or {}
             mapping = metadata.get("mbid_mapping") or {}
             played = PlayedTrack(
-                artist=metadata.get("artist_name") or "",
-                title=metadata.get("track_name") or "",
-                mbid=mapping.get("recording_mbid") or info.get("recording_mbid") or "",
+                artist=_text(metadata.get("artist_name")),
+                title=_text(metadata.get("track_name")),
+                mbid=_text(mapping.get("recording_mbid")) or _text(info.get("recording_mbid")),
             )
-            yield listen.get("user_name") or _DEFAULT_USER, played, 1
+            yield _text(listen.get("user_name")) or _DEFAULT_USER, played, 1
     except (KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: no listens of ListenBrainz in it; give {_FORMATS}") from error
+
+
+def _text(value: Any) -> str:
+    """Return a value of JSON if it is a text, else an empty one."""
+    return value if isinstance(value, str) else ""
 
 
 def _listens(path: Path, text: str) -> Iterator[dict[str, Any]]:
@@ -145,11 +151,16 @@ def _listens(path: Path, text: str) -> Iterator[dict[str, Any]]:
             f"{path}, line {number + error.lineno}: cut off or damaged, {error.msg.lower()};"
             " export the history again, or remove this line"
         ) from error
+    except (RecursionError, ValueError) as error:  # a depth or a number beyond any limit
+        raise UsageError(f"{path}: no listens of ListenBrainz in it; give {_FORMATS}") from error
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[_Row]:
     """Yield the rows of a CSV file with a header, or of a Last.fm export without one."""
-    rows = list(csv.reader(text.splitlines()))
+    try:
+        rows = list(csv.reader(text.splitlines()))
+    except csv.Error as error:  # a cell of more than 128 KiB
+        raise UsageError(f"{path}: no table ({error}); give {_FORMATS}") from error
     header = [cell.strip().casefold() for cell in rows[0]] if rows else []
     if {*_TITLE_COLUMNS, *_MBID_COLUMNS, "path"}.isdisjoint(header):
         if len(header) != len(_LASTFM_COLUMNS):
@@ -171,6 +182,6 @@ def _csv_row(path: Path, number: int, values: Mapping[str, str]) -> _Row:
     name = values.get("path") or ("" if artist else title)
     played = PlayedTrack(artist, title if artist else "", mbid, name)
     plays = values.get("plays") or values.get("playcount") or "1"
-    if not plays.isdecimal():
-        raise UsageError(f"{path}, line {number}: {plays} plays; write a whole number")
+    if not plays.isdecimal() or len(plays) > _MAX_DIGITS:
+        raise UsageError(f"{path}, line {number}: {plays[:40]} plays; write a whole number")
     return values.get("user") or values.get("user_name") or _DEFAULT_USER, played, int(plays)

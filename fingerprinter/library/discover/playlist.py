@@ -81,7 +81,8 @@ def path_through(
     rows = rows_of(space, stops)
     direct = steps_between(space.vectors[rows])[np.arange(len(rows) - 1), np.arange(1, len(rows))]
     path = [Neighbour(stops[0], 1.0)]
-    for leg, between in enumerate(proportional_shares(direct, n - len(stops))):
+    between_all = min(n, len(space)) - len(stops)  # nobody can get more than there are
+    for leg, between in enumerate(proportional_shares(direct, between_all)):
         leg_ends = stops[leg], stops[leg + 1]
         avoided = [track for track in stops if track not in leg_ends]
         avoided += [each.track for each in path if each.track.id not in ids]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -93,7 +94,7 @@ def export_rekordbox(
     Raises
     ------
     UsageError
-        If the file cannot be written.
+        If the file cannot be written, or a file is there that is no collection.
     """
     lacking = 0
 
@@ -108,6 +109,7 @@ def export_rekordbox(
 
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        _require_replaceable(path)
         with beside.open("w", encoding="utf-8", newline="\n") as file:
             write_rekordbox(file, len(tracks), analyzed())
             file.flush()
@@ -116,8 +118,21 @@ def export_rekordbox(
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder cannot even be looked at
+            beside.unlink(missing_ok=True)
     return lacking
+
+
+def _require_replaceable(path: Path) -> None:
+    """Raise an error if a file is there that is no collection: it may be a library, or music."""
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise UsageError(f"{path}: not a regular file; name another")
+    with path.open("rb") as file:
+        head = file.read(200)
+    if head and b"<DJ_PLAYLISTS" not in head:
+        raise UsageError(f"{path}: there is a file that is no collection; name another")
 
 
 def write_rekordbox(

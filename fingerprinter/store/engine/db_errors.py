@@ -190,6 +190,8 @@ def _why_not_opened(path: Path) -> str:
         return "no library there; run `fingerprinter index FOLDER` to make one, or check the name"
     except PermissionError as error:
         return f"permission denied: {error.filename} cannot be reached"
+    except OSError as error:  # a name that no disk can hold, a dead mount
+        return f"{error.strerror}; name another file"
 
 
 def _pg_message(error: DBAPIError) -> str | None:

@@ -108,7 +108,7 @@ def _has_empty_log(path: Path) -> bool | None:
     log = path.with_name(path.name + "-wal")
     try:
         return not (log.exists() and log.stat().st_size) if path.is_file() else None
-    except PermissionError:
+    except OSError:
         return None
 
 

@@ -221,9 +221,11 @@ def _write_error(path: Path, error: OSError | DatabaseError) -> UsageError | Lib
 
 
 def _require_replaceable(path: Path) -> None:
-    """Raises an error if the file is no archive: it may be a library, or music."""
+    """Raises an error if the file is no archive: it may be a library, music, or a device."""
     if os.path.isdir(path):
         raise UsageError(f"{path}: is a folder; name a file in it")
+    if os.path.exists(path) and not path.is_file():
+        raise UsageError(f"{path}: not a regular file; name another")
     if os.path.exists(path) and path.stat().st_size and not _is_archive(path):
         raise UsageError(f"{path}: there is a file that is no export; name another, or remove it")
 
