@@ -7,7 +7,7 @@ libsndfile and players play them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -79,8 +79,9 @@ class SecondDecoder:
         if sound.format == "OGG":
             yield from audio_pages(self._file)
             return
-        while len(block := sound.read(_BLOCK_SAMPLES, "int32", always_2d=True)):
-            yield block.tobytes()
+        with suppress(RuntimeError):  # damaged: what could be read identifies it
+            while len(block := sound.read(_BLOCK_SAMPLES, "int32", always_2d=True)):
+                yield block.tobytes()
 
 
 def open_second_decoder(file: BinaryIO, resources: ExitStack) -> SecondDecoder | None:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from mutations import FORMATS, TRACKS, mutant, transcoded
 
+from fingerprinter.audio import content_id
+
 BATCH = 100
 BATCHES = [0, *(pytest.param(n, marks=pytest.mark.stress) for n in range(1, 20))]
 ASKED = 5  # of how many damaged files one is identified
@@ -64,3 +66,8 @@ def test_damaged_files_cost_a_line_each(batch: int, tmp_path: Path) -> None:
         track = Path(answer["clip"]).name.split(".")[0]
         found = {Path(match["track"]["path"]).name.split(".")[0] for match in answer["matches"]}
         assert found <= {track}
+
+
+def test_a_file_in_whose_middle_libsndfile_gives_up_has_a_content_id() -> None:
+    _, data = mutant(1716)
+    assert len(content_id(data)) == len(content_id(transcoded(TRACKS[0], FORMATS[0])))
