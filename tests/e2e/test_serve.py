@@ -56,6 +56,17 @@ def test_a_clip_is_identified_and_explained(
     assert len(json.loads(server.send("/api/similar?n=3", unknown)[2])["results"]) == 3
 
 
+def test_an_upload_that_its_sender_gives_up_is_no_bug(server: Server, sqlite_demo: Program) -> None:
+    log = sqlite_demo.folder / "log"
+    address = server.url.removeprefix("http://")
+    host, _, port = address.partition(":")
+    with socket.create_connection((host, int(port))) as connection:
+        head = f"POST /api/identify HTTP/1.1\r\nHost: {address}\r\n"
+        connection.sendall(f"{head}Content-Length: 100\r\n\r\nx".encode())
+    until(lambda: "POST /api/identify 400" in log.read_text())
+    assert "Traceback" not in log.read_text()
+
+
 def test_audio_is_sent_by_byte_ranges(server: Server, inside: list[Entry]) -> None:
     track = server.get("/api/tracks?limit=1&order=id")["tracks"][0]
     whole = Path(track["path"]).read_bytes()
