@@ -105,6 +105,11 @@ class Track:
     start_s: float = 0.0
     end_s: float | None = None
 
+    @property
+    def is_part(self) -> bool:
+        """Whether its file holds other tracks, too."""
+        return self.start_s > 0 or self.end_s is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Album:

@@ -25,7 +25,7 @@ from fingerprinter.core.fingerprint.sketch import HOP, Codes
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.base.stored_peaks import decode_peaks
-from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedTrack
+from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedFile, ExtractedTrack
 from fingerprinter.library.indexing.ingest import FoundFile, Item, ingest
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index.lookup import PostingIndex
@@ -58,7 +58,7 @@ class Original:
         return str(Path(self.track.path or "").parent)
 
     @property
-    def analysis(self) -> ExtractedTrack:
+    def analysis(self) -> ExtractedFile:
         """What `index` extracted from the file."""
         tags = {name: getattr(self.track, name) for name in Tags.__slots__}
         sound = AudioFeatures(
@@ -68,7 +68,7 @@ class Original:
             None,
             sketches=self.sketches,
         )
-        return ExtractedTrack(self.track.content_id, Tags(**tags), sound)
+        return ExtractedFile((ExtractedTrack(self.track.content_id, Tags(**tags), sound),))
 
 
 def read_originals(database: Database) -> list[Original]:
@@ -101,14 +101,14 @@ class Fillers:
         """The group of the tracks that a filler is made of."""
         return self._model(np.random.default_rng([self._seed, number])).group
 
-    def analysis(self, number: int) -> ExtractedTrack:
+    def analysis(self, number: int) -> ExtractedFile:
         """A filler, as if it had been extracted from a file."""
         peaks = self.peaks(number)
         duration_s = (float(peaks.frames[-1]) + 1) * DEFAULT.hop_s
         tags = Tags(title=f"Filler {number}", album=f"Seed {self._seed}")
         codes = self._sketches(number, round(duration_s / DEFAULT.hop_s) // HOP)
         sound = AudioFeatures(duration_s, None, pack_peaks(peaks), None, sketches=codes)
-        return ExtractedTrack(self.content_id(number), tags, sound)
+        return ExtractedFile((ExtractedTrack(self.content_id(number), tags, sound),))
 
     def _sketches(self, number: int, count: int) -> Codes:
         """Passages of real sketches with some projections reversed.
@@ -242,7 +242,7 @@ class Growth:
         times.append(time.process_time())
         merge_segments(self._database, DEFAULT)
         times.append(time.process_time())
-        self._known.update(analysis.content_id for _, analysis in items)
+        self._known.update(track.content_id for _, file in items for track in file.tracks)
         before = self._landmarks
         with self._database.connect() as connection:
             self._landmarks = PostingIndex(connection, DEFAULT).landmark_count
@@ -255,7 +255,7 @@ def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
     audio_s = 0.0
     for item in items:
         batch.append(item)
-        audio_s += item[1].features.duration_s if item[1].features else 0.0
+        audio_s += item[1].audio_s
         if audio_s >= BATCH_S:
             yield batch
             batch, audio_s = [], 0.0

@@ -10,7 +10,7 @@ from fingerprinter.audio.decoding_process import DecodingProcess
 from fingerprinter.audio.folders import AUDIO_SUFFIXES, find_audio
 from fingerprinter.audio.limits import DecodingLimits, limit_this_process
 from fingerprinter.audio.reader import AudioReader, open_audio, read_samples
-from fingerprinter.audio.source import AudioSource
+from fingerprinter.audio.source import AudioSource, FilePart
 from fingerprinter.audio.tags import read_cover, read_tags
 from fingerprinter.audio.wav import WavWriter, write_wav
 
@@ -21,6 +21,7 @@ __all__ = [
     "Content",
     "DecodingLimits",
     "DecodingProcess",
+    "FilePart",
     "WavWriter",
     "content_id",
     "find_audio",

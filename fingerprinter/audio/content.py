@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import BinaryIO
 
@@ -13,7 +13,7 @@ import numpy as np
 from fingerprinter.audio.file_range import file_range, id3v2_bytes
 from fingerprinter.audio.ogg import chain_links
 from fingerprinter.audio.second_decoder import open_second_decoder
-from fingerprinter.audio.source import AudioSource, as_file, read_errors, source_name
+from fingerprinter.audio.source import AudioSource, FilePart, as_file, read_errors, source_name
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError
 from fingerprinter.types import AudioFormat
@@ -53,7 +53,9 @@ def content_id(source: AudioSource) -> str:
     Parameters
     ----------
     source : AudioSource
-        A path, encoded bytes, a binary file object or pipe, or ``(samples, sr)``.
+        A path, a part of a file, encoded bytes, a binary file object or pipe, or
+        ``(samples, sr)``. The id of a part follows from the file's and from start and end in
+        milliseconds.
 
     Returns
     -------
@@ -86,6 +88,8 @@ def read_content(source: AudioSource) -> Content:
     AudioError
         If the source cannot be read as audio.
     """
+    if isinstance(source, FilePart):
+        return content_of_part(read_content(source.path), source)
     digest = blake2b(digest_size=_DIGEST_BYTES)
     if isinstance(source, tuple):
         samples, sr = source
@@ -121,6 +125,21 @@ def read_content(source: AudioSource) -> Content:
     codec, rate, channels = found[0].rsplit(" ", 2)
     bit_rate = round(8 * n_bytes / duration_s) if duration_s else None
     return Content(digest.hexdigest(), AudioFormat(codec, bit_rate, int(rate), int(channels)))
+
+
+def content_of_part(whole: Content, part: FilePart) -> Content:
+    """Return the content of a part of a file whose content is known.
+
+    Parameters
+    ----------
+    whole : Content
+        Of the file.
+    part : FilePart
+        The part.
+    """
+    ends = [None if each is None else round(each * 1000) for each in (part.start_s, part.end_s)]
+    place = f"{whole.id} {ends[0]} {ends[1]}".encode()
+    return replace(whole, id=blake2b(place, digest_size=_DIGEST_BYTES).hexdigest())
 
 
 def without_appended_tags(file: BinaryIO) -> BinaryIO:

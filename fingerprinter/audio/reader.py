@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -26,7 +27,7 @@ from fingerprinter.audio.signal import (
     equal_blocks,
     resample,
 )
-from fingerprinter.audio.source import AudioSource, path_or_bytes, printable, source_name
+from fingerprinter.audio.source import AudioSource, FilePart, path_or_bytes, printable, source_name
 from fingerprinter.audio.stream import Damage
 from fingerprinter.errors import AudioError, UsageError
 
@@ -163,17 +164,18 @@ def open_audio(
     Parameters
     ----------
     source : AudioSource
-        A path, encoded bytes, a binary file object or pipe, or ``(samples, sr)`` with samples
-        (n,) or (channels, n), float or integer of full scale.
+        A path, a part of a file, encoded bytes, a binary file object or pipe, or ``(samples, sr)``
+        with samples (n,) or (channels, n), float or integer of full scale.
     sr : int
         Sampling rate of the result in Hz.
     start_s : float
-        Where to start, in seconds; exact to the sample.
+        Where to start, in seconds; exact to the sample. In a part of a file it counts from the
+        start of the part.
     name : str, optional
         Name of the source in messages. Default: its path.
     on_channels : callable, optional
         Receives the decoded channels, (channels, n) float32, and their rate before the downmix.
-        The first ones may lie a little before ``start_s``.
+        The first ones may lie a little before ``start_s``, the last ones behind the end of a part.
     process : DecodingProcess, optional
         Where to decode; it can read one source at a time. Default: an idle one of this program.
 
@@ -199,18 +201,43 @@ def open_audio(
         raise UsageError(f"start_s is {start_s}; give seconds from the start, 0 or more")
     name = printable(name) if name else source_name(source)
     damage = Damage()
+    part = source if isinstance(source, FilePart) else FilePart("")
+    first_s = part.start_s + start_s
     with ExitStack() as resources:
         if isinstance(source, tuple):
             chunks, declared = _from_samples(*source, name, start_s, damage, on_channels)
             pieces = resample(chunks, sr)
         elif process_guard():
-            pieces, declared = decode(source, name, sr, start_s, damage, resources, on_channels)
+            pieces, declared = decode(source, name, sr, first_s, damage, resources, on_channels)
         else:
             process = process or resources.enter_context(borrowed_process())
             resources.enter_context(process.one_file())
             data = resources.enter_context(path_or_bytes(source, name))
-            pieces, declared = process.decode(data, name, sr, start_s, damage, on_channels)
+            pieces, declared = process.decode(data, name, sr, first_s, damage, on_channels)
+        if source is part:
+            pieces, declared = _within(part, start_s, sr, pieces, declared)
         return AudioReader(name, sr, start_s, pieces, declared, damage, resources.pop_all())
+
+
+def _within(
+    part: FilePart, start_s: float, sr: int, pieces: Iterator[Mono], declared: DeclaredDuration
+) -> tuple[Iterator[Mono], DeclaredDuration]:
+    """Cut what is read from ``start_s`` of a part on at the end of the part."""
+    length_s = math.inf if part.end_s is None else part.end_s - part.start_s
+    if declared.duration_s is not None:
+        known_s = min(length_s, max(0.0, declared.duration_s - part.start_s))
+        declared = replace(declared, duration_s=known_s)
+    if part.end_s is not None:
+        pieces = _first_samples(
+            pieces, round(part.end_s * sr) - round((part.start_s + start_s) * sr)
+        )
+    return pieces, declared
+
+
+def _first_samples(pieces: Iterator[Mono], left: int) -> Iterator[Mono]:
+    while left > 0 and (piece := next(pieces, None)) is not None:
+        yield piece[:left]
+        left -= len(piece)
 
 
 def read_samples(source: AudioSource, sr: int = SR) -> Mono:

@@ -10,6 +10,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 from unicodedata import category
@@ -19,8 +20,30 @@ import numpy.typing as npt
 from fingerprinter.audio.file_range import without_id3v2
 from fingerprinter.errors import AudioError, UsageError
 
+
+@dataclass(frozen=True, slots=True)
+class FilePart(os.PathLike[str]):
+    """A part of a file, such as a track of a cue sheet.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    start_s, end_s : float, and float or None
+        Seconds in the file; to the end of the file without ``end_s``.
+    """
+
+    path: str
+    start_s: float = 0.0
+    end_s: float | None = None
+
+    def __fspath__(self) -> str:
+        """Return the path of the whole file."""
+        return self.path
+
+
 EncodedSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
-"""A path, encoded bytes, or a binary file object or pipe."""
+"""A path, a `FilePart`, encoded bytes, or a binary file object or pipe."""
 
 AudioSource: TypeAlias = EncodedSource | tuple[npt.NDArray[Any], int]
 """An encoded source, or ``(samples, sr)`` with samples (n,) or (channels, n)."""

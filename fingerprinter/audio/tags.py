@@ -69,7 +69,7 @@ def read_tags(path: str | os.PathLike[str]) -> Tags:
             found = read(path)
         except Exception:  # a broken tag raises anything, from struct.error to RecursionError
             continue
-        for name, cleaned in _clean_fields(found).items():
+        for name, cleaned in clean_fields(found).items():
             values.setdefault(name, cleaned)
         if values.keys() >= {"title", "artist", "album", "track_number", "year", "genre"}:
             break  # other blocks repeat this one
@@ -206,8 +206,12 @@ def _by_names(values: Iterable[tuple[str, str]]) -> Found:
     }
 
 
-def _clean_fields(found: Found) -> dict[str, Any]:
-    """Return the first value of each field that makes sense."""
+def clean_fields(found: Found) -> dict[str, Any]:
+    """Return the first value of each field of `Tags` that makes sense, as it is stored.
+
+    >>> clean_fields({"title": ["One\x07"], "year": ["?", "1.5.1999"]})
+    {'title': 'One', 'year': 1999}
+    """
     cleaned: dict[str, Any] = {}
     for field in fields(Tags):
         texts = (text for value in found.get(field.name, ()) for text in _texts(value))

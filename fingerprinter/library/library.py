@@ -28,6 +28,7 @@ from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library.base.progress import OnProgress, OnTrackCount
 from fingerprinter.library.base.refs import TrackRef, resolve_track
 from fingerprinter.library.base.snapshots import RecentValues, SnapshotCache
+from fingerprinter.library.base.sources import track_source
 from fingerprinter.library.base.stored_peaks import load_peaks
 from fingerprinter.library.identify.recognizer import OnMatch, Recognition, Recognizer
 from fingerprinter.library.identify.sketch_index import SketchIndex
@@ -411,7 +412,7 @@ class Library:
         if points is None:
             if track.path is None:
                 raise UsageError(f"track {track.id}: it has no file; index its file first")
-            points = waveform_of(Path(track.path))
+            points = waveform_of(track_source(track))
             if not self._database.read_only:
                 self._database.change(partial(waveforms.put, track_id=track.id, points=points))
         return points

@@ -31,7 +31,7 @@ def test_odd_paths_survive(store: Store, name: bytes) -> None:
         track_id = add(connection, "c1")
         files.set_file(connection, name, track_id, size=2**40, mtime_ns=2**62)
     with store.read() as connection:
-        assert files.file_stamps(connection) == {name: (2**40, 2**62, track_id)}
+        assert files.file_stamps(connection) == {name: (2**40, 2**62, (track_id,))}
         track = tracks.by_path(connection, name)
         assert track is not None
         assert os.fsencode(track.path or "") == name
@@ -47,7 +47,7 @@ def test_a_file_is_set_again(store: Store) -> None:
     with store.write() as connection:
         assert files.set_file(connection, "/a", two, size=3, mtime_ns=3) == one
     with store.read() as connection:
-        assert files.file_stamps(connection) == {b"/a": (3, 3, two)}
+        assert files.file_stamps(connection) == {b"/a": (3, 3, (two,))}
 
 
 def test_a_forgotten_file(store: Store) -> None:

@@ -34,7 +34,7 @@ from fingerprinter.library import Library, opening
 from fingerprinter.library import library as library_module
 from fingerprinter.library.base.progress import Progress
 from fingerprinter.library.indexing import indexer
-from fingerprinter.library.indexing.extract import ExtractedTrack
+from fingerprinter.library.indexing.extract import ExtractedFile
 from fingerprinter.library.indexing.ingest import FoundFile
 from fingerprinter.library.indexing.workers import ExtractJob
 from fingerprinter.store.engine.database import Database
@@ -375,7 +375,7 @@ def test_a_track_that_is_removed_during_a_run_is_reported(
 
     def extract_too_late(
         files: Sequence[FoundFile], job: ExtractJob, jobs: int
-    ) -> Iterator[tuple[FoundFile, ExtractedTrack | AudioError]]:
+    ) -> Iterator[tuple[FoundFile, ExtractedFile | AudioError]]:
         results = list(extract_in_process(files, job, jobs))
         library.remove([music / "0.flac"])
         yield from results

@@ -25,7 +25,7 @@ from fingerprinter.errors import CorruptionError, LibraryError, UsageError, Vers
 from fingerprinter.library import Library
 from fingerprinter.library.indexing import indexer
 from fingerprinter.library.indexing.batches import BatchLimits
-from fingerprinter.library.indexing.extract import extract_track
+from fingerprinter.library.indexing.extract import extract_file
 from fingerprinter.library.indexing.ingest import FoundFile, ingest
 from fingerprinter.library.maintain import transfer, verify
 from fingerprinter.store.engine.database import Database
@@ -45,7 +45,7 @@ def extracted(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
         path = folder / f"{seed}.flac"
         soundfile.write(path, play(seed, PIECE_S), SR)
         file = FoundFile(path, path.stat().st_size, path.stat().st_mtime_ns)
-        found.append((file, extract_track(path, DEFAULT, None, ())))
+        found.append((file, extract_file(path, DEFAULT, None, ())))
     return found
 
 

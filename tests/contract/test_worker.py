@@ -19,7 +19,7 @@ from fingerprinter import open_library
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.errors import AudioError
 from fingerprinter.library.indexing import indexer
-from fingerprinter.library.indexing.extract import ExtractedTrack
+from fingerprinter.library.indexing.extract import ExtractedFile
 from fingerprinter.library.indexing.workers import ExtractJob, Worker
 
 # A run of `index` that commits after each file.
@@ -72,24 +72,29 @@ def test_a_worker_processes_one_file_after_another(worker: Worker, files: list[P
     first, problem, second = (
         worker.process(path) for path in (files[0], files[0].with_name("nowhere"), files[2])
     )
-    assert isinstance(first, ExtractedTrack)
-    assert isinstance(second, ExtractedTrack)
+    assert isinstance(first, ExtractedFile)
+    assert isinstance(second, ExtractedFile)
     assert isinstance(problem, AudioError)
     assert str(problem) == f"{files[0].with_name('nowhere')}: no such file"
-    assert first.content_id != second.content_id
-    assert second.features is not None
-    assert second.features.duration_s == pytest.approx(3)
-    assert second.features.embeddings is not None
+    assert first.tracks[0].content_id != second.tracks[0].content_id
+    assert second.tracks[0].features is not None
+    assert second.tracks[0].features.duration_s == pytest.approx(3)
+    assert second.tracks[0].features.embeddings is not None
 
 
 def test_a_worker_skips_the_audio_of_known_content(worker: Worker, files: list[Path]) -> None:
     first = worker.process(files[0])
-    assert isinstance(first, ExtractedTrack)
-    informed = Worker(ExtractJob(DEFAULT, embeddings=False, known=frozenset([first.content_id])))
+    assert isinstance(first, ExtractedFile)
+    informed = Worker(
+        ExtractJob(DEFAULT, embeddings=False, known=frozenset([first.tracks[0].content_id]))
+    )
     known = informed.process(files[0])
     informed.stop()
-    assert isinstance(known, ExtractedTrack)
-    assert (known.content_id, known.features) == (first.content_id, None)
+    assert isinstance(known, ExtractedFile)
+    assert (known.tracks[0].content_id, known.tracks[0].features) == (
+        first.tracks[0].content_id,
+        None,
+    )
 
 
 def test_a_worker_imports_from_the_path_of_its_parent(
@@ -98,7 +103,7 @@ def test_a_worker_imports_from_the_path_of_its_parent(
     """A music folder may contain a file with the name of a module."""
     (tmp_path / "soxr.py").write_text("raise SystemExit('not the real one')")
     monkeypatch.chdir(tmp_path)
-    assert isinstance(worker.process(files[0]), ExtractedTrack)
+    assert isinstance(worker.process(files[0]), ExtractedFile)
 
 
 def test_a_crash_costs_only_one_file(

@@ -223,7 +223,7 @@ def _track_fields(track: Track, files: list[str]) -> Iterator[tuple[str, str]]:
     known["duration_s"] = text.length(track.duration_s)
     known["added_at"] = track.added_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     del known["path"]
-    if track.end_s is None:  # it fills its file
+    if not track.is_part:
         del known["start_s"]
     names = {"duration_s": "length", "track_number": "track", "content_id": "content"}
     names |= {"album_artist": "album by", "bit_rate": "bit/s", "sample_rate_hz": "Hz"}

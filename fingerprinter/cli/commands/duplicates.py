@@ -141,7 +141,7 @@ def _move_copies(groups: Sequence[DuplicateGroup], folder: Path, *, dry_run: boo
         for copy in others if group.kind == "same" else ():
             if copy.track.path is None or not os.path.lexists(copy.track.path):
                 continue
-            if copy.track.end_s is not None or copy.track.start_s:
+            if copy.track.is_part:
                 print_message(f"{copy.track.path}: holds other tracks too; not moved")
                 continue
             source = Path(copy.track.path)

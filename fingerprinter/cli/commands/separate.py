@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from fingerprinter.audio import FilePart
 from fingerprinter.cli.common.lookup import track_or_file
 from fingerprinter.cli.common.options import AsJson, known_tracks
 from fingerprinter.cli.common.output import print_json, print_line, print_message
-from fingerprinter.errors import AudioError, LibraryError
+from fingerprinter.errors import LibraryError
 from fingerprinter.library import open_library
+from fingerprinter.library.base.sources import track_source
 from fingerprinter.library.music.separation import separate as separate_file
 from fingerprinter.types import Track
 
@@ -55,7 +57,7 @@ def separate(
             print_line(file)
 
 
-def _audio_file(address: str | None, name: str) -> str:
+def _audio_file(address: str | None, name: str) -> str | FilePart:
     """Return the file of a track, or the file itself; a file needs no library unless one is named.
 
     Raises ``AudioError`` if the library knows no file of the track.
@@ -70,6 +72,4 @@ def _audio_file(address: str | None, name: str) -> str:
         found = track_or_file(library, name)
     if not isinstance(found, Track):
         return found
-    if found.path is None:
-        raise AudioError(f"track {found.id}: the library knows no file of it; index one again")
-    return found.path
+    return track_source(found)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from fingerprinter.errors import UsageError
-from fingerprinter.library.base.m3u import is_one_line, playlist_text
+from fingerprinter.library.base.m3u import START, is_one_line, playlist_text
 from fingerprinter.types import Track
 
 _MAX_BYTES = 1 << 24  # a longer file is no playlist
@@ -50,7 +50,8 @@ def read_playlist(path: Path) -> list[str]:
     Returns
     -------
     list of str
-        Paths, at least one. Those that are relative in the playlist start at its folder.
+        Paths, at least one, with ``#t=SECONDS`` behind those of parts. Those that are relative in
+        the playlist start at its folder.
 
     Raises
     ------
@@ -66,7 +67,13 @@ def read_playlist(path: Path) -> list[str]:
         reason = getattr(error, "strerror", None) or "no file can have this name"
         raise UsageError(f"{path}: {reason}; name a playlist after @") from error
     text = os.fsdecode(content).removeprefix("\ufeff")
-    names = [line for line in map(str.strip, text.splitlines()) if line and line[0] != "#"]
+    names, start = list[str](), ""
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith(START):
+            start = f"#t={line.removeprefix(START)}"
+        elif line[0] != "#":
+            names.append(line + start)
+            start = ""
     if not names or "\0" in text or len(content) == _MAX_BYTES:
         raise UsageError(f"{path}: it names no file; give a playlist in the M3U format")
     paths = []
@@ -84,7 +91,8 @@ def write_playlist(
     """Write tracks to a playlist, in their order.
 
     Text is written as UTF-8. The path of a file is written byte for byte, because it may hold
-    bytes that are no UTF-8.
+    bytes that are no UTF-8. Of a track of a cue sheet, lines ``#EXTVLCOPT`` say which part of the
+    file it is, as VLC and mpv read them.
 
     Parameters
     ----------

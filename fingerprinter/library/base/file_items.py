@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -12,6 +13,10 @@ class HasPath(Protocol):
     @property
     def path(self) -> Path:
         """The file."""
+
+    @property
+    def source(self) -> os.PathLike[str]:
+        """What a worker needs to know: the path, or a value with more about the file."""
 
 
 F = TypeVar("F", bound=HasPath)

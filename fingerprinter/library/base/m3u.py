@@ -9,6 +9,10 @@ from fingerprinter.library.base.labels import label
 from fingerprinter.types import Track
 
 
+START, STOP = "#EXTVLCOPT:start-time=", "#EXTVLCOPT:stop-time="
+"""Beginnings of the lines that say which part of a file is played; VLC and mpv read them."""
+
+
 def playlist_text(tracks: Sequence[Track], location: Callable[[Track], str | None]) -> str:
     r"""Return a playlist with the tracks that have a location, in their order.
 
@@ -23,7 +27,8 @@ def playlist_text(tracks: Sequence[Track], location: Callable[[Track], str | Non
     Returns
     -------
     str
-        One line for each title and each location. Bytes of a path that are no Unicode are
+        One line for each title and each location, and where the part of a file starts and stops
+        for a track of a cue sheet. Bytes of a path that are no Unicode are
         surrogates, as `os.fsdecode` makes them.
     """
     lines = ["#EXTM3U"]
@@ -31,6 +36,10 @@ def playlist_text(tracks: Sequence[Track], location: Callable[[Track], str | Non
         place = location(track)
         if place is not None and is_one_line(place):
             lines.append(f"#EXTINF:{round(track.duration_s)},{printable(label(track))}")
+            if track.is_part:
+                lines.append(f"{START}{track.start_s:.3f}")
+            if track.end_s is not None:
+                lines.append(f"{STOP}{track.end_s:.3f}")
             lines.append(f"./{place}" if place.startswith("#") else place)
     return "".join(f"{line}\n" for line in lines)
 

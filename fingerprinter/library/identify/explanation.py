@@ -26,7 +26,7 @@ from fingerprinter.core.match.agreement import (
     offset_votes,
     shared_landmarks,
 )
-from fingerprinter.errors import AudioError
+from fingerprinter.library.base.sources import track_source
 from fingerprinter.library.identify.excerpt import (
     DEFAULT_S,
     Excerpt,
@@ -156,9 +156,7 @@ def _audio_of(source: AudioSource | Track) -> AudioSource:
     """Return what the audio of a source is read from."""
     if not isinstance(source, Track):
         return source
-    if source.path is None:
-        raise AudioError(f"track {source.id}: the library knows no file of it; index one again")
-    return source.path
+    return track_source(source)
 
 
 def _explain_part(

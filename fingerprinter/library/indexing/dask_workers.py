@@ -42,19 +42,19 @@ class _DaskWorkers(Generic[R]):
     def __reduce__(self) -> tuple[type[_DaskWorkers[R]], tuple[Job[R]]]:
         return _DaskWorkers, (self._job,)
 
-    def process(self, path: Path) -> R | AudioError:
+    def process(self, source: os.PathLike[str]) -> R | AudioError:
         """Process one file in an idle process; start one if all are busy."""
-        if not os.path.exists(path):
+        if not os.path.exists(source):
             from distributed import get_worker
 
             here = f"the worker {get_worker().address}"
-            return AudioError(f"{path}: no such file on {here}; {_SHARED}")
+            return AudioError(f"{os.fspath(source)}: no such file on {here}; {_SHARED}")
         try:
             worker = self._idle.get_nowait()
         except Empty:
             worker = Worker(self._job)
         try:
-            return worker.process(path)
+            return worker.process(source)
         finally:
             self._idle.put(worker)
 
@@ -95,7 +95,7 @@ def run_on_dask(
         workers = client.submit(_DaskWorkers, job, pure=False)
 
         def submit(file: F) -> Callable[[], R | AudioError]:
-            begin = partial(client.submit, _DaskWorkers.process, workers, file.path, pure=False)
+            begin = partial(client.submit, _DaskWorkers.process, workers, file.source, pure=False)
             return partial(_reply, scheduler, file.path, begin, begin())
 
         yield from submit_ahead(submit, files, lambda: AHEAD * sum(client.nthreads().values()))

@@ -5,14 +5,24 @@ This runs in the worker processes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.audio import open_audio, read_content, read_tags
+from fingerprinter.audio import (
+    AudioSource,
+    Content,
+    FilePart,
+    open_audio,
+    read_content,
+    read_tags,
+)
+from fingerprinter.audio.content import content_of_part
+from fingerprinter.audio.cue_sheet import CuedFile, embedded_tracks, tags_of_part
+from fingerprinter.audio.source import source_name
 from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.constellation import pack_peaks
 from fingerprinter.core.fingerprint.params import LandmarkParams
@@ -25,6 +35,7 @@ from fingerprinter.core.fingerprint.peaks import (
 from fingerprinter.core.fingerprint.sketch import Codes, Sketcher
 from fingerprinter.core.numeric.waveform import WaveformOutline
 from fingerprinter.embedding import EmbeddingModel, TextAudioModel, TrackEmbeddings, embed_track
+from fingerprinter.errors import AudioError
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.types import AudioFormat, Peaks, Tags
 
@@ -90,27 +101,53 @@ class ExtractedTrack:
         None if the library has all features of this content.
     audio : AudioFormat
         How the audio is stored.
+    start_s, end_s : float, and float or None
+        The part of the file; all of it by default.
     """
 
     content_id: str
     tags: Tags
     features: AudioFeatures | None
     audio: AudioFormat = field(default_factory=AudioFormat)
+    start_s: float = 0.0
+    end_s: float | None = None
 
 
-def extract_track(
-    path: Path,
+@dataclass(frozen=True, slots=True)
+class ExtractedFile:
+    """The tracks of a file.
+
+    Attributes
+    ----------
+    tracks : tuple of ExtractedTrack
+        One, or those of a cue sheet.
+    sheet_problem : str or None
+        Why a cue sheet is not used, if so.
+    """
+
+    tracks: tuple[ExtractedTrack, ...]
+    sheet_problem: str | None = None
+
+    @property
+    def audio_s(self) -> float:
+        """How much sound was decoded for it, in seconds."""
+        return sum(track.features.duration_s for track in self.tracks if track.features)
+
+
+def extract_file(
+    source: str | os.PathLike[str],
     params: LandmarkParams,
     model: EmbeddingModel | None,
     known: Collection[str],
     text_model: TextAudioModel | None = None,
-) -> ExtractedTrack:
-    """Extract content id, tags and features of a file.
+) -> ExtractedFile:
+    """Extract content id, tags and features of a file, or of each track of its cue sheet.
 
     Parameters
     ----------
-    path : Path
-        The audio file.
+    source : path or CuedFile
+        The audio file, with the cue sheet in its folder if there is one. Without, a sheet inside
+        the file counts.
     params : LandmarkParams
         Parameters of the peaks and sketches.
     model : EmbeddingModel, optional
@@ -122,32 +159,55 @@ def extract_track(
 
     Returns
     -------
-    ExtractedTrack
+    ExtractedFile
+        If a sheet is damaged or goes on behind the end of the sound, the file is one track.
 
     Raises
     ------
     AudioError
         If the file cannot be read.
     """
-    content = read_content(path)
-    features = None if content.id in known else extract_audio(path, params, model, text_model)
-    return ExtractedTrack(content.id, read_tags(path), features, content.audio)
+    path, name = os.fspath(source), source_name(source)
+    whole, tags = read_content(path), read_tags(path)
+
+    def extract(part: str | FilePart, content: Content, tags: Tags) -> ExtractedTrack:
+        is_known = content.id in known
+        features = None if is_known else extract_audio(part, params, model, text_model)
+        return ExtractedTrack(content.id, tags, features, content.audio)
+
+    problem, tracks, at_s = None, list[ExtractedTrack](), 0.0
+    try:
+        if isinstance(source, CuedFile):
+            name, cue_tracks = source_name(source.sheet), source.tracks
+        else:
+            cue_tracks = embedded_tracks(path)
+        for track in cue_tracks:
+            at_s, part = track.start_s, FilePart(path, track.start_s, track.end_s)
+            found = extract(part, content_of_part(whole, part), tags_of_part(tags, track.tags))
+            tracks.append(replace(found, start_s=part.start_s, end_s=part.end_s))
+    except AudioError as error:
+        reason = str(error).removeprefix(f"{source_name(path)}: ")
+        where = f"a track from {at_s:g} s on: " if tracks else ""
+        problem, tracks = f"{name}: {where}{reason}; this cue sheet is not used", []
+    return ExtractedFile(tuple(tracks) or (extract(path, whole, tags),), problem)
 
 
 def extract_audio(
-    path: Path,
+    source: AudioSource,
     params: LandmarkParams,
     model: EmbeddingModel | None,
     text_model: TextAudioModel | None = None,
 ) -> AudioFeatures:
-    """Extract the features of a file in one pass of the decoder.
+    """Extract the features of a file, or of a part of one, in one pass of the decoder.
 
     A text-audio model has a sample rate of its own and needs a second pass.
 
     Parameters
     ----------
-    path, params, model, text_model
-        See `extract_track`.
+    source : AudioSource
+        The file or part.
+    params, model, text_model
+        See `extract_file`.
 
     Returns
     -------
@@ -160,7 +220,7 @@ def extract_audio(
     """
     sampler = model.sampler() if model else None
     outline = WaveformOutline()
-    with open_audio(path, params.sr) as audio:
+    with open_audio(source, params.sr) as audio:
 
         def blocks() -> Iterator[Floats]:
             """Yield each decoded block to the peaks, after embedding and outline have seen it."""
@@ -178,17 +238,17 @@ def extract_audio(
             sketches=sketches,
             waveform=outline.points(),
             embeddings=embed_track(model, sampler) if model and sampler else None,
-            text_embedding=_embed_for_text(path, text_model) if text_model else None,
+            text_embedding=_embed_for_text(source, text_model) if text_model else None,
         )
 
 
-def waveform_of(path: Path) -> npt.NDArray[np.uint8]:
-    """Decode a file for its outline, (1000,) uint8.
+def waveform_of(source: AudioSource) -> npt.NDArray[np.uint8]:
+    """Decode a recording for its outline, (1000,) uint8.
 
     Parameters
     ----------
-    path : Path
-        The audio file.
+    source : AudioSource
+        The recording.
 
     Returns
     -------
@@ -198,10 +258,10 @@ def waveform_of(path: Path) -> npt.NDArray[np.uint8]:
     Raises
     ------
     AudioError
-        If the file cannot be read.
+        If it cannot be read.
     """
     outline = WaveformOutline()
-    with open_audio(path) as audio:
+    with open_audio(source) as audio:
         for block in audio.blocks():
             outline.push(block)
     return outline.points()
@@ -231,9 +291,9 @@ def peaks_and_sketches(blocks: Iterable[Floats], params: LandmarkParams) -> tupl
     return sort_by_frame(concat_peaks(parts)), sketcher.sketches()
 
 
-def _embed_for_text(path: Path, model: TextAudioModel) -> TextEmbedding:
+def _embed_for_text(source: AudioSource, model: TextAudioModel) -> TextEmbedding:
     sampler = model.sampler()
-    with open_audio(path, model.sr) as audio:
+    with open_audio(source, model.sr) as audio:
         for block in audio.blocks():
             sampler.push(block)
     return TextEmbedding(model.digest, model.embed_audio(sampler.windows()))

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from fingerprinter.audio import find_audio
+from fingerprinter.audio.cue_sheet import SHEET_SUFFIX, CuedFile, sheets_beside
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.embedding import FACETS_ID, FolderTextAudioModel
 from fingerprinter.errors import AudioError
@@ -21,7 +22,7 @@ from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.base.stored_peaks import track_landmarks
 from fingerprinter.library.indexing.batches import BatchLimits, BatchRun
 from fingerprinter.library.indexing.dask_workers import run_on_dask
-from fingerprinter.library.indexing.extract import ExtractedTrack
+from fingerprinter.library.indexing.extract import ExtractedFile
 from fingerprinter.library.indexing.ingest import FoundFile, Item, Outcome, ingest
 from fingerprinter.library.indexing.prune import Confirm
 from fingerprinter.library.indexing.prune import prune as forget_gone
@@ -136,8 +137,9 @@ class Indexer:
             self._run.fail(problem.path, problem.message)
 
         def leave_out(path: str, kind: str) -> None:
-            self._left_out[kind] += 1
-            on_left_out(path, kind)
+            if kind != SHEET_SUFFIX:  # it is read with the audio of its folder
+                self._left_out[kind] += 1
+                on_left_out(path, kind)
 
         roots = [Path(os.path.abspath(os.path.expanduser(path))) for path in paths]
         with self._database.begin() as connection:
@@ -201,13 +203,14 @@ class Indexer:
             place = os.fsencode(file.path)
             stamp = None if place in unread else stamps.get(place)
             same = stamp is not None and (stamp.size, stamp.mtime_ns) == (file.size, file.mtime_ns)
-            if same and stamp is not None and stamp.track_id not in incomplete:
-                self._outcomes[Outcome.SKIPPED] += 1
+            if same and stamp is not None and incomplete.isdisjoint(stamp.track_ids):
+                self._outcomes[Outcome.SKIPPED] += len(stamp.track_ids)
             else:
                 yield file
 
     def _existing_files(self, found: Iterable[Path]) -> Iterator[FoundFile]:
-        """Yield every file that was found once, with its current size and time."""
+        """Yield every file that was found once, with its current size and time, and cue sheet."""
+        folder, cued = None, dict[str, CuedFile]()
         for path in found:
             if path in self._seen:
                 continue
@@ -217,11 +220,23 @@ class Indexer:
             except OSError as error:
                 self._run.fail(str(path), f"{path}: {error.strerror}")
             else:
-                yield FoundFile(path, status.st_size, status.st_mtime_ns)
+                if path.parent != folder:
+                    folder, cued = path.parent, self._sheets(path.parent)
+                sheet = cued.get(path.name)
+                size = status.st_size + (sheet.size if sheet else 0)
+                mtime_ns = max(status.st_mtime_ns, sheet.mtime_ns if sheet else 0)
+                yield FoundFile(path, size, mtime_ns, sheet)
+
+    def _sheets(self, folder: Path) -> dict[str, CuedFile]:
+        """Return the files of a folder with a cue sheet; note each problem of a sheet once."""
+        problems: list[Problem] = []
+        cued = sheets_beside(folder, problems.append)
+        self._run.problems += [each for each in problems if each not in self._run.problems]
+        return cued
 
     def _analyze(
         self, todo: Sequence[FoundFile], incomplete: frozenset[int]
-    ) -> Generator[tuple[FoundFile, ExtractedTrack | AudioError], None, None]:
+    ) -> Generator[tuple[FoundFile, ExtractedFile | AudioError], None, None]:
         """Hand the files to the workers; the audio of complete tracks is not analyzed again."""
         with self._database.connect() as connection:
             track_ids = tracks.content_ids(connection)
@@ -236,16 +251,20 @@ class Indexer:
         outcomes = self._database.change(
             partial(ingest, params=self._params, model=self._model, items=batch)
         )
-        self._outcomes.update(outcomes)
-        for (file, extracted), outcome in zip(batch, outcomes, strict=True):
+        for (file, extracted), of_tracks in zip(batch, outcomes, strict=True):
             name = str(file.path)
-            if outcome is Outcome.LOST:
-                self._run.fail(name, f"{name}: its track was removed meanwhile; run `index` again")
-            elif extracted.features and extracted.features.problem:
-                message = f"{name}: indexed in part: {extracted.features.problem}"
-                self._run.problems.append(Problem(name, message))
+            self._outcomes.update(of_tracks)
+            if extracted.sheet_problem:
+                self._run.problems.append(Problem(name, extracted.sheet_problem))
+            for track, outcome in zip(extracted.tracks, of_tracks, strict=True):
+                if outcome is Outcome.LOST:
+                    reason = "its track was removed meanwhile; run `index` again"
+                    self._run.fail(name, f"{name}: {reason}")
+                elif track.features and track.features.problem:
+                    message = f"{name}: indexed in part: {track.features.problem}"
+                    self._run.problems.append(Problem(name, message))
         merge_segments(self._database, self._params)
 
 
-def _duration_s(extracted: ExtractedTrack) -> float:
-    return extracted.features.duration_s if extracted.features else 0.0
+def _duration_s(extracted: ExtractedFile) -> float:
+    return extracted.audio_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -11,11 +12,12 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection
 
+from fingerprinter.audio.cue_sheet import CuedFile
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.embedding import FACETS_ID
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.base.stored_peaks import track_landmarks
-from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedTrack
+from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedFile, ExtractedTrack
 from fingerprinter.library.indexing.prune import is_gone
 from fingerprinter.store.index import postings
 from fingerprinter.store.tables import (
@@ -31,18 +33,31 @@ from fingerprinter.store.tables import (
     waveforms,
 )
 from fingerprinter.store.tables.sections import Sections
-from fingerprinter.types import AudioFormat, Landmarks, Track
+from fingerprinter.types import Landmarks, Track
 
 _NO_TAGS = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file to index, with its size and time of change when it was found."""
+    """A file to index, with its size and time of change when it was found.
+
+    Attributes
+    ----------
+    cued : CuedFile or None
+        The file with the cue sheet in its folder, if there is one. Then ``size`` is the sum of
+        both, and ``mtime_ns`` the later time, so that a change of either is noticed.
+    """
 
     path: Path
     size: int
     mtime_ns: int
+    cued: CuedFile | None = None
+
+    @property
+    def source(self) -> os.PathLike[str]:
+        """What the workers extract."""
+        return self.cued or self.path
 
 
 class Outcome(Enum):
@@ -55,12 +70,12 @@ class Outcome(Enum):
     LOST = "lost"  # nothing: its track was removed by somebody else during the run
 
 
-Item = tuple[FoundFile, ExtractedTrack]
+Item = tuple[FoundFile, ExtractedFile]
 
 
 def ingest(
     connection: Connection, params: LandmarkParams, model: str | None, items: Sequence[Item]
-) -> list[Outcome]:
+) -> list[list[Outcome]]:
     """Store extracted files, and one segment with the landmarks of the new tracks.
 
     Parameters
@@ -71,20 +86,20 @@ def ingest(
         Parameters of the library.
     model : str, optional
         Digest of the model that computed the embeddings.
-    items : sequence of (FoundFile, ExtractedTrack)
+    items : sequence of (FoundFile, ExtractedFile)
         The files.
 
     Returns
     -------
-    list of Outcome
-        One for each file.
+    list of list of Outcome
+        For each file one for each of its tracks.
     """
     batch = _Ingest(connection, params, model)
     outcomes = [batch.add(file, extracted) for file, extracted in items]
     batch.remove_replaced_tracks()
     names.refresh(connection, batch.renamed)
     postings.add_segment(connection, params, batch.new_landmarks)
-    if any(outcome is not Outcome.SKIPPED for outcome in outcomes):
+    if any(outcome is not Outcome.SKIPPED for each in outcomes for outcome in each):
         library_metadata.bump_revision(connection)
     return outcomes
 
@@ -98,15 +113,21 @@ class _Ingest:
         self.renamed: set[int] = set()  # tracks whose names have to be written
         self._replaced: set[int] = set()  # tracks that lost a file to another track
 
-    def add(self, file: FoundFile, extracted: ExtractedTrack) -> Outcome:
-        """Store one file."""
+    def add(self, file: FoundFile, extracted: ExtractedFile) -> list[Outcome]:
+        """Store the tracks of one file, and forget its other parts."""
+        outcomes = [self._add(file, each) for each in extracted.tracks]
+        starts_s = [each.start_s for each in extracted.tracks]
+        self._replaced.update(files.forget_other_parts(self._connection, file.path, starts_s))
+        return outcomes
+
+    def _add(self, file: FoundFile, extracted: ExtractedTrack) -> Outcome:
         track = tracks.by_content(self._connection, extracted.content_id)
         if track is not None:
             return self._update(file, extracted, track)
         if extracted.features is None:
             return Outcome.LOST
         track_id = self._add_track(extracted, extracted.features)
-        replaced = self._set_file(file, track_id, extracted.audio)
+        replaced = self._set_file(file, track_id, extracted)
         return Outcome.REPLACED if replaced else Outcome.INDEXED
 
     def _update(self, file: FoundFile, extracted: ExtractedTrack, track: Track) -> Outcome:
@@ -121,8 +142,9 @@ class _Ingest:
         if moved:
             for path in files.paths_of(self._connection, track.id):
                 if is_gone(path):  # else the new file is a copy
-                    files.forget_file(self._connection, path)
-        replaced = self._set_file(file, track.id, extracted.audio)
+                    lost = files.forget_file(self._connection, path)
+                    self._replaced.update(lost)  # other tracks of its cue sheet
+        replaced = self._set_file(file, track.id, extracted)
         if retagged or moved:
             self.renamed.add(track.id)
         if replaced:
@@ -161,7 +183,7 @@ class _Ingest:
             vectors.put(self._connection, track_id, text.model, text.vector, _NO_TAGS)
         return bool(sketched or embeddings or text)
 
-    def _set_file(self, file: FoundFile, track_id: int, audio: AudioFormat) -> bool:
+    def _set_file(self, file: FoundFile, track_id: int, extracted: ExtractedTrack) -> bool:
         """Store the path of a track; return whether it was the path of another track."""
         replaced = files.set_file(
             self._connection,
@@ -169,7 +191,9 @@ class _Ingest:
             track_id,
             size=file.size,
             mtime_ns=file.mtime_ns,
-            audio=audio,
+            audio=extracted.audio,
+            start_s=extracted.start_s,
+            end_s=extracted.end_s,
         )
         if replaced is not None:
             self._replaced.add(replaced)

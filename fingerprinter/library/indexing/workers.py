@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.embedding import FolderTextAudioModel, load_model
 from fingerprinter.errors import AudioError
 from fingerprinter.library.base.file_items import F, R
-from fingerprinter.library.indexing.extract import ExtractedTrack, extract_track
+from fingerprinter.library.indexing.extract import ExtractedFile, extract_file
 
 # A worker also computes features, and reads the packets of long videos for their content id.
 _LIMITS = DecodingLimits(cpu_s=60.0, cpu_s_per_audio_s=1.0)
@@ -30,8 +31,8 @@ AHEAD = 4  # files per worker that may be processed before their turn
 class Job(Protocol[R_co]):
     """The work of a worker: a value that can be pickled and makes a function of files."""
 
-    def prepare(self) -> Callable[[Path], R_co]:
-        """Load what the work needs and return the function that processes one file.
+    def prepare(self) -> Callable[[os.PathLike[str]], R_co]:
+        """Load what the work needs and return the function that processes the source of a file.
 
         The function may raise `AudioError`.
         """
@@ -39,7 +40,7 @@ class Job(Protocol[R_co]):
 
 @dataclass(frozen=True, slots=True)
 class ExtractJob:
-    """The work of `index`: `extract_track` on each file.
+    """The work of `index`: `extract_file` on each file.
 
     Attributes
     ----------
@@ -58,11 +59,11 @@ class ExtractJob:
     known: frozenset[str]
     text_model: Path | None = None
 
-    def prepare(self) -> Callable[[Path], ExtractedTrack]:
-        """Load the models and return `extract_track` with these settings."""
+    def prepare(self) -> Callable[[os.PathLike[str]], ExtractedFile]:
+        """Load the models and return `extract_file` with these settings."""
         model = load_model() if self.embeddings else None
         text_model = FolderTextAudioModel(self.text_model) if self.text_model else None
-        return lambda path: extract_track(path, self.params, model, self.known, text_model)
+        return lambda source: extract_file(source, self.params, model, self.known, text_model)
 
 
 class Worker(Generic[R]):
@@ -75,16 +76,16 @@ class Worker(Generic[R]):
         self._job = job
         self._process: ChildProcess | None = None
 
-    def process(self, path: Path) -> R | AudioError:
-        """Process one file, and return its result or why there is none."""
+    def process(self, source: os.PathLike[str]) -> R | AudioError:
+        """Process the source of a file, and return its result or why there is none."""
         if not self._process:
             self._process = ChildProcess(main)
             self._process.send(self._job)
-        self._process.send(path)
+        self._process.send(source)
         try:
             reply: R | AudioError = self._process.receive()
         except EOFError:
-            return AudioError(f"{printable(str(path))}: {exit_reason(self.stop())}")
+            return AudioError(f"{printable(os.fspath(source))}: {exit_reason(self.stop())}")
         return reply
 
     def stop(self) -> int:
@@ -101,7 +102,7 @@ def run_in_order(
     Parameters
     ----------
     files : sequence of F
-        Items with a ``path``.
+        Items with a ``source``.
     job : Job
         The work to do on each file.
     jobs : int
@@ -122,7 +123,7 @@ def run_in_order(
     def process(file: F) -> R | AudioError:
         worker = idle.get()
         try:
-            return worker.process(file.path)
+            return worker.process(file.source)
         finally:
             idle.put(worker)
 
@@ -169,10 +170,12 @@ def submit_ahead(
         yield first, reply()
 
 
-def result_or_error(work: Callable[[Path], R], path: Path) -> R | AudioError:
+def result_or_error(
+    work: Callable[[os.PathLike[str]], R], source: os.PathLike[str]
+) -> R | AudioError:
     """Do some work on a file. Return an `AudioError` instead of raising it."""
     try:
-        return work(path)
+        return work(source)
     except AudioError as error:
         return error
 
@@ -183,7 +186,7 @@ def main(pipe: IO[bytes], replies: IO[bytes]) -> None:
     work = requests.get().prepare()
     guard = limit_this_process(_LIMITS)
     while True:
-        path = requests.get()
+        source = requests.get()
         with guard.one_file():
-            reply = result_or_error(work, path)
+            reply = result_or_error(work, source)
         send(reply, replies)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -99,7 +99,7 @@ def analysis_id() -> str:
 class AnalyzeJob:
     """The job of worker processes for `Library.analyze_all`."""
 
-    def prepare(self) -> Callable[[Path], MusicFeatures]:
+    def prepare(self) -> Callable[[os.PathLike[str]], MusicFeatures]:
         """Return the function that analyzes one file."""
         return analyze_music
 

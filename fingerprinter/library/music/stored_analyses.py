@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.audio import AudioSource, open_audio
-from fingerprinter.audio.source import may_be_file, source_name
+from fingerprinter.audio import AudioSource, FilePart, open_audio
+from fingerprinter.audio.source import source_name
 from fingerprinter.embedding import EmbeddingModel
-from fingerprinter.errors import AudioError
 from fingerprinter.library.base.progress import OnProgress
+from fingerprinter.library.base.sources import track_source
 from fingerprinter.library.indexing.batches import BatchLimits, BatchRun
 from fingerprinter.library.indexing.workers import run_in_order
 from fingerprinter.library.music.analyze import (
@@ -177,12 +178,12 @@ def analyze_track(
         embedding = vectors.get(connection, track.id, model.digest)
     features = None
     if music is None:
-        features = analyze_music(_file_of(track))
+        features = analyze_music(track_source(track))
         music = features.analysis
         if not database.read_only:
             with database.begin() as connection:
                 analyses.put(connection, track.id, analysis_id(), music)
-    logits = embedding.tags if embedding else _tag_logits(_file_of(track), model)
+    logits = embedding.tags if embedding else _tag_logits(track_source(track), model)
     return TrackAnalysis(
         name=track.path or f"track {track.id}",
         track=track,
@@ -194,21 +195,13 @@ def analyze_track(
     )
 
 
-def _file_of(track: Track) -> str:
-    """Return the path of a track; raises `AudioError` if the file is missing."""
-    if track.path is None or not may_be_file(track.path):
-        raise AudioError(
-            f"track {track.id}: its file is gone; run `fingerprinter index` on its folder"
-        )
-    return track.path
-
-
 @dataclass(frozen=True, slots=True)
 class _Item:
     """A track to analyze, and its file."""
 
     track_id: int
     path: Path
+    source: os.PathLike[str]
 
 
 class LibraryAnalyzer:
@@ -255,7 +248,9 @@ class LibraryAnalyzer:
             if track.path is None:
                 self._run.fail(name, f"{name}: the library knows no file of it")
             else:
-                todo.append(_Item(track.id, Path(track.path)))
+                path = Path(track.path)
+                part = FilePart(track.path, track.start_s, track.end_s)
+                todo.append(_Item(track.id, path, part if track.is_part else path))
         return todo, skipped
 
     def _commit(self, batch: list[tuple[_Item, MusicFeatures]]) -> None:

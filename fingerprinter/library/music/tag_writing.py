@@ -132,6 +132,10 @@ def write_tags(
         with database.connect() as connection:
             music = analyses.get(connection, track.id, analysis_id())
             paths = [Path(os.fsdecode(each)) for each in files.paths_of(connection, track.id)]
+        if track.is_part:
+            reason = f"track {track.id}: its file holds other tracks too; no tag of it is changed"
+            problems.append(Problem(track.path or f"track {track.id}", reason))
+            continue
         if music is None:
             reason = f"track {track.id}: no analysis; run `fingerprinter analyze {track.id}`"
             problems.append(Problem(track.path or f"track {track.id}", reason))

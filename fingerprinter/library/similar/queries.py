@@ -15,6 +15,7 @@ from fingerprinter.core.arrays import Floats
 from fingerprinter.embedding import FACETS_ID, EmbeddingModel, embed_track
 from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.library.base.refs import TrackRef, resolve_track
+from fingerprinter.library.base.sources import track_source
 from fingerprinter.store.tables import facets, sections, vectors
 from fingerprinter.store.tables.sections import Sections
 from fingerprinter.types import Track
@@ -143,7 +144,7 @@ class QueryBuilder:
                 f"track {track.id} has no embedding and its file is gone;"
                 " run `fingerprinter index` on its folder"
             )
-        return self._embed(track, track.path, part)
+        return self._embed(track, track_source(track), part)
 
     def _stored(self, track: Track, part: Part | None) -> Query | None:
         """Build a query from stored embeddings; None if they do not suffice."""

@@ -22,11 +22,14 @@ _PATHS_PER_STATEMENT = 100  # SQLite allows expressions 1000 deep
 
 
 class FileStamp(NamedTuple):
-    """Size and time of a file when it was indexed, and the id of its track."""
+    """Size and time of a file when it was indexed, and the ids of its tracks.
+
+    Those of a cue sheet are in them, see `set_file`.
+    """
 
     size: int
     mtime_ns: int
-    track_id: int
+    track_ids: tuple[int, ...]
 
 
 def file_stamps(
@@ -40,13 +43,15 @@ def file_stamps(
         Files, and folders whose files are meant. Default: all files of the library.
     """
     statement = select(file.c.path, file.c.size, file.c.mtime_ns, file.c.track_id)
-    if places is None:
-        return {path: FileStamp(*stamp) for path, *stamp in connection.execute(statement)}
-    return {
-        path: FileStamp(*stamp)
-        for condition in _path_conditions(places)
-        for path, *stamp in connection.execute(statement.where(condition))
-    }
+    statements = [statement] if places is None else map(statement.where, _path_conditions(places))
+    stamps: dict[bytes, FileStamp] = {}
+    for each in statements:
+        parts: dict[bytes, FileStamp] = {}  # of this statement: a path may meet several
+        for path, size, mtime_ns, track_id in connection.execute(each.order_by(file.c.start_s)):
+            before = parts[path].track_ids if path in parts else ()
+            parts[path] = FileStamp(size, mtime_ns, (*before, track_id))
+        stamps |= parts
+    return stamps
 
 
 def _path_conditions(places: Iterable[AnyPath]) -> Iterator[ColumnElement[bool]]:
@@ -88,6 +93,8 @@ def set_file(
     ----------
     audio
         How the sound is stored. Default: what is known stays.
+    size, mtime_ns
+        Of the file. With a cue sheet in its folder, the sum of both sizes and the later time.
     start_s, end_s
         The part of the file. Default: all of it.
 
@@ -108,15 +115,29 @@ def set_file(
 
 
 def holds(connection: Connection, path: AnyPath, track_id: int) -> bool:
-    """Tells whether the library knows that a file holds this track."""
-    held = connection.scalar(select(file.c.track_id).where(file.c.path == os.fsencode(path)))
-    return held == track_id
+    """Tells whether the library knows that a file, or a part of it, holds this track."""
+    here = (file.c.path == os.fsencode(path)) & (file.c.track_id == track_id)
+    return connection.scalar(select(file.c.id).where(here).limit(1)) is not None
 
 
 def paths_of(connection: Connection, track_id: int) -> list[bytes]:
     """Returns the paths of a track in the order in which they were added."""
     statement = select(file.c.path).where(file.c.track_id == track_id).order_by(file.c.id)
     return list(connection.scalars(statement))
+
+
+def forget_other_parts(
+    connection: Connection, path: AnyPath, starts_s: Iterable[float]
+) -> list[int]:
+    """Deletes the parts of a file but those with some starts. Returns the ids of their tracks."""
+    kept = frozenset(starts_s)
+    rows = connection.execute(
+        select(file.c.id, file.c.track_id, file.c.start_s).where(file.c.path == os.fsencode(path))
+    )
+    lost = {row.id: row.track_id for row in rows if row.start_s not in kept}
+    for id_ in lost:
+        connection.execute(delete(file).where(file.c.id == id_))
+    return list(lost.values())
 
 
 def forget_file(connection: Connection, path: AnyPath) -> list[int]:

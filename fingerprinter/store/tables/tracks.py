@@ -124,12 +124,17 @@ def by_content(connection: Connection, content_id: str) -> Track | None:
     return None if row is None else _track(row)
 
 
-def by_path(connection: Connection, path: AnyPath) -> Track | None:
+def by_path(connection: Connection, path: AnyPath, start_s: float | None = None) -> Track | None:
     """Returns the track of the file at an absolute path, or None if the file is not known.
 
-    Of a file with a cue sheet it is the first track.
+    Parameters
+    ----------
+    start_s
+        Where a track of a cue sheet begins in the file, to a millisecond. Default: the first one.
     """
     here = select(file.c.track_id).where(file.c.path == os.fsencode(path))
+    if start_s is not None:
+        here = here.where(file.c.start_s.between(start_s - 0.001, start_s + 0.001))
     owner = here.order_by(file.c.start_s).limit(1).scalar_subquery()
     row = connection.execute(_tracks.where(track.c.id == owner)).first()
     return None if row is None else _track(row)
