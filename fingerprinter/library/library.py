@@ -1522,14 +1522,15 @@ class Library:
         path : path
             The file to write. It appears when all is written.
         refs : sequence of Track, int, str or path
-            The tracks, see `track`. The default is all.
+            The tracks, see `track`. The default is all. Tracks of a cue sheet are left out, because
+            rekordbox takes whole files only.
         on_progress : callable
             Is called with a `TrackCount` after each track.
 
         Returns
         -------
         int
-            The number of tracks without an analysis, which have no beats and sections.
+            The number of tracks in the file without an analysis, and so without beats and sections.
 
         Raises
         ------

@@ -73,8 +73,14 @@ def _export_rekordbox(
         open_library(address, create=False, read_only=True) as library,
         shown_progress("exporting", counted("tracks")) as on_progress,
     ):
-        count = len(tracks) or library.stats().tracks
+        chosen = map(library.track, tracks) if tracks else library.tracks()
+        parts = [track.is_part for track in chosen]
+        count = len(parts) - sum(parts)
         lacking = library.export_rekordbox(file, tracks, on_progress=on_progress)
+    if any(parts):
+        print_message(
+            f"left out {sum(parts)} tracks of cue sheets: rekordbox takes whole files only"
+        )
     if lacking:
         print_message(f"{lacking} tracks have no beats and cues; run `fingerprinter analyze --all`")
     if as_json:

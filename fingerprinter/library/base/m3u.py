@@ -8,7 +8,6 @@ from fingerprinter.audio.source import printable
 from fingerprinter.library.base.labels import label
 from fingerprinter.types import Track
 
-
 START, STOP = "#EXTVLCOPT:start-time=", "#EXTVLCOPT:stop-time="
 """Beginnings of the lines that say which part of a file is played; VLC and mpv read them."""
 
@@ -36,10 +35,9 @@ def playlist_text(tracks: Sequence[Track], location: Callable[[Track], str | Non
         place = location(track)
         if place is not None and is_one_line(place):
             lines.append(f"#EXTINF:{round(track.duration_s)},{printable(label(track))}")
-            if track.is_part:
+            if track.is_part and "://" not in place:  # an address gives the part alone
                 lines.append(f"{START}{track.start_s:.3f}")
-            if track.end_s is not None:
-                lines.append(f"{STOP}{track.end_s:.3f}")
+                lines += [f"{STOP}{track.end_s:.3f}"] if track.end_s is not None else []
             lines.append(f"./{place}" if place.startswith("#") else place)
     return "".join(f"{line}\n" for line in lines)
 

@@ -82,14 +82,14 @@ def export_rekordbox(
     path
         The file.
     tracks
-        Of the library.
+        Of the library. Tracks of a cue sheet are left out: rekordbox takes whole files only.
     on_progress
         Is called with a `TrackCount` after each track.
 
     Returns
     -------
     int
-        The number of tracks without an analysis.
+        The number of tracks in the file without an analysis.
 
     Raises
     ------
@@ -97,6 +97,7 @@ def export_rekordbox(
         If the file cannot be written, or a file is there that is no collection.
     """
     lacking = 0
+    tracks = [track for track in tracks if not track.is_part]
 
     def analyzed() -> Iterator[tuple[Track, MusicAnalysis | None]]:
         nonlocal lacking
