@@ -121,10 +121,10 @@ class Album:
         The album artist, or the artist of tracks without one.
     year : int or None
         The earliest year of its tracks.
-    cover : str or None
-        SHA-256 of an embedded picture, see `Tags`.
-    track_id : int
-        Its first track in the library.
+    tracks : int
+        Number of tracks.
+    cover_track : int
+        Id of a track with a cover; of any track if there is none.
     """
 
     album: str
@@ -132,34 +132,26 @@ class Album:
     year: int | None
     tracks: int
     duration_s: float
-    cover: str | None
-    track_id: int
+    cover_track: int
 
 
 @dataclass(frozen=True, slots=True)
 class Artist:
-    """An album artist, or an artist of tracks without one, and numbers of albums and tracks."""
+    """Tracks of one artist: how many, on how many albums, and how long in all."""
 
-    name: str
-    albums: int
+    artist: str
     tracks: int
+    albums: int
+    duration_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Genre:
-    """A genre, and numbers of albums and tracks."""
+    """Tracks of one genre: how many, and on how many albums."""
 
-    name: str
-    albums: int
+    genre: str
     tracks: int
-
-
-@dataclass(frozen=True, slots=True)
-class TrackPage:
-    """Some of the tracks that were asked for, and the number of all of them."""
-
-    tracks: tuple[Track, ...]
-    total: int
+    albums: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,6 @@ from fingerprinter.config import Settings
 from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.core.numeric import compiled
-from fingerprinter.core.spelling import normalize_name
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library.base.progress import OnProgress, OnTrackCount
 from fingerprinter.library.base.refs import TrackRef, resolve_track
@@ -41,7 +40,6 @@ from fingerprinter.store.index import postings
 from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.servers import sharding
 from fingerprinter.store.tables import (
-    albums,
     analyses,
     files,
     library_metadata,
@@ -50,7 +48,6 @@ from fingerprinter.store.tables import (
     tracks,
     waveforms,
 )
-from fingerprinter.store.tables.albums import TrackOrder
 from fingerprinter.store.tables.analyses import Beat
 from fingerprinter.store.tables.lists import EVERY_TRACK, ListFilter
 from fingerprinter.store.tables.shards import Shard
@@ -65,7 +62,6 @@ from fingerprinter.types import (
     Peaks,
     Tags,
     Track,
-    TrackPage,
 )
 
 if TYPE_CHECKING:
@@ -85,7 +81,7 @@ if TYPE_CHECKING:
     from fingerprinter.library.similar.queries import QuerySource
     from fingerprinter.library.similar.vectors import LibraryVectors
 
-_LISTS_KEPT = 16  # lists of tracks, albums or artists whose next page is returned at once
+_LISTS_KEPT = 16  # lists of track ids whose next page is returned at once
 
 
 class Library:
@@ -140,7 +136,7 @@ class Library:
         self._posting_cache = SnapshotCache[PostingIndex]()
         self._sketch_cache = SnapshotCache[SketchIndex]()
         self._text_search_cache = SnapshotCache["TextSearch"]()
-        self._lists = RecentValues[Any](_LISTS_KEPT)
+        self._lists: RecentValues[array[int]] = RecentValues(_LISTS_KEPT)
 
     def __enter__(self) -> Self:
         return self
@@ -272,87 +268,6 @@ class Library:
         with self._database.connect() as connection:
             yield from tracks.iterate(connection)
 
-    def track_page(
-        self,
-        *,
-        order: TrackOrder = "added",
-        limit: int = 200,
-        offset: int = 0,
-        album: str | None = None,
-        artist: str | None = None,
-        genre: str | None = None,
-        words: str | None = None,
-    ) -> TrackPage:
-        """List some of the tracks that meet all conditions; the database filters and sorts.
-
-        Parameters
-        ----------
-        order : "added", "newest", "title", "artist", "album" or "year"
-            Tracks of an album are in the order of discs and track numbers under "album".
-        limit, offset : int
-            Largest number of tracks, and how many to leave out before them.
-        album, genre : str, optional
-            Exactly the tag.
-        artist : str, optional
-            Exactly the album artist, or the artist of a track without one.
-        words : str, optional
-            Words that title, artist, album, album artist, genre or file name must have. The last
-            letters of each word may be missing.
-
-        Returns
-        -------
-        TrackPage
-
-        Examples
-        --------
-        >>> page = library.track_page(words="piec", order="title", limit=2, offset=1)
-        >>> page.total, [track.title for track in page.tracks]
-        (4, ['Piece 1', 'Piece 2'])
-        """
-        with self._database.connect() as connection:
-            found, total = albums.page(
-                connection,
-                order=order,
-                limit=limit,
-                offset=offset,
-                album=album,
-                artist=artist,
-                genre=genre,
-                words=None if words is None else normalize_name(words),
-            )
-        return TrackPage(tuple(found), total)
-
-    def albums(
-        self, artist: str | None = None, *, limit: int = 200, offset: int = 0
-    ) -> list[Album]:
-        """List albums in the order of their titles, of one artist or of all.
-
-        Parameters
-        ----------
-        artist : str, optional
-            Exactly the album artist, or the artist of tracks without one.
-        limit, offset : int
-            Largest number of albums, and how many to leave out before them.
-        """
-        with self._database.connect() as connection:
-            return albums.albums(connection, artist, limit=limit, offset=offset)
-
-    def artists(self, *, limit: int = 200, offset: int = 0) -> list[Artist]:
-        """List artists in the order of their names, with numbers of albums and tracks.
-
-        Parameters
-        ----------
-        limit, offset : int
-            Largest number of artists, and how many to leave out before them.
-        """
-        with self._database.connect() as connection:
-            return albums.artists(connection, limit=limit, offset=offset)
-
-    def genres(self) -> list[Genre]:
-        """List all genres with numbers of albums and tracks, the most common first."""
-        with self._database.connect() as connection:
-            return albums.genres(connection)
-
     def cover(self, ref: TrackRef) -> bytes | None:
         """Read the picture that is embedded in a file of a track.
 
@@ -444,11 +359,11 @@ class Library:
         """
         with self._database.connect() as connection:
             if wanted.needs_analysis:  # an analysis does not change the revision
-                ids = array("q", lists.track_ids(connection, wanted, order))
+                ids = lists.track_ids(connection, wanted, order)
             else:
                 ids = self._lists.get(
-                    ("tracks", wanted, order, library_metadata.revision(connection)),
-                    lambda: array("q", lists.track_ids(connection, wanted, order)),
+                    (wanted, order, library_metadata.revision(connection)),
+                    lambda: lists.track_ids(connection, wanted, order),
                 )
             part = ids[offset : offset + limit]
             known = tracks.get_many(connection, part)
@@ -456,7 +371,7 @@ class Library:
 
     def list_albums(
         self, query: str = "", *, offset: int = 0, limit: int = 200
-    ) -> tuple[int, list[lists.Album]]:
+    ) -> tuple[int, list[Album]]:
         """Return how many albums have a track with some words in its names, and a part by name.
 
         Examples
@@ -465,13 +380,11 @@ class Library:
         (0, [])
         """
         with self._database.connect() as connection:
-            key = "albums", query, library_metadata.revision(connection)
-            found = self._lists.get(key, lambda: lists.albums(connection, query))
-            return len(found), found[offset : offset + limit]
+            return lists.albums(connection, query, offset=offset, limit=limit)
 
     def list_artists(
         self, query: str = "", *, offset: int = 0, limit: int = 200
-    ) -> tuple[int, list[lists.Artist]]:
+    ) -> tuple[int, list[Artist]]:
         """Return how many artists have a track with some words in its names, and a part by name.
 
         Examples
@@ -480,9 +393,18 @@ class Library:
         (0, [])
         """
         with self._database.connect() as connection:
-            key = "artists", query, library_metadata.revision(connection)
-            found = self._lists.get(key, lambda: lists.artists(connection, query))
-            return len(found), found[offset : offset + limit]
+            return lists.artists(connection, query, offset=offset, limit=limit)
+
+    def list_genres(self) -> list[Genre]:
+        """Return all genres with their numbers of tracks and albums, the most common first.
+
+        Examples
+        --------
+        >>> library.list_genres()
+        []
+        """
+        with self._database.connect() as connection:
+            return lists.genres(connection)
 
     def match_tags(self, tags: Tags, duration_s: float | None = None) -> TagMatch:
         """Find the track that fits tags which another program knows.

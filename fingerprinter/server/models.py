@@ -11,8 +11,17 @@ from fingerprinter.library.discover.clusters import Cluster
 from fingerprinter.library.music.stored_analyses import Tag
 from fingerprinter.server.access import Viewer
 from fingerprinter.server.jobs import Job
-from fingerprinter.store.tables.lists import Album, Artist
-from fingerprinter.types import DuplicateGroup, Key, Loudness, Match, Neighbour, Section, Track
+from fingerprinter.types import (
+    Album,
+    Artist,
+    DuplicateGroup,
+    Key,
+    Loudness,
+    Match,
+    Neighbour,
+    Section,
+    Track,
+)
 
 T = TypeVar("T")
 

@@ -1,7 +1,8 @@
-"""Lists of tracks, albums and artists, as people browse a library: filtered and sorted."""
+"""Lists of tracks, albums, artists and genres, as people browse a library: filtered and sorted."""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
+    Select,
     case,
     distinct,
     exists,
@@ -20,6 +23,7 @@ from fingerprinter.core.spelling import normalize_name
 from fingerprinter.store.tables import names
 from fingerprinter.store.tables.analyses import Range
 from fingerprinter.store.tables.schema import analysis, track
+from fingerprinter.types import Album, Artist, Genre
 
 ORDERS = ("id", "title", "artist", "album", "year", "duration", "added")
 
@@ -75,39 +79,7 @@ class ListFilter:
 EVERY_TRACK = ListFilter()
 
 
-@dataclass(frozen=True, slots=True)
-class Album:
-    """Tracks with the same album and album artist, or artist if they have no album artist.
-
-    Attributes
-    ----------
-    year
-        The earliest of its tracks.
-    tracks
-        Number of tracks.
-    cover_track
-        Id of a track with a cover, if there is one.
-    """
-
-    album: str
-    artist: str | None
-    year: int | None
-    tracks: int
-    duration_s: float
-    cover_track: int
-
-
-@dataclass(frozen=True, slots=True)
-class Artist:
-    """Tracks of one artist: how many, on how many albums, and how long in all."""
-
-    artist: str
-    tracks: int
-    albums: int
-    duration_s: float
-
-
-def track_ids(connection: Connection, wanted: ListFilter, order: str) -> list[int]:
+def track_ids(connection: Connection, wanted: ListFilter, order: str) -> array[int]:
     """Returns the ids of the tracks of a list.
 
     Parameters
@@ -120,17 +92,20 @@ def track_ids(connection: Connection, wanted: ListFilter, order: str) -> list[in
     conditions = _conditions(connection, wanted)
     ids = select(track.c.id).where(*conditions).order_by(*_order(order))
     if wanted.exact or not wanted.texts:
-        return list(connection.scalars(ids))
+        return array("q", connection.scalars(ids))
     # SQLite folds the case of ASCII letters only, so text is compared here.
     rows = connection.execute(ids.add_columns(*(column for column, _ in wanted.texts)))
     folded = [text.casefold() for _, text in wanted.texts]
-    return [row[0] for row in rows if _contains(row[1:], folded)]
+    return array("q", (row[0] for row in rows if _contains(row[1:], folded)))
 
 
-def albums(connection: Connection, query: str) -> list[Album]:
-    """Returns the albums with a track whose names have some words, by name."""
+def albums(
+    connection: Connection, query: str = "", *, offset: int = 0, limit: int
+) -> tuple[int, list[Album]]:
+    """Returns how many albums have a track whose names have some words, and a part by name."""
     with_cover = func.min(case((track.c.cover.is_not(None), track.c.id)))
-    statement = (
+    names_of_album = track.c.album, _ALBUM_ARTIST
+    grouped = (
         select(
             track.c.album,
             _ALBUM_ARTIST.label("artist"),
@@ -140,16 +115,18 @@ def albums(connection: Connection, query: str) -> list[Album]:
             func.coalesce(with_cover, func.min(track.c.id)).label("cover_track"),
         )
         .where(track.c.album.is_not(None))
-        .group_by(track.c.album, _ALBUM_ARTIST)
+        .group_by(*names_of_album)
         .having(*_any_has_words(connection, query))
-        .order_by(func.lower(track.c.album), func.lower(_ALBUM_ARTIST).nulls_first())
     )
-    return [Album(**row._asdict()) for row in connection.execute(statement)]
+    total, rows = _page(connection, grouped, names_of_album, offset, limit)
+    return total, [Album(**row._asdict()) for row in rows]
 
 
-def artists(connection: Connection, query: str) -> list[Artist]:
-    """Returns the artists with a track whose names have some words, by name."""
-    statement = (
+def artists(
+    connection: Connection, query: str = "", *, offset: int = 0, limit: int
+) -> tuple[int, list[Artist]]:
+    """Returns how many artists have a track whose names have some words, and a part by name."""
+    grouped = (
         select(
             track.c.artist,
             func.count().label("tracks"),
@@ -159,9 +136,21 @@ def artists(connection: Connection, query: str) -> list[Artist]:
         .where(track.c.artist.is_not(None))
         .group_by(track.c.artist)
         .having(*_any_has_words(connection, query))
-        .order_by(func.lower(track.c.artist))
     )
-    return [Artist(**row._asdict()) for row in connection.execute(statement)]
+    total, rows = _page(connection, grouped, [track.c.artist], offset, limit)
+    return total, [Artist(**row._asdict()) for row in rows]
+
+
+def genres(connection: Connection) -> list[Genre]:
+    """Returns the genres with their numbers of tracks and albums, the most common first."""
+    columns = (
+        track.c.genre,
+        func.count().label("tracks"),
+        func.count(distinct(track.c.album)).label("albums"),
+    )
+    grouped = select(*columns).where(track.c.genre.is_not(None)).group_by(track.c.genre)
+    ordered = grouped.order_by(func.count().desc(), track.c.genre)
+    return [Genre(**row._asdict()) for row in connection.execute(ordered)]
 
 
 def ids_of_recording(connection: Connection, *, isrc: str | None, mbid: str | None) -> list[int]:
@@ -189,6 +178,20 @@ def _conditions(connection: Connection, wanted: ListFilter) -> list[ColumnElemen
     if analyzed:
         conditions.append(exists().where(analysis.c.track_id == track.c.id, *analyzed))
     return conditions
+
+
+def _page(
+    connection: Connection,
+    grouped: Select[Any],
+    keys: Sequence[ColumnElement[Any]],
+    offset: int,
+    limit: int,
+) -> tuple[int, Sequence[Row[Any]]]:
+    """The number of groups, and some of them in the order of their names, ignoring case."""
+    total = connection.scalar(select(func.count()).select_from(grouped.subquery())) or 0
+    order = [column.nulls_first() for column in (*map(func.lower, keys), *keys)]
+    page = grouped.order_by(*order).offset(offset).limit(limit)
+    return total, connection.execute(page).all()
 
 
 def _within(column: ColumnElement[Any], limits: Range) -> list[ColumnElement[bool]]:
