@@ -283,13 +283,13 @@ def _stats_fields(stats: LibraryStats) -> Iterator[tuple[str, str]]:
     yield "  decoded only in part", f"{stats.tracks_in_part:,}"
     yield "files", f"{stats.files:,}"
     yield "audio", f"{stats.audio_s / 3600:,.1f} h"
-    yield "landmarks", f"{stats.landmarks:,} ({text.megabytes(stats.landmark_bytes)})"
+    yield "landmarks", f"{stats.landmarks:,} ({text.megabytes(stats.landmark_bytes)} packed)"
     yield "  segments", f"{stats.segments:,}"
     yield "  removed tracks", f"{stats.removed_tracks:,} ({removed_share})"
-    yield "peaks", text.megabytes(stats.constellation_bytes)
+    yield "peaks", f"{text.megabytes(stats.constellation_bytes)} packed"
     yield "embeddings", f"{stats.embeddings:,} ({text.megabytes(stats.embedding_bytes)})"
     if stats.mb_per_hour is not None:
-        yield "landmarks and peaks", f"{stats.mb_per_hour:.2f} MB per hour of audio"
+        yield "landmarks and peaks", f"{stats.mb_per_hour:.2f} MB packed per hour of audio"
 
 
 def _disk_fields(disk: DiskUse) -> Iterator[tuple[str, str]]:
