@@ -40,6 +40,7 @@ from fingerprinter.store.index import postings
 from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.servers import sharding
 from fingerprinter.store.tables import (
+    album_parts,
     analyses,
     files,
     library_metadata,
@@ -48,7 +49,8 @@ from fingerprinter.store.tables import (
     tracks,
     waveforms,
 )
-from fingerprinter.store.tables.analyses import Beat
+from fingerprinter.store.tables.album_parts import AlbumName, AlbumPart
+from fingerprinter.store.tables.analyses import Beat, Range
 from fingerprinter.store.tables.lists import EVERY_TRACK, ListFilter
 from fingerprinter.store.tables.shards import Shard
 from fingerprinter.types import (
@@ -406,6 +408,55 @@ class Library:
         with self._database.connect() as connection:
             return lists.genres(connection)
 
+    def album_parts(self) -> list[AlbumPart]:
+        """Return all tracks in groups of the same album, album artist, artist and genre.
+
+        Examples
+        --------
+        >>> [part.tracks for part in library.album_parts()]
+        [4]
+        """
+        with self._database.connect() as connection:
+            return album_parts.album_parts(connection)
+
+    def album_tracks(self, names: Sequence[AlbumName]) -> list[Track]:
+        """Return the tracks of some albums, by disc and number on it.
+
+        Parameters
+        ----------
+        names : sequence of (album, album artist)
+            As tags spell them; None for tracks without the tag.
+
+        Examples
+        --------
+        >>> [track.title for track in library.album_tracks([(None, None)])]
+        ['Piece 0', 'Piece 1', 'Piece 2', 'Piece 3']
+        """
+        with self._database.connect() as connection:
+            return album_parts.tracks_of_albums(connection, names)
+
+    def random_tracks(
+        self, n: int = 10, *, genre: str | None = None, year: Range = (None, None)
+    ) -> list[Track]:
+        """Return some tracks by chance.
+
+        Parameters
+        ----------
+        n : int
+            The number of tracks to return at most.
+        genre : str, optional
+            The genre, exactly as the tags spell it.
+        year : (first, last)
+            The first and the last year; None for no limit on that side.
+
+        Examples
+        --------
+        >>> len(library.random_tracks(3))
+        3
+        """
+        with self._database.connect() as connection:
+            return album_parts.random_tracks(connection, n, genre=genre, year=year)
+
     def match_tags(self, tags: Tags, duration_s: float | None = None) -> TagMatch:
         """Find the track that fits tags which another program knows.
 
@@ -477,6 +528,17 @@ class Library:
         with self._database.connect() as connection:
             track = resolve_track(connection, ref)
             return [os.fsdecode(path) for path in files.paths_of(connection, track.id)]
+
+    def file_sizes(self, track_ids: Sequence[int]) -> dict[int, int]:
+        """Return the size in bytes of the first file of each track that has a file.
+
+        Examples
+        --------
+        >>> list(library.file_sizes([1, 99]))
+        [1]
+        """
+        with self._database.connect() as connection:
+            return files.sizes(connection, track_ids)
 
     def tracks_by_id(self, track_ids: Sequence[int]) -> dict[int, Track]:
         """Return tracks by id. Ids of no track are left out.
@@ -1220,6 +1282,33 @@ class Library:
         """
         with self._database.begin() as connection:
             library_metadata.put(connection, library_metadata.ACCESS_DIGEST, digest)
+
+    def app_password(self) -> str | None:
+        """Return the password for players of the OpenSubsonic protocol, if one was made.
+
+        Examples
+        --------
+        >>> library.app_password() is None
+        True
+        """
+        with self._database.connect() as connection:
+            return library_metadata.get(connection, library_metadata.APP_PASSWORD)
+
+    def set_app_password(self, password: str) -> None:
+        """Store the password for players of the OpenSubsonic protocol.
+
+        Parameters
+        ----------
+        password : str
+            It is stored as it is, because players prove that they know it by a digest of it with
+            a salt of their own. Use a random one, as `fingerprinter serve --app-password` does.
+
+        Examples
+        --------
+        >>> library.set_app_password("from-a-generator")  # doctest: +SKIP
+        """
+        with self._database.begin() as connection:
+            library_metadata.put(connection, library_metadata.APP_PASSWORD, password)
 
     def warm_up(self) -> None:
         """Load what `identify` and `similar` would load with their first calls.

@@ -27,6 +27,7 @@ from fingerprinter.server.settings import ServerSettings
 
 COOKIE = "fingerprinter_token"
 _JSON_BYTES = 1 << 20
+_INTERFACES = ("/api/", "/rest/")  # their answers change, and nothing may keep them
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -113,7 +114,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in _SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
-                if scope["path"].startswith("/api/"):
+                if scope["path"].startswith(_INTERFACES):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -136,7 +137,9 @@ class Guard:
             message = "this service does not serve that host; start it with --allow-host NAME"
             return 421, "host", message
         is_page = scope["method"] in _SAFE_METHODS and not scope["path"].startswith("/api/")
-        if not is_page and not _is_same_origin(headers):
+        # Players that are pages of another site may use /rest/, with a login in each request.
+        is_open = is_page or scope["path"].startswith("/rest/")
+        if not is_open and not is_same_origin(headers):
             return 403, "origin", "a page of another site sent this request, which is refused"
         return None
 
@@ -164,7 +167,7 @@ def _host_name(host: str) -> str:
         return ""
 
 
-def _is_same_origin(headers: Headers) -> bool:
+def is_same_origin(headers: Headers) -> bool:
     """Whether a request comes from our page or from no page at all."""
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return False

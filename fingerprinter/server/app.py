@@ -26,15 +26,15 @@ from fingerprinter.server.logs import configure_logs
 from fingerprinter.server.metrics import Measured
 from fingerprinter.server.problems import ErrorBody
 from fingerprinter.server.routes import discover, health, identify, jobs, tracks
-from fingerprinter.server.service import Service
+from fingerprinter.server.service import MAX_THREADS, Service
 from fingerprinter.server.settings import ServerSettings
+from fingerprinter.server.subsonic import routes as subsonic
 from fingerprinter.server.version import version
 
 SETTINGS_VARIABLE = "FINGERPRINTER_SERVER"
 """Environment variable by which worker processes get their settings, as JSON."""
 
 _PAGE = Path(__file__).parent / "page"
-_THREADS = 64  # more than all gates let wait, so that a list is answered while searches wait
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorBody, "description": description}
     for status, description in {
@@ -75,7 +75,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
-    for module in (identify, tracks, discover, jobs, health):
+    for module in (identify, tracks, discover, jobs, health, subsonic):
         app.include_router(module.router)
     _add_pages(app, settings)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)  # not audio, not PNG
@@ -94,7 +94,7 @@ def create_worker_app() -> FastAPI:
 def _lifespan(settings: ServerSettings) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
+        anyio.to_thread.current_default_thread_limiter().total_tokens = MAX_THREADS
         service = await run_in_threadpool(Service, settings)
         app.state.service = service
         service.start()

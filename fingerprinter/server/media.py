@@ -6,12 +6,13 @@ What is costly to make is kept in the cache folder under the content id of the t
 from __future__ import annotations
 
 import math
+import mimetypes
 import os
 import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.server.problems import MissingError
@@ -29,7 +30,8 @@ _BROWSER_TYPES = {
     ".wav": "audio/wav",
     ".webm": "audio/webm",
 }
-_OPUS_SR, _OPUS_BITS_PER_S = 48_000, 128_000
+_OPUS_SR = 48_000
+OPUS_BITS_PER_S = 128_000
 _MAX_CACHE_BYTES = 2 << 30  # of transcoded files
 _COVER_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif"}
 _COVER_FILES = ("cover.jpg", "folder.jpg", "front.jpg", "cover.png", "folder.png", "front.png")
@@ -65,7 +67,39 @@ def source_of(track: Track) -> Path:
     return Path(track.path)
 
 
-def playable(track: Track, cache: Path, *, codecs: frozenset[str] | None = None) -> AudioFile:
+def suffix_of(track: Track) -> str | None:
+    """Return the suffix of a track's file in lower case without its dot; None if it has none."""
+    suffix = PurePath(track.path or "").suffix[1:].lower()
+    return suffix if suffix.isascii() and suffix.isalnum() else None
+
+
+def type_of(track: Track) -> str:
+    """Return the media type of a track's file, by its suffix."""
+    suffix = f".{suffix_of(track)}"
+    known = _BROWSER_TYPES.get(suffix) or mimetypes.types_map.get(suffix, "")
+    return known if known.startswith("audio/") else "application/octet-stream"
+
+
+def is_playable(track: Track) -> bool:
+    """Whether `playable` returns the file of a track as it is."""
+    is_whole = track.start_s == 0 and track.end_s is None
+    return is_whole and f".{suffix_of(track)}" in _BROWSER_TYPES
+
+
+def original(track: Track, cache: Path) -> AudioFile:
+    """Return the file of a track, or a copy in Opus if the track is a part of a file."""
+    if track.start_s == 0 and track.end_s is None:
+        return AudioFile(source_of(track), type_of(track))
+    return playable(track, cache, codecs=frozenset())
+
+
+def playable(
+    track: Track,
+    cache: Path,
+    *,
+    codecs: frozenset[str] | None = None,
+    bits_per_s: int = OPUS_BITS_PER_S,
+) -> AudioFile:
     """Return the file of a track if browsers play it, else a copy in Opus from the cache.
 
     A track that is a part of a file is copied, too.
@@ -78,17 +112,20 @@ def playable(track: Track, cache: Path, *, codecs: frozenset[str] | None = None)
         Folder of the copies.
     codecs : frozenset of str, optional
         Suffixes to play as they are; the default is all that browsers play.
+    bits_per_s : int
+        Average bit rate of the copy.
     """
     path = source_of(track)
     suffix = path.suffix.lower()
     is_whole = track.start_s == 0 and track.end_s is None
     if is_whole and suffix in (codecs if codecs is not None else _BROWSER_TYPES):
         return AudioFile(path, _BROWSER_TYPES[suffix])
-    target = cache / f"{_file_name(track)}.opus"
+    rate = "" if bits_per_s == OPUS_BITS_PER_S else f"-{bits_per_s}"
+    target = cache / f"{_file_name(track)}{rate}.opus"
     if target.exists():
         os.utime(target)  # the time of its last use
     else:
-        write_aside(target, lambda place: _encode_opus(track, path, place))
+        write_aside(target, lambda place: _encode_opus(track, path, place, bits_per_s))
         _limit_size(cache)
     return AudioFile(target, "audio/ogg")
 
@@ -138,7 +175,7 @@ def _limit_size(cache: Path) -> None:
         excess -= stat.st_size
 
 
-def _encode_opus(track: Track, source: Path, target: Path) -> None:
+def _encode_opus(track: Track, source: Path, target: Path, bits_per_s: int) -> None:
     """Encode the part of a file that a track is as Opus in stereo."""
     import av
 
@@ -149,7 +186,7 @@ def _encode_opus(track: Track, source: Path, target: Path) -> None:
         av.open(str(target), "w", format="ogg") as written,
     ):
         stream = written.add_stream("libopus", rate=_OPUS_SR, layout="stereo")
-        stream.bit_rate = _OPUS_BITS_PER_S
+        stream.bit_rate = bits_per_s
         resampler = av.AudioResampler("fltp", "stereo", _OPUS_SR)
         frames, before_s = read.frames_from(track.start_s)
         at_s = -before_s

@@ -11,6 +11,7 @@ from typing import Any
 
 from fingerprinter.errors import FingerprinterError, UsageError
 from fingerprinter.library import Library, open_library
+from fingerprinter.library.base.snapshots import SnapshotCache
 from fingerprinter.library.maintain.statistics import LibraryStats
 from fingerprinter.server import derived
 from fingerprinter.server.access import Role, Viewer
@@ -18,9 +19,11 @@ from fingerprinter.server.gates import Gate
 from fingerprinter.server.jobs import JobRunner, Kind, OnJobProgress, Report, progress_of
 from fingerprinter.server.problems import ForbiddenError, TokenError
 from fingerprinter.server.settings import ServerSettings
+from fingerprinter.server.subsonic.catalogue import Catalogue, catalogue_of
 from fingerprinter.store.tables.jobs import StoredJob
 
 _log = logging.getLogger(__name__)
+MAX_THREADS = 64  # more than all gates let wait, so that a list is answered while searches wait
 _WAITING = 16  # requests that may wait for a search or a picture
 
 
@@ -31,6 +34,8 @@ class Service:
     ----------
     searches, pictures : Gate
         Limits of identification and similarity, and of what is drawn or decoded.
+    covers : Gate
+        Limit of covers that are made smaller. None is refused: a player asks for a page of them.
     ready : bool
         Whether the first request is answered as fast as all others.
     is_closing : bool
@@ -42,8 +47,10 @@ class Service:
         self.library: Library = open_library(settings.library)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
         self.searches, self.pictures = Gate(cores, _WAITING), Gate(cores, _WAITING)
+        self.covers = Gate(cores, MAX_THREADS)
         self.jobs = self.library.jobs()
         self._runner = JobRunner(self.jobs, self._do)
+        self._catalogue = SnapshotCache[Catalogue]()
         self.ready = self.is_closing = False
 
     def start(self) -> None:
@@ -75,6 +82,11 @@ class Service:
         """Return the counts of the library; its address is for those who have the token."""
         found = self.library.stats()
         return found if viewer.sees_paths else replace(found, address="")
+
+    def catalogue(self) -> Catalogue:
+        """Return artists, albums and genres; they are kept until the library changes."""
+        revision = self.library.revision()
+        return self._catalogue.get(revision, lambda: catalogue_of(self.library.album_parts()))
 
     def add_job(self, kind: Kind, request: Report, *, once: bool = False) -> StoredJob:
         """Add a job to the queue, see `JobTable.add`."""

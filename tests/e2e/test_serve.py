@@ -128,8 +128,11 @@ def test_a_signal_ends_the_service_gracefully(copied_demo: Program, clips: Clips
 
 
 def test_another_address_needs_the_token_that_is_printed_once(copied_demo: Program) -> None:
-    with serving(copied_demo, "--allow-host", "music.home", "--json") as server:
-        token = json.loads((copied_demo.folder / "log").read_text().splitlines()[0])["token"]
+    options = ("--allow-host", "music.home", "--app-password", "--json")
+    with serving(copied_demo, *options) as server:
+        made = json.loads((copied_demo.folder / "log").read_text().splitlines()[0])
+        token, login = made["token"], f"/rest/ping?u=me&p={made['app_password']}"
+        assert b'status="ok"' in server.send(login)[2]
         assert server.send("/api/tracks")[0] == 401
         bearer = {"Authorization": f"Bearer {token}", "Host": "music.home"}
         assert server.send("/api/tracks", headers=bearer)[0] == 200

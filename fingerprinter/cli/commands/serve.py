@@ -50,6 +50,13 @@ def serve(
     new_token: Annotated[
         bool, typer.Option("--new-token", help="Make a new token; the old one is worth nothing.")
     ] = False,
+    app_password: Annotated[
+        bool,
+        typer.Option(
+            "--app-password",
+            help="Make a new password for music players (OpenSubsonic), and print it once.",
+        ),
+    ] = False,
     log: Annotated[
         Literal["text", "json"] | None, typer.Option(help="Form of the log. Default: text.")
     ] = None,
@@ -84,14 +91,18 @@ def serve(
     given = {name: value for name, value in options.items() if value is not None}
     settings = replace(configured(read_config()), **given)
     token, digest = _token(settings, new_token)
+    password = _make_app_password(settings) if app_password else None
     url = f"http://{settings.host}:{settings.port}{settings.root_path}/"
     if as_json:
-        print_json({"url": url, "token": token})
+        print_json({"url": url, "token": token, "app_password": password})
     else:
         print_message(f"serving {url}")
     if token and not as_json:
         print_message("the token of this service, which is shown only once:")
         print_line(token)
+    if password and not as_json:
+        print_message("the password of music players (any user name), which is shown only once:")
+        print_line(password)
     run(replace(settings, token_digest=digest))
 
 
@@ -106,3 +117,13 @@ def _token(settings: ServerSettings, new: bool) -> tuple[str | None, str | None]
         token = new_token()
         library.set_access_digest(token_digest(token))
     return token, token_digest(token)
+
+
+def _make_app_password(settings: ServerSettings) -> str:
+    """Return a new password for players; an earlier one is worth nothing."""
+    from fingerprinter.server.subsonic.login import new_app_password
+
+    password = new_app_password()
+    with open_library(settings.library) as library:
+        library.set_app_password(password)
+    return password

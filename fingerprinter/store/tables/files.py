@@ -18,6 +18,7 @@ from fingerprinter.types import AudioFormat
 
 AnyPath = str | bytes | os.PathLike[str]
 
+_IDS_PER_STATEMENT = 1000
 _PATHS_PER_STATEMENT = 100  # SQLite allows expressions 1000 deep
 
 
@@ -138,6 +139,16 @@ def forget_other_parts(
     for id_ in lost:
         connection.execute(delete(file).where(file.c.id == id_))
     return list(lost.values())
+
+
+def sizes(connection: Connection, track_ids: Iterable[int]) -> dict[int, int]:
+    """Returns the size in bytes of the first file of each track that has a file."""
+    wanted, found = sorted(set(track_ids)), dict[int, int]()
+    for start in range(0, len(wanted), _IDS_PER_STATEMENT):
+        some = file.c.track_id.in_(wanted[start : start + _IDS_PER_STATEMENT])
+        statement = select(file.c.track_id, file.c.size).where(some).order_by(file.c.id.desc())
+        found.update(tuple(row) for row in connection.execute(statement))
+    return found
 
 
 def forget_file(connection: Connection, path: AnyPath) -> list[int]:

@@ -18,6 +18,7 @@ REVISION = "revision"
 CREATED_AT = "created_at"
 CREATED_BY = "created_by"
 ACCESS_DIGEST = "access_digest"
+APP_PASSWORD = "app_password"
 
 
 def get(connection: Connection, name: str) -> str | None:

@@ -1,0 +1,101 @@
+"""The route of the protocol: ``/rest/NAME`` and ``/rest/NAME.view``, by GET and by POST."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from fingerprinter.errors import FingerprinterError, UnknownTrackError, UsageError
+from fingerprinter.server.access import Role, Viewer, is_same_origin
+from fingerprinter.server.problems import BusyError, MissingError
+from fingerprinter.server.service import Service
+from fingerprinter.server.subsonic.answers import Code, SubsonicError, answer, failure
+from fingerprinter.server.subsonic.endpoints import ENDPOINTS, FORBIDDEN, Answer, Call
+from fingerprinter.server.subsonic.login import log_in
+from fingerprinter.server.subsonic.parameters import Parameters
+
+router = APIRouter()
+
+_log = logging.getLogger(__name__)
+_MAX_FIELDS = 1000
+_FOR_PAGES_OF_OTHERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+_FORM = "application/x-www-form-urlencoded"
+
+
+# The protocol has a description of its own, so this is not in the schema of the API.
+@router.api_route("/rest/{name}", methods=["GET", "HEAD", "POST"], include_in_schema=False)
+async def rest(request: Request, name: str) -> Response:
+    """Answer a player.
+
+    A player that is a page of another site must log in with each request, also where others need
+    no login: any page could send a request otherwise. Then the page may read the answer.
+    """
+    body = b""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
+        body = await request.body()
+    pairs = [*request.query_params.multi_items(), *_fields(body)]
+    parameters = Parameters(pairs)
+    form = "json" if parameters.text("f") in ("json", "jsonp") else "xml"
+    is_foreign = not is_same_origin(request.headers)
+    try:
+        found = await run_in_threadpool(
+            _reply, request, name.removesuffix(".view"), parameters, is_foreign
+        )
+        response = found if isinstance(found, Response) else answer(found, form)
+    except SubsonicError as error:
+        response = failure(error, form)
+    if is_foreign:
+        response.headers.update(_FOR_PAGES_OF_OTHERS)
+    return response
+
+
+def _fields(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        return []  # too many fields, or no UTF-8
+
+
+def _reply(request: Request, name: str, parameters: Parameters, is_foreign: bool) -> Answer:
+    """Return the answer of an endpoint.
+
+    Raises
+    ------
+    SubsonicError
+        If the request cannot be answered.
+    """
+    service: Service = request.app.state.service
+    viewer: Viewer = request.state.viewer
+    endpoint = ENDPOINTS.get(name)
+    if parameters.text("f") == "jsonp":
+        raise SubsonicError(Code.GENERIC, "f=jsonp is not served; use f=json")
+    try:
+        user = ""
+        if endpoint is None or not endpoint.is_open:
+            user = log_in(
+                parameters,
+                is_trusted=viewer.role >= Role.GUEST and not is_foreign,
+                digest=service.settings.token_digest,
+                app_password=service.library.app_password(),
+            )
+        if name in FORBIDDEN:
+            raise SubsonicError(Code.FORBIDDEN, f"{name}: players can change nothing here")
+        if endpoint is None:
+            raise SubsonicError(Code.GENERIC, f"{name[:50]}: there is no such endpoint")
+        return endpoint.reply(Call(service, parameters, user))
+    except (UnknownTrackError, MissingError) as error:
+        message = "the library has no such song" if isinstance(error, UnknownTrackError) else error
+        raise SubsonicError(Code.NOT_FOUND, str(message)) from error
+    except (UsageError, BusyError) as error:
+        raise SubsonicError(Code.GENERIC, str(error)) from error
+    except FingerprinterError as error:
+        _log.error("%s: %s", name, error)  # its message may name files
+        message = "the library cannot answer this; the log of the service says why"
+        raise SubsonicError(Code.GENERIC, message) from error
