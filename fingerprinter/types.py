@@ -359,6 +359,10 @@ class Problem:
     message: str
 
 
+CHANGING = "changing"
+"""Kind of the files in `IndexReport.left_out` that were changed too lately."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexReport:
     """Result of one run of `index`: numbers of files, and seconds.
@@ -371,7 +375,7 @@ class IndexReport:
         Number of tracks, not of files.
     left_out : mapping of str to int
         How many entries of the folders were left out, by kind: ``"hidden"``, ``"excluded"``, a
-        suffix such as ``".jpg"``, or ``"other"``.
+        suffix such as ``".jpg"``, ``"other"``, or ``"changing"`` (see `Library.index`).
     """
 
     indexed: int = 0

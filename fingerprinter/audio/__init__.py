@@ -7,7 +7,7 @@ decoding and is ten times faster.
 
 from fingerprinter.audio.content import Content, content_id, read_content
 from fingerprinter.audio.decoding_process import DecodingProcess
-from fingerprinter.audio.folders import AUDIO_SUFFIXES, find_audio
+from fingerprinter.audio.folders import AUDIO_SUFFIXES, find_audio, find_audio_at
 from fingerprinter.audio.limits import DecodingLimits, limit_this_process
 from fingerprinter.audio.reader import AudioReader, open_audio, read_samples
 from fingerprinter.audio.source import AudioSource, FilePart
@@ -25,6 +25,7 @@ __all__ = [
     "WavWriter",
     "content_id",
     "find_audio",
+    "find_audio_at",
     "limit_this_process",
     "open_audio",
     "read_content",

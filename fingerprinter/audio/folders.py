@@ -91,7 +91,7 @@ def find_audio(
             expanded = Path(os.path.expanduser(path))
             mode = expanded.stat().st_mode
             if stat.S_ISDIR(mode):
-                yield from _search(expanded, on_problem, exclude, on_left_out)
+                yield from _search(expanded, expanded, on_problem, exclude, on_left_out)
             elif stat.S_ISREG(mode):
                 yield expanded
             else:  # reading a pipe might never end, and it could not be found again
@@ -100,16 +100,61 @@ def find_audio(
             on_problem(_problem(os.fspath(path), error))
 
 
+def find_audio_at(place: Path, root: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
+    """Yield the audio files at or below a place that a search of a folder above it finds.
+
+    Problems are not told: a search of the whole folder tells them.
+
+    Parameters
+    ----------
+    place : Path
+        A file or folder that is the root or below it.
+    root : Path
+        The folder, or the only file, that `find_audio` would search.
+    exclude : sequence of str
+        See `find_audio`.
+
+    Yields
+    ------
+    Path
+        The files, sorted by name.
+
+    Raises
+    ------
+    UsageError
+        If a glob cannot be understood.
+    """
+    if place == root:
+        yield from find_audio([root], exclude=exclude)
+        return
+    rules = IgnoreRules(root, exclude)
+    is_folder = os.path.isdir(place)
+    for path in (place, *place.parents):
+        if root not in path.parents:
+            break
+        folder = is_folder or path != place
+        if _is_hidden(path.name, is_folder=folder) or rules.leaves_out(path, is_folder=folder):
+            return
+    if is_folder:
+        yield from _search(root, place, lambda _: None, exclude, lambda *_: None)
+    elif _suffix(place.name) in AUDIO_SUFFIXES and os.path.isfile(place):
+        yield place
+
+
 def _search(
     root: Path,
+    start: Path,
     on_problem: Callable[[Problem], None],
     exclude: Sequence[str],
     on_left_out: Callable[[str, str], None],
 ) -> Iterator[Path]:
-    """Search depth first, with a stack: folders can be nested deeper than calls in Python."""
+    """Search a folder at or below the root, whose rules count.
+
+    The search goes depth first, with a stack: folders can be nested deeper than calls in Python.
+    """
     seen: set[tuple[int, int]] = set()
     rules = IgnoreRules(root, exclude, on_problem)
-    stack = _entries(root, seen, on_problem)
+    stack = _entries(start, seen, on_problem)
     while stack:
         entry = stack.pop()
         try:

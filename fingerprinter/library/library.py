@@ -162,6 +162,7 @@ class Library:
         prune_empty_root: bool = False,
         confirm: Callable[[str], bool] | None = None,
         exclude: Sequence[str] = (),
+        changed_before: float | None = None,
         scheduler: str | None = None,
         on_progress: OnProgress = lambda _: None,
         on_left_out: Callable[[str, str], None] = lambda *_: None,
@@ -193,13 +194,16 @@ class Library:
             Globs of what is left out of the folders, in the syntax of .gitignore. Files
             `.fingerprinterignore` in the folders leave out more. Tracks that are in the library
             stay there.
+        changed_before : float, optional
+            Seconds since 1970. Files that were changed at that time or later are left out, because
+            they may still be written.
         scheduler : str, optional
             Address of a Dask scheduler. Its workers analyze the files instead of local processes.
         on_progress : callable
             Is called with a `Progress` after each file.
         on_left_out : callable
-            Is called with the path and the kind of each hidden entry of a folder, and of each file
-            whose suffix is not of audio. The kinds are those of `IndexReport.left_out`.
+            Is called with the path and the kind of each entry that is left out. The kinds are those
+            of `IndexReport.left_out`.
 
         Returns
         -------
@@ -251,6 +255,7 @@ class Library:
             prune_empty_root=prune_empty_root,
             confirm=confirm,
             exclude=exclude,
+            changed_before=changed_before,
             on_progress=on_progress,
             on_left_out=on_left_out,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import pytest
 from program import Program, Terminal
 from restartable import restartable_server
 from synthetic import play
+from waiting import until
 
 from fingerprinter.audio import write_wav
 
@@ -161,3 +163,19 @@ def test_two_runs_at_once_make_one_library(
         assert process.returncode == 0
     together = sorted(listed(program), key=lambda entry: entry[2])
     assert [entry[1:] for entry in together] == [entry[1:] for entry in uninterrupted]
+
+
+def test_watched_folders_are_indexed_until_an_interrupt(program: Program, tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    written, song = tmp_path / "written.wav", sorted(MUSIC.glob("*.opus"))[0]
+    write_wav(written, np.zeros(16_000, np.float32), 16_000)
+    out, err = tmp_path / "out", tmp_path / "err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        line = ["index", "--watch", "--no-embeddings", "--json", song, written.parent]
+        process = program.start(*line, stdout=stdout, stderr=stderr)
+    until(lambda: out.read_text() or None)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 0
+    report = json.loads(out.read_text())
+    assert (report["indexed"], report["left_out"]["changing"]) == (1, 1)
+    assert err.read_text() == "stopped watching; indexed files are saved\n"

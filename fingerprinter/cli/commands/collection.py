@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -24,8 +27,10 @@ from fingerprinter.cli.common.output import (
 from fingerprinter.cli.common.progress import index_progress, shown_progress
 from fingerprinter.cli.common.records import report_record, track_record
 from fingerprinter.config import config_path, read_config
+from fingerprinter.errors import LibraryError
 from fingerprinter.library import DiskUse, LibraryStats, open_library
-from fingerprinter.types import IndexReport, Track
+from fingerprinter.library.indexing.watch import STILL_S, FolderWatcher
+from fingerprinter.types import CHANGING, IndexReport, Problem, Track
 
 _MAX_KINDS = 6  # of files that were left out, in the summary
 _KEPT = ": indexed files are saved; run the same command again to continue"
@@ -91,6 +96,10 @@ def index(
         ),
     ] = None,
     text_model: TextModel = None,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Go on until Ctrl-C, and index what changes in the folders."),
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Name each file that is left out.")
     ] = False,
@@ -103,41 +112,109 @@ def index(
     format, are left out of folders. Ctrl-C keeps what was indexed; the same command
     continues from there.
 
+    With --watch it goes on: a file is indexed when it was still for 10 seconds, and everything is
+    searched again every 30 minutes, which finds changes that other computers make.
+
     Example: fingerprinter index ~/Music
     """
     wanted = paths or [str(folder) for folder in read_config().folders]
     if not wanted:
         hint = f"missing; name files or folders, or list folders in {config_path()}"
         raise typer.BadParameter(hint, ctx, param_hint="PATH...")
+    on_left_out = _print_left_out if verbose else lambda *_: None
     try:
-        with (
-            open_library(ctx.obj, profile=profile, text_model=text_model) as library,
-            shown_progress("looking for files", index_progress) as on_progress,
-        ):
-            report = library.index(
-                wanted,
-                jobs=jobs,
-                embeddings=not no_embeddings,
-                prune=prune,
-                exclude=exclude or (),
-                prune_empty_root=prune_empty_root,
-                confirm=(lambda _: True) if yes else _ask,
-                scheduler=scheduler,
-                on_progress=on_progress,
-                on_left_out=_print_left_out if verbose else lambda *_: None,
-            )
+        with open_library(ctx.obj, profile=profile, text_model=text_model) as library:
+
+            def run(paths: Sequence[str | Path], **options: Any) -> IndexReport:
+                with shown_progress("looking for files", index_progress) as on_progress:
+                    return library.index(
+                        paths,
+                        jobs=jobs,
+                        embeddings=not no_embeddings,
+                        prune_empty_root=prune_empty_root,
+                        exclude=exclude or (),
+                        scheduler=scheduler,
+                        on_progress=on_progress,
+                        **options,
+                    )
+
+            if watch:
+                watcher = FolderWatcher(
+                    wanted,
+                    exclude=exclude or (),
+                    sweep_after_removal=prune,
+                    on_problem=print_message,
+                )
+                _watch(watcher, run, on_left_out, prune=prune, yes=yes, as_json=as_json)
+                return
+            confirm = (lambda _: True) if yes else _ask
+            report = run(wanted, prune=prune, confirm=confirm, on_left_out=on_left_out)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_KEPT) from None
     for problem in report.problems:
         print_message(problem.message)
-    if as_json:
-        print_json(report_record(report))
-    else:
-        print_line(index_summary(report))
-        if report.left_out:
-            print_line(left_out_summary(report))
+    _print_report(report, as_json=as_json)
     if report.problems:
         raise typer.Exit(1)
+
+
+def _watch(
+    watcher: FolderWatcher,
+    run: Callable[..., IndexReport],
+    on_left_out: Callable[[str, str], None],
+    *,
+    prune: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Index what is due until Ctrl-C or SIGTERM; print each run that changed something."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    changing: list[Path] = []
+
+    def leave_out(path: str, kind: str) -> None:
+        if kind == CHANGING:
+            changing.append(Path(path))
+        else:
+            on_left_out(path, kind)
+
+    told: set[str] = set()  # a file that cannot be read is told once, not in each sweep
+    has_run = False
+    try:
+        for due in watcher.run(threading.Event()):
+            try:
+                report = run(
+                    due.paths,
+                    prune=prune and due.is_sweep,
+                    confirm=(lambda _: True) if yes else None,  # nobody sits there for weeks
+                    changed_before=time.time() - STILL_S,
+                    on_left_out=leave_out,
+                )
+            except LibraryError as error:  # a server that went away may come back
+                if not has_run:
+                    raise
+                watcher.retry(due)
+                report = IndexReport(problems=(Problem("", str(error)),))
+            watcher.note(changing)
+            changing.clear()
+            messages = [problem.message for problem in report.problems]
+            for message in messages:
+                if message not in told:
+                    print_message(message)
+            told = {*messages} if due.is_sweep else told.union(messages)
+            if not has_run or report.indexed or report.updated or report.removed:
+                _print_report(report, as_json=as_json)
+            has_run = True
+    except KeyboardInterrupt:
+        print_message("stopped watching; indexed files are saved")
+
+
+def _print_report(report: IndexReport, *, as_json: bool) -> None:
+    if as_json:
+        print_json(report_record(report))
+        return
+    print_line(index_summary(report))
+    if report.left_out:
+        print_line(left_out_summary(report))
 
 
 def _print_left_out(path: str, kind: str) -> None:

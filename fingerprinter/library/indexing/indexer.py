@@ -40,7 +40,7 @@ from fingerprinter.store.tables import (
     tracks,
     vectors,
 )
-from fingerprinter.types import IndexReport, Problem
+from fingerprinter.types import CHANGING, IndexReport, Problem
 
 _REINDEX_TRACKS = 64  # tracks whose landmarks are put into one segment by `reindex`
 
@@ -128,6 +128,7 @@ class Indexer:
         prune_empty_root: bool = False,
         confirm: Confirm | None = None,
         exclude: Sequence[str] = (),
+        changed_before: float | None = None,
         on_progress: OnProgress = lambda _: None,
         on_left_out: Callable[[str, str], None] = lambda *_: None,
     ) -> IndexReport:
@@ -146,7 +147,8 @@ class Indexer:
             library_metadata.claim(connection, library_metadata.PARAMS_ID, self._params.id)
         incomplete = self._incomplete_tracks()
         found = find_audio(roots, on_problem, exclude, leave_out)
-        todo = list(self._files_to_analyze(roots, found, incomplete))
+        still = self._still_files(found, changed_before, leave_out)
+        todo = list(self._files_to_analyze(roots, still, incomplete))
         replies = self._analyze(todo, incomplete)
         self._run.process(replies, len(todo), _duration_s, self._commit, on_progress)
         removed = 0
@@ -190,7 +192,7 @@ class Indexer:
         return frozenset(incomplete)
 
     def _files_to_analyze(
-        self, roots: Sequence[Path], found: Iterable[Path], incomplete: frozenset[int]
+        self, roots: Sequence[Path], still: Iterable[FoundFile], incomplete: frozenset[int]
     ) -> Iterator[FoundFile]:
         """Yield the files that are new, changed, or of an incomplete track; count the others.
 
@@ -199,7 +201,7 @@ class Indexer:
         with self._database.connect() as connection:
             stamps = files.file_stamps(connection, roots)
             unread = files.without_format(connection)
-        for file in self._existing_files(found):
+        for file in still:
             place = os.fsencode(file.path)
             stamp = None if place in unread else stamps.get(place)
             same = stamp is not None and (stamp.size, stamp.mtime_ns) == (file.size, file.mtime_ns)
@@ -208,8 +210,16 @@ class Indexer:
             else:
                 yield file
 
-    def _existing_files(self, found: Iterable[Path]) -> Iterator[FoundFile]:
-        """Yield every file that was found once, with its current size and time, and cue sheet."""
+    def _still_files(
+        self,
+        found: Iterable[Path],
+        changed_before: float | None,
+        leave_out: Callable[[str, str], None],
+    ) -> Iterator[FoundFile]:
+        """Yield every file that was found once, with its size, time and cue sheet.
+
+        Files that are changing are left out.
+        """
         folder, cued = None, dict[str, CuedFile]()
         for path in found:
             if path in self._seen:
@@ -220,6 +230,12 @@ class Indexer:
             except OSError as error:
                 self._run.fail(str(path), f"{path}: {error.strerror}")
             else:
+                # A program that copies a file may set its modification time to any value. The
+                # system sets the time of the change, except on Windows, which has none.
+                changed_at = status.st_mtime if os.name == "nt" else status.st_ctime
+                if changed_before is not None and changed_at >= changed_before:
+                    leave_out(str(path), CHANGING)
+                    continue
                 if path.parent != folder:
                     folder, cued = path.parent, self._sheets(path.parent)
                 sheet = cued.get(path.name)
