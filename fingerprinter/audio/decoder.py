@@ -101,7 +101,7 @@ def _open_link(
             raise
         return _second_chunks(second, start_s, damage, on_channels), second.declared
     frames, before_s = stream.frames_from(start_s)
-    chunks = drop(_chunks(frames, damage, on_channels), before_s)
+    chunks = drop(decode_frames(frames, damage, on_channels), before_s)
     return _to_the_end(chunks, stream, file, start_s, damage, on_channels), stream.declared
 
 
@@ -150,9 +150,10 @@ def _to_the_end(
             yield from _second_chunks(second, end_s, damage, on_channels)
 
 
-def _chunks(
-    frames: Iterable[av.AudioFrame], damage: Damage, on_channels: OnChannels | None
+def decode_frames(
+    frames: Iterable[av.AudioFrame], damage: Damage, on_channels: OnChannels | None = None
 ) -> Iterator[Chunk]:
+    """Yield decoded frames as mono chunks of about 0.7 s."""
     downmixer = Downmixer()
     for frame in _join_frames(frames):
         yield mono_chunk(_channels(frame), frame.sample_rate, downmixer, damage, on_channels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.audio.signal import Downmixer, Mono
+from fingerprinter.audio.signal import Chunk, Downmixer, Mono, resample
 from fingerprinter.errors import AudioError, UsageError
 
 STALL_S = 3.0
@@ -101,6 +101,52 @@ def record(
     if np.ptp(samples) <= _SILENCE:
         raise AudioError("mic: the microphone gave silence only; is it muted?")
     return Recording(samples, sr, problem)
+
+
+def listen(sr: int, device: int | str | None = None, *, stall_s: float = STALL_S) -> Iterator[Mono]:
+    """Yield the sound of a microphone as it comes in, without an end.
+
+    Parameters
+    ----------
+    sr : int
+        Sampling rate of the result in Hz.
+    device, stall_s
+        See `record`.
+
+    Yields
+    ------
+    (n,) float32 array
+        Mono samples.
+
+    Raises
+    ------
+    UsageError
+        If sounddevice or PortAudio is not installed.
+    AudioError
+        If there is no such microphone, or if it stops.
+    """
+    sd = _import_sounddevice()
+    blocks: Blocks = SimpleQueue()
+
+    def chunks(device_sr: int) -> Iterator[Chunk]:
+        downmixer, parts = Downmixer(), list[Samples]()
+        while True:
+            try:
+                block = blocks.get(timeout=stall_s)
+            except Empty:
+                block = None
+            if block is None:
+                raise AudioError("mic: the device stopped; was it unplugged?")
+            parts.append(block)
+            if sum(map(len, parts)) >= device_sr / 2:
+                yield Chunk(downmixer.push(np.concatenate(parts).T), device_sr)
+                parts = []
+
+    try:
+        with _open_stream(sd, device, blocks) as stream:
+            yield from resample(chunks(round(stream.samplerate)), sr)
+    except sd.PortAudioError as error:
+        raise AudioError(f"mic: {error.args[0]}; is another program using it?") from error
 
 
 def _import_sounddevice() -> Any:

@@ -21,7 +21,7 @@ from fingerprinter.audio.source import read_errors
 from fingerprinter.audio.timeline import MAX_GAP_S, fill_gaps
 from fingerprinter.errors import AudioError
 
-_OPTIONS: dict[str, Any] = {
+OPEN_OPTIONS: dict[str, Any] = {
     # A playlist or script with the name of an audio file must not open other files or addresses.
     "container_options": {"protocol_whitelist": ""},
     # A tag in an unknown encoding must not stop the decoding. PyAV 19 does this by itself.
@@ -99,7 +99,7 @@ class EncodedStream:
         """Open the container, choose the default audio stream, and let FFmpeg skip all others."""
         self._file.seek(0)
         try:
-            container = cast(InputContainer, av.open(QuietFile(self._file), **_OPTIONS))
+            container = cast(InputContainer, av.open(QuietFile(self._file), **OPEN_OPTIONS))
         except (av.FFmpegError, OSError) as error:
             reason = f"not audio, or cut off before any ({_reason(error)}); does it play?"
             raise AudioError(f"{self._name}: {reason}") from error

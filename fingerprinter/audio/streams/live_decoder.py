@@ -1,0 +1,186 @@
+"""Decode encoded bytes as they come in, in another process.
+
+The bytes go to the process through its pipe of requests, and mono samples come back. What crashes
+the decoder costs the stream, not the program.
+"""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import IO, Any
+
+import av
+
+from fingerprinter.audio.child_process import ChildProcess, send
+from fingerprinter.audio.decoder import decode_frames
+from fingerprinter.audio.limits import DecodingLimits, exit_reason, limit_this_process
+from fingerprinter.audio.signal import Mono, resample
+from fingerprinter.audio.stream import OPEN_OPTIONS, Damage, is_audio_rate
+from fingerprinter.errors import AudioError
+
+_MAX_FAILURES = 8  # openings in a row without any sound
+_LIMITS = DecodingLimits(memory_bytes=512 << 20, cpu_s=30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What a decoding process is told first."""
+
+    name: str
+    sr: int
+    format: str | None
+
+
+class LiveDecoder:
+    """Decodes one stream; a context manager.
+
+    Parameters
+    ----------
+    name : str
+        Name of the stream in messages.
+    sr : int
+        Sampling rate of the result in Hz.
+    format : str, optional
+        FFmpeg's name of the container, where it is known. Default: it is found out.
+    """
+
+    def __init__(self, name: str, sr: int, format: str | None = None) -> None:
+        self._name, self._stopped = name, threading.Event()
+        self._failure: Exception | None = None
+        self.problem: str | None = None
+        self._child = ChildProcess(_serve)
+        self._child.send(_Start(name, sr, format))
+
+    def __enter__(self) -> LiveDecoder:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stopped.set()
+        self._child.stop()
+
+    def pieces(self, encoded: Iterable[bytes | None]) -> Iterator[Mono]:
+        """Yield the samples of a stream as they come in.
+
+        Parameters
+        ----------
+        encoded : iterable of bytes or None
+            The stream in pieces of any size. None stands where the rest needs another decoder.
+            It is read by a thread. When nobody takes samples, nothing more is read.
+
+        Yields
+        ------
+        (n,) float32 array
+            Mono samples.
+
+        Raises
+        ------
+        AudioError
+            If there is no audio, or the process ends.
+        Exception
+            What ``encoded`` raises, after the samples before it.
+        """
+        threading.Thread(target=self._feed, args=(encoded,), name="feed", daemon=True).start()
+        while True:
+            try:
+                reply = self._child.receive()
+            except EOFError:
+                status = self._child.stop()
+                raise AudioError(f"{self._name}: {exit_reason(status)}") from None
+            if isinstance(reply, AudioError):
+                raise self._failure or reply
+            if isinstance(reply, Damage):
+                self.problem = reply.error
+                if self._failure:
+                    raise self._failure
+                return
+            yield reply
+
+    def _feed(self, encoded: Iterable[bytes | None]) -> None:
+        with suppress(ValueError):  # the pipe is closed already
+            try:
+                for data in encoded:
+                    if self._stopped.is_set():
+                        return
+                    self._child.send(data or b"")
+            except Exception as error:
+                self._failure = error
+            self._child.send(None)
+
+
+class _Parts:
+    """The pipe of requests as files, each up to an empty piece; None ends the last one."""
+
+    def __init__(self, requests: IO[bytes]) -> None:
+        self._requests = requests
+        self._buffer, self._at_end, self._part_over = b"", False, False
+        self.name = "<none>"  # FFmpeg looks at suffixes
+
+    def next_part(self) -> bool:
+        """Begin the next file; tell whether there is one."""
+        self._part_over = False
+        if not self._buffer:
+            self._fill()
+        while self._part_over and not self._at_end:
+            self._part_over = False
+            self._fill()
+        return bool(self._buffer)
+
+    def read(self, size: int) -> bytes:
+        """Return some bytes, at most ``size``; none at the end of a file."""
+        if not self._buffer:
+            self._fill()
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        return data
+
+    def _fill(self) -> None:
+        if self._at_end or self._part_over:
+            return
+        data: bytes | None = pickle.load(self._requests)
+        self._at_end, self._part_over = data is None, data == b""
+        self._buffer = data or b""
+
+
+def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
+    """Decode one stream; the program of the process, which ends with its parent."""
+    start: _Start = pickle.load(requests)
+    guard, damage = limit_this_process(_LIMITS), Damage()
+    parts, silent, has_sound, reason = _Parts(requests), 0, False, "it gave no data"
+    with suppress(EOFError, BrokenPipeError):
+        with guard.one_file():
+            while silent < _MAX_FAILURES and parts.next_part():
+                chosen = None if silent else start.format
+                silent += 1
+                try:
+                    for piece in resample(decode_frames(_frames(parts, chosen), damage), start.sr):
+                        if len(piece):
+                            send(piece, replies)
+                            silent, has_sound = 0, True
+                except (av.FFmpegError, ValueError, IndexError) as error:
+                    reason = getattr(error, "strerror", None) or str(error)
+                    if not silent:
+                        damage.note(reason)
+        failure = AudioError(f"{start.name}: not audio ({reason}); does it play?")
+        send(damage if has_sound else failure, replies)
+        while True:  # until the parent closes the pipe
+            pickle.load(requests)
+
+
+def _frames(parts: Any, format: str | None) -> Iterator[av.AudioFrame]:
+    """Yield the frames of the first audio stream of a file that cannot seek."""
+    with av.open(parts, format=format, **OPEN_OPTIONS) as container:
+        if not container.streams.audio:
+            raise ValueError("no audio stream")
+        decoder = container.streams.audio[0].codec_context
+        for packet in container.demux(container.streams.audio[0]):
+            try:
+                frames = decoder.decode(packet)
+            except av.InvalidDataError:
+                continue  # a broken packet, such as the first one of a stream that was joined late
+            for frame in frames:
+                if not is_audio_rate(frame.sample_rate, decoder.name):
+                    return
+                yield frame
