@@ -31,6 +31,7 @@ _CommandLineError = cast(type[Exception], typer.BadParameter.__base__)
 _COMMANDS = {
     "index": "collection.index",
     "identify": "identify.identify",
+    "monitor": "monitor.monitor",
     "recommend": "recommend.recommend",
     "search": "search.search",
     "similar": "similar.similar",

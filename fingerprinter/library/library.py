@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -76,6 +77,8 @@ if TYPE_CHECKING:
     from fingerprinter.library.duplicates.search import OnSearchProgress
     from fingerprinter.library.identify.explanation import Explanation
     from fingerprinter.library.maintain.jobs import JobTable
+    from fingerprinter.library.listening.monitors import Monitors
+    from fingerprinter.library.listening.station import OnEvent
     from fingerprinter.library.maintain.transfer import ImportReport
     from fingerprinter.library.maintain.verify import OnVerifyProgress, VerifyReport
     from fingerprinter.library.music.stored_analyses import AnalyzeReport, TrackAnalysis
@@ -682,20 +685,58 @@ class Library:
         """
         if all_matches and alternatives:
             raise UsageError("alternatives belong to one match; leave out one of the two options")
-        with open_audio(source, self._params.sr) as audio, self._database.connect() as connection:
-            recognizer = Recognizer(
-                connection,
-                self._posting_index(connection),
-                self._params,
-                partial(self._sketch_index, connection),
-                self.policy,
-            )
+        with open_audio(source, self._params.sr) as audio, self._snapshot() as (_, recognizer):
             return recognizer.answer(
                 audio,
                 min_confidence,
                 all_matches=all_matches,
                 alternatives=alternatives,
                 on_match=on_match,
+            )
+
+    def monitors(
+        self,
+        on_event: OnEvent = lambda _: None,
+        on_problem: Callable[[str], None] = lambda _: None,
+    ) -> Monitors:
+        """Make a group of stations that are listened to, for as long as they are on the air.
+
+        Each window of their sound is searched in a new snapshot, so that tracks that are added
+        meanwhile are found.
+
+        Parameters
+        ----------
+        on_event, on_problem : callable
+            Receive each `StationEvent`, and a line about each problem.
+
+        Returns
+        -------
+        Monitors
+            A context manager without stations yet; ``add`` starts one.
+
+        Examples
+        --------
+        >>> from fingerprinter.audio.streams.sources import open_source
+        >>> with library.monitors(on_event=print) as monitors:  # doctest: +SKIP
+        ...     monitors.add(open_source("https://radio.example/live"))
+        """
+        from fingerprinter.library.listening.monitors import Monitors
+
+        return Monitors(self._snapshot, self._params, self.policy, on_event, on_problem)
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[tuple[Connection, Recognizer]]:
+        """Open a snapshot, and the recognizer of it."""
+        with self._database.connect() as connection:
+            yield (
+                connection,
+                Recognizer(
+                    connection,
+                    self._posting_index(connection),
+                    self._params,
+                    partial(self._sketch_index, connection),
+                    self.policy,
+                ),
             )
 
     def explain(

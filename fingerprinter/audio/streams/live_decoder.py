@@ -23,6 +23,7 @@ from fingerprinter.audio.stream import OPEN_OPTIONS, Damage, is_audio_rate
 from fingerprinter.errors import AudioError
 
 _MAX_FAILURES = 8  # openings in a row without any sound
+_POLL_S = 0.5
 _LIMITS = DecodingLimits(memory_bytes=512 << 20, cpu_s=30.0)
 
 
@@ -46,10 +47,18 @@ class LiveDecoder:
         Sampling rate of the result in Hz.
     format : str, optional
         FFmpeg's name of the container, where it is known. Default: it is found out.
+    stop : threading.Event, optional
+        Ends the stream, also while it waits for sound.
     """
 
-    def __init__(self, name: str, sr: int, format: str | None = None) -> None:
-        self._name, self._stopped = name, threading.Event()
+    def __init__(
+        self,
+        name: str,
+        sr: int,
+        format: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self._name, self._over, self._stop = name, threading.Event(), stop or threading.Event()
         self._failure: Exception | None = None
         self.problem: str | None = None
         self._child = ChildProcess(_serve)
@@ -59,7 +68,7 @@ class LiveDecoder:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._stopped.set()
+        self._over.set()
         self._child.stop()
 
     def pieces(self, encoded: Iterable[bytes | None]) -> Iterator[Mono]:
@@ -84,11 +93,14 @@ class LiveDecoder:
             What ``encoded`` raises, after the samples before it.
         """
         threading.Thread(target=self._feed, args=(encoded,), name="feed", daemon=True).start()
+        threading.Thread(target=self._end_when_stopped, name="stop", daemon=True).start()
         while True:
             try:
                 reply = self._child.receive()
             except EOFError:
                 status = self._child.stop()
+                if self._stop.is_set():
+                    return
                 raise AudioError(f"{self._name}: {exit_reason(status)}") from None
             if isinstance(reply, AudioError):
                 raise self._failure or reply
@@ -103,12 +115,19 @@ class LiveDecoder:
         with suppress(ValueError):  # the pipe is closed already
             try:
                 for data in encoded:
-                    if self._stopped.is_set():
+                    if self._over.is_set() or self._stop.is_set():
                         return
                     self._child.send(data or b"")
             except Exception as error:
                 self._failure = error
             self._child.send(None)
+
+    def _end_when_stopped(self) -> None:
+        """End the process when the stream is to stop: it may be waiting for sound."""
+        while not self._stop.wait(_POLL_S):
+            if self._over.is_set():
+                return
+        self._child.stop()
 
 
 class _Parts:

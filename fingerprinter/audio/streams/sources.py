@@ -65,6 +65,8 @@ class Source(Protocol):
     shown : str
         Its name in messages, without credentials.
     is_live : bool
+        Whether its sound comes in while it is made, so that the clock tells when it was on.
+    reconnects : bool
         Whether it goes on for ever, so that it is opened again when it ends.
     station : str or None
         The name that the source gives itself, once it was opened.
@@ -72,6 +74,7 @@ class Source(Protocol):
 
     shown: str
     is_live: bool
+    reconnects: bool
     station: str | None
 
     def blocks(self, sr: int, stop: threading.Event) -> Iterator[SoundBlock]:
@@ -125,7 +128,8 @@ def open_source(
 class File:
     """A recording on the disk."""
 
-    is_live, station = False, None
+    is_live, reconnects = False, False
+    station: str | None = None
 
     def __init__(self, path: str) -> None:
         self._path, self.shown = path, printable(path)
@@ -142,14 +146,15 @@ class File:
 class Pipe:
     """Encoded audio that another program writes."""
 
-    is_live, station, shown = False, None, "<stdin>"
+    is_live, reconnects, shown = True, False, "<stdin>"
+    station: str | None = None
 
     def __init__(self, pipe: BinaryIO) -> None:
         self._pipe = pipe
 
     def blocks(self, sr: int, stop: threading.Event) -> Iterator[SoundBlock]:
         """Yield the audio as it comes in; see `Source.blocks`."""
-        with LiveDecoder(self.shown, sr) as decoder:
+        with LiveDecoder(self.shown, sr, stop=stop) as decoder:
             for samples in decoder.pieces(read_pipe(self._pipe)):
                 if stop.is_set():
                     return
@@ -166,7 +171,8 @@ def read_pipe(pipe: BinaryIO) -> Iterator[bytes]:
 class Microphone:
     """An input of this computer."""
 
-    is_live, station, shown = True, None, MIC
+    is_live, reconnects, shown = True, True, MIC
+    station: str | None = None
 
     def __init__(self, device: str | None = None) -> None:
         self._device = int(device) if device and device.isdecimal() else device
@@ -192,7 +198,7 @@ class Station:
         See `fingerprinter.audio.streams.addresses.resolve`.
     """
 
-    is_live = True
+    is_live, reconnects = True, True
 
     def __init__(self, url: str, *, allow_private: bool) -> None:
         self._url, self._allow_private = url, allow_private
@@ -214,7 +220,7 @@ class Station:
                 encoded: Iterator[bytes | None] = read_hls(web, answer.url, playlist, stop.wait)
             else:
                 encoded = self._sound(answer)
-            decoder = LiveDecoder(self.shown, sr, _FORMATS.get(kind))
+            decoder = LiveDecoder(self.shown, sr, _FORMATS.get(kind), stop)
             resources.enter_context(decoder)
             for samples in decoder.pieces(encoded):
                 if stop.is_set():

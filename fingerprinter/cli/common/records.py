@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from fingerprinter.library.listening.events import StationEvent
 from fingerprinter.types import IndexReport, Match, Neighbour, Track
 
 Record = dict[str, Any]
@@ -20,6 +21,19 @@ def track_record(track: Track) -> Record:
 def match_record(match: Match) -> Record:
     """Return a match of a clip as an object."""
     return asdict(match) | {"track": track_record(match.track)}
+
+
+def event_record(event: StationEvent) -> Record:
+    """Return an event of a station as an object; times are in UTC."""
+    return {
+        "type": event.type,
+        "station": event.station,
+        "started_at": event.started_at.isoformat(),
+        "ended_at": event.ended_at and event.ended_at.isoformat(),
+        "match": event.match and match_record(event.match),
+        "claimed": event.claimed,
+        "heard_before": event.heard_before,
+    }
 
 
 def neighbour_record(neighbour: Neighbour) -> Record:

@@ -83,6 +83,10 @@ class Recognizer:
     load_sketches: Callable[[], SketchIndex]
     policy: SearchPolicy = DEFAULT_POLICY
 
+    def identifier(self) -> Identifier:
+        """Return the search of a window."""
+        return Identifier(self.connection, self.index, self.params, self.policy, self.load_sketches)
+
     def answer(
         self,
         audio: AudioReader,
@@ -111,9 +115,7 @@ class Recognizer:
             min_confidence = self.policy.score.min_confidence
         blocks = audio.blocks()
         chunks = peak_chunks(blocks, self.params, self.policy.query.narrower)
-        search = Identifier(
-            self.connection, self.index, self.params, self.policy, self.load_sketches
-        )
+        search = self.identifier()
         if all_matches:
             found, stopped = self._list_matches(search, chunks, min_confidence, on_match)
         else:
@@ -129,7 +131,7 @@ class Recognizer:
             deque(blocks, maxlen=0)
             duration_s = audio.decoded_s
         matches = [
-            self._in_seconds(known[match.track_id], match, duration_s)
+            match_in_seconds(known[match.track_id], match, duration_s, self.params)
             for match in found
             if match.track_id in known
         ]
@@ -175,19 +177,22 @@ class Recognizer:
         tell()
         return merge_copies(found, are_copies, self.policy.track_list), stopped
 
-    def _in_seconds(self, track: Track, match: ScoredMatch, duration_s: float) -> Match:
-        """Turn the frames of a match into seconds."""
-        hop_s, tempo = self.params.hop_s, match.warp.tempo
-        offset_s = match.offset * hop_s
-        last_frame_s = match.end * hop_s + self.params.n_fft / self.params.sr - hop_s
-        track_end_s = (track.duration_s - offset_s) / tempo
-        return Match(
-            track=track,
-            score=round(match.score, 2),
-            confidence=match.confidence,
-            offset_s=offset_s,
-            clip_start_s=max(0.0, match.start * hop_s, -offset_s / tempo),
-            clip_end_s=min(duration_s, last_frame_s, track_end_s),
-            tempo=tempo,
-            pitch=match.warp.pitch,
-        )
+
+def match_in_seconds(
+    track: Track, match: ScoredMatch, duration_s: float, params: LandmarkParams
+) -> Match:
+    """Turn the frames of a match in a clip of some length into seconds."""
+    hop_s, tempo = params.hop_s, match.warp.tempo
+    offset_s = match.offset * hop_s
+    last_frame_s = match.end * hop_s + params.n_fft / params.sr - hop_s
+    track_end_s = (track.duration_s - offset_s) / tempo
+    return Match(
+        track=track,
+        score=round(match.score, 2),
+        confidence=match.confidence,
+        offset_s=offset_s,
+        clip_start_s=max(0.0, match.start * hop_s, -offset_s / tempo),
+        clip_end_s=min(duration_s, last_frame_s, track_end_s),
+        tempo=tempo,
+        pitch=match.warp.pitch,
+    )

@@ -95,6 +95,20 @@ class TrackList:
         """Ids of the tracks that are followed."""
         return {tracker.match.track_id for tracker in self._trackers}
 
+    @property
+    def settled(self) -> float:
+        """Frame of the clip before which no other recording can be found by a window."""
+        return max(0.0, self._cursor - self._length)
+
+    def unfinished(self) -> list[ScoredMatch]:
+        """Return the recordings that `push` has not returned yet, as far as they are known."""
+        spans = {tracker: self._span(tracker) for tracker in self._trackers}
+        return [
+            _placed(tracker, span)
+            for tracker, span in spans.items()
+            if span and tracker is self._best_rival(tracker, spans)
+        ]
+
     def push(self, chunk: PeakChunk) -> list[ScoredMatch]:
         """Take the next chunk of the clip; return the recordings that ended in it."""
         self._clip.push(chunk)
@@ -188,19 +202,29 @@ class TrackList:
         Of rivals only the one with the most evidence is returned.
         """
         spans = {tracker: self._span(tracker) for tracker in self._trackers}
-        min_common = self._policy.track_list.min_common_time
         ended, matches = [], []
         for tracker, span in spans.items():
-            rivals = _rivals(tracker, spans, min_common)
+            rivals = _rivals(tracker, spans, self._policy.track_list.min_common_time)
             if not all(_has_ended(each, spans[each], before) for each in rivals):
                 continue
             ended.append(tracker)
-            if span and tracker is max(rivals, key=lambda each: _nats(spans[each])):
-                offset, warp = span.time_map.offset, Warp(span.time_map.tempo, span.time_map.pitch)
-                found = replace(tracker.match, offset=offset, warp=warp)
-                matches.append(replace(found, start=span.start, end=span.end))
+            if span and tracker is self._best_rival(tracker, spans):
+                matches.append(_placed(tracker, span))
         self._trackers = [tracker for tracker in self._trackers if tracker not in ended]
         return matches
+
+    def _best_rival(self, tracker: MatchTracker, spans: Spans) -> MatchTracker:
+        """Return the one with the most evidence of a tracker and its rivals."""
+        rivals = _rivals(tracker, spans, self._policy.track_list.min_common_time)
+        return max(rivals, key=lambda each: _nats(spans[each]))
+
+
+def _placed(tracker: MatchTracker, span: Span) -> ScoredMatch:
+    """Return the match of a tracker where its recording plays."""
+    time_map = span.time_map
+    found = replace(tracker.match, offset=time_map.offset)
+    warp = Warp(time_map.tempo, time_map.pitch)
+    return replace(found, warp=warp, start=span.start, end=span.end)
 
 
 def _has_ended(tracker: MatchTracker, span: Span | None, before: float) -> bool:

@@ -1,0 +1,81 @@
+"""What is told of a station."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from fingerprinter.types import Match
+
+EventType = Literal["began", "still", "ended", "unknown", "gap"]
+
+
+@dataclass(frozen=True, slots=True)
+class StationEvent:
+    """Something that happened on a station.
+
+    Attributes
+    ----------
+    type : str
+        "began", "still" and "ended" tell of a recording of the library, "unknown" of sound that
+        is not in it, and "gap" of time without any sound.
+    station : str
+        Name of the station.
+    started_at, ended_at : datetime
+        When it was on, in UTC. ``ended_at`` is None for "began" and "still".
+    match : Match or None
+        The recording. Its times count from ``started_at``.
+    claimed : str or None
+        What the station said that was on.
+    heard_before : int
+        How often this unknown sound was heard earlier.
+    """
+
+    type: EventType
+    station: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    match: Match | None = None
+    claimed: str | None = None
+    heard_before: int = 0
+
+
+def at(time_s: float) -> datetime:
+    """Return a time of the clock (seconds since 1970) as a datetime in UTC, to the millisecond."""
+    return datetime.fromtimestamp(round(time_s, 3), UTC)
+
+
+class ClaimLog:
+    """What a station said that plays, and from when on.
+
+    Examples
+    --------
+    >>> log = ClaimLog()
+    >>> log.add(0.0, "News")
+    >>> log.add(60.0, "Song")
+    >>> log.during(50.0, 200.0)
+    'Song'
+    """
+
+    _MAX_CLAIMS = 256
+
+    def __init__(self) -> None:
+        self._claims: deque[tuple[float, str | None]] = deque(maxlen=self._MAX_CLAIMS)
+
+    def add(self, time: float, claimed: str | None) -> None:
+        """Note what is claimed from a time on."""
+        if not self._claims or self._claims[-1][1] != claimed:
+            self._claims.append((time, claimed))
+
+    def during(self, start: float, end: float) -> str | None:
+        """Return what was claimed for most of a time; None if nothing was."""
+        shares: dict[str, float] = {}
+        until = end
+        for begin, claimed in reversed(self._claims):
+            common = min(until, end) - max(begin, start)
+            if claimed is not None and common > 0:
+                shares[claimed] = shares.get(claimed, 0.0) + common
+            until = begin
+        return max(shares, key=lambda each: shares[each], default=None)
