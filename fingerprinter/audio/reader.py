@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from fingerprinter.audio.signal import (
 )
 from fingerprinter.audio.source import AudioSource, FilePart, path_or_bytes, printable, source_name
 from fingerprinter.audio.stream import Damage
+from fingerprinter.audio.streams.live_decoder import LiveDecoder, is_streamed, read_pipe
 from fingerprinter.errors import AudioError, UsageError
 
 SR = 16_000
@@ -67,6 +68,8 @@ class AudioReader:
         How much audio the blocks have given so far, in seconds.
     problem : str or None
         After the last block: what of the source is missing or damaged.
+    is_live : bool
+        Whether the source is a pipe that is decoded while it comes in.
     """
 
     def __init__(
@@ -78,7 +81,10 @@ class AudioReader:
         declared: DeclaredDuration,
         damage: Damage,
         resources: ExitStack,
+        *,
+        is_live: bool = False,
     ) -> None:
+        self.is_live = is_live
         self.name, self.sr, self.duration_s = name, sr, declared.duration_s
         self.decoded_s = 0.0
         self.problem: str | None = None
@@ -200,7 +206,7 @@ def open_audio(
     if not (math.isfinite(start_s) and start_s >= 0):
         raise UsageError(f"start_s is {start_s}; give seconds from the start, 0 or more")
     name = printable(name) if name else source_name(source)
-    damage = Damage()
+    damage, is_live = Damage(), False
     part = source if isinstance(source, FilePart) else FilePart("")
     first_s = part.start_s + start_s
     with ExitStack() as resources:
@@ -209,6 +215,10 @@ def open_audio(
             pieces = resample(chunks, sr)
         elif process_guard():
             pieces, declared = decode(source, name, sr, first_s, damage, resources, on_channels)
+        elif not start_s and on_channels is None and is_streamed(source):
+            decoder = resources.enter_context(LiveDecoder(name, sr, damage=damage))
+            pieces = decoder.pieces(read_pipe(cast(BinaryIO, source)))
+            declared, is_live = DeclaredDuration(), True
         else:
             process = process or resources.enter_context(borrowed_process())
             resources.enter_context(process.one_file())
@@ -216,7 +226,8 @@ def open_audio(
             pieces, declared = process.decode(data, name, sr, first_s, damage, on_channels)
         if source is part:
             pieces, declared = _within(part, start_s, sr, pieces, declared)
-        return AudioReader(name, sr, start_s, pieces, declared, damage, resources.pop_all())
+        rest = resources.pop_all()
+        return AudioReader(name, sr, start_s, pieces, declared, damage, rest, is_live=is_live)
 
 
 def _within(

@@ -6,12 +6,14 @@ the decoder costs the stream, not the program.
 
 from __future__ import annotations
 
+import io
 import pickle
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import av
 
@@ -22,9 +24,30 @@ from fingerprinter.audio.signal import Mono, resample
 from fingerprinter.audio.stream import OPEN_OPTIONS, Damage, is_audio_rate
 from fingerprinter.errors import AudioError
 
+# The first bytes of formats that need nothing from their end: MP3, ADTS, Ogg, FLAC, WAV, MPEG-TS
+# and Matroska. MP4 may hold its index there.
+_STREAMED = re.compile(rb"ID3|\xff[\xe0-\xff]|OggS|fLaC|RIFF|G|\x1aE\xdf\xa3")
+
 _MAX_FAILURES = 8  # openings in a row without any sound
 _POLL_S = 0.5
 _LIMITS = DecodingLimits(memory_bytes=512 << 20, cpu_s=30.0)
+
+
+def is_streamed(source: object) -> bool:
+    """Tell whether a source is a pipe whose audio can be decoded while it comes in.
+
+    Waits until the pipe gives something.
+    """
+    if not isinstance(source, io.BufferedReader) or source.seekable():
+        return False
+    return _STREAMED.match(source.peek(4)) is not None
+
+
+def read_pipe(pipe: BinaryIO) -> Iterator[bytes]:
+    """Yield what comes in, each piece at once."""
+    read = getattr(pipe, "read1", pipe.read)
+    while data := read(1 << 14):
+        yield data
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +72,8 @@ class LiveDecoder:
         FFmpeg's name of the container, where it is known. Default: it is found out.
     stop : threading.Event, optional
         Ends the stream, also while it waits for sound.
+    damage : Damage, optional
+        Collects what is damaged. It is complete after the last piece.
     """
 
     def __init__(
@@ -57,10 +82,11 @@ class LiveDecoder:
         sr: int,
         format: str | None = None,
         stop: threading.Event | None = None,
+        damage: Damage | None = None,
     ) -> None:
         self._name, self._over, self._stop = name, threading.Event(), stop or threading.Event()
         self._failure: Exception | None = None
-        self.problem: str | None = None
+        self._damage = damage or Damage()
         self._child = ChildProcess(_serve)
         self._child.send(_Start(name, sr, format))
 
@@ -105,7 +131,7 @@ class LiveDecoder:
             if isinstance(reply, AudioError):
                 raise self._failure or reply
             if isinstance(reply, Damage):
-                self.problem = reply.error
+                self._damage.error, self._damage.silenced = reply.error, reply.silenced
                 if self._failure:
                     raise self._failure
                 return
@@ -174,7 +200,9 @@ def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
                 chosen = None if silent else start.format
                 silent += 1
                 try:
-                    for piece in resample(decode_frames(_frames(parts, chosen), damage), start.sr):
+                    for piece in resample(
+                        decode_frames(_frames(parts, chosen, damage), damage), start.sr
+                    ):
                         if len(piece):
                             send(piece, replies)
                             silent, has_sound = 0, True
@@ -188,7 +216,7 @@ def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
             pickle.load(requests)
 
 
-def _frames(parts: Any, format: str | None) -> Iterator[av.AudioFrame]:
+def _frames(parts: Any, format: str | None, damage: Damage) -> Iterator[av.AudioFrame]:
     """Yield the frames of the first audio stream of a file that cannot seek."""
     with av.open(parts, format=format, **OPEN_OPTIONS) as container:
         if not container.streams.audio:
@@ -197,8 +225,11 @@ def _frames(parts: Any, format: str | None) -> Iterator[av.AudioFrame]:
         for packet in container.demux(container.streams.audio[0]):
             try:
                 frames = decoder.decode(packet)
-            except av.InvalidDataError:
-                continue  # a broken packet, such as the first one of a stream that was joined late
+            except av.InvalidDataError as error:
+                damage.note(
+                    str(error.strerror)
+                )  # the first packet of a stream that was joined late
+                continue
             for frame in frames:
                 if not is_audio_rate(frame.sample_rate, decoder.name):
                     return

@@ -21,7 +21,7 @@ from fingerprinter.audio.streams.addresses import (
 )
 from fingerprinter.audio.streams.hls import MAX_PLAYLIST_BYTES, read_hls
 from fingerprinter.audio.streams.icy import MAX_INTERVAL, split_titles
-from fingerprinter.audio.streams.live_decoder import LiveDecoder
+from fingerprinter.audio.streams.live_decoder import LiveDecoder, read_pipe
 from fingerprinter.audio.streams.web import Answer, Web
 from fingerprinter.errors import AudioError, UsageError
 
@@ -159,13 +159,6 @@ class Pipe:
                 if stop.is_set():
                     return
                 yield SoundBlock(samples)
-
-
-def read_pipe(pipe: BinaryIO) -> Iterator[bytes]:
-    """Yield what comes in, each piece at once."""
-    read = getattr(pipe, "read1", pipe.read)
-    while data := read(1 << 14):
-        yield data
 
 
 class Microphone:

@@ -29,6 +29,7 @@ Box: TypeAlias = tuple[int, int]  # frames, bins
 
 PARTS = 4  # the place of a peak is kept to a quarter of a frame and of a bin
 BLOCK_FRAMES = 512  # 16 s: long enough to hide the overhead of calls, short enough for the cache
+LIVE_BLOCK_FRAMES = 64  # 2 s, so that the answer to live sound does not wait
 RANK_FRAMES = 15  # peaks compete with those within this many frames on either side (0.5 s)
 
 _BIN_BITS, _INDEX_BITS = 12, 28  # of a sorting key: enough for more than a day of audio

@@ -22,7 +22,12 @@ from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioReader
 from fingerprinter.core.fingerprint.params import LandmarkParams
-from fingerprinter.core.fingerprint.peaks import PeakChunk, peak_chunks
+from fingerprinter.core.fingerprint.peaks import (
+    BLOCK_FRAMES,
+    LIVE_BLOCK_FRAMES,
+    PeakChunk,
+    peak_chunks,
+)
 from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.library.identify.identifier import Identifier
@@ -101,7 +106,8 @@ class Recognizer:
         Parameters
         ----------
         audio
-            The clip. For the best match no more of it is read than is needed.
+            The clip. For the best match no more of it is read than is needed; the answer to a
+            live one comes at once.
         min_confidence
             Matches of less confidence are left out; None: those below that of the policy.
         all_matches
@@ -113,8 +119,9 @@ class Recognizer:
         """
         if min_confidence is None:
             min_confidence = self.policy.score.min_confidence
-        blocks = audio.blocks()
-        chunks = peak_chunks(blocks, self.params, self.policy.query.narrower)
+        block_s, block_frames = (1.0, LIVE_BLOCK_FRAMES) if audio.is_live else (10.0, BLOCK_FRAMES)
+        blocks = audio.blocks(block_s)
+        chunks = peak_chunks(blocks, self.params, self.policy.query.narrower, block_frames)
         search = self.identifier()
         if all_matches:
             found, stopped = self._list_matches(search, chunks, min_confidence, on_match)
@@ -123,8 +130,8 @@ class Recognizer:
             found = first_matches(search, chunks, min_confidence, self.params, self.policy.query)
             found = found[: 1 + alternatives]
         known = tracks.get_many(self.connection, {match.track_id for match in found})
-        if stopped:
-            duration_s = audio.decoded_s
+        if stopped or (audio.is_live and not all_matches):
+            duration_s = audio.decoded_s  # the rest of a live clip need not come in
         elif next(blocks, None) is not None and audio.duration_s is not None:
             duration_s = audio.duration_s  # as declared, where not all had to be decoded
         else:
@@ -163,7 +170,7 @@ class Recognizer:
                 waits = any(are_copies(match.track_id, other) for other in track_list.playing)
                 if match not in told and match.track_id in known and not waits:
                     told.append(match)
-                    on_match(self._in_seconds(known[match.track_id], match, np.inf))
+                    on_match(match_in_seconds(known[match.track_id], match, np.inf, self.params))
 
         try:
             for chunk in chunks:

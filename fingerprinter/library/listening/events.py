@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -45,6 +46,21 @@ class StationEvent:
 def at(time_s: float) -> datetime:
     """Return a time of the clock (seconds since 1970) as a datetime in UTC, to the millisecond."""
     return datetime.fromtimestamp(round(time_s, 3), UTC)
+
+
+def in_order(events: Iterable[StationEvent]) -> list[StationEvent]:
+    """Return events that became certain together in the order in which they happened.
+
+    What is still on comes last, and what began comes after what ended then.
+    """
+    return sorted(
+        events,
+        key=lambda event: (
+            event.type == "still",
+            event.ended_at or event.started_at,
+            event.type == "began",
+        ),
+    )
 
 
 class ClaimLog:

@@ -11,19 +11,16 @@ import numpy.typing as npt
 
 from fingerprinter.audio.signal import Mono
 from fingerprinter.core.fingerprint.params import LandmarkParams
-from fingerprinter.core.fingerprint.peaks import peak_chunks
+from fingerprinter.core.fingerprint.peaks import LIVE_BLOCK_FRAMES, peak_chunks
 from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.library.identify.peak_buffer import PeakBuffer
 from fingerprinter.library.identify.recognizer import match_in_seconds
 from fingerprinter.library.identify.track_list import TrackList
 from fingerprinter.library.identify.windows import WindowSearch
-from fingerprinter.library.listening.events import ClaimLog, EventType, StationEvent, at
+from fingerprinter.library.listening.events import ClaimLog, EventType, StationEvent, at, in_order
 from fingerprinter.library.listening.unknown import UnknownPolicy, UnknownSounds
 from fingerprinter.types import Match, Track
-
-BLOCK_FRAMES = 64
-"""Frames of the spectrogram that are computed together: 2 s, so that answers come soon."""
 
 # Positions are counted in float32: after 37 hours they would lose their quarter frames. A session
 # ends after an hour as soon as nothing plays, and after 12 hours anyhow.
@@ -164,14 +161,15 @@ class _Session:
         """Yield the events until the sound or the session is at its end."""
         inner_boxes = self.listener.policy.query.narrower
         samples = self._take(blocks)
-        for chunk in peak_chunks(samples, self._params, inner_boxes, BLOCK_FRAMES):
+        for chunk in peak_chunks(samples, self._params, inner_boxes, LIVE_BLOCK_FRAMES):
             self._peaks.push(replace(chunk, contrast=chunk.contrast[:0]))
             ended = self._list.push(chunk)
-            yield from self._tell_recordings(self._list.playing(), ended)
-            yield from self._tell_unknown(self._list.settled)
+            told = [*self._tell_recordings(self._list.unfinished(), ended)]
+            yield from in_order([*told, *self._tell_unknown(self._list.settled)])
             self._prune()
-        yield from self._tell_recordings([], self._list.close())
-        yield from self._tell_unknown(self._frame(self._position_s), close=True)
+        told = [*self._tell_recordings([], self._list.close())]
+        end = self._frame(self._position_s)
+        yield from in_order([*told, *self._tell_unknown(end, close=True)])
 
     def _take(self, blocks: Iterator[TimedBlock]) -> Iterator[Mono]:
         """Yield the samples of blocks, and keep the clock and what is claimed."""
