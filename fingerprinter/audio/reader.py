@@ -217,7 +217,7 @@ def open_audio(
             pieces, declared = decode(source, name, sr, first_s, damage, resources, on_channels)
         elif not start_s and on_channels is None and is_streamed(source):
             decoder = resources.enter_context(LiveDecoder(name, sr, damage=damage))
-            pieces = decoder.pieces(read_pipe(cast(BinaryIO, source)))
+            pieces = decoder.pieces(read_pipe(cast(BinaryIO, source), peeked=True))
             declared, is_live = DeclaredDuration(), True
         else:
             process = process or resources.enter_context(borrowed_process())

@@ -7,6 +7,7 @@ the decoder costs the stream, not the program.
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import re
 import threading
@@ -30,6 +31,7 @@ _STREAMED = re.compile(rb"ID3|\xff[\xe0-\xff]|OggS|fLaC|RIFF|G|\x1aE\xdf\xa3")
 
 _MAX_FAILURES = 8  # openings in a row without any sound
 _POLL_S = 0.5
+_PIPE_BYTES = 1 << 14
 _LIMITS = DecodingLimits(memory_bytes=512 << 20, cpu_s=30.0)
 
 
@@ -43,10 +45,20 @@ def is_streamed(source: object) -> bool:
     return _STREAMED.match(source.peek(4)) is not None
 
 
-def read_pipe(pipe: BinaryIO) -> Iterator[bytes]:
-    """Yield what comes in, each piece at once."""
-    read = getattr(pipe, "read1", pipe.read)
-    while data := read(1 << 14):
+def read_pipe(pipe: BinaryIO, *, peeked: bool = False) -> Iterator[bytes]:
+    """Yield what comes in, each piece at once.
+
+    Parameters
+    ----------
+    pipe : binary file
+        A pipe. It is read below its buffer: a thread that waits for a buffer would keep the program
+        from ending.
+    peeked : bool
+        Whether its buffer holds something.
+    """
+    if peeked and isinstance(pipe, io.BufferedReader):
+        yield pipe.read1(-1)
+    while data := os.read(pipe.fileno(), _PIPE_BYTES):
         yield data
 
 
