@@ -76,9 +76,9 @@ if TYPE_CHECKING:
     from fingerprinter.library.discover.text_search import TextSearch, TextSearchResult
     from fingerprinter.library.duplicates.search import OnSearchProgress
     from fingerprinter.library.identify.explanation import Explanation
-    from fingerprinter.library.maintain.jobs import JobTable
     from fingerprinter.library.listening.monitors import Monitors
     from fingerprinter.library.listening.station import OnEvent
+    from fingerprinter.library.maintain.jobs import JobTable
     from fingerprinter.library.maintain.transfer import ImportReport
     from fingerprinter.library.maintain.verify import OnVerifyProgress, VerifyReport
     from fingerprinter.library.music.stored_analyses import AnalyzeReport, TrackAnalysis
