@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 
 import uvicorn
 
 from fingerprinter.server.app import SETTINGS_VARIABLE
 from fingerprinter.server.logs import configure_logs
 from fingerprinter.server.settings import ServerSettings
+from fingerprinter.server.watching import watch_folders
 
 _GRACE_S = 10  # for requests that are being answered when the service ends
 _KEEP_ALIVE_S = 30
@@ -27,6 +29,10 @@ def serve(settings: ServerSettings) -> None:
         Its settings.
     """
     configure_logs(settings.log)
+    stop = threading.Event()
+    watching = threading.Thread(target=watch_folders, args=(settings, stop), daemon=True)
+    if settings.watch:  # in this process only, however many serve
+        watching.start()
     with tempfile.TemporaryDirectory(prefix="fingerprinter-metrics-") as folder:
         os.environ[SETTINGS_VARIABLE] = settings.to_json()
         if settings.workers > 1:
@@ -45,3 +51,6 @@ def serve(settings: ServerSettings) -> None:
             timeout_graceful_shutdown=_GRACE_S,
             timeout_keep_alive=_KEEP_ALIVE_S,
         )
+    stop.set()
+    if settings.watch:
+        watching.join(_GRACE_S)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,16 @@ from fingerprinter.server import derived
 from fingerprinter.server.access import Role, Viewer
 from fingerprinter.server.gates import Gate
 from fingerprinter.server.jobs import JobRunner, Kind, OnJobProgress, Report, progress_of
+from fingerprinter.server.models import text
 from fingerprinter.server.problems import ForbiddenError, TokenError
 from fingerprinter.server.settings import ServerSettings
 from fingerprinter.server.subsonic.catalogue import Catalogue, catalogue_of
 from fingerprinter.store.tables.jobs import StoredJob
+from fingerprinter.types import CHANGING
 
 _log = logging.getLogger(__name__)
 MAX_THREADS = 64  # more than all gates let wait, so that a list is answered while searches wait
+_MAX_CHANGING = 1000  # the next sweep finds more
 _WAITING = 16  # requests that may wait for a search or a picture
 
 
@@ -101,10 +106,7 @@ class Service:
             on_progress(progress_of(value))
 
         if job.kind == "index":
-            options = {key: job.request[key] for key in ("prune", "embeddings")}
-            paths = job.request["paths"]
-            report = self.library.index(paths, on_progress=tell, **options)
-            return asdict(report)
+            return self._index(job.request, tell)
         if job.kind == "analyze":
             return asdict(self.library.analyze_all(on_progress=tell))
         if job.kind == "duplicates":
@@ -115,6 +117,25 @@ class Service:
             return {"groups": len(found.groups), "problems": problems}
         sound_map = derived.make_map(self.library, self.cache("server"))
         return {"tracks": len(sound_map.ids), "revision": sound_map.revision}
+
+    def _index(self, request: Report, tell: Callable[[Any], None]) -> Report:
+        """Index paths; the report names files that were left out because they are changing."""
+        changing = list[str]()
+
+        def leave_out(path: str, kind: str) -> None:
+            if kind == CHANGING and path == text(path) and len(changing) < _MAX_CHANGING:
+                changing.append(path)
+
+        still_s = request.get("still_s")
+        report = self.library.index(
+            request["paths"],
+            prune=request["prune"],
+            embeddings=request["embeddings"],
+            changed_before=None if still_s is None else time.time() - still_s,
+            on_progress=tell,
+            on_left_out=leave_out,
+        )
+        return asdict(report) | {"changing": changing}
 
     def indexed_paths(self, paths: list[str]) -> list[str]:
         """Return the folders that a job may index.

@@ -35,6 +35,10 @@ class ServerSettings:
         Whether people without the token may search and listen.
     folders : tuple of str
         Folders that jobs may index. With none, a job may index any folder.
+    watch : bool
+        Whether what changes in ``folders`` is indexed.
+    prune : bool
+        Whether watching forgets files that are gone.
     upload_bytes, upload_s, clip_s
         Largest upload, the seconds in which it must arrive, and the seconds of it that are used.
     token_digest : str or None
@@ -54,6 +58,8 @@ class ServerSettings:
     workers: int = 1
     guests: bool = False
     folders: tuple[str, ...] = ()
+    watch: bool = False
+    prune: bool = False
     upload_bytes: int = 32 * 1024 * 1024
     upload_s: float = 120.0
     clip_s: float = 120.0

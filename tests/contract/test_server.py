@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 from fake_library import FakeTrack, add_fake_tracks
 from fastapi.testclient import TestClient
 from synthetic import SR, play
+from waiting import until
 
 from fingerprinter.audio import write_wav
 from fingerprinter.server.access import token_digest
 from fingerprinter.server.app import create_app
 from fingerprinter.server.settings import ServerSettings
+from fingerprinter.server.watching import watch_folders
 
 TRACKS = [
     FakeTrack("Aurora", "Air", "Dawn", "Ambient", mbid="0" * 36, vector=[1, 0, 0]),
@@ -316,6 +319,32 @@ def test_jobs_index_the_allowed_folders_only(sqlite_url: str, tmp_path: Path) ->
         for path in ("/etc", f"{tmp_path}/music/..", f"{tmp_path}/music/link/etc"):
             answer = client.post("/api/jobs", json={"kind": "index", "paths": [path]})
             assert error_of(answer, 403) == "forbidden"
+
+
+def test_what_changes_in_a_watched_folder_is_indexed_by_jobs(tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    music, stop = tmp_path / "music", threading.Event()
+    music.mkdir()
+    write_wav(music / "written.wav", play(3, 5), SR)
+    folders, library = (str(music),), f"sqlite:///{tmp_path}/library.db"
+    settings = ServerSettings(library, warm_up=False, folders=folders, watch=True)
+    with client_of(settings) as client:
+
+        def reports() -> list[Json]:
+            jobs = client.get("/api/jobs").json()["jobs"]
+            return [job["report"] for job in reversed(jobs) if job["state"] == "done"]
+
+        watching = threading.Thread(
+            target=watch_folders, args=(settings, stop), kwargs={"still_s": 1.0}, daemon=True
+        )
+        watching.start()
+        until(lambda: sum(report["indexed"] for report in reports()) == 1)
+        assert client.get("/api/tracks").json()["tracks"][0]["path"] == str(music / "written.wav")
+        write_wav(music / "new.wav", play(4, 5), SR)
+        until(lambda: sum(report["indexed"] for report in reports()) == 2)
+        stop.set()
+        watching.join(30)
+        assert not watching.is_alive()
 
 
 # --- bad requests ---------------------------------------------------------------------

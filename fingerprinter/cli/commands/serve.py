@@ -12,6 +12,7 @@ from fingerprinter.cli.common.output import print_json, print_line, print_messag
 from fingerprinter.config import read_config
 from fingerprinter.errors import UsageError
 from fingerprinter.library import open_library
+from fingerprinter.library.indexing.watch import check_watchfiles
 
 if TYPE_CHECKING:
     from fingerprinter.server.settings import ServerSettings
@@ -42,6 +43,10 @@ def serve(
     folder: Annotated[
         list[str] | None,
         typer.Option(metavar="FOLDER", help="A folder that jobs may index; repeatable."),
+    ] = None,
+    watch: Annotated[
+        bool | None,
+        typer.Option("--watch", help="Index what changes in the folders that jobs may index."),
     ] = None,
     guests: Annotated[
         bool | None,
@@ -85,11 +90,17 @@ def serve(
         "root_path": root_path,
         "workers": workers,
         "folders": tuple(folder or ()) or None,
+        "watch": watch,
         "guests": guests,
         "log": log,
     }
     given = {name: value for name, value in options.items() if value is not None}
     settings = replace(configured(read_config()), **given)
+    if settings.watch and not settings.folders:
+        hint = "--folder names them, or `folders` in config.toml"
+        raise UsageError(f"there are no folders to watch; {hint}")
+    if settings.watch:
+        check_watchfiles()
     token, digest = _token(settings, new_token)
     password = _make_app_password(settings) if app_password else None
     url = f"http://{settings.host}:{settings.port}{settings.root_path}/"

@@ -101,7 +101,7 @@ class FolderWatcher:
         self._sweep_at = 0.0
         self._events = events or self._system_events
         if events is None:
-            _check_watchfiles()
+            check_watchfiles()
 
     def run(self, stop: threading.Event) -> Iterator[Due]:
         """Yield what is due, a sweep first, until an event is set.
@@ -227,7 +227,14 @@ def is_remote(path: Path, mounts: Path = _MOUNTS) -> bool:
     return _NETWORK.fullmatch(kind) is not None
 
 
-def _check_watchfiles() -> None:
+def check_watchfiles() -> None:
+    """Check that folders can be watched.
+
+    Raises
+    ------
+    UsageError
+        If watchfiles is not installed.
+    """
     try:
         import watchfiles  # noqa: F401
     except ImportError as error:
