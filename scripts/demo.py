@@ -2,22 +2,34 @@
 
 python3 scripts/demo.py                 on the ten short tracks that come with the project
 python3 scripts/demo.py MUSIC_FOLDER    on your own music, in your own library, which stays
+
+At its end it offers the web page of this library. With --serve it opens it without a question, in a
+browser whose microphone hears the noisy clip if Chromium or Chrome is installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import time
+import urllib.request
+import webbrowser
 from pathlib import Path
 from typing import Any
 
-from environment import BIN, ROOT, enter_environment
+from environment import BIN, ROOT, ensure_environment, enter_environment
 
 SEED = 13
 CLIP_S = 8.0
 SR = 16_000
+START_S = 120.0  # until the service answers at the latest
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
 def say(text: str) -> None:
@@ -37,6 +49,10 @@ class Program:
         status = subprocess.run([*self._start, *arguments], check=False).returncode
         if status > 1:  # 1: done, but some files could not be read
             sys.exit(status)
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Starts a command that goes on until it is terminated."""
+        return subprocess.Popen([*self._start, *arguments])
 
     def ask(self, *arguments: str) -> list[dict[str, Any]]:
         """Runs a command and returns the JSON lines that it prints."""
@@ -86,7 +102,8 @@ def make_unknown_clip(folder: Path) -> Path:
     return clip
 
 
-def demonstrate(music: Path, program: Program, folder: Path) -> None:
+def demonstrate(music: Path, program: Program, folder: Path) -> Path:
+    """Shows the main tasks; returns the noisy clip."""
     say(f"1. Index: analyze every track in {music} once and keep its fingerprint.")
     program.show("index", str(music))
     program.show("stats")
@@ -107,22 +124,100 @@ def demonstrate(music: Path, program: Program, folder: Path) -> None:
 
     say(f"3. Similar: what else here sounds like {name_of(track)}?")
     program.show("similar", str(track["id"]), "-n", "5")
+    return clip
+
+
+def wants_page(given: bool) -> bool:
+    """Whether to open the page: as the command line says, else as a person at a terminal says."""
+    if given or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return given
+    say("4. The page: search, play and identify in your browser.")
+    return input("   Open it now? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def show_page(program: Program, clip: Path, folder: Path) -> None:
+    """Starts the service on the library and opens its page. Ctrl-C or its end ends this, too."""
+    ensure_environment(("server",))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/"
+    processes = [program.start("serve", "--port", str(port))]
+    try:
+        wait_until_up(url, processes[0])
+        processes += open_page(url, clip, folder)
+        say("   Ctrl-C ends the service.")
+        processes[0].wait()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        for process in reversed(processes):
+            process.terminate()
+            process.wait()
+
+
+def wait_until_up(url: str, service: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_S
+    while service.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}healthz", timeout=5):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+    sys.exit(f"{url}: the service does not answer; its messages above say why")
+
+
+def open_page(url: str, clip: Path, folder: Path) -> list[subprocess.Popen[bytes]]:
+    """Opens the page in Chromium with the clip as its microphone, else in the user's browser.
+
+    Returns the process of Chromium, if that was started.
+    """
+    has_screen = sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}
+    chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if has_screen and chromium:
+        say(f"   {url} opens in {chromium}, whose microphone hears {clip.name} again and again.")
+        say("   Press the microphone. With your own browser and microphone, open the same address.")
+        options = [
+            f"--user-data-dir={folder / 'browser'}",
+            "--no-first-run",
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-audio-capture={clip}",
+        ]
+        quiet = subprocess.DEVNULL
+        return [subprocess.Popen([chromium, *options, url], stdout=quiet, stderr=quiet)]
+    if has_screen and webbrowser.open(url):
+        say(f"   {url} is open in your browser. Press the microphone and play {clip}.")
+    else:
+        say(f"   Open {url} in a browser. The noisy clip is {clip}.")
+    return []
 
 
 def main() -> None:
-    enter_environment()
-    if len(sys.argv) > 2:
-        sys.exit(f"usage: {sys.argv[0]} [MUSIC_FOLDER]")
-    with tempfile.TemporaryDirectory(prefix="fingerprinter-demo-") as scratch:
+    parser = argparse.ArgumentParser(description="Shows the main tasks on real music.")
+    parser.add_argument("music", nargs="?", metavar="MUSIC_FOLDER", help="default: ten tracks")
+    parser.add_argument("--serve", action="store_true", help="open the web page at the end")
+    wanted = parser.parse_args()
+    enter_environment(("server",) if wanted.serve else ())
+    with tempfile.TemporaryDirectory(
+        prefix="fingerprinter-demo-", ignore_cleanup_errors=True
+    ) as scratch:
         folder = Path(scratch)
-        if len(sys.argv) == 2:
-            music = Path(sys.argv[1]).expanduser().absolute()
+        if wanted.music:
+            music = Path(wanted.music).expanduser().absolute()
             if not music.is_dir():
                 sys.exit(f"{music}: no such folder; name the one that your music is in")
-            demonstrate(music, Program(None), folder)
+            program = Program(None)
+        else:
+            music, program = ROOT / "tests" / "music", Program(folder / "demo.db")
+        clip = demonstrate(music, program, folder)
+        if wants_page(wanted.serve):
+            show_page(program, clip, folder)
+        if wanted.music:
             say(f"Your library stays. Next: {BIN / 'fingerprinter'} --help")
         else:
-            demonstrate(ROOT / "tests" / "music", Program(folder / "demo.db"), folder)
             say("Now with your own music: python3 scripts/demo.py MUSIC_FOLDER")
 
 

@@ -19,7 +19,12 @@ def enter_environment(extras: tuple[str, ...] = ()) -> None:
     """Runs this script again inside the environment. Returns only if it runs there already."""
     python = ensure_environment(extras)
     if Path(sys.prefix).resolve() != VENV.resolve():
-        sys.exit(subprocess.run([python, *sys.argv], check=False).returncode)
+        inside = subprocess.Popen([python, *sys.argv])
+        while True:
+            try:
+                sys.exit(inside.wait())
+            except KeyboardInterrupt:  # of a terminal goes to both; the other one decides
+                continue
 
 
 def ensure_environment(extras: tuple[str, ...] = ()) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import tempfile
 import threading
 
@@ -29,6 +31,8 @@ def serve(settings: ServerSettings) -> None:
         Its settings.
     """
     configure_logs(settings.log)
+    # uvicorn sends itself the signal again when it has ended; this lets the rest end, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     stop = threading.Event()
     watching = threading.Thread(target=watch_folders, args=(settings, stop), daemon=True)
     if settings.watch:  # in this process only, however many serve
@@ -37,20 +41,22 @@ def serve(settings: ServerSettings) -> None:
         os.environ[SETTINGS_VARIABLE] = settings.to_json()
         if settings.workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        uvicorn.run(
-            "fingerprinter.server.app:create_worker_app",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=True,
-            forwarded_allow_ips=settings.proxies,
-            timeout_graceful_shutdown=_GRACE_S,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-        )
-    stop.set()
-    if settings.watch:
-        watching.join(_GRACE_S)
+        try:
+            uvicorn.run(
+                "fingerprinter.server.app:create_worker_app",
+                factory=True,
+                host=settings.host,
+                port=settings.port,
+                workers=settings.workers,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=True,
+                forwarded_allow_ips=settings.proxies,
+                timeout_graceful_shutdown=_GRACE_S,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+            )
+        finally:
+            stop.set()
+            if settings.watch:
+                watching.join(_GRACE_S)
