@@ -685,7 +685,7 @@ class Library:
         """
         if all_matches and alternatives:
             raise UsageError("alternatives belong to one match; leave out one of the two options")
-        with open_audio(source, self._params.sr) as audio, self._snapshot() as (_, recognizer):
+        with open_audio(source, self._params.sr) as audio, self.snapshot() as (_, recognizer):
             return recognizer.answer(
                 audio,
                 min_confidence,
@@ -722,10 +722,10 @@ class Library:
         """
         from fingerprinter.library.listening.monitors import Monitors
 
-        return Monitors(self._snapshot, self._params, self.policy, on_event, on_problem)
+        return Monitors(self.snapshot, self._params, self.policy, on_event, on_problem)
 
     @contextmanager
-    def _snapshot(self) -> Iterator[tuple[Connection, Recognizer]]:
+    def snapshot(self) -> Iterator[tuple[Connection, Recognizer]]:
         """Open a snapshot, and the recognizer of it."""
         with self._database.connect() as connection:
             yield (

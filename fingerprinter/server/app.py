@@ -25,7 +25,7 @@ from fingerprinter.server.documentation import documentation_page
 from fingerprinter.server.logs import configure_logs
 from fingerprinter.server.metrics import Measured
 from fingerprinter.server.problems import ErrorBody
-from fingerprinter.server.routes import discover, health, identify, jobs, tracks
+from fingerprinter.server.routes import discover, health, identify, jobs, monitors, tracks
 from fingerprinter.server.service import MAX_THREADS, Service
 from fingerprinter.server.settings import ServerSettings
 from fingerprinter.server.subsonic import routes as subsonic
@@ -75,7 +75,7 @@ def create_app(settings: ServerSettings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     problems.install(app)
-    for module in (identify, tracks, discover, jobs, health, subsonic):
+    for module in (identify, tracks, discover, jobs, monitors, health, subsonic):
         app.include_router(module.router)
     _add_pages(app, settings)
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)  # not audio, not PNG

@@ -8,9 +8,11 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field
 
 from fingerprinter.library.discover.clusters import Cluster
+from fingerprinter.library.listening.events import StationEvent
 from fingerprinter.library.music.stored_analyses import Tag
 from fingerprinter.server.access import Viewer
 from fingerprinter.server.jobs import Job
+from fingerprinter.server.stations import Monitor
 from fingerprinter.types import (
     Album,
     Artist,
@@ -194,6 +196,20 @@ class JobList:
     """The jobs, newest first."""
 
     jobs: list[Job]
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorList:
+    """The stations that are listened to."""
+
+    monitors: list[Monitor]
+
+
+@dataclass(frozen=True, slots=True)
+class StationLog:
+    """What happened on a station, newest first."""
+
+    events: list[StationEvent]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from fingerprinter.server.models import text
 from fingerprinter.server.problems import ForbiddenError, TokenError
 from fingerprinter.server.settings import ServerSettings
 from fingerprinter.server.subsonic.catalogue import Catalogue, catalogue_of
+from fingerprinter.server.stations import Stations
 from fingerprinter.store.tables.jobs import StoredJob
 from fingerprinter.types import CHANGING
 
@@ -43,6 +44,8 @@ class Service:
         Limit of covers that are made smaller. None is refused: a player asks for a page of them.
     ready : bool
         Whether the first request is answered as fast as all others.
+    stations : Stations
+        The stations that are listened to.
     is_closing : bool
         Whether the service ends; streams of events end then.
     """
@@ -56,17 +59,20 @@ class Service:
         self.jobs = self.library.jobs()
         self._runner = JobRunner(self.jobs, self._do)
         self._catalogue = SnapshotCache[Catalogue]()
+        self.stations = Stations(self.library, settings)
         self.ready = self.is_closing = False
 
     def start(self) -> None:
         """Begin to work, and warm up in the background."""
         self._runner.start()
+        self.stations.start()
         self.ready = not self.settings.warm_up
         if self.settings.warm_up:
             threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
     def close(self) -> None:
-        """End the jobs and close the library."""
+        """End the stations and jobs, and close the library."""
+        self.stations.close()
         self._runner.stop()
         self.library.close()
 

@@ -45,6 +45,11 @@ class ServerSettings:
         SHA-256 of the token as hexadecimal digits; None if no token is needed.
     log : "text" or "json"
         Form of the log.
+    stations : tuple of str
+        Sources that are listened to from the start, each with or without a name:
+        ``NAME=ADDRESS``.
+    private_streams : bool
+        Whether clients may add stations at addresses of a private network.
     warm_up : bool
         Whether to load at the start what the first requests would load.
     """
@@ -65,6 +70,8 @@ class ServerSettings:
     clip_s: float = 120.0
     token_digest: str | None = None
     log: str = "text"
+    stations: tuple[str, ...] = ()
+    private_streams: bool = False
     warm_up: bool = True
 
     @property

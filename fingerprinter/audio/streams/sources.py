@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -291,6 +293,20 @@ def _claim(text: str) -> str | None:
     """Return what a station says as one printable line; None if it says nothing."""
     line = printable(" ".join(text.split()))[:_MAX_CLAIM]
     return line or None
+
+
+def named_source(source: str) -> tuple[str | None, str]:
+    """Return the (name, source) of ``NAME=SOURCE``; a file of that name comes first.
+
+    >>> named_source("KEXP=https://kexp.example/live?a=b")
+    ('KEXP', 'https://kexp.example/live?a=b')
+    >>> named_source("https://kexp.example/?a=b")
+    (None, 'https://kexp.example/?a=b')
+    """
+    name, equals, rest = source.partition("=")
+    if not equals or not name or not rest or re.search(r"[/\\:?]", name) or os.path.exists(source):
+        return None, source
+    return name, rest
 
 
 def station_name(source: str) -> str:

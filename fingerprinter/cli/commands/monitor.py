@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import threading
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fingerprinter.audio import write_wav
-from fingerprinter.audio.streams.sources import MIC, STDIN, open_source
+from fingerprinter.audio.streams.sources import MIC, STDIN, named_source, open_source
 from fingerprinter.cli.common.options import MinConfidence
 from fingerprinter.cli.common.output import csv_lines, print_json, print_message
 from fingerprinter.cli.common.records import event_record
@@ -72,9 +71,9 @@ def monitor(
 
     Example: fingerprinter monitor https://radio.example/live
     """
-    if sum(_split_name(each)[1] in (STDIN, MIC) for each in sources) > 1:
+    if sum(named_source(each)[1] in (STDIN, MIC) for each in sources) > 1:
         raise UsageError("standard input and the microphone can be one source only; leave one out")
-    opened = [(name, open_source(each, device=device)) for name, each in map(_split_name, sources)]
+    opened = [(name, open_source(each, device=device)) for name, each in map(named_source, sources)]
     with ExitStack() as resources:
         library = resources.enter_context(open_library(ctx.obj, create=False, read_only=True))
         receivers: list[Callable[[StationEvent], None]] = [lambda e: print_json(event_record(e))]
@@ -108,18 +107,6 @@ def monitor(
         states = [each.state().state for each in monitors.stations().values()]
     if over.status or "failed" in states:
         raise typer.Exit(over.status or 1)
-
-
-def _split_name(source: str) -> tuple[str | None, str]:
-    """Return the (name, source) of an argument NAME=SOURCE; a file of that name comes first.
-
-    >>> _split_name("KEXP=https://kexp.example/live?a=b"), _split_name("https://kexp.example/?a=b")
-    (('KEXP', 'https://kexp.example/live?a=b'), (None, 'https://kexp.example/?a=b'))
-    """
-    name, equals, rest = source.partition("=")
-    if not equals or not name or not rest or re.search(r"[/\\:?]", name) or os.path.exists(source):
-        return None, source
-    return name, rest
 
 
 class _Over:
