@@ -22,8 +22,8 @@ from fingerprinter.server.jobs import JobRunner, Kind, OnJobProgress, Report, pr
 from fingerprinter.server.models import text
 from fingerprinter.server.problems import ForbiddenError, TokenError
 from fingerprinter.server.settings import ServerSettings
-from fingerprinter.server.subsonic.catalogue import Catalogue, catalogue_of
 from fingerprinter.server.stations import Stations
+from fingerprinter.server.subsonic.catalogue import Catalogue, catalogue_of
 from fingerprinter.store.tables.jobs import StoredJob
 from fingerprinter.types import CHANGING
 
