@@ -26,7 +26,7 @@ def read_hls(
     url: str,
     playlist: bytes,
     wait: Callable[[float], bool],
-    on_missed: Callable[[], None] = lambda: None,
+    on_end: Callable[[], None] = lambda: None,
 ) -> Iterator[bytes | None]:
     """Yield the segments of a playlist, each whole, as they appear.
 
@@ -40,8 +40,8 @@ def read_hls(
         The playlist. Of a list of variants the one of the lowest bandwidth is read.
     wait : callable
         Waits for some seconds, and tells whether the reader was stopped meanwhile.
-    on_missed : callable
-        Is called when segments were gone before they could be fetched.
+    on_end : callable
+        Is called when the playlist says that nothing follows.
 
     Yields
     ------
@@ -51,7 +51,7 @@ def read_hls(
     Raises
     ------
     AudioError
-        If playlist or segments cannot be fetched, or are encrypted.
+        If playlist or segments cannot be fetched, were missed, or are encrypted.
     """
     url, parsed = _media_playlist(web, url, _parse(playlist, url))
     following: int | None = None
@@ -64,9 +64,7 @@ def read_hls(
             is_live = not parsed.is_endlist and parsed.playlist_type != "event"
             following = max(first, first + len(numbered) - _AT_START) if is_live else first
         elif following < first or following > first + len(numbered):
-            on_missed()
-            yield NEW_DECODER
-            following = first
+            raise AudioError(f"{shown_address(url)}: segments were gone before they were fetched")
         fresh = [each for each in numbered if each[0] >= following]
         unchanged = 0 if fresh else unchanged + 1
         for number, segment in fresh:
@@ -81,6 +79,7 @@ def read_hls(
             yield _fetch(web, urljoin(url, segment.uri))
             following = number + 1
         if parsed.is_endlist:
+            on_end()
             return
         if unchanged >= _STALL_POLLS:
             raise AudioError(f"{shown_address(url)}: the playlist does not go on")

@@ -193,12 +193,13 @@ class Station:
         See `fingerprinter.audio.streams.addresses.resolve`.
     """
 
-    is_live, reconnects = True, True
+    is_live = True
 
     def __init__(self, url: str, *, allow_private: bool) -> None:
         self._url, self._allow_private = url, allow_private
         self.shown = shown_address(url)
         self.station: str | None = None
+        self.reconnects = True
         self._claimed: str | None = None
 
     def blocks(self, sr: int, stop: threading.Event) -> Iterator[SoundBlock]:
@@ -212,7 +213,9 @@ class Station:
             kind = _content_type(answer)
             if _is_playlist(answer):
                 playlist = answer.read(MAX_PLAYLIST_BYTES)
-                encoded: Iterator[bytes | None] = read_hls(web, answer.url, playlist, stop.wait)
+                encoded: Iterator[bytes | None] = read_hls(
+                    web, answer.url, playlist, stop.wait, self._end
+                )
             else:
                 encoded = self._sound(answer)
             decoder = LiveDecoder(self.shown, sr, _FORMATS.get(kind), stop)
@@ -221,6 +224,10 @@ class Station:
                 if stop.is_set():
                     return
                 yield SoundBlock(samples, self._claimed)
+
+    def _end(self) -> None:
+        """Note that the station says itself that nothing follows."""
+        self.reconnects = False
 
     def _open(self, web: Web, resources: ExitStack) -> Answer:
         """Return the answer that holds sound or HLS; a plain playlist leads to its first entry."""

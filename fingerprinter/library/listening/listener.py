@@ -26,6 +26,7 @@ from fingerprinter.types import Match, Track
 # ends after an hour as soon as nothing plays, and after 12 hours anyhow.
 _SESSION_S, _LONGEST_SESSION_S = 3600.0, 12 * 3600.0
 _BURST_S = 30.0  # of sound, in which a station sends what it has in store
+_MAX_LAG_S = 20.0  # that sound may come late: segments of HLS come 10 s at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ class _Session:
             first_s = block.arrived_at - duration_s - self._position_s
             if self._began_at is None or self._position_s < _BURST_S:
                 self._began_at = min(first_s, self._began_at or first_s)
+            elif first_s - self._began_at > _MAX_LAG_S:  # the station stood still for a while
+                self._began_at = first_s
             self._position_s += duration_s
             self.listener.heard_s += duration_s
             yield block.samples

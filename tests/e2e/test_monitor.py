@@ -1,0 +1,98 @@
+"""The command `monitor`: stations on this computer, files, standard input, and what it writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from demo_music import Entry
+from program import DEADLINE_S, Program
+from radio import INTERVAL, SR, Answer, encoded, radio, with_titles
+from synthetic import play
+from waiting import until
+
+from fingerprinter.audio import read_samples, write_wav
+
+
+def test_stations_are_followed_until_ctrl_c(
+    sqlite_demo: Program, inside: list[Entry], clips: Any, tmp_path: Path
+) -> None:
+    song = read_samples(clips.clean(inside[1], 25.0), SR)
+    sound = encoded(np.concatenate([play(7, 5.0), song, play(7, 5.0), np.zeros(SR, np.float32)]))
+    headers = {"Content-Type": "audio/mpeg", "icy-metaint": str(INTERVAL), "icy-name": "One"}
+    segments = {"a.ts": song[: 12 * SR], "b.ts": song[12 * SR :]}
+    report, saved = tmp_path / "played.csv", tmp_path / "unknown"
+    with radio() as air:
+        air.answers["/live"] = [Answer(with_titles(sound, ["A - B"]), headers), Answer(status=404)]
+        lines = "".join(f"#EXTINF:12,\n{name}\n" for name in segments)
+        playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:13\n{lines}#EXT-X-ENDLIST\n"
+        air.answers["/two.m3u8"] = [Answer(playlist.encode())]
+        for name, samples in segments.items():
+            air.answers[f"/{name}"] = [Answer(encoded(samples, "aac", "mpegts"))]
+        arguments = ["--csv", report, "--save-unknown", saved, "--webhook", f"{air.url}/hook"]
+        sources = [f"{air.url}/live", f"Two={air.url}/two.m3u8"]
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with sqlite_demo.start("monitor", *sources, *arguments, **pipes) as running:
+            until(lambda: len([each for each in air.requests if each[0] == "/live"]) > 1 or None)
+            until(lambda: len(air.posted) >= 6 or None)
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate(timeout=DEADLINE_S)
+    assert running.returncode == 130
+    assert b"Traceback" not in err
+    assert b"404" in err
+    events = [json.loads(line) for line in out.splitlines()]
+    told = {(each["type"], each["station"]) for each in events}
+    assert told == {("began", "One"), ("ended", "One"), ("unknown", "One")} | {
+        ("began", "Two"),
+        ("ended", "Two"),
+    }
+    ended = [each for each in events if each["type"] == "ended"]
+    assert {each["match"]["track"]["title"] for each in ended} == {inside[1]["title"]}
+    assert {each["claimed"] for each in events if each["station"] == "One"} == {"A - B"}
+    unknown = [each for each in events if each["type"] == "unknown"]
+    assert [each["heard_before"] for each in unknown] == [0, 1]
+    assert sorted(json.dumps(json.loads(each)) for each in air.posted) == sorted(
+        json.dumps(each) for each in events
+    )
+    rows = list(csv.DictReader(report.open(encoding="utf-8")))
+    assert sorted(row["station"] for row in rows) == ["One", "Two"]
+    assert {row["title"] for row in rows} == {inside[1]["title"]}
+    assert len(list(saved.glob("One-*.wav"))) == 1
+
+
+def test_a_file_ends_by_itself_and_a_missing_one_fails(
+    sqlite_demo: Program, inside: list[Entry], clips: Any
+) -> None:
+    clip = clips.clean(inside[1], 20.0)
+    run = sqlite_demo("monitor", f"Tape={clip}", "nowhere.flac", status=1)
+    assert [each["type"] for each in run.records] == ["began", "ended"]
+    assert {each["station"] for each in run.records} == {"Tape"}
+    assert run.complaints == ["nowhere.flac: no such file"]
+
+
+def test_standard_input_is_a_station(
+    sqlite_demo: Program, inside: list[Entry], clips: Any, tmp_path: Path
+) -> None:
+    write_wav(tmp_path / "in.wav", read_samples(clips.clean(inside[2], 20.0), SR), SR)
+    run = sqlite_demo("monitor", "-", stdin=(tmp_path / "in.wav").read_bytes())
+    assert [each["type"] for each in run.records] == ["began", "ended"]
+
+
+def test_identify_answers_while_a_pipe_is_open(
+    sqlite_demo: Program, inside: list[Entry], clips: Any
+) -> None:
+    data = encoded(read_samples(clips.clean(inside[2], 30.0), SR))
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with sqlite_demo.start("identify", "--json", "-", **pipes) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(data)
+        running.stdin.flush()
+        (match,) = json.loads(running.stdout.readline())["matches"]  # the pipe is still open
+        assert match["track"]["title"] == inside[2]["title"]
+        assert running.wait(DEADLINE_S) == 0
