@@ -16,7 +16,7 @@ from radio import INTERVAL, SR, Answer, encoded, radio, with_titles
 from synthetic import play
 from waiting import until
 
-from fingerprinter.audio import read_samples, write_wav
+from fingerprinter.audio import read_samples
 
 
 def test_stations_are_followed_until_ctrl_c(
@@ -65,27 +65,19 @@ def test_stations_are_followed_until_ctrl_c(
     assert len(list(saved.glob("One-*.wav"))) == 1
 
 
-def test_a_file_ends_by_itself_and_a_missing_one_fails(
+def test_files_and_standard_input_end_by_themselves(
     sqlite_demo: Program, inside: list[Entry], clips: Any
 ) -> None:
     clip = clips.clean(inside[1], 20.0)
-    run = sqlite_demo("monitor", f"Tape={clip}", "nowhere.flac", status=1)
-    assert [each["type"] for each in run.records] == ["began", "ended"]
-    assert {each["station"] for each in run.records} == {"Tape"}
+    sources = [f"Tape={clip}", "-", "nowhere.flac"]
+    run = sqlite_demo("monitor", *sources, stdin=clip.read_bytes(), status=1)
+    assert sorted((each["station"], each["type"]) for each in run.records) == [
+        *(("<stdin>", "began"), ("<stdin>", "ended"), ("Tape", "began"), ("Tape", "ended")),
+    ]
     assert run.complaints == ["nowhere.flac: no such file"]
 
 
-def test_standard_input_is_a_station(
-    sqlite_demo: Program, inside: list[Entry], clips: Any, tmp_path: Path
-) -> None:
-    write_wav(tmp_path / "in.wav", read_samples(clips.clean(inside[2], 20.0), SR), SR)
-    run = sqlite_demo("monitor", "-", stdin=(tmp_path / "in.wav").read_bytes())
-    assert [each["type"] for each in run.records] == ["began", "ended"]
-
-
-def test_identify_answers_while_a_pipe_is_open(
-    sqlite_demo: Program, inside: list[Entry]
-) -> None:
+def test_identify_answers_while_a_pipe_is_open(sqlite_demo: Program, inside: list[Entry]) -> None:
     data = encoded(read_samples(MUSIC / inside[2]["file"], SR))  # 34 s
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with sqlite_demo.start("identify", "--json", "-", **pipes) as running:
