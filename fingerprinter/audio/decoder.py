@@ -21,6 +21,7 @@ from fingerprinter.audio.signal import (
     OnChannels,
     as_floats,
     drop,
+    drop_channels,
     resample,
     silence_damage,
 )
@@ -61,7 +62,8 @@ def decode(
     resources : ExitStack
         Keeps what has to be closed in the end.
     on_channels : callable, optional
-        Receives the channels, (channels, n) float32, and their rate before the downmix.
+        Receives the channels, (channels, n) float32, and their rate before the downmix, from
+        ``start_s`` on.
 
     Returns
     -------
@@ -78,7 +80,8 @@ def decode(
     with read_errors(name):
         links = chain_links(resources.enter_context(as_file(source, name)))
     if len(links) > 1:
-        chunks = drop(_chain(links, name, damage, on_channels), start_s)
+        late = on_channels and drop_channels(on_channels, start_s)
+        chunks = drop(_chain(links, name, damage, late), start_s)
         return resample(chunks, sr), DeclaredDuration()
     chunks, declared = _open_link(links[0], name, start_s, damage, resources, on_channels)
     return resample(chunks, sr), declared
@@ -101,7 +104,8 @@ def _open_link(
             raise
         return _second_chunks(second, start_s, damage, on_channels), second.declared
     frames, before_s = stream.frames_from(start_s)
-    chunks = drop(decode_frames(frames, damage, on_channels), before_s)
+    late = on_channels and drop_channels(on_channels, before_s)
+    chunks = drop(decode_frames(frames, damage, late), before_s)
     return _to_the_end(chunks, stream, file, start_s, damage, on_channels), stream.declared
 
 

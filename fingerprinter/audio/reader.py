@@ -24,6 +24,7 @@ from fingerprinter.audio.signal import (
     Mono,
     OnChannels,
     drop,
+    drop_channels,
     equal_blocks,
     resample,
 )
@@ -180,8 +181,8 @@ def open_audio(
     name : str, optional
         Name of the source in messages. Default: its path.
     on_channels : callable, optional
-        Receives the decoded channels, (channels, n) float32, and their rate before the downmix.
-        The first ones may lie a little before ``start_s``, the last ones behind the end of a part.
+        Receives the decoded channels, (channels, n) float32, and their rate before the downmix,
+        from the start on. The last ones may lie behind the end of a part.
     process : DecodingProcess, optional
         Where to decode; it can read one source at a time. Default: an idle one of this program.
 
@@ -301,6 +302,6 @@ def _from_samples(
     if not MIN_SR <= sr <= MAX_SR:
         raise AudioError(f"{name}: {sr} Hz is no sampling rate of audio; give samples per second")
     pieces = np.array_split(samples, range(CHUNK_SAMPLES, samples.shape[1], CHUNK_SAMPLES), axis=1)
-    downmixer = Downmixer()
-    chunks = (mono_chunk(piece, sr, downmixer, damage, on_channels) for piece in pieces)
+    downmixer, late = Downmixer(), on_channels and drop_channels(on_channels, start_s)
+    chunks = (mono_chunk(piece, sr, downmixer, damage, late) for piece in pieces)
     return drop(chunks, start_s), DeclaredDuration(samples.shape[1] / sr, reliable=True)

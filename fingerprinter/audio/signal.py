@@ -200,6 +200,19 @@ def drop(chunks: Iterable[Chunk], seconds: float) -> Iterator[Chunk]:
             yield Chunk(chunk.samples[n:], chunk.sr)
 
 
+def drop_channels(on_channels: OnChannels, seconds: float) -> OnChannels:
+    """Return a receiver that passes channels on without their first seconds, as `drop` does."""
+
+    def receive(channels: npt.NDArray[np.float32], sr: int) -> None:
+        nonlocal seconds
+        n = min(channels.shape[1], round(seconds * sr))
+        seconds -= n / sr
+        if n < channels.shape[1]:
+            on_channels(channels[:, n:], sr)
+
+    return receive
+
+
 def resample(chunks: Iterable[Chunk], sr: int) -> Iterator[Mono]:
     """Yield the samples of chunks at one rate.
 

@@ -13,10 +13,18 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
-from fingerprinter.audio.stream import Damage, EncodedStream
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinter.audio import FilePart, open_audio
 from fingerprinter.server.problems import MissingError
 from fingerprinter.types import Track
+
+if TYPE_CHECKING:
+    from av import AudioFrame, AudioResampler
+    from av.container import OutputContainer
 
 _BROWSER_TYPES = {
     ".mp3": "audio/mpeg",
@@ -32,6 +40,7 @@ _BROWSER_TYPES = {
 }
 _OPUS_SR = 48_000
 OPUS_BITS_PER_S = 128_000
+_LAYOUTS = ("", "mono", "stereo", "2.1", "4.0", "5.0", "5.1", "6.1", "7.1")  # by number of channels
 _MAX_CACHE_BYTES = 2 << 30  # of transcoded files
 _COVER_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif"}
 _COVER_FILES = ("cover.jpg", "folder.jpg", "front.jpg", "cover.png", "folder.png", "front.png")
@@ -176,32 +185,65 @@ def _limit_size(cache: Path) -> None:
 
 
 def _encode_opus(track: Track, source: Path, target: Path, bits_per_s: int) -> None:
-    """Encode the part of a file that a track is as Opus in stereo."""
+    """Encode the part of a file that a track is as Opus in stereo.
+
+    The file is decoded in another process, under limits of memory and processor time.
+    """
     import av
 
-    end_s = math.inf if track.end_s is None else track.end_s - track.start_s
-    with (
-        source.open("rb") as file,
-        EncodedStream(file, str(source), Damage()) as read,
-        av.open(str(target), "w", format="ogg") as written,
-    ):
-        stream = written.add_stream("libopus", rate=_OPUS_SR, layout="stereo")
-        stream.bit_rate = bits_per_s
-        resampler = av.AudioResampler("fltp", "stereo", _OPUS_SR)
-        frames, before_s = read.frames_from(track.start_s)
-        at_s = -before_s
-        for frame in frames:
-            at_s += frame.samples / frame.sample_rate
-            if at_s <= 0:
-                continue
-            frame.pts = None  # parts of a chain, and damaged files, have gaps in time
-            for ready in resampler.resample(frame):
-                written.mux(stream.encode(ready))
-            if at_s >= end_s:
-                break
-        for ready in resampler.resample(None):
-            written.mux(stream.encode(ready))
-        written.mux(stream.encode(None))
+    part = FilePart(str(source), track.start_s, track.end_s)
+    length_s = math.inf if track.end_s is None else track.end_s - track.start_s
+    with av.open(str(target), "w", format="ogg") as written:
+        opus = _OpusWriter(written, length_s, bits_per_s)
+        with open_audio(part, on_channels=opus.write) as audio:
+            for _ in audio.blocks():
+                pass
+        opus.close()
+
+
+class _OpusWriter:
+    """Writes decoded channels of any number and rate to a file as Opus in stereo."""
+
+    def __init__(self, file: OutputContainer, length_s: float, bits_per_s: int) -> None:
+        self._file, self._left_s = file, length_s
+        self._stream = file.add_stream("libopus", rate=_OPUS_SR, layout="stereo")
+        self._stream.bit_rate = bits_per_s
+        self._resampler: AudioResampler | None = None
+        self._form: tuple[int, int] | None = None
+
+    def write(self, channels: npt.NDArray[np.float32], sr: int) -> None:
+        """Write the next channels, (channels, n); what is more than is wanted is left out."""
+        from av import AudioFrame, AudioResampler
+
+        channels = channels[:, : round(min(self._left_s, channels.shape[1] / sr) * sr)]
+        self._left_s -= channels.shape[1] / sr
+        if not channels.size:
+            return
+        if len(channels) >= len(_LAYOUTS):
+            channels = channels.mean(axis=0, keepdims=True)
+        if self._form != (len(channels), sr):
+            self._flush()
+            self._form = len(channels), sr
+            self._resampler = AudioResampler("fltp", "stereo", _OPUS_SR)
+        samples = np.ascontiguousarray(channels)
+        frame = AudioFrame.from_ndarray(samples, format="fltp", layout=_LAYOUTS[len(samples)])
+        frame.sample_rate = sr
+        self._encode(frame)
+
+    def close(self) -> None:
+        """Write what is left in the resampler and the encoder."""
+        self._flush()
+        self._file.mux(self._stream.encode(None))
+
+    def _flush(self) -> None:
+        if self._resampler:
+            self._encode(None)
+
+    def _encode(self, frame: AudioFrame | None) -> None:
+        assert self._resampler
+        for ready in self._resampler.resample(frame):
+            ready.pts = None  # the encoder counts the samples
+            self._file.mux(self._stream.encode(ready))
 
 
 def _embedded_picture(path: Path) -> bytes:
