@@ -651,6 +651,7 @@ class Library:
         min_confidence: float | None = None,
         all_matches: bool = False,
         alternatives: int = 0,
+        name: str | None = None,
         on_match: OnMatch = lambda _: None,
     ) -> Recognition:
         """Name the recordings in a clip as `identify` does, and measure the clip.
@@ -661,6 +662,8 @@ class Library:
             See `identify`.
         alternatives : int
             How many other candidates to report, such as other tracks that hold the same passage.
+        name : str, optional
+            Name of the clip in messages. The default is its path.
         on_match : callable
             Is called with each `Match` of all matches as soon as its recording has ended, for
             clips that are long or have no end. Ctrl-C ends such a clip early.
@@ -685,7 +688,10 @@ class Library:
         """
         if all_matches and alternatives:
             raise UsageError("alternatives belong to one match; leave out one of the two options")
-        with open_audio(source, self._params.sr) as audio, self.snapshot() as (_, recognizer):
+        with (
+            open_audio(source, self._params.sr, name=name) as audio,
+            self.snapshot() as (_, recognizer),
+        ):
             return recognizer.answer(
                 audio,
                 min_confidence,

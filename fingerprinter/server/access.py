@@ -129,7 +129,8 @@ class Guard:
     def _body_limit(self, scope: Scope) -> int:
         """Return the largest body in bytes; routes of uploads count by themselves, too."""
         takes_audio = scope["path"].startswith(("/api/identify", "/api/similar"))
-        return _JSON_BYTES + (self._settings.upload_bytes if takes_audio else 0)
+        largest = max(self._settings.upload_bytes, self._settings.mix_bytes)
+        return _JSON_BYTES + (largest if takes_audio else 0)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
         host = _host_name(headers.get("host", ""))

@@ -12,9 +12,10 @@ import numpy as np
 
 from fingerprinter.library import Library
 from fingerprinter.library.discover.sound_map import Places
+from fingerprinter.library.duplicates.better_copy import rank_copies
 from fingerprinter.server.media import write_aside
-from fingerprinter.server.models import Duplicates, MapCluster, MapColumns
-from fingerprinter.types import DuplicateGroup, DuplicateReport, Evidence, Track
+from fingerprinter.server.models import Copies, Duplicates, MapCluster, MapColumns
+from fingerprinter.types import DuplicateReport, Evidence, Track
 
 _MAP, _DUPLICATES = "map.json", "duplicates.json"
 
@@ -83,14 +84,16 @@ def read_duplicates(library: Library, folder: Path) -> Duplicates:
     return Duplicates(stored["revision"], stored["revision"] == library.revision(), groups)
 
 
-def _groups(stored: list[dict[str, Any]], known: dict[int, Track]) -> Iterator[DuplicateGroup]:
+def _groups(stored: list[dict[str, Any]], known: dict[int, Track]) -> Iterator[Copies]:
     for group in stored:
         members = tuple(known[each] for each in group["tracks"] if each in known)
         if len(members) > 1:
             ids = {track.id for track in members}
             rows = (Evidence(**row) for row in group["evidence"])
             evidence = tuple(row for row in rows if {row.a, row.b} <= ids)
-            yield DuplicateGroup(group["kind"], members, evidence)
+            best = rank_copies(members)[0] if group["kind"] == "same" else None
+            better, reason = (best.track.id, best.reason) if best else (None, None)
+            yield Copies(group["kind"], members, evidence, better, reason)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -183,12 +183,23 @@ class MapColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class Copies(DuplicateGroup):
+    """A group of duplicates, the id of the copy to keep, and in what it is better.
+
+    Both are None where one track is a part of the other.
+    """
+
+    better: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Duplicates:
     """The result of the last search for duplicates; ``revision`` is None if there was none."""
 
     revision: int | None
     current: bool
-    groups: list[DuplicateGroup]
+    groups: list[Copies]
 
 
 @dataclass(frozen=True, slots=True)

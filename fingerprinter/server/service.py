@@ -38,8 +38,9 @@ class Service:
 
     Attributes
     ----------
-    searches, pictures : Gate
-        Limits of identification and similarity, and of what is drawn or decoded.
+    searches, mixes, pictures : Gate
+        Limits of identification and similarity, of long clips with many recordings, which leave
+        room for short ones, and of what is drawn or decoded.
     covers : Gate
         Limit of covers that are made smaller. None is refused: a player asks for a page of them.
     ready : bool
@@ -56,6 +57,7 @@ class Service:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
         self.searches, self.pictures = Gate(cores, _WAITING), Gate(cores, _WAITING)
         self.covers = Gate(cores, MAX_THREADS)
+        self.mixes = Gate(max(1, cores // 2), _WAITING)
         self.jobs = self.library.jobs()
         self._runner = JobRunner(self.jobs, self._do)
         self._catalogue = SnapshotCache[Catalogue]()

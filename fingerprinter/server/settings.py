@@ -41,6 +41,9 @@ class ServerSettings:
         Whether watching forgets files that are gone.
     upload_bytes, upload_s, clip_s
         Largest upload, the seconds in which it must arrive, and the seconds of it that are used.
+    mix_bytes, mix_s
+        Largest upload of which every recording is asked for, and the seconds in which it must
+        arrive. All of it is used.
     token_digest : str or None
         SHA-256 of the token as hexadecimal digits; None if no token is needed.
     log : "text" or "json"
@@ -68,6 +71,8 @@ class ServerSettings:
     upload_bytes: int = 32 * 1024 * 1024
     upload_s: float = 120.0
     clip_s: float = 120.0
+    mix_bytes: int = 512 * 1024 * 1024
+    mix_s: float = 1800.0
     token_digest: str | None = None
     log: str = "text"
     stations: tuple[str, ...] = ()

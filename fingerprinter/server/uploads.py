@@ -58,8 +58,12 @@ class Clip:
 
 
 @asynccontextmanager
-async def receive(request: Request, settings: ServerSettings) -> AsyncIterator[Upload]:
+async def receive(
+    request: Request, settings: ServerSettings, *, is_mix: bool = False
+) -> AsyncIterator[Upload]:
     """Receive the upload of a request; its temporary file is deleted at the end.
+
+    A mix may have more bytes and more time than a clip.
 
     Raises
     ------
@@ -68,16 +72,17 @@ async def receive(request: Request, settings: ServerSettings) -> AsyncIterator[U
     UsageError
         If the upload does not arrive in time, or the form holds no file.
     """
-    limit = settings.upload_bytes
+    limit = settings.mix_bytes if is_mix else settings.upload_bytes
+    seconds = settings.mix_s if is_mix else settings.upload_s
     if int_or_zero(request.headers.get("content-length")) > limit:
         raise _too_large(limit)
     is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
     read = _read_form if is_form else _read_body
     try:
-        async with asyncio.timeout(settings.upload_s):
+        async with asyncio.timeout(seconds):
             upload = await read(request, _counted(request, limit))
     except TimeoutError:
-        raise UsageError(f"the upload took more than {settings.upload_s:g} s") from None
+        raise UsageError(f"the upload took more than {seconds:g} s") from None
     try:
         yield upload
     finally:
@@ -152,5 +157,5 @@ def _name(name: str | None) -> str:
 
 def _too_large(limit: int) -> TooLargeError:
     return TooLargeError(
-        f"more than {limit / 2**20:g} MB; send a shorter clip, 10 seconds are enough"
+        f"more than {limit / 2**20:g} MB; send a shorter clip: 10 seconds name one recording"
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from fingerprinter.audio import AudioSource
 from fingerprinter.errors import UsageError
 from fingerprinter.library import MIN_CONFIDENCE
 from fingerprinter.server.models import Identification, Similar, shown
@@ -59,32 +60,38 @@ async def identify(
 ) -> Identification:
     """Name the recording in a clip, or all recordings in a long one.
 
-    Only the first two minutes of the clip are used. A page with a microphone sends what it has
-    after 3, 6 and 10 seconds, until there is a match.
+    Only the first two minutes of the clip are used, but all of it for all recordings. A page with
+    a microphone sends what it has after 3, 6 and 10 seconds, until there is a match.
     """
+    gate = service.mixes if all_matches else service.searches
 
     def work(upload: Upload) -> Identification:
-        with service.searches.slot():
-            clip = decode(upload, service.settings.clip_s)
+        with gate.slot():
+            source: AudioSource = upload.file
+            problem = None
+            if not all_matches:
+                clip = decode(upload, service.settings.clip_s)
+                source, problem = (clip.samples, clip.sr), clip.problem
             start = time.perf_counter()
             found = service.library.recognize(
-                (clip.samples, clip.sr),
+                source,
+                name=upload.name,
                 min_confidence=min_confidence,
                 all_matches=all_matches,
                 alternatives=alternatives,
             )
             elapsed_s = time.perf_counter() - start
         return Identification(
-            clip=clip.name,
+            clip=upload.name,
             duration_s=found.duration_s,
             elapsed_s=round(elapsed_s, 4),
             matches=list(found.matches),
             alternatives=list(found.alternatives),
-            problem=clip.problem,
+            problem=problem or found.problem,
         )
 
-    with service.searches.place():
-        async with receive(request, service.settings) as upload:
+    with gate.place():
+        async with receive(request, service.settings, is_mix=all_matches) as upload:
             return shown(await run_in_threadpool(work, upload), viewer)
 
 

@@ -74,6 +74,8 @@ export const duplicates = (stop) => get("api/duplicates", {}, stop);
 // Sound that is sent
 const sound = (path, clip, values) => send(`${path}?${query(values)}`, { method: "POST", body: clip });
 export const identify = async (clip, name) => (await sound("api/identify", clip, { name })).json();
+/** Every recording in a long clip, in its order. */
+export const identifyAll = async (clip, name) => (await sound("api/identify", clip, { name, all: true })).json();
 export const nearest = async (clip) => (await (await sound("api/similar", clip, { n: 6 })).json()).results;
 export const explanationAddress = async (clip) =>
   URL.createObjectURL(await (await sound("api/identify/explain", clip, {})).blob());

@@ -8,30 +8,6 @@ import { play } from "../player.js";
 import { link } from "../router.js";
 import { useJob } from "./jobs.jsx";
 
-const LOSSLESS = new Set(["flac", "alac", "wavpack", "ape", "tta"]);
-
-const lossless = ({ codec }) => Boolean(codec) && (LOSSLESS.has(codec) || codec.startsWith("pcm"));
-const tagged = (track) => ["title", "artist", "album", "year", "track_number"].filter((name) => track[name]).length;
-
-/** The better of some copies, and why: whole, lossless, higher bit rate, longer, better tagged. */
-export function better(tracks) {
-  const rules = [
-    ["the others are damaged", (track) => (track.problem ? 0 : 1)],
-    ["lossless", (track) => (lossless(track) ? 1 : 0)],
-    ["the longest", (track) => Math.round(track.duration_s / 3)],
-    ["the highest bit rate", (track) => Math.round((track.bit_rate ?? 0) / 16000)],
-    ["the best tags", tagged],
-  ];
-  let left = tracks;
-  for (const [reason, value] of rules) {
-    const best = Math.max(...left.map(value));
-    const kept = left.filter((track) => value(track) === best);
-    if (kept.length === 1) return { track: kept[0], reason };
-    left = kept;
-  }
-  return { track: null, reason: "no difference that counts" };
-}
-
 function Copy({ track, best }) {
   return (
     <div class={`copy stack ${best ? "better" : ""}`} style={{ gap: "10px" }}>
@@ -64,7 +40,6 @@ function Copy({ track, best }) {
 }
 
 function Group({ group }) {
-  const choice = group.kind === "same" ? better(group.tracks) : { track: null };
   const names = new Map(group.tracks.map((track) => [track.id, title(track)]));
   return (
     <li class="card stack" style={{ gap: "12px" }}>
@@ -74,7 +49,7 @@ function Group({ group }) {
       </div>
       <div class="side-by-side">
         {group.tracks.map((track) => (
-          <Copy key={track.id} track={track} best={choice.track?.id === track.id && choice.reason} />
+          <Copy key={track.id} track={track} best={track.id === group.better && group.reason} />
         ))}
       </div>
       <details>

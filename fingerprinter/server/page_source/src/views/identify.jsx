@@ -1,7 +1,7 @@
 // Names what plays: from the microphone, a file, or an address of a file in the library.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { explanationAddress, identify, nearest } from "../api.js";
-import { change, counted, percent, time, title } from "../format.js";
+import { explanationAddress, identify, identifyAll, nearest } from "../api.js";
+import { change, counted, duration, percent, time, title } from "../format.js";
 import { Icon } from "../icons.jsx";
 import { Cover, Failure, NeighbourList } from "../parts.jsx";
 import { play } from "../player.js";
@@ -12,13 +12,35 @@ import { Waveform } from "../waveform.jsx";
 
 const ASK_AT_S = [3, 6, 10]; // the microphone asks each time, until an answer is sure
 const SURE = 0.99;
+const LONG_S = 120; // a longer file may hold many recordings
+const LONG_BYTES = 8e6; // so may a larger one, if the browser cannot tell its length
+
+/** Whether a file is so long that all its recordings are asked for. */
+function isLong(file) {
+  const address = URL.createObjectURL(file);
+  return new Promise((resolve) => {
+    const audio = new Audio();
+    const end = () => {
+      URL.revokeObjectURL(address);
+      resolve(Number.isFinite(audio.duration) ? audio.duration > LONG_S : file.size > LONG_BYTES);
+    };
+    audio.preload = "metadata";
+    audio.onloadedmetadata = audio.onerror = end;
+    audio.src = address;
+  });
+}
+
+/** The part of the track that the clip holds: [from, to] in seconds. */
+const partOfTrack = ({ track, offset_s, clip_start_s, clip_end_s, tempo }) => [
+  Math.max(0, offset_s + clip_start_s * tempo),
+  Math.min(track.duration_s, offset_s + clip_end_s * tempo),
+];
 
 function Answer({ match, clip }) {
   const { track } = match;
   const points = useWaveform(track);
   const [picture, setPicture] = useState(null);
-  const from = Math.max(0, match.offset_s + match.clip_start_s * match.tempo);
-  const to = Math.min(track.duration_s, match.offset_s + match.clip_end_s * match.tempo);
+  const [from, to] = partOfTrack(match);
   const changed = change(match);
   const explain = async () => setPicture(picture ? null : await explanationAddress(clip));
   useEffect(() => () => picture && URL.revokeObjectURL(picture), [picture]);
@@ -75,6 +97,62 @@ function Answer({ match, clip }) {
         />
       )}
     </article>
+  );
+}
+
+function MixRow({ match }) {
+  const { track } = match;
+  const [from, to] = partOfTrack(match);
+  const changed = change(match);
+  return (
+    <li class="mix-row">
+      <span class="number small dim">
+        {time(match.clip_start_s)} to {time(match.clip_end_s)}
+      </span>
+      <Cover track={track} />
+      <div>
+        <a class="ellipsis" style={{ display: "block", fontWeight: 580 }} href={link.track(track)}>
+          {title(track)}
+        </a>
+        <div class="small dim ellipsis">{[track.artist ?? "Unknown artist", track.album].filter(Boolean).join(" · ")}</div>
+      </div>
+      <span class="number small dim">
+        {time(from)} to {time(to)} of {time(track.duration_s)}
+        {changed && `, ${changed}`}, {percent(match.confidence)} sure
+      </span>
+      <button class="button quiet" onClick={() => play(track, from)} aria-label={`Play ${title(track)} from ${time(from)}`}>
+        <Icon name="play" size={16} /> {time(from)}
+      </button>
+    </li>
+  );
+}
+
+/** The recordings of a long file in their order. */
+function MixList({ found }) {
+  const { matches } = found;
+  return (
+    <section class="stack" aria-label="Track list">
+      <div class="row spread wrap">
+        <h2>
+          {counted(matches.length, "recording")} in {found.clip}
+        </h2>
+        {matches.length > 0 && (
+          <button class="button" onClick={() => play(matches[0].track, 0, matches.map(({ track }) => track))}>
+            <Icon name="play" size={16} /> Play the whole tracks
+          </button>
+        )}
+      </div>
+      {matches.length > 0 ? (
+        <ol class="plain tracks">
+          {matches.map((match) => (
+            <MixRow key={`${match.track.id}-${match.clip_start_s}`} match={match} />
+          ))}
+        </ol>
+      ) : (
+        <p class="card dim">None of its recordings is in your library, or too little of them can be heard.</p>
+      )}
+      {found.problem && <p class="small dim">{found.problem}</p>}
+    </section>
   );
 }
 
@@ -151,7 +229,7 @@ function useMicrophone(onAnswer, onProblem) {
 }
 
 export function Identify() {
-  const [answer, setAnswer] = useState(null); // {answer, clip}
+  const [answer, setAnswer] = useState(null); // {found, clip, long}
   const [busy, setBusy] = useState(null);
   const [problem, setProblem] = useState(null);
   const [over, setOver] = useState(false);
@@ -169,7 +247,8 @@ export function Identify() {
     clear();
     setBusy(file.name);
     try {
-      setAnswer({ found: await identify(file, file.name), clip: file });
+      const long = await isLong(file);
+      setAnswer({ found: await (long ? identifyAll : identify)(file, file.name), clip: file, long });
       setBusy(null);
     } catch (error) {
       fail(error);
@@ -232,14 +311,14 @@ export function Identify() {
       </section>
       <div aria-live="polite" class="stack">
         {problem && <Failure error={problem} />}
-        {answer?.found.matches.map((match) => (
-          <Answer key={match.track.id} match={match} clip={answer.clip} />
-        ))}
-        {answer && !answer.found.matches.length && <NoAnswer clip={answer.clip} />}
+        {answer?.long && <MixList found={answer.found} />}
+        {answer &&
+          !answer.long &&
+          answer.found.matches.map((match) => <Answer key={match.track.id} match={match} clip={answer.clip} />)}
+        {answer && !answer.long && !answer.found.matches.length && <NoAnswer clip={answer.clip} />}
         {answer && (
           <p class="dim small number">
-            {counted(Math.round(answer.found.duration_s), "second")} of sound, answered in{" "}
-            {Math.round(1000 * answer.found.elapsed_s)} ms.
+            {duration(answer.found.duration_s)} of sound, answered in {Math.round(1000 * answer.found.elapsed_s)} ms.
           </p>
         )}
       </div>
