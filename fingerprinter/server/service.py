@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 MAX_THREADS = 64  # more than all gates let wait, so that a list is answered while searches wait
 _MAX_CHANGING = 1000  # the next sweep finds more
 _WAITING = 16  # requests that may wait for a search or a picture
+_MIXES_WAITING = 4  # ... for all recordings of a long clip
 
 
 class Service:
@@ -57,7 +58,7 @@ class Service:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
         self.searches, self.pictures = Gate(cores, _WAITING), Gate(cores, _WAITING)
         self.covers = Gate(cores, MAX_THREADS)
-        self.mixes = Gate(max(1, cores // 2), _WAITING)
+        self.mixes = Gate(max(1, cores // 2), _MIXES_WAITING)
         self.jobs = self.library.jobs()
         self._runner = JobRunner(self.jobs, self._do)
         self._catalogue = SnapshotCache[Catalogue]()

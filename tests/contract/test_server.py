@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from databases import DIALECTS, PostgresServer
 from fake_library import FakeTrack, add_fake_tracks
 from fastapi.testclient import TestClient
 from synthetic import SR, play
@@ -18,8 +20,10 @@ from waiting import until
 from fingerprinter.audio import write_wav
 from fingerprinter.server.access import token_digest
 from fingerprinter.server.app import create_app
+from fingerprinter.server.derived import write_duplicates
 from fingerprinter.server.settings import ServerSettings
 from fingerprinter.server.watching import watch_folders
+from fingerprinter.types import DuplicateGroup, DuplicateReport, Evidence
 
 TRACKS = [
     FakeTrack("Aurora", "Air", "Dawn", "Ambient", mbid="0" * 36, vector=[1, 0, 0]),
@@ -44,6 +48,21 @@ def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", params=DIALECTS)
+def reading(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[TestClient]:
+    """A service over `TRACKS` in each database, whose ids are 1 to 4. Tests only read it."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('read') / 'read.db'}"
+    if request.param == "postgresql":
+        server: PostgresServer = request.getfixturevalue("postgresql_server")
+        server.execute("CREATE DATABASE read TEMPLATE empty")
+        url = server.url("read")
+    assert add_fake_tracks(url, TRACKS) == [1, 2, 3, 4]
+    with client_of(ServerSettings(library=url, warm_up=False)) as client:
+        yield client
+
+
 @pytest.fixture
 def ids(library_url: str) -> list[int]:
     """The ids of `TRACKS` in a library of each database."""
@@ -53,6 +72,18 @@ def ids(library_url: str) -> list[int]:
 @pytest.fixture
 def client(library_url: str, ids: list[int]) -> Iterator[TestClient]:
     with client_of(ServerSettings(library=library_url, warm_up=False)) as client:
+        yield client
+
+
+@pytest.fixture
+def new_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """An empty library in SQLite, for what other tests check in each database."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'new.db')}"
+
+
+@pytest.fixture
+def new(new_url: str) -> Iterator[TestClient]:
+    with client_of(ServerSettings(library=new_url, warm_up=False)) as client:
         yield client
 
 
@@ -105,8 +136,8 @@ def error_of(answer: Any, status: int) -> str:
 # --- lists ----------------------------------------------------------------------------
 
 
-def test_tracks_are_listed_in_pages(client: TestClient) -> None:
-    page = client.get("/api/tracks", params={"order": "title", "offset": 1, "limit": 2})
+def test_tracks_are_listed_in_pages(reading: TestClient) -> None:
+    page = reading.get("/api/tracks", params={"order": "title", "offset": 1, "limit": 2})
     assert titles(page) == ["Breeze", "Cinder"]
     assert page.json()["total"] == 4
 
@@ -123,16 +154,16 @@ def test_tracks_are_listed_in_pages(client: TestClient) -> None:
         ({"duration_min": 180, "album": "dawn"}, ["Aurora", "Breeze"]),
     ],
 )
-def test_lists_are_filtered(client: TestClient, wanted: Json, found: list[str]) -> None:
-    assert titles(client.get("/api/tracks", params={"order": "id"} | wanted)) == found
+def test_lists_are_filtered(reading: TestClient, wanted: Json, found: list[str]) -> None:
+    assert titles(reading.get("/api/tracks", params={"order": "id"} | wanted)) == found
 
 
-def test_albums_and_artists_count_their_tracks(client: TestClient) -> None:
-    albums = client.get("/api/albums", params={"query": "dawn"}).json()
+def test_albums_and_artists_count_their_tracks(reading: TestClient) -> None:
+    albums = reading.get("/api/albums", params={"query": "dawn"}).json()
     assert [(a["album"], a["artist"], a["tracks"]) for a in albums["albums"]] == [
         ("Dawn", "Air", 2)
     ]
-    artists = client.get("/api/artists").json()
+    artists = reading.get("/api/artists").json()
     assert [a["artist"] for a in artists["artists"]] == ["Air", "Ember", "Ember & Co"]
 
 
@@ -145,38 +176,36 @@ def test_a_list_shows_what_another_process_added(client: TestClient, library_url
 # --- discovery ------------------------------------------------------------------------
 
 
-def test_similar_tracks_and_why(client: TestClient, ids: list[int]) -> None:
-    found = client.get(f"/api/tracks/{ids[0]}/similar", params={"n": 1, "why": True}).json()
+def test_similar_tracks_and_why(reading: TestClient) -> None:
+    found = reading.get("/api/tracks/1/similar", params={"n": 1, "why": True}).json()
     assert found["query"]["title"] == "Aurora"
     assert found["results"][0]["track"]["title"] == "Breeze"
     assert found["results"][0]["why"]["shared_tags"] is not None
 
 
-def test_recommendations_paths_and_words(client: TestClient, ids: list[int]) -> None:
-    first, second, third, _ = ids
+def test_recommendations_paths_and_words(reading: TestClient) -> None:
+    first, second, third, _ = range(1, 5)
     wanted = {"like": [first], "dislike": [third], "n": 1}
-    found = client.post("/api/recommend", json=wanted).json()
+    found = reading.post("/api/recommend", json=wanted).json()
     assert found["results"][0]["track"]["id"] == second
-    path = client.get("/api/path", params={"from": first, "to": third, "n": 3}).json()
+    path = reading.get("/api/path", params={"from": first, "to": third, "n": 3}).json()
     assert [path["query"]["from"]["id"], path["query"]["to"]["id"]] == [first, third]
     assert path["results"][-1]["track"]["id"] == third
-    words = client.get("/api/search", params={"query": "cinder"}).json()
+    words = reading.get("/api/search", params={"query": "cinder"}).json()
     assert words["results"][0]["track"]["title"] == "Cinder"
 
 
-def test_the_map_keeps_its_places_when_a_track_is_added(
-    client: TestClient, library_url: str
-) -> None:
-    more = [FakeTrack(f"More {n}", vector=[np.cos(n), np.sin(n), n / 20]) for n in range(12)]
-    add_fake_tracks(library_url, more)
-    first = client.get("/api/map").json()
+def test_the_map_keeps_its_places_when_a_track_is_added(new: TestClient, new_url: str) -> None:
+    more = [FakeTrack(f"Track {n}", vector=[np.cos(n), np.sin(n), n / 20]) for n in range(16)]
+    add_fake_tracks(new_url, more)
+    first = new.get("/api/map").json()
     assert first["current"]
     assert len(first["x"]) == len(first["ids"]) == 16
-    late = add_fake_tracks(library_url, [FakeTrack("Late", vector=[1, 0.1, 0])])
-    assert client.get("/api/map").json() == first | {"current": False}
-    job = client.get("/api/jobs").json()["jobs"][0]["id"]
-    client.get(f"/api/jobs/{job}/events")  # until it is over
-    second = client.get("/api/map").json()
+    late = add_fake_tracks(new_url, [FakeTrack("Late", vector=[1, 0.1, 0])])
+    assert new.get("/api/map").json() == first | {"current": False}
+    job = new.get("/api/jobs").json()["jobs"][0]["id"]
+    new.get(f"/api/jobs/{job}/events")  # until it is over
+    second = new.get("/api/map").json()
     assert second["current"]
     assert second["ids"] == [*first["ids"], *late]
     assert second["x"][:16] == first["x"]
@@ -193,17 +222,17 @@ def test_the_map_keeps_its_places_when_a_track_is_added(
     ],
 )
 def test_tracks_are_found_by_tags(
-    client: TestClient, tags: Json, title: str | None, by: str | None
+    reading: TestClient, tags: Json, title: str | None, by: str | None
 ) -> None:
-    found = client.post("/api/match", json=tags).json()
+    found = reading.post("/api/match", json=tags).json()
     assert (found["track"] and found["track"]["title"], found["by"]) == (title, by)
 
 
-def test_a_clip_is_answered_with_its_matches(client: TestClient, tmp_path: Path) -> None:
+def test_a_clip_is_answered_with_its_matches(reading: TestClient, tmp_path: Path) -> None:
     write_wav(tmp_path / "clip.wav", play(1, 4), SR)
     sound = (tmp_path / "clip.wav").read_bytes()
-    by_body = client.post("/api/identify?name=me", content=sound).json()
-    by_form = client.post("/api/identify", files={"file": ("me", sound)}).json()
+    by_body = reading.post("/api/identify?name=me", content=sound).json()
+    by_form = reading.post("/api/identify", files={"file": ("me", sound)}).json()
     assert by_body["matches"] == []
     assert by_body["duration_s"] == 4
     assert by_form | {"elapsed_s": 0} == by_body | {"elapsed_s": 0}
@@ -222,22 +251,39 @@ def test_jobs_are_done_and_their_events_resumed(client: TestClient) -> None:
     assert client.get("/api/duplicates").json() == {"revision": 1, "current": True, "groups": []}
 
 
-def test_an_indexed_folder_is_in_the_library(client: TestClient, tmp_path: Path) -> None:
+def test_duplicates_come_with_the_better_copy(reading: TestClient) -> None:
+    service = reading.app.state.service  # type: ignore[attr-defined]
+    tracks = service.library.tracks_by_id(range(1, 5))
+    passage = Evidence(a=2, b=1, offset_s=0, overlap_s=9, confidence=1, start_s=0, speed=1)
+    groups = (
+        DuplicateGroup("same", (tracks[2], tracks[1]), (passage,)),
+        DuplicateGroup("part", (tracks[3], tracks[4]), ()),
+    )
+    write_duplicates(service.cache("server"), 1, DuplicateReport(groups))
+    found = reading.get("/api/duplicates").json()["groups"]
+    assert [(each["kind"], each["better"], each["reason"]) for each in found] == [
+        ("same", 1, "more tags"),
+        ("part", None, None),
+    ]
+    assert found[0]["evidence"][0]["overlap_s"] == 9
+
+
+def test_an_indexed_folder_is_in_the_library(new: TestClient, tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     write_wav(tmp_path / "music" / "new.wav", play(2, 5), SR)
     (tmp_path / "music" / "broken.wav").write_bytes(b"RIFF")
     options = {"kind": "index", "paths": [str(tmp_path / "music")], "embeddings": False}
-    number = client.post("/api/jobs", json=options).json()["id"]
-    client.get(f"/api/jobs/{number}/events")
-    job = client.get(f"/api/jobs/{number}").json()
+    number = new.post("/api/jobs", json=options).json()["id"]
+    new.get(f"/api/jobs/{number}/events")
+    job = new.get(f"/api/jobs/{number}").json()
     assert (job["state"], job["report"]["indexed"], job["report"]["failed"]) == ("done", 1, 1)
-    track = client.get("/api/tracks", params={"order": "-id"}).json()["tracks"][0]["id"]
-    waveform = client.get(f"/api/tracks/{track}/waveform").json()
+    track = new.get("/api/tracks", params={"order": "-id"}).json()["tracks"][0]["id"]
+    waveform = new.get(f"/api/tracks/{track}/waveform").json()
     assert len(waveform["peaks"]) == 1000
     assert 0 < max(waveform["peaks"]) <= 1
-    opus = client.get(f"/api/tracks/{track}/audio", params={"transcode": True})
+    opus = new.get(f"/api/tracks/{track}/audio", params={"transcode": True})
     assert opus.content.startswith(b"OggS")
-    part = client.get(f"/api/tracks/{track}/audio", headers={"Range": "bytes=4-7"})
+    part = new.get(f"/api/tracks/{track}/audio", headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.headers["content-type"]) == (206, "audio/wav")
 
 
@@ -364,11 +410,22 @@ def test_too_large_uploads_are_refused(sqlite_url: str) -> None:
             assert error_of(answer, 413) == "too_large"
 
 
-def test_only_as_much_of_a_clip_is_decoded_as_allowed(sqlite_url: str, tmp_path: Path) -> None:
-    write_wav(tmp_path / "long.wav", np.zeros(60 * SR), SR)
-    with client_of(ServerSettings(sqlite_url, warm_up=False, clip_s=5)) as client:
-        answer = client.post("/api/identify", content=(tmp_path / "long.wav").read_bytes())
-        assert answer.json()["duration_s"] == 5
+def test_all_of_a_clip_is_used_for_all_recordings_only(sqlite_url: str, tmp_path: Path) -> None:
+    for seconds in (30, 60):
+        write_wav(tmp_path / f"{seconds}.wav", np.zeros(seconds * SR), SR)
+    short, long = ((tmp_path / f"{n}.wav").read_bytes() for n in (30, 60))
+    settings = ServerSettings(
+        sqlite_url, warm_up=False, clip_s=5, upload_bytes=len(short), mix_bytes=len(long)
+    )
+    with client_of(settings) as client:
+        assert client.post("/api/identify", content=short).json()["duration_s"] == 5
+        assert error_of(client.post("/api/identify", content=long), 413) == "too_large"
+        answer = client.post("/api/identify?all=true&name=mix", content=long).json()
+        assert (answer["clip"], answer["duration_s"], answer["matches"]) == ("mix", 60, [])
+        assert error_of(client.post("/api/identify?all=true", content=long + b"x"), 413)
+        broken = client.post("/api/identify?all=true&name=mix", content=b"no audio")
+        assert error_of(broken, 422) == "audio"
+        assert broken.json()["error"]["message"].startswith("mix: ")
 
 
 def test_what_is_no_audio_is_told(local: TestClient) -> None:

@@ -9,13 +9,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from demo_music import Clips, Entry
+from demo_music import MUSIC, SR, Clips, Entry
 from fake_library import FakeTrack, add_fake_tracks
 from program import Program
 from served import Server, serving
 
 import fingerprinter
+from fingerprinter.audio import read_samples, write_wav
 
 PAGE = Path(fingerprinter.__file__).parent / "server" / "page"
 SOURCES = PAGE.with_name("page_source")
@@ -128,6 +130,20 @@ def test_the_answer_plays_at_its_place(page: Page, clips: Clips, inside: list[En
     page.tab.get_by_role("region", name="Player").get_by_role("button", name="Pause").wait_for()
     minutes, seconds = page.tab.locator(".player .times span").first.inner_text().split(":")
     assert 60 * int(minutes) + int(seconds) == pytest.approx(clips.start_s, abs=6)
+
+
+def test_a_long_file_gets_a_track_list(page: Page, inside: list[Entry], tmp_path: Path) -> None:
+    played = inside[:4]
+    mix = np.concatenate([read_samples(MUSIC / entry["file"], SR) for entry in played])
+    write_wav(tmp_path / "mix.wav", mix, SR)
+    page.open("identify")
+    page.tab.set_input_files("input[type=file]", tmp_path / "mix.wav")
+    page.wait_for_text("4 recordings in mix.wav")
+    rows = page.tab.locator(".mix-row")
+    assert rows.locator("a").all_inner_texts() == [entry["title"] for entry in played]
+    assert rows.nth(1).inner_text().startswith("0:34 to 1:0")
+    rows.nth(1).get_by_role("button", name="Play").click()
+    page.tab.get_by_role("region", name="Player").get_by_role("button", name="Pause").wait_for()
 
 
 def test_what_is_not_in_the_library_gets_the_nearest_tracks(

@@ -158,6 +158,7 @@ def test_identify_loads_no_package_of_the_service(
     assert done.stdout.splitlines()[-1] == b"set()"
 
 
+@pytest.mark.slow
 def test_the_service_keeps_to_its_own_description(server: Server, tmp_path: Path) -> None:
     checks = (
         "not_a_server_error",
