@@ -21,6 +21,7 @@ from fingerprinter.types import Tags
 _NO_TEXT = re.compile(r"[\x01-\x1f\x7f-\x9f\ufeff\ufffe\ud800-\udfff]+")
 _YEAR = re.compile(r"(?<!\d)([12]\d{3})(?=\d{4}(?!\d)|(?!\d))")  # 1999-05-01, 1.5.1999, 19990501
 _NUMBER = re.compile(r"(\d{1,4})(?!\d)")  # 3, 03, 3/12
+_MAX_CHARS = 2000  # of a text; a crafted tag can have megabytes, which each list would print
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
 
@@ -242,4 +243,4 @@ def _parse(field: str, text: str) -> str | int | None:
     if field == "isrc":
         code = re.sub(r"[^A-Za-z0-9]", "", text).upper()
         return code if _ISRC.fullmatch(code) else None
-    return text
+    return text[:_MAX_CHARS]

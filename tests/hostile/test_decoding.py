@@ -14,6 +14,7 @@ import makers
 import numpy as np
 import psutil
 import pytest
+from odd_files import encoded, noise
 from waiting import until
 
 from fingerprinter.audio import (
@@ -137,3 +138,11 @@ def test_a_decoding_process_ends_with_its_parent(made: Made) -> None:
         assert psutil.pid_exists(child)
         parent.send_signal(signal.SIGKILL)
         until(lambda: not psutil.pid_exists(child))
+
+
+def test_a_title_of_megabytes_is_cut(made: Made) -> None:
+    frame = b"TIT2" + (5_000_001).to_bytes(4, "big") + b"\0\0\0" + b"x" * 5_000_000
+    size = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
+    sound = encoded("mp3", "libmp3lame", noise(1.0), sample_format="fltp")
+    title = read_tags(made("a.mp3", b"ID3\x03\0\0" + size + frame + sound)).title
+    assert title == "x" * 2000
