@@ -54,7 +54,8 @@ def grow(database: Database, first: int = 0, segments: int = SEGMENTS) -> None:
     """Adds segments as `index` does, each merged with those that are due."""
     for number in range(first, first + segments):
         with database.begin() as connection:
-            postings.add_segment(connection, DEFAULT, [(number, 50_000, landmarks(number))])
+            track = number + 1, 50_000, landmarks(number)
+            postings.add_segment(connection, DEFAULT, [track])
         while database.change(lambda connection: postings.merge_due(connection, DEFAULT)):
             pass
 

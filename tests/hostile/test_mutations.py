@@ -29,7 +29,7 @@ class Program:
 
     def __call__(self, *arguments: object) -> tuple[list[Any], list[str]]:
         """Run it; return the records of its standard output, and the lines of standard error."""
-        command = [sys.executable, "-m", "fingerprinter", "--db", self.folder / "library.db"]
+        command = [sys.executable, "-m", "fingerprinter", "--db", str(self.folder / "library.db")]
         done = subprocess.run(
             [*command, *map(str, arguments)],
             capture_output=True,
