@@ -36,7 +36,6 @@ def album(tmp_path: Path) -> Path:
 
 def test_commands_work_on_a_track_of_a_sheet(program: Program, album: Path, tmp_path: Path) -> None:
     assert program("index", "--json", album).record["indexed"] == 2
-    assert "left out" not in program("index", album).out
     match = program("identify", "--json", MUSIC / NAMES[1]).record["matches"][0]
     assert match["track"]["title"] == "Geoscape"
     assert match["offset_s"] == pytest.approx(0, abs=0.05)
@@ -48,7 +47,4 @@ def test_commands_work_on_a_track_of_a_sheet(program: Program, album: Path, tmp_
     music = program("analyze", "--json", "2").record
     assert max(section["end_s"] for section in music["sections"]) <= PART_S + 0.1
     assert "no tag of it is changed" in program("analyze", "--write", "key", "2", status=1).err
-    assert "Geoscape" in program("plot", "2", "-o", tmp_path / "2.png").out
-    program("separate", "2", "-o", tmp_path / "parts")
-    assert len(read_samples(tmp_path / "parts" / "harmonic.wav")) == PART_S * SR
     assert "left out 2 tracks" in program("export", "--rekordbox", tmp_path / "r.xml").err
