@@ -54,7 +54,7 @@ def music(tmp_path: Path) -> list[Path]:
 @pytest.fixture
 def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file on which its worker waits."""
-    monkeypatch.setattr(indexer, "find_audio", lambda paths, on_problem: map(Path, paths))
+    monkeypatch.setattr(indexer, "find_audio", lambda paths, *_: map(Path, paths))
     path = tmp_path / "pipe.flac"
     os.mkfifo(path)
     return path

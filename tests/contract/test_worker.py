@@ -29,7 +29,7 @@ from pathlib import Path
 from fingerprinter import open_library
 from fingerprinter.library.indexing import indexer
 from fingerprinter.library.indexing.batches import BatchLimits
-indexer.find_audio = lambda paths, on_problem: map(Path, paths)  # it would refuse the pipe
+indexer.find_audio = lambda paths, *_: map(Path, paths)  # it would refuse the pipe
 with open_library(sys.argv[1]) as library:
     library.batch_limits = BatchLimits(elapsed_s=0.0)
     library.index(sys.argv[2:], embeddings=False, jobs=1)
@@ -39,7 +39,7 @@ with open_library(sys.argv[1]) as library:
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """A file, a pipe on which a worker waits, and another file."""
-    monkeypatch.setattr(indexer, "find_audio", lambda paths, on_problem: map(Path, paths))
+    monkeypatch.setattr(indexer, "find_audio", lambda paths, *_: map(Path, paths))
     paths = [tmp_path / name for name in ("a.flac", "b.flac", "c.flac")]
     soundfile.write(paths[0], play(0, 3), SR)
     os.mkfifo(paths[1])
