@@ -98,7 +98,9 @@ def test_two_workers_share_jobs_and_metrics(
         file = MUSIC / inside[number]["file"]
         shutil.copy(file, music / f"{number}{file.suffix}")
     with serving(copied_demo, "--workers", "2", "--log", "json") as server:
-        job = server.post("/api/jobs", {"kind": "index", "paths": [str(music)]})
+        job = server.post(
+            "/api/jobs", {"kind": "index", "paths": [str(music)], "embeddings": False}
+        )
         events = server.follow(job["id"])
         assert [number for number, _ in events] == sorted({number for number, _ in events})
         last = events[-1][1]
