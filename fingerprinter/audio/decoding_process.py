@@ -191,6 +191,7 @@ def _serve(pipe: IO[bytes], replies: IO[bytes]) -> None:
                 damage = _send_pieces(request, requests, replies)
             send(damage, replies)
         except Exception as error:
+            error.__cause__ = error.__context__ = None  # those of PyAV cannot always be pickled
             send(error, replies)
 
 

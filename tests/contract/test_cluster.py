@@ -138,7 +138,9 @@ def test_a_file_that_kills_workers_twice_is_given_up(
             index, library_url, [music[0], pipe, music[1]], scheduler=cluster.scheduler_address
         )
         for _ in range(2):  # a writer closed at once would be the end of a file for the next
-            writers.callback(os.close, until(lambda: opened(pipe)))
+            writer = until(lambda: opened(pipe))
+            writers.callback(os.close, writer)
+            os.write(writer, b"fLaC")  # a pipe that gives nothing is not waited for
             kill_busy_worker(cluster)
         report = run.result(DEADLINE_S)
     assert (report.indexed, report.failed) == (2, 1)

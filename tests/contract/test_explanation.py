@@ -181,5 +181,5 @@ def test_a_part_after_the_end_is_refused(
 def test_a_track_without_a_file_is_refused(library: Library, track: Track) -> None:
     with pytest.raises(AudioError, match=f"^track {track.id}: the library knows no file of it"):
         library.explain(replace(track, path=None))
-    with pytest.raises(AudioError, match=r"gone\.flac: no such file"):
+    with pytest.raises(AudioError, match="its file is gone"):
         library.explain(replace(track, path="/gone.flac"))

@@ -49,7 +49,10 @@ def test_damaged_sections_are_told(store: Store, starts: bytes) -> None:
         track_id = add(connection, "c1")
         sections.put(connection, track_id, "model", some(3))
         connection.execute(update(section).values(starts=starts, vectors=b"1" * 30 + b"2"))
-    with store.read() as connection, pytest.raises(CorruptionError, match="index it again"):
+    with (
+        store.read() as connection,
+        pytest.raises(CorruptionError, match="run `fingerprinter verify`"),
+    ):
         sections.get(connection, track_id, "model")
 
 

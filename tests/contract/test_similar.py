@@ -150,9 +150,9 @@ def test_tempo_and_key_filters_use_stored_analyses(folder: Path, tmp_path: Path)
         analyses.put(connection, 3, analysis_id(), found)
         for only, expected in [
             (TrackFilter(tempo_bpm=(120, 130)), [3]),
-            (TrackFilter(key="A minor", tempo_bpm=(None, 124)), [3]),
-            (TrackFilter(key="C major"), []),
-            (TrackFilter(key="A minor", genre="polka"), []),
+            (TrackFilter(keys=("A minor",), tempo_bpm=(None, 124)), [3]),
+            (TrackFilter(keys=("C major",)), []),
+            (TrackFilter(keys=("A minor",), genre="polka"), []),
         ]:
             ids = admitted_ids(connection, only)
             assert ids is not None

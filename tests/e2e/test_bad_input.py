@@ -102,8 +102,10 @@ def test_bad_files_are_named_and_the_others_indexed(program: Program, bad: Path)
         "skipped",
         "failed",
         "removed",
+        "replaced",
         "audio_s",
         "elapsed_s",
+        "left_out",
     ]
     assert (run.record["indexed"], run.record["failed"]) == (3, 4)
     assert len(run.complaints) == 5

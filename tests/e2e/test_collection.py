@@ -27,6 +27,17 @@ TRACK_KEYS = [
     "content_id",
     "mbid",
     "added_at",
+    "album_artist",
+    "disc_number",
+    "isrc",
+    "label",
+    "cover",
+    "codec",
+    "bit_rate",
+    "sample_rate_hz",
+    "channels",
+    "start_s",
+    "end_s",
 ]
 STATS = {
     "address": str,
@@ -114,7 +125,7 @@ def test_stats_print_counts_and_sizes(sqlite_demo: Program, inside: list[Entry])
     assert all(list(part) == ["bytes", "mb_per_hour"] for part in parts.values())
     table = sqlite_demo("stats").out
     assert "0.1 h" in table
-    assert f"{stats['landmarks']:,} ({stats['landmark_bytes'] / 1e6:.1f} MB)" in table
+    assert f"{stats['landmarks']:,} ({stats['landmark_bytes'] / 1e6:.1f} MB packed)" in table
 
 
 def test_reindex_rebuilds_landmarks_and_the_vector_index(

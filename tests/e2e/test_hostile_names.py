@@ -61,6 +61,9 @@ COMMANDS = {
     "evaluate analysis": [[NAME]],
     "evaluate paths": [["--count", HOSTILE]],
     "evaluate recommend": [[NAME]],
+    "evaluate peers": [["--outside", NAME]],
+    "monitor": [[NAME], [f"{HOSTILE}=missing.wav"]],
+    "serve": [["--config", NAME]],
     "remove": [[NAME], ["2"]],  # last, since it changes the library
 }  # fmt: skip
 

@@ -159,6 +159,7 @@ def test_the_library_is_searched_as_one_types(page: Page, inside: list[Entry]) -
     page.open("library")
     page.tab.locator(".track-row").first.wait_for()
     page.tab.keyboard.press("/")
+    page.tab.locator("main input:focus").wait_for()
     page.tab.keyboard.type(inside[2]["title"].split()[0].lower())
     page.tab.wait_for_function("() => document.querySelectorAll('.track-row').length < 4")
     assert inside[2]["title"] in page.tab.inner_text(".track-row .name")
@@ -170,7 +171,7 @@ def test_every_view_opens_in_both_themes_and_on_a_phone(page: Page) -> None:
         page.open(view)
         page.tab.locator("main h1").first.wait_for()
     page.button("Light colours").click()
-    assert page.tab.evaluate("document.documentElement.dataset.theme") == "light"
+    page.tab.wait_for_function("document.documentElement.dataset.theme === 'light'")
     page.tab.set_viewport_size({"width": 390, "height": 780})
     for view in views:
         page.open(view)

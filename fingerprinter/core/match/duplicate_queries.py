@@ -47,8 +47,8 @@ def probe_landmarks(
     list of Landmarks
         Those of a recording of which this one is a copy at that speed, sorted by frame. Hashes
         that occur more than once are left out: sustained tones and drums repeat theirs, in this
-        recording and in any other. A loop repeats nearly all of them; where too few are left each
-        hash counts once.
+        recording and in any other. A loop repeats nearly all of them; where too few are left, and
+        there are many different ones, each hash counts once.
     """
     windows = _in_windows(peaks, params, policy.windows, policy.window_s)
     plain = make_landmarks(windows, params, params.fan_out)
@@ -60,7 +60,7 @@ def probe_landmarks(
         _, first, counts = np.unique(marks.hashes, return_index=True, return_counts=True)
         most = policy.landmarks if marks is plain else policy.warped_landmarks
         once = first[counts == 1]
-        if len(once) < most:
+        if len(once) < most <= 2 * len(first):  # a tone has but a few hashes, which prove nothing
             once = first
         once = once[np.argsort(marks.frames[once], kind="stable")]
         landmarks.append(Landmarks(marks.hashes[once], marks.frames[once]))
