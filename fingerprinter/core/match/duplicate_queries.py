@@ -60,7 +60,7 @@ def probe_landmarks(
         _, first, counts = np.unique(marks.hashes, return_index=True, return_counts=True)
         most = policy.landmarks if marks is plain else policy.warped_landmarks
         once = first[counts == 1]
-        if len(once) < most <= 2 * len(first):  # a tone has but a few hashes, which prove nothing
+        if len(once) < most <= len(first):  # a tone has but a few hashes, which prove nothing
             once = first
         once = once[np.argsort(marks.frames[once], kind="stable")]
         landmarks.append(Landmarks(marks.hashes[once], marks.frames[once]))
