@@ -229,6 +229,11 @@ class Key:
         """The key as it is stored and shown: "Eb major"."""
         return f"{self.tonic} {self.mode}"
 
+    @property
+    def short_name(self) -> str:
+        """The key as tags and DJ programs write it: "Eb" for major, "Ebm" for minor."""
+        return self.tonic + ("m" if self.mode == "minor" else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Section:

@@ -20,6 +20,7 @@ from xml.sax.xmlreader import AttributesImpl
 import numpy as np
 
 from fingerprinter.errors import UsageError
+from fingerprinter.library.base.labels import title
 from fingerprinter.library.base.progress import OnTrackCount, TrackCount
 from fingerprinter.library.music.analyze import analysis_id
 from fingerprinter.store.engine.database import Database
@@ -179,7 +180,7 @@ def _track_attributes(track: Track, music: MusicAnalysis | None) -> Attributes:
     path = Path(track.path or "")
     known = {
         "TrackID": str(track.id),
-        "Name": track.title or path.stem,
+        "Name": title(track),
         "Artist": track.artist,
         "Album": track.album,
         "Genre": track.genre,
@@ -192,7 +193,7 @@ def _track_attributes(track: Track, music: MusicAnalysis | None) -> Attributes:
     if music and music.tempo_bpm:
         known["AverageBpm"] = f"{music.tempo_bpm:.2f}"
     if music and music.key:
-        known["Tonality"] = music.key.tonic + ("m" if music.key.mode == "minor" else "")
+        known["Tonality"] = music.key.short_name
     return {name: value for name, value in known.items() if value}
 
 

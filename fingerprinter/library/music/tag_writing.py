@@ -82,7 +82,7 @@ def tag_values(music: MusicAnalysis, fields: Iterable[str]) -> TagValues:
     if "bpm" in fields and music.tempo_bpm:
         known["bpm"] = round(music.tempo_bpm)
     if "key" in fields and music.key:
-        known["initial_key"] = music.key.tonic + ("m" if music.key.mode == "minor" else "")
+        known["initial_key"] = music.key.short_name
     loudness = music.loudness
     if "gain" in fields and loudness.integrated_lufs is not None:
         known["rg_track_gain"] = round(REFERENCE_LUFS - loudness.integrated_lufs, 2)
