@@ -42,12 +42,7 @@ Floats = npt.NDArray[np.float32]
 Report = dict[str, Any]
 
 
-# --- fill and scale
-
-
-def fill(options: argparse.Namespace) -> Report:
-    """Grow a library to a number of tracks and tell what each batch cost."""
-    return {"params_id": DEFAULT.id, "batches": grow(options.library, options, options.tracks)}
+# --- scale
 
 
 def grow(address: str, options: argparse.Namespace, size: int) -> list[Report]:
@@ -312,10 +307,6 @@ def make_parser() -> argparse.ArgumentParser:
         return command
 
     real: dict[str, Any] = {"metavar": "REAL.db", "help": "library of real music"}
-    command = add("fill", fill)
-    command.add_argument("library", metavar="LIBRARY")
-    command.add_argument("--from", dest="source", required=True, **real)
-    command.add_argument("--tracks", type=int, required=True)
     command = add("scale", scale)
     command.add_argument("library", metavar="LIBRARY")
     command.add_argument("--from", dest="source", required=True, **real)

@@ -1,6 +1,6 @@
-"""Measures the code itself: functions on the main roads, files, callers, lines, words.
+"""Measures the code itself: functions on the main roads, files of each package, callers.
 
-    python scripts/code_metrics.py [--json FILE]
+    python scripts/code_metrics.py > metrics.json
 
 A road is one command run in a fresh process on the ten tracks of `tests/music`: `index` of one
 file, `identify` of a clean clip of 10 s, `similar` of one track. Counted are the functions of the
@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,19 +84,13 @@ class Roads:
     def _traced(self, db: Path, *arguments: str) -> list[str]:
         log = self._folder / "entered"
         log.unlink(missing_ok=True)
-        more = {"ROAD_LOG": str(log), "ROAD_PACKAGE": str(PACKAGE)}
-        self._run(db, *arguments, path=f"{self._tracer}{os.pathsep}{ROOT}", more=more)
+        path = f"{self._tracer}{os.pathsep}{ROOT}"
+        self._run(db, *arguments, PYTHONPATH=path, ROAD_LOG=str(log), ROAD_PACKAGE=str(PACKAGE))
         return sorted({named(line) for line in log.read_text(encoding="utf-8").splitlines()})
 
-    def _run(
-        self, db: Path, *arguments: str, path: str = str(ROOT), more: dict[str, str] | None = None
-    ) -> None:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": path,
-            "FINGERPRINTER_CACHE": str(self._folder / "cache"),
-            **(more or {}),
-        }
+    def _run(self, db: Path, *arguments: str, **more: str) -> None:
+        cache = str(self._folder / "cache")
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "FINGERPRINTER_CACHE": cache, **more}
         command = [sys.executable, "-c", PROGRAM, "--db", str(db), *arguments]
         subprocess.run(command, check=True, env=environment, capture_output=True, cwd=ROOT)
 
@@ -161,74 +155,24 @@ def functions_of(paths: Sequence[Path]) -> dict[str, float]:
     }
 
 
-def python_files(folder: Path) -> Iterator[Path]:
-    yield from sorted(path for path in folder.rglob("*.py") if "__pycache__" not in path.parts)
-
-
-def lines_of(paths: Sequence[Path]) -> int:
-    return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths)
-
-
-def words_of(path: Path) -> int:
-    return len(path.read_text(encoding="utf-8").split())
-
-
-def room(entry: str) -> str:
-    """Returns the sub-package of a function on a road."""
-    file = entry.partition(":")[0]
-    return file.rpartition("/")[0] or file
-
-
 def metrics() -> dict[str, Any]:
     """Returns all that is measured."""
     with tempfile.TemporaryDirectory(prefix="code-metrics-") as folder:
         roads = Roads(Path(folder)).measure()
-    files, scripts = list(python_files(PACKAGE)), list(python_files(ROOT / "scripts"))
+    files = sorted(PACKAGE.rglob("*.py"))
     packages = Counter(path.parent.relative_to(ROOT).as_posix() for path in files)
-    documents = [*sorted((ROOT / "docs").rglob("*.md")), *sorted(ROOT.glob("*.md"))]
     return {
         "roads": {name: len(entered) for name, entered in roads.items()},
-        "roads_by_package": {
-            name: dict(sorted(Counter(map(room, entered)).items()))
-            for name, entered in roads.items()
-        },
         "files": {"all": len(files), **dict(sorted(packages.items()))},
         "functions": functions_of(files),
-        "lines": {
-            "fingerprinter": lines_of(files),
-            "scripts": lines_of(scripts),
-            "tests": lines_of(list(python_files(ROOT / "tests"))),
-        },
-        "words": {
-            "all": sum(map(words_of, documents)),
-            **{path.relative_to(ROOT).as_posix(): words_of(path) for path in documents},
-        },
         "entered": roads,
     }
 
 
-def table(found: dict[str, Any]) -> str:
-    """Returns the numbers, one a line."""
-    lines = []
-    for title in ("roads", "roads_by_package", "files", "functions", "lines", "words"):
-        lines.append(title.replace("_", " "))
-        for name, value in found[title].items():
-            shown = value
-            if isinstance(value, dict):
-                shown = ", ".join(f"{key} {number}" for key, number in value.items())
-            lines.append(f"  {name:40} {shown}")
-    return "\n".join(lines)
-
-
 def main() -> None:
-    """Prints a table, and writes everything as JSON where that is asked for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, names too")
-    given = parser.parse_args()
-    found = metrics()
-    print(table(found))
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    """Prints everything as one JSON object."""
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args()
+    print(json.dumps(metrics(), indent=1))
 
 
 if __name__ == "__main__":

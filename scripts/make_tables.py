@@ -15,15 +15,15 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from math import sqrt
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from fingerprinter.evaluation.metrics import Rate
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "results"
 MARKED = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-Z_95 = 1.959964  # standard deviations on either side of the mean that hold 95 %
 
 
 def result(name: str) -> Any:
@@ -37,16 +37,8 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a rate after Wilson (1927), as shares of 1."""
-    rate, spread = hits / trials, Z_95**2 / trials
-    centre = (rate + spread / 2) / (1 + spread)
-    half = Z_95 * sqrt(rate * (1 - rate) / trials + spread / (4 * trials)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def interval(hits: int, trials: int, digits: int = 0) -> str:
-    low, high = wilson(hits, trials)
+    low, high = Rate(hits, trials).interval
     return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}"
 
 
