@@ -3,14 +3,15 @@
 A name says what is done to a clip and how long it is. ``room+5dB-2s`` is a room with ambience at a
 signal-to-noise ratio of +5 dB and 2 s long. ``speed-0.80+5dB-10s`` is a changed speed with the same
 ambience. ``pitch-4-5s`` is four semitones down, ``mix-15s`` two recordings at once, and
-``outside-...`` music that the library does not hold. ``sound-pips-3s`` is a rendered sound
-that is no music (`SOUND_CONDITIONS`), which is drawn where it is asked for by name.
+``outside-...`` music that the library does not hold. ``sound-pips`` is a rendered sound of 1 to
+30 s that is no music (`SOUND_CONDITIONS`), which is drawn where it is asked for by name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from fingerprinter.evaluation.degrade import (
     telephone,
 )
 from fingerprinter.evaluation.degrade.outside_sounds import OUTSIDE_SOUNDS, Renderer
-from fingerprinter.evaluation.excerpt import Samples
+from fingerprinter.evaluation.excerpt import SR, Samples
 
 Degradation = Callable[[Samples, Sounds, np.random.Generator], Samples]
 
@@ -184,11 +185,15 @@ def _crowded() -> list[Condition]:
     return [Condition("mix-15s", 15, recordings=2), *outside]
 
 
+def _of_random_length(render: Renderer, longest: int, rng: np.random.Generator) -> Samples:
+    """Renders 1 s up to ``longest`` samples. Short clips say least, so they are drawn most."""
+    return render(round(np.exp(rng.uniform(np.log(SR), np.log(longest)))), rng)
+
+
 CONDITIONS: tuple[Condition, ...] = (*_plain(), *_channels(), *_changed(), *_crowded())
 SOUND_CONDITIONS: tuple[Condition, ...] = tuple(
-    Condition(f"sound-{kind}-{s}s", s, outside=True, render=render)
+    Condition(f"sound-{kind}", 30, outside=True, render=partial(_of_random_length, render))
     for kind, render in OUTSIDE_SOUNDS.items()
-    for s in (1, 3, 10, 30)
 )
 QUICK: tuple[Condition, ...] = tuple(each for each in CONDITIONS if each.name in _QUICK)
 

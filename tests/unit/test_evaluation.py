@@ -796,12 +796,13 @@ def test_command_refuses_unknown_conditions(address: str) -> None:
 
 @pytest.mark.parametrize(
     "condition",
-    [each for each in SOUND_CONDITIONS if each.clip_s == 3 and "speech" not in each.name],
+    [each for each in SOUND_CONDITIONS if "speech" not in each.name],
     ids=lambda condition: condition.name,
 )
 def test_sounds_are_rendered_from_a_seed_without_any_music(condition: Condition) -> None:
     clip, again = (draw_clip(condition, 1, [], Sounds(), 5) for _ in range(2))
     assert clip is not None and again is not None
-    assert (len(clip.samples), clip.passages, condition.outside) == (3 * SR, (), True)
+    assert SR <= len(clip.samples) <= 30 * SR
+    assert (clip.passages, condition.outside) == ((), True)
     assert np.isfinite(clip.samples).all() and np.abs(clip.samples).max() <= 1
     np.testing.assert_array_equal(clip.samples, again.samples)
