@@ -185,7 +185,8 @@ class Peaks:
 
     def take(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.intp]) -> Peaks:
         """Select peaks by a boolean mask or an index array."""
-        return Peaks(*(getattr(self, name)[which] for name in self.__slots__))
+        frames, bins = self.frames[which], self.bins[which]
+        return Peaks(frames, bins, self.salience[which], self.grade[which])
 
 
 @dataclass(frozen=True, slots=True)

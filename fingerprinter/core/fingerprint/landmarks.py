@@ -89,8 +89,8 @@ def pair_peaks(
     bins = _round_half_up(peaks.bins)
     order = np.lexsort((bins, frames))
     limits = params.min_dt, params.max_dt, params.max_df
-    pairs = _find_pairs(frames[order], bins[order], *limits, fan_out)
-    anchors, targets = (order[indices] for indices in pairs)
+    first, second = _find_pairs(frames[order], bins[order], *limits, fan_out)
+    anchors, targets = order[first], order[second]
     df, dt = bins[targets] - bins[anchors], frames[targets] - frames[anchors]
     landmarks = Landmarks(pair_hash(bins[anchors], df, dt, params), frames[anchors])
     return landmarks, anchors, targets

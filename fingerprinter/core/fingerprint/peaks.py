@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from fingerprinter.core.arrays import Doubles, Floats, Grades, Indices
 from fingerprinter.core.fingerprint.params import LandmarkParams
@@ -128,25 +128,18 @@ def _chunk_of_rows(
     rows: Floats, first: int, start: int, end: int, params: LandmarkParams, boxes: Sequence[Box]
 ) -> PeakChunk:
     """Find the peaks between two frames, with all rows as surroundings; rows begin at `first`."""
-    peaks = _peaks_between(rows, start - first, end - first, params, boxes)
-    moved = replace(peaks, frames=peaks.frames + np.float32(first))
-    return PeakChunk(sort_by_frame(moved), end, contrast(rows, start - first, end - first))
-
-
-def _peaks_between(
-    log_mag: Floats, start: int, stop: int, params: LandmarkParams, boxes: Sequence[Box]
-) -> Peaks:
-    """Find the peaks in rows start..stop of a spectrogram, with all of it as surroundings."""
-    rows, cols, grade = local_maxima(log_mag, boxes, params.floor)
-    inside = (rows >= start) & (rows < stop) & (cols >= params.min_bin) & (cols < params.max_bin)
-    rows, cols, grade = rows[inside], cols[inside], grade[inside]
-    level = log_mag[rows, cols]
-    salience = level - local_mean(log_mag, rows, cols, params)
-    salience += params.level_weight * (level - _loudest_nearby(log_mag, params)[rows])
-    before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(log_mag) - 1)
-    frames = rows + _vertex(log_mag[before, cols], level, log_mag[after, cols])
-    bins = cols + _vertex(log_mag[rows, cols - 1], level, log_mag[rows, cols + 1])
-    return Peaks(_quantize(frames), _quantize(bins), salience.astype(np.float32), grade)
+    at, bins, grade = local_maxima(rows, boxes, params.floor)
+    inside = (at >= start - first) & (at < end - first)
+    inside &= (bins >= params.min_bin) & (bins < params.max_bin)
+    at, bins, grade = at[inside], bins[inside], grade[inside]
+    level = rows[at, bins]
+    loudest = _loudest_nearby(rows, params.mean_frames // 2)[at]
+    salience = level - local_mean(rows, at, bins, params) + params.level_weight * (level - loudest)
+    before, after = np.maximum(at - 1, 0), np.minimum(at + 1, len(rows) - 1)
+    frames = _interpolated(at, rows[before, bins], level, rows[after, bins])
+    exact_bins = _interpolated(bins, rows[at, bins - 1], level, rows[at, bins + 1])
+    peaks = Peaks(frames + np.float32(first), exact_bins, salience.astype(np.float32), grade)
+    return PeakChunk(sort_by_frame(peaks), end, contrast(rows, start - first, end - first))
 
 
 def local_maxima(
@@ -207,24 +200,20 @@ def local_mean(log_mag: Floats, rows: Indices, cols: Indices, params: LandmarkPa
     return total / ((bottom - top) * (right - left))
 
 
-def _loudest_nearby(log_mag: Floats, params: LandmarkParams) -> Floats:
+def _loudest_nearby(log_mag: Floats, half: int) -> Floats:
     """Level of the loudest frame near each frame, as one peak with all of its power would have."""
     level = np.log(np.exp(2 * log_mag).sum(axis=1)) / 2
-    half = params.mean_frames // 2
-    padded = np.pad(level, half, constant_values=-np.inf)
-    return sliding_max(padded, 2 * half + 1, 0)
+    return sliding_max(np.pad(level, half, constant_values=-np.inf), 2 * half + 1, 0)
 
 
-def _vertex(before: Floats, middle: Floats, after: Floats) -> Floats:
-    """Vertex of the parabola through three neighbours, -0.5..0.5 around the middle one."""
+def _interpolated(places: Indices, before: Floats, middle: Floats, after: Floats) -> Floats:
+    """Move places to the vertex of the parabola through three neighbours, at most half a step.
+
+    They are rounded to what a library keeps, so that stored peaks have the hashes of fresh ones.
+    """
     bend = before - 2 * middle + after
     shift = np.divide(before - after, 2 * bend, out=np.zeros_like(middle), where=bend < -1e-6)
-    return shift.clip(-0.5, 0.5)
-
-
-def _quantize(places: npt.NDArray[np.floating]) -> Floats:
-    """Round to what a library keeps, so that stored peaks have the hashes of fresh ones."""
-    return (np.rint(places * PARTS) / PARTS).astype(np.float32)
+    return (np.rint((places + shift.clip(-0.5, 0.5)) * PARTS) / PARTS).astype(np.float32)
 
 
 def sort_by_frame(peaks: Peaks) -> Peaks:
@@ -247,7 +236,8 @@ def sort_by_bin(peaks: Peaks) -> Peaks:
 
 def concat_peaks(parts: Sequence[Peaks]) -> Peaks:
     """Join peaks end to end; there must be at least one part."""
-    return Peaks(*(np.concatenate([getattr(p, n) for p in parts]) for n in Peaks.__slots__))
+    columns = zip(*map(attrgetter(*Peaks.__slots__), parts), strict=True)
+    return Peaks(*map(np.concatenate, columns))
 
 
 def detune(peaks: Peaks, bins: float) -> Peaks:

@@ -68,12 +68,8 @@ def _hertz(bands: npt.NDArray[Any]) -> Doubles:
     return hz
 
 
-@lru_cache(maxsize=1)
-def _edges() -> Longs:
-    """Return the first bin of each band, and the end of the last one."""
-    bins = _hertz(np.arange(BANDS + 1)) / _BIN_HZ
-    edges: Longs = np.rint(bins).astype(np.int64)
-    return edges
+# The first bin of each band, and the end of the last one.
+_EDGES: Longs = np.rint(_hertz(np.arange(BANDS + 1)) / _BIN_HZ).astype(np.int64)
 
 
 def contrast(log_mag: Floats, start: int, stop: int) -> Floats:
@@ -97,7 +93,7 @@ def contrast(log_mag: Floats, start: int, stop: int) -> Floats:
     seen = log_mag[first : stop + SURROUNDINGS]
     if start >= stop:
         return np.empty((0, BANDS), np.float32)
-    *lowest, end = _edges().clip(max=log_mag.shape[1]).tolist()
+    *lowest, end = _EDGES.clip(max=log_mag.shape[1]).tolist()
     lowest = np.minimum(lowest, end - 1)  # of a spectrogram that ends lower, its last bin
     level: Floats = np.maximum.reduceat(seen[:, :end], lowest, axis=1)
     around = np.pad(level.max(axis=1), _HALF_DEPTH_FRAMES, constant_values=-np.inf)

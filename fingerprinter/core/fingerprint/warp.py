@@ -47,7 +47,7 @@ def _factors(low: float, high: float, step: float) -> tuple[float, ...]:
     """Factors from low to high, evenly spaced in ratio, without 1."""
     below = np.arange(-step, np.log(low) - step / 2, -step)
     above = np.arange(step, np.log(high) + step / 2, step)
-    return tuple(float(factor) for factor in np.exp(np.concatenate([below, above])))
+    return tuple(np.exp(np.concatenate([below, above])).tolist())
 
 
 _PITCH_STEP = 0.012  # half of it moves bin 80 by half a bin

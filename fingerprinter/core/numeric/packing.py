@@ -182,7 +182,8 @@ class Spans:
 
     def take(self, which: Longs) -> Spans:
         """Select spans by an index array."""
-        return Spans(*(getattr(self, name)[which] for name in self.__slots__))
+        block, low, high = self.block[which], self.low[which], self.high[which]
+        return Spans(block, low, high, self.first[which], self.counts[which])
 
 
 class Blocks:
@@ -215,18 +216,13 @@ class Blocks:
         self._highs = np.frombuffer(b"".join(highs), np.uint8)
         self._high_bits: Longs = 8 * np.maximum(lengths - _HEADER.size - low_size, 0)
         self._high_firsts: Longs = np.cumsum(self._high_bits) - self._high_bits
-        self._check_counts()
-
-    def _check_counts(self) -> None:
-        """Compare the 1 bits of the upper parts with the number of values in the header."""
-        if len(self) == 0:
-            return
-        sizes = self._high_bits >> 3
-        ones = np.bitwise_count(self._highs)
-        empty = not sizes.all()  # every block has a value, so it has a byte of upper parts
-        first = self._high_firsts >> 3
-        if empty or (np.add.reduceat(ones, first, dtype=np.int64) != self.counts).any():
-            raise DamagedBlockError("a block holds another number of values than its header says")
+        if len(blocks):
+            ones = np.bitwise_count(self._highs)
+            empty = not self._high_bits.all()  # every block has a value, and so a byte for it
+            first = self._high_firsts >> 3
+            if empty or (np.add.reduceat(ones, first, dtype=np.int64) != self.counts).any():
+                reason = "a block holds another number of values than its header says"
+                raise DamagedBlockError(reason)
 
     @cached_property
     def _words(self) -> Words:
@@ -258,9 +254,6 @@ class Blocks:
         ones = np.flatnonzero(np.unpackbits(self._highs, bitorder="little").view(np.bool_))
         upper = ones - np.repeat(self._high_firsts, self.counts) - which
         return (upper << width) | lower
-
-    def __len__(self) -> int:
-        return len(self.counts)
 
     def spans(self, block: Longs, low: Longs, high: Longs) -> Spans:
         """Locate the values of low <= value < high in a block, for many ranges at once.
@@ -308,13 +301,11 @@ class Blocks:
         portion = np.cumsum(bits[filled]) // _BITS_AT_A_TIME
         portions = np.split(filled, np.flatnonzero(np.diff(portion)) + 1)
         parts = [self._read(spans, bits, which) for which in portions]
-        return Ranges(
-            np.concatenate([part.query for part in parts]),
-            np.concatenate([part.value for part in parts]),
-        )
+        queries, values = zip(*parts, strict=True)
+        return Ranges(np.concatenate(queries), np.concatenate(values))
 
-    def _read(self, spans: Spans, bits: Longs, which: Longs) -> Ranges:
-        """Read the values of some of the ranges."""
+    def _read(self, spans: Spans, bits: Longs, which: Longs) -> tuple[Longs, Longs]:
+        """Read the values of some of the ranges, as `read` returns them."""
         spans, bits = spans.take(which), bits[which]
         query = np.repeat(np.arange(len(which)), spans.counts)
         lowest = spans.low >> self._widths[spans.block]
@@ -324,7 +315,7 @@ class Blocks:
         lower = self._read_bits(self._low_bits[block] + number * width, width)
         value = (upper << width) | lower
         inside = np.flatnonzero((value >= spans.low[query]) & (value < spans.high[query]))
-        return Ranges(which[query[inside]], value[inside])
+        return which[query[inside]], value[inside]
 
     def _zeros_within(self, spans: Spans, lowest: Longs, bits: Longs) -> Longs:
         """Count for each value the 0 bits between the start of its span and its own 1 bit."""
