@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import BinaryIO
@@ -103,7 +103,7 @@ def read_content(source: AudioSource) -> Content:
             links = chain_links(without_appended_tags(file))
         for link in links:
             try:
-                stream = resources.enter_context(EncodedStream(link, name, Damage()))
+                stream = resources.enter_context(closing(EncodedStream(link, name, Damage())))
             except AudioError:
                 second = open_second_decoder(link, resources)
                 if second is None:

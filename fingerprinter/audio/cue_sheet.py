@@ -265,7 +265,7 @@ def sheets_beside(folder: Path, on_problem: Callable[[Problem], None]) -> dict[s
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError:  # whoever lists the folder for audio tells it
         return {}
-    sheets = [name for name in names if _is_sheet(name)]
+    sheets = [n for n in names if n.lower().endswith(SHEET_SUFFIX) and not n.startswith(".")]
     if not sheets:
         return {}
     audio = _ByName(names)
@@ -283,10 +283,6 @@ def sheets_beside(folder: Path, on_problem: Callable[[Problem], None]) -> dict[s
             message = f"{printable(str(path))}: {error}; this cue sheet is not used"
             on_problem(Problem(str(path), message))
     return found
-
-
-def _is_sheet(name: str) -> bool:
-    return name.lower().endswith(SHEET_SUFFIX) and not name.startswith(".")
 
 
 def _is_named_like(sheet: str, file: str) -> bool:

@@ -8,7 +8,7 @@ stored and the decoded length of 629 files of music, speech and noise differed b
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import av
@@ -68,24 +68,6 @@ class DeclaredDuration:
     duration_s: float | None = None
     reliable: bool = False
     exact: bool = False
-
-    def on_axis(self, zero_s: float, late_s: float, *, is_end: bool) -> DeclaredDuration:
-        """Return the duration from position 0 on.
-
-        Parameters
-        ----------
-        zero_s : float
-            Time stamp of position 0 in seconds.
-        late_s : float
-            Silence between position 0 and the first sample, in seconds.
-        is_end : bool
-            Whether the declared duration is the time stamp of the end; otherwise it is the length
-            of the sound.
-        """
-        if self.duration_s is None:
-            return self
-        shift_s = -max(0.0, zero_s) if is_end else late_s
-        return replace(self, duration_s=max(0.0, self.duration_s + shift_s))
 
 
 def read_head(file: BinaryIO) -> Head:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any, BinaryIO
 
 import av
@@ -97,7 +97,7 @@ def _open_link(
 ) -> tuple[Iterator[Chunk], DeclaredDuration]:
     """Open a file that is no chain, with the second decoder if FFmpeg refuses it."""
     try:
-        stream = resources.enter_context(EncodedStream(file, name, damage))
+        stream = resources.enter_context(closing(EncodedStream(file, name, damage)))
     except AudioError:
         second = open_second_decoder(file, resources)
         if second is None:
@@ -186,7 +186,7 @@ def mono_chunk(
         Receives the channels, (channels, n) float32, and their rate before the downmix.
     """
     if guard := process_guard():
-        guard.add_audio(samples.shape[1] / sr)
+        guard.audio_s += samples.shape[1] / sr
     if on_channels:
         on_channels(as_floats(samples), sr)
     mono = downmixer.push(samples)
@@ -214,5 +214,5 @@ def _channels(frame: av.AudioFrame) -> npt.NDArray[Any]:
         count = frame.samples * channels
         return np.frombuffer(memoryview(frame.planes[0]), dtype, count).reshape(-1, channels).T
     # PyAV before 19 lists planes beyond the eighth that do not exist.
-    planes = [memoryview(plane) for plane in frame.planes[:channels]]
-    return np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes])
+    planes = frame.planes[:channels]
+    return np.stack([np.frombuffer(memoryview(each), dtype, frame.samples) for each in planes])

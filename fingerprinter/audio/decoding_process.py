@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import astuple, dataclass
 from queue import SimpleQueue
 from typing import IO, Any
@@ -32,7 +32,7 @@ class _Request:
     with_channels: bool
 
 
-class DecodingProcess:
+class DecodingProcess(AbstractContextManager["DecodingProcess"]):
     """A process that decodes one file after another under limits; a context manager.
 
     ``open_audio`` borrows such a process for each file, so that most programs need none of their
@@ -58,9 +58,6 @@ class DecodingProcess:
         self._child: ChildProcess | None = None
         self._decoding = False
 
-    def __enter__(self) -> DecodingProcess:
-        return self
-
     def __exit__(self, *exc: object) -> None:
         self.close()
 
@@ -75,6 +72,7 @@ class DecodingProcess:
         if child:
             child.stop()
 
+    @contextmanager
     def decode(
         self,
         source: str | bytes,
@@ -83,8 +81,10 @@ class DecodingProcess:
         start_s: float,
         damage: Damage,
         on_channels: OnChannels | None = None,
-    ) -> tuple[Iterator[Mono], DeclaredDuration]:
+    ) -> Iterator[tuple[Iterator[Mono], DeclaredDuration]]:
         """Decode a file as ``fingerprinter.audio.decoder.decode`` does, but in the process.
+
+        When the block ends, the process is ready for the next file, wherever this one is.
 
         Parameters
         ----------
@@ -93,8 +93,8 @@ class DecodingProcess:
         name, sr, start_s, damage, on_channels
             See ``fingerprinter.audio.decoder.decode``. ``damage`` is complete after the last piece.
 
-        Returns
-        -------
+        Yields
+        ------
         pieces : iterator of (n,) float32 arrays
             Mono samples at ``sr`` Hz.
         declared : DeclaredDuration
@@ -105,13 +105,22 @@ class DecodingProcess:
         AudioError
             If the file holds no audio, exceeds a limit, or ends the process.
         """
-        if not self._child:
-            self._child = ChildProcess(_serve, fork=True)
-            self._child.send(self._limits)
-        self._child.send(_Request(source, name, sr, start_s, on_channels is not None))
-        self._decoding = True
-        declared: DeclaredDuration = self._receive(name)
-        return self._pieces(name, damage, on_channels), declared
+        try:
+            if not self._child:
+                self._child = ChildProcess(_serve, fork=True)
+                self._child.send(self._limits)
+            self._child.send(_Request(source, name, sr, start_s, on_channels is not None))
+            self._decoding = True
+            declared: DeclaredDuration = self._receive(name)
+            yield self._pieces(name, damage, on_channels), declared
+            if self._decoding and self._child:
+                self._child.send(None)
+                for _ in self._pieces("", Damage(), lambda *_: None):
+                    pass
+        except BaseException:
+            if self._decoding:
+                self.close()  # an interrupt may have come in the middle of a reply
+            raise
 
     def _pieces(self, name: str, damage: Damage, on_channels: OnChannels | None) -> Iterator[Mono]:
         """Yield the pieces as they arrive, and fill ``damage`` in the end."""
@@ -138,20 +147,6 @@ class DecodingProcess:
             self._decoding = False
             raise reply
         return reply
-
-    @contextmanager
-    def one_file(self) -> Iterator[None]:
-        """Make the process ready for the next file when the block ends, wherever this one is."""
-        try:
-            yield
-            if self._decoding and self._child:
-                self._child.send(None)
-                for _ in self._pieces("", Damage(), lambda *_: None):
-                    pass
-        except BaseException:
-            if self._decoding:
-                self.close()  # an interrupt may have come in the middle of a reply
-            raise
 
 
 # Processes that wait for the next file. They end with this one, because their pipes close.

@@ -38,34 +38,36 @@ class DecodingLimits:
 
 
 class ProcessGuard:
-    """Ends its process when a file exceeds the limits; `limit_this_process` makes it."""
+    """Ends its process when a file exceeds the limits; `limit_this_process` makes it.
+
+    Attributes
+    ----------
+    audio_s : float
+        Seconds of sound that the file has given. Each allows more processor time.
+    """
 
     def __init__(self, limits: DecodingLimits) -> None:
         self._limits = limits
         self._working = Event()
-        self._memory, self._cpu_s, self._audio_s = 0, 0.0, 0.0
+        self._memory, self._cpu_s, self.audio_s = 0, 0.0, 0.0
         Thread(target=self._watch, name="decoding limits", daemon=True).start()
 
     @contextmanager
     def one_file(self) -> Iterator[None]:
         """Count memory, processor time and sound from here on, until the block ends."""
-        self._memory, self._cpu_s, self._audio_s = _memory_bytes(), time.process_time(), 0.0
+        self._memory, self._cpu_s, self.audio_s = _memory_bytes(), time.process_time(), 0.0
         self._working.set()
         try:
             yield
         finally:
             self._working.clear()
 
-    def add_audio(self, seconds: float) -> None:
-        """Count decoded sound, which allows more processor time."""
-        self._audio_s += seconds
-
     def _watch(self) -> None:
         limits = self._limits
         while self._working.wait():
             if _memory_bytes() - self._memory > limits.memory_bytes:
                 os._exit(_MEMORY_STATUS)
-            allowed_s = limits.cpu_s + limits.cpu_s_per_audio_s * self._audio_s
+            allowed_s = limits.cpu_s + limits.cpu_s_per_audio_s * self.audio_s
             if time.process_time() - self._cpu_s > allowed_s:
                 os._exit(_TIME_STATUS)
             time.sleep(_POLL_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, BinaryIO, cast
@@ -54,7 +54,7 @@ _PADDING_S = 0.015
 _SLACK_S, _SLACK = 0.5, 0.002
 
 
-class AudioReader:
+class AudioReader(AbstractContextManager["AudioReader"]):
     """The audio of one source, mono at one rate; a context manager that ``open_audio`` makes.
 
     Attributes
@@ -91,9 +91,6 @@ class AudioReader:
         self.problem: str | None = None
         self._start_s, self._pieces, self._declared = start_s, pieces, declared
         self._damage, self._resources = damage, resources
-
-    def __enter__(self) -> AudioReader:
-        return self
 
     def __exit__(
         self,
@@ -222,9 +219,10 @@ def open_audio(
             declared, is_live = DeclaredDuration(), True
         else:
             process = process or resources.enter_context(borrowed_process())
-            resources.enter_context(process.one_file())
             data = resources.enter_context(path_or_bytes(source, name))
-            pieces, declared = process.decode(data, name, sr, first_s, damage, on_channels)
+            pieces, declared = resources.enter_context(
+                process.decode(data, name, sr, first_s, damage, on_channels)
+            )
         if source is part:
             pieces, declared = _within(part, start_s, sr, pieces, declared)
         rest = resources.pop_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -229,9 +230,9 @@ def resample(chunks: Iterable[Chunk], sr: int) -> Iterator[Mono]:
     ------
     (n,) float32 array
     """
-    for rate, run in groupby(chunks, key=lambda chunk: chunk.sr):
+    for rate, run in groupby(chunks, key=attrgetter("sr")):
         if rate == sr:
-            yield from (chunk.samples for chunk in run)
+            yield from map(attrgetter("samples"), run)
             continue
         resampler = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality="HQ")
         for chunk in run:

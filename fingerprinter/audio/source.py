@@ -110,6 +110,8 @@ def printable(text: str) -> str:
     >>> printable("a\nb"), printable("\x1b[31mé\u202e")
     ('a\\nb', '\\x1b[31mé\\u202e')
     """
+    if text.isprintable():
+        return text
     return "".join(
         c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape").decode("ascii")
         for c in text

@@ -5,8 +5,8 @@ Damage is noted, and reading continues after it as far as demuxer and decoder al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, BinaryIO, cast
 
@@ -63,7 +63,7 @@ class Damage:
 
 
 class EncodedStream:
-    """The default audio stream of a file; a context manager.
+    """The default audio stream of a file.
 
     Parameters
     ----------
@@ -120,11 +120,11 @@ class EncodedStream:
         for other in container.streams:
             other.discard = Discard.none if other is stream else Discard.all
         self._container, self._stream = container, stream
+        is_flac = container.format.name == "flac"
+        self._tolerance_s = _FLAC_TOLERANCE_S if is_flac else _TOLERANCE_S
 
-    def __enter__(self) -> EncodedStream:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
+    def close(self) -> None:
+        """End the reading."""
         self._container.close()
 
     @property
@@ -133,11 +133,6 @@ class EncodedStream:
         context = self._stream.codec_context
         codec = context.codec.canonical_name
         return f"{codec} {context.sample_rate} {context.layout.nb_channels}"
-
-    @property
-    def metadata(self) -> dict[str, str]:
-        """Tags as FFmpeg reads them: of the stream (Ogg) and of the container (other formats)."""
-        return {**self._stream.metadata, **self._container.metadata}
 
     def packets(self) -> Iterator[av.Packet[av.AudioStream]]:
         """Yield the compressed packets in their order, without empty ones (legal in Vorbis).
@@ -200,23 +195,27 @@ class EncodedStream:
         first_s = self._time_s(first)
         if first is None or first_s is None:
             return chain([] if first is None else [first], frames), start_s
-        zero_s = self._zero_s(first_s)
-        is_end = self._container.format.name in _STORE_END
-        self.declared = self.declared.on_axis(zero_s, first_s - zero_s, is_end=is_end)
+        zero_s = self._find_zero(first_s)
+        at_s, before_s, frames = zero_s, start_s, chain([first], frames)
         if start_s > _PREROLL_S:
-            if self.seek(zero_s + start_s - _PREROLL_S):
-                found = self.frames()
-                at = next(found, None)
-                at_s = self._time_s(at)
-                if at is not None and at_s is not None and at_s <= zero_s + start_s:
-                    return self._without_gaps(chain([at], found), at_s), zero_s + start_s - at_s
-            self._container.close()
-            self._open()
-            return self._without_gaps(self.frames(), zero_s), start_s
-        return self._without_gaps(chain([first], frames), zero_s), start_s
+            found = self.frames() if self.seek(zero_s + start_s - _PREROLL_S) else iter(())
+            at = next(found, None)
+            found_s = self._time_s(at)
+            if at is not None and found_s is not None and found_s <= zero_s + start_s:
+                at_s, before_s = found_s, zero_s + start_s - found_s
+                frames = chain([at], found)
+            else:
+                self._container.close()
+                self._open()
+                frames = self.frames()
+        most_s = MAX_GAP_S - self._damage.lost_s  # of all links of a chain
+        return fill_gaps(frames, at_s, self._tolerance_s, self._note_gap, most_s), before_s
 
-    def _zero_s(self, first_s: float) -> float:
-        """Return the time stamp of position 0, from that of the first decoded sample."""
+    def _find_zero(self, first_s: float) -> float:
+        """Return the time stamp of position 0, from that of the first decoded sample.
+
+        ``declared`` becomes the duration from there on.
+        """
         others = [
             float(other.start_time * other.time_base)
             for other in self._container.streams.video
@@ -228,18 +227,13 @@ class EncodedStream:
             # A FLAC file begins at sample 0; one that was cut out of a stream can begin anywhere.
             others += [0.0] if first_s < self.declared.duration_s else []
         zero_s = min([first_s, *others])
-        return zero_s if self._tolerance_s < first_s - zero_s <= MAX_GAP_S else first_s
-
-    @property
-    def _tolerance_s(self) -> float:
-        is_flac = self._container.format.name == "flac"
-        return _FLAC_TOLERANCE_S if is_flac else _TOLERANCE_S
-
-    def _without_gaps(
-        self, frames: Iterable[av.AudioFrame], position_s: float
-    ) -> Iterator[av.AudioFrame]:
-        most_s = MAX_GAP_S - self._damage.lost_s  # of all links of a chain
-        return fill_gaps(frames, position_s, self._tolerance_s, self._note_gap, most_s)
+        zero_s = zero_s if self._tolerance_s < first_s - zero_s <= MAX_GAP_S else first_s
+        if self.declared.duration_s is not None:
+            is_end = self._container.format.name in _STORE_END
+            shift_s = -max(0.0, zero_s) if is_end else first_s - zero_s
+            duration_s = max(0.0, self.declared.duration_s + shift_s)
+            self.declared = replace(self.declared, duration_s=duration_s)
+        return zero_s
 
     def _note_gap(self, gap_s: float) -> None:
         """Count a gap as lost sound, if it is one: other formats have pauses without damage."""
