@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from fingerprinter.library.discover.recommend import Recommendations
     from fingerprinter.library.discover.sound_map import Places, SoundMap
     from fingerprinter.library.discover.tag_matching import TagMatch
-    from fingerprinter.library.discover.text_search import TextSearch, TextSearchResult
+    from fingerprinter.library.discover.text_search import SoundIndex, TextSearchResult
     from fingerprinter.library.duplicates.search import OnSearchProgress
     from fingerprinter.library.identify.explanation import Explanation
     from fingerprinter.library.listening.monitors import Monitors
@@ -140,7 +140,7 @@ class Library:
             self._params = _stored_params(connection, profile)
         self._posting_cache = SnapshotCache[PostingIndex]()
         self._sketch_cache = SnapshotCache[SketchIndex]()
-        self._text_search_cache = SnapshotCache["TextSearch"]()
+        self._sound_cache = SnapshotCache["SoundIndex"]()
         self._lists: RecentValues[array[int]] = RecentValues(_LISTS_KEPT)
 
     def __enter__(self) -> Self:
@@ -1075,8 +1075,10 @@ class Library:
         >>> found.results[0].track.title
         'Piece 3'
         """
+        from fingerprinter.library.discover.text_search import TextSearch
+
         with self._database.connect() as connection:
-            return self._text_search(connection).search(words, n)
+            return TextSearch(connection, self._sound_index(connection)).search(words, n)
 
     def clusters(self, count: int | None = None) -> list[Cluster]:
         """Group the tracks that sound alike.
@@ -1690,13 +1692,13 @@ class Library:
             library_metadata.revision(connection), lambda: SketchIndex.read(connection, words)
         )
 
-    def _text_search(self, connection: Connection) -> TextSearch:
-        """Return the search through names and tags of this snapshot."""
-        from fingerprinter.library.discover.text_search import build_text_search
+    def _sound_index(self, connection: Connection) -> SoundIndex:
+        """Return what a text search keeps of this snapshot."""
+        from fingerprinter.library.discover.text_search import read_sound_index
 
-        return self._text_search_cache.get(
+        return self._sound_cache.get(
             library_metadata.revision(connection),
-            lambda: build_text_search(connection, self._model, self._text_model),
+            lambda: read_sound_index(connection, self._model, self._text_model),
         )
 
     def _library_vectors(self, connection: Connection) -> LibraryVectors:

@@ -1,4 +1,4 @@
-"""`Library.search` with a text-audio model, on both databases."""
+"""`Library.search` by names and with a text-audio model, on both databases."""
 
 from __future__ import annotations
 
@@ -27,6 +27,56 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def titles(found: Sequence[Neighbour]) -> list[str | None]:
     return [each.track.title for each in found]
+
+
+NAMED_TRACKS = [
+    FakeTrack("Somebody's Live", "Jam"),
+    FakeTrack("Live", "Somebody"),
+    FakeTrack("Homogenic Live Jam", "Nobody"),
+    FakeTrack("Live Homogenic", "Nobody"),
+    FakeTrack("Homogenic", "Nobody"),
+    FakeTrack("Jóga", "Björk"),
+    FakeTrack("RainyDay", "AC/DC"),
+]
+
+
+def test_names_are_found_in_the_full_text_index(library_url: str) -> None:
+    add_fake_tracks(library_url, NAMED_TRACKS)
+    answers = {
+        # the same name, a name that starts so, one that has these words, one that has all of them
+        "homogenic": ["Homogenic", "Homogenic Live Jam", "Live Homogenic"],
+        "live jam": ["Homogenic Live Jam", "Somebody's Live"],
+        "LIVE SOMEB": ["Somebody's Live", "Live"],
+        "joga bjork": ["Jóga"],  # without accents
+        "bjö": ["Jóga"],  # the beginning of a word
+        "ac dc": ["RainyDay"],
+        "rainy": ["RainyDay"],
+    }
+    with open_library(library_url, read_only=True) as library:
+        for words, expected in answers.items():
+            assert titles(library.search(words, len(expected)).results) == expected, words
+        assert not library.search("zz top").results
+
+
+def test_misspelt_words_are_corrected_by_the_words_of_the_names(library_url: str) -> None:
+    add_fake_tracks(library_url, NAMED_TRACKS)
+    with open_library(library_url, read_only=True) as library:
+        for words, right in (("homogneic", "homogenic"), ("somebdy", "somebody")):
+            found = library.search(words)
+            assert found.notes == (f"{words}: taken for {right}",)
+            assert found.results
+        found = library.search("xylophone live")
+    assert found.notes == ("xylophone: no tag of the model and no name of the library",)
+
+
+def test_search_sees_what_was_added_and_removed(library_url: str) -> None:
+    add_fake_tracks(library_url, NAMED_TRACKS)
+    with open_library(library_url) as library:
+        assert titles(library.search("joga").results) == ["Jóga"]
+        (new,) = add_fake_tracks(library_url, [FakeTrack("Joga again")])
+        assert titles(library.search("joga").results) == ["Jóga", "Joga again"]
+        library.remove([new])
+        assert titles(library.search("joga").results) == ["Jóga"]
 
 
 # Tracks, and their low and high components in the space of the model.

@@ -9,11 +9,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
 from pathlib import PurePath
 
-from sqlalchemy import ColumnElement, Connection, Integer, Row, delete, false, insert, select, text
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    case,
+    delete,
+    false,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+)
 
+from fingerprinter.core.arrays import Ids
 from fingerprinter.core.spelling import normalize_name
 from fingerprinter.store.tables.checked import or_missing
 from fingerprinter.store.tables.schema import FULL_TEXT_INDEX, file, track, track_name
@@ -46,6 +64,8 @@ _FORGET = text(
 )
 _ADD = text("INSERT INTO track_name_words (rowid, names) VALUES (:track_id, :names)")
 _REBUILD = text("INSERT INTO track_name_words (track_name_words) VALUES ('rebuild')")
+_VECTOR = "array_to_tsvector(array_remove(string_to_array(names, ' '), ''))"  # as it is indexed
+_VOCABULARY = "temp.track_name_vocabulary"
 
 
 def refresh(connection: Connection, track_ids: Iterable[int]) -> None:
@@ -122,20 +142,121 @@ def matches(connection: Connection, words: str) -> ColumnElement[bool]:
     words
         As `normalize_name` spells them.
     """
-    wanted = [word[:_MAX_WORD] for word in words.split()]
-    if not wanted:
-        return false()
-    if connection.dialect.name == "sqlite":
-        query = " ".join(f'"{word}"*' for word in wanted)
-        ids = text(f"SELECT rowid FROM {FULL_TEXT_INDEX} WHERE {FULL_TEXT_INDEX} MATCH :words")
-        return track.c.id.in_(ids.bindparams(words=query).columns(rowid=Integer))
-    query = " & ".join(f"'{word}':*" for word in wanted)
-    vector = "array_to_tsvector(array_remove(string_to_array(names, ' '), ''))"
-    ids = text(f"SELECT track_id FROM track_name WHERE {vector} @@ CAST(:words AS tsquery)")
-    return track.c.id.in_(ids.bindparams(words=query).columns(track_id=Integer))
+    return track.c.id.in_(_having(connection, words)) if words.split() else false()
 
 
 def matching_ids(connection: Connection, words: str) -> list[int]:
     """Returns the ids of the tracks whose names match some words, sorted; see `matches`."""
-    condition = matches(connection, words)
-    return list(connection.scalars(select(track.c.id).where(condition).order_by(track.c.id)))
+    if not words.split():
+        return []
+    return sorted(connection.scalars(_having(connection, words)))
+
+
+def ids_with_phrase(connection: Connection, phrase: str, *, whole: bool, limit: int = -1) -> Ids:
+    """Returns the ids of tracks with a phrase in one of their names.
+
+    Parameters
+    ----------
+    phrase
+        At least one word, as `normalize_name` spells them.
+    whole
+        Whether the last word must be whole, and not only the beginning of one.
+    limit
+        How many ids to return at most; all if negative.
+
+    Returns
+    -------
+    (n,) int64
+        Sorted, if all are returned.
+    """
+    start = f" {_limited(phrase)}"
+    held = _holds(connection, track_name.c.names, f"{start} " if whole else start)
+    ids = select(track_name.c.track_id).where(
+        track_name.c.track_id.in_(_having(connection, phrase)), held
+    )
+    if limit >= 0:
+        return np.fromiter(connection.scalars(ids.limit(limit)), np.int64)
+    return np.sort(np.fromiter(connection.scalars(ids), np.int64))
+
+
+class Fit(IntEnum):
+    """How the names of a track fit some words, the best first."""
+
+    SAME_NAME = 0  # one of the names is these words
+    NAME_STARTS = 1  # one of the names begins with these words
+    NAME_CONTAINS = 2  # the words stand together in one of the names
+    ALL_WORDS = 3  # each word begins a word of the names
+
+
+def fits(connection: Connection, words: str) -> tuple[Ids, npt.NDArray[np.int64]]:
+    """Returns which tracks have all of some words in their names, and how well they fit.
+
+    Parameters
+    ----------
+    words
+        As `normalize_name` spells them.
+
+    Returns
+    -------
+    ids, kinds
+        (n,) int64 each: the tracks and values of `Fit`.
+    """
+    if not words.split():
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    words = _limited(words)
+    names = literal(" ") + track_name.c.names + " "  # two spaces before and after each name
+    kind = case(
+        (_holds(connection, names, f"  {words}  "), int(Fit.SAME_NAME)),
+        (_holds(connection, names, f"  {words} "), int(Fit.NAME_STARTS)),
+        (_holds(connection, names, f" {words} "), int(Fit.NAME_CONTAINS)),
+        else_=int(Fit.ALL_WORDS),
+    )
+    wanted = track_name.c.track_id.in_(_having(connection, words))
+    rows = connection.execute(select(track_name.c.track_id, kind).where(wanted)).all()
+    found = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def vocabulary(connection: Connection, lengths: range) -> Iterator[str]:
+    """Yields the distinct words of all names whose lengths lie in a range."""
+    if connection.dialect.name == "sqlite":
+        _open_vocabulary(connection)
+        words = text(f"SELECT term FROM {_VOCABULARY} WHERE length(term) BETWEEN :low AND :high")
+    else:
+        vectors = f"SELECT {_VECTOR} FROM track_name".replace("'", "''")
+        words = text(
+            f"SELECT word FROM ts_stat('{vectors}') WHERE length(word) BETWEEN :low AND :high"
+        )
+    yield from connection.scalars(words, {"low": lengths.start, "high": lengths.stop - 1})
+
+
+def _open_vocabulary(connection: Connection) -> None:
+    """Makes SQLite's view of the words of the index, a temporary table of this session."""
+    is_reader = connection.exec_driver_sql("PRAGMA query_only").scalar()
+    connection.exec_driver_sql("PRAGMA query_only = 0")
+    connection.exec_driver_sql(
+        f"CREATE VIRTUAL TABLE IF NOT EXISTS {_VOCABULARY}"
+        f" USING fts5vocab('main', '{FULL_TEXT_INDEX}', 'row')"
+    )
+    connection.exec_driver_sql(f"PRAGMA query_only = {is_reader}")
+
+
+def _having(connection: Connection, words: str) -> Select[tuple[int]]:
+    """The ids of the tracks whose names have all of some words, or words that begin with them."""
+    wanted = [word[:_MAX_WORD] for word in words.split()]
+    if connection.dialect.name == "sqlite":
+        query = " ".join(f'"{word}"*' for word in wanted)
+        ids = (
+            f"SELECT rowid AS track_id FROM {FULL_TEXT_INDEX} WHERE {FULL_TEXT_INDEX} MATCH :words"
+        )
+    else:
+        query = " & ".join(f"'{word}':*" for word in wanted)
+        ids = f"SELECT track_id FROM track_name WHERE {_VECTOR} @@ CAST(:words AS tsquery)"
+    found = text(ids).bindparams(words=query).columns(track_id=Integer).subquery()
+    return select(found.c.track_id)
+
+
+def _holds(connection: Connection, names: ColumnElement[str], part: str) -> ColumnElement[bool]:
+    """The condition that a text has a part."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    return (func.instr if is_sqlite else func.strpos)(names, part) > 0
