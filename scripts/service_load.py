@@ -108,7 +108,8 @@ def _analysis(fillers: Fillers, number: int, sounding: int) -> ExtractedFile:
     """A filler; one without peaks if enough have them."""
     if number < sounding:
         return fillers.analysis(number)
-    none = pack_peaks(Peaks(*(np.empty(0, np.float32) for _ in range(3))))
+    nothing = np.empty(0, np.float32)
+    none = pack_peaks(Peaks(nothing, nothing, nothing))
     silent = AudioFeatures(FILLER_S, None, none, None)
     return ExtractedFile((ExtractedTrack(fillers.content_id(number), Tags(), silent),))
 

@@ -35,7 +35,6 @@ from fingerprinter.library.identify.sketch_index import SketchIndex
 from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.maintain import statistics
 from fingerprinter.library.maintain.statistics import DiskUse, LibraryStats
-from fingerprinter.library.similar.filters import NO_FILTER, TrackFilter
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.index.lookup import PostingIndex
@@ -52,7 +51,7 @@ from fingerprinter.store.tables import (
 )
 from fingerprinter.store.tables.album_parts import AlbumName, AlbumPart
 from fingerprinter.store.tables.analyses import Beat, Range
-from fingerprinter.store.tables.lists import EVERY_TRACK, ListFilter
+from fingerprinter.store.tables.lists import NO_FILTER, TrackFilter
 from fingerprinter.store.tables.shards import Shard
 from fingerprinter.types import (
     Album,
@@ -344,7 +343,7 @@ class Library:
 
     def list_tracks(
         self,
-        wanted: ListFilter = EVERY_TRACK,
+        wanted: TrackFilter = NO_FILTER,
         order: str = "id",
         *,
         offset: int = 0,
@@ -354,7 +353,7 @@ class Library:
 
         Parameters
         ----------
-        wanted : ListFilter
+        wanted : TrackFilter
             Which tracks the list holds.
         order : str
             One of `fingerprinter.store.tables.lists.ORDERS`, downwards with a dash before it.
@@ -915,7 +914,15 @@ class Library:
             return search.run(queries, options)
 
     def recommend(
-        self, likes: Sequence[TrackRef], dislikes: Sequence[TrackRef] = (), n: int = 10
+        self,
+        likes: Sequence[TrackRef],
+        dislikes: Sequence[TrackRef] = (),
+        n: int = 10,
+        *,
+        only: TrackFilter = NO_FILTER,
+        per_artist: int | None = None,
+        per_album: int | None = None,
+        not_same_album: bool = False,
     ) -> list[Neighbour]:
         """Recommend tracks from a few likes and dislikes.
 
@@ -925,6 +932,10 @@ class Library:
             Tracks of the library, see `track`. None of them is recommended.
         n : int
             The number of tracks to return.
+        only, per_artist, per_album
+            See `similar`.
+        not_same_album : bool
+            Whether to leave out the albums of the liked tracks.
 
         Returns
         -------
@@ -948,17 +959,27 @@ class Library:
         """
         from fingerprinter.library.discover.recommend import recommend_by_likes
         from fingerprinter.library.duplicates.same_recording import CopyDetector
+        from fingerprinter.library.similar.result_list import ListOptions
 
+        options = ListOptions(n, only, per_artist, per_album, not_same_album)
         with self._database.connect() as connection:
             liked, disliked = (
                 [resolve_track(connection, ref) for ref in refs] for refs in (likes, dislikes)
             )
             space = self._library_vectors(connection)
             copies = CopyDetector(connection, self._params, self.policy)
-            return recommend_by_likes(connection, space, liked, disliked, copies, n)
+            return recommend_by_likes(connection, space, liked, disliked, copies, options)
 
     def recommend_from(
-        self, plays: str | os.PathLike[str], user: str | None = None, n: int = 10
+        self,
+        plays: str | os.PathLike[str],
+        user: str | None = None,
+        n: int = 10,
+        *,
+        only: TrackFilter = NO_FILTER,
+        per_artist: int | None = None,
+        per_album: int | None = None,
+        not_same_album: bool = False,
     ) -> Recommendations:
         """Recommend tracks from a play history.
 
@@ -970,6 +991,10 @@ class Library:
             The user to recommend for, if the history has several.
         n : int
             The number of tracks to return.
+        only, per_artist, per_album
+            See `similar`.
+        not_same_album : bool
+            Whether to leave out the albums of the tracks that the user has played.
 
         Returns
         -------
@@ -988,13 +1013,15 @@ class Library:
         from fingerprinter.library.discover.play_history import read_history, select_user
         from fingerprinter.library.discover.recommend import recommend_by_history
         from fingerprinter.library.duplicates.same_recording import CopyDetector
+        from fingerprinter.library.similar.result_list import ListOptions
 
+        options = ListOptions(n, only, per_artist, per_album, not_same_album)
         history = read_history(Path(plays))
         with self._database.connect() as connection:
             space = self._library_vectors(connection)
             who = select_user(history, user)
             copies = CopyDetector(connection, self._params, self.policy)
-            return recommend_by_history(connection, space, history, who, copies, n)
+            return recommend_by_history(connection, space, history, who, copies, options)
 
     def path(
         self,
@@ -1079,6 +1106,22 @@ class Library:
 
         with self._database.connect() as connection:
             return TextSearch(connection, self._sound_index(connection)).search(words, n)
+
+    def correct_names(self, words: str) -> str:
+        """Return words in the spelling by which names are searched, with misspelt ones corrected.
+
+        A word that begins no word of any name becomes the word of a name that is spelt most like
+        it, if there is one.
+
+        Examples
+        --------
+        >>> library.correct_names("Peice 3")
+        'piece 3'
+        """
+        from fingerprinter.library.discover.text_search import Names
+
+        with self._database.connect() as connection:
+            return Names(connection).corrected(words)
 
     def clusters(self, count: int | None = None) -> list[Cluster]:
         """Group the tracks that sound alike.

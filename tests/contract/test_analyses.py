@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +10,6 @@ from sqlalchemy import Connection, update
 
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import analyses, tracks
-from fingerprinter.store.tables.analyses import AnalysisFilter
 from fingerprinter.store.tables.schema import analysis
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Section, Tags
 
@@ -51,26 +49,6 @@ def test_versions_are_not_mixed(store: Store) -> None:
         assert analyses.get_many(connection, [old, new, none], "2") == {new: SILENCE}
         assert analyses.missing(connection, "2") == [old, none]
         assert analyses.missing(connection, "1") == [new, none]
-        assert analyses.matching_ids(connection, "1", AnalysisFilter()) == {old}
-
-
-def test_filters(store: Store) -> None:
-    with store.write() as connection:
-        slow, fast, silent = (add(connection, f"c{number}") for number in range(3))
-        analyses.put(connection, slow, "1", replace(SOME, tempo_bpm=60.0))
-        analyses.put(connection, fast, "1", replace(SOME, key=Key("C", "major", 0.5)))
-        analyses.put(connection, silent, "1", SILENCE)
-
-    def found(wanted: AnalysisFilter) -> set[int]:
-        with store.read() as connection:
-            return analyses.matching_ids(connection, "1", wanted)
-
-    assert found(AnalysisFilter(tempo_bpm=(60.0, 121.5))) == {slow, fast}
-    assert found(AnalysisFilter(tempo_bpm=(60.1, None))) == {fast}
-    assert found(AnalysisFilter(keys=["A minor", "D minor"])) == {slow}
-    assert found(AnalysisFilter(keys=[])) == set()
-    assert found(AnalysisFilter(loudness_lufs=(None, -14.0))) == {slow, fast}
-    assert found(AnalysisFilter(tempo_bpm=(None, 100.0), keys=["C major"])) == set()
 
 
 @pytest.mark.parametrize("details", ["", "{}", "[1]", '{"tempo_bpm": 1}'])

@@ -8,9 +8,9 @@ import pytest
 from conftest import Store
 from sqlalchemy import Connection
 
-from fingerprinter.store.tables import files, lists, names, tracks
-from fingerprinter.store.tables.lists import EVERY_TRACK, ORDERS, ListFilter
-from fingerprinter.types import Album, Artist, Genre, Tags
+from fingerprinter.store.tables import analyses, files, lists, names, tracks
+from fingerprinter.store.tables.lists import NO_FILTER, ORDERS, TrackFilter
+from fingerprinter.types import Album, Artist, Genre, Key, Loudness, MusicAnalysis, Tags
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 TAGS = [
@@ -36,7 +36,14 @@ TAGS = [
 @pytest.fixture
 def ids(store: Store) -> list[int]:
     with store.write() as connection:
-        return [add(connection, number, tags) for number, tags in enumerate(TAGS)]
+        added = [add(connection, number, tags) for number, tags in enumerate(TAGS)]
+        for track_id, tempo_bpm, key in (
+            (added[0], 60.0, Key("A", "minor", 1.0)),
+            (added[1], 121.5, Key("C", "major", 1.0)),
+        ):
+            found = MusicAnalysis(tempo_bpm, 1.0, (), key, (), Loudness(None, None, None))
+            analyses.put(connection, track_id, "1", found)
+        return added
 
 
 def add(connection: Connection, number: int, tags: Tags) -> int:
@@ -74,7 +81,7 @@ def test_artists_and_genres_have_counts(store: Store, ids: list[int]) -> None:
 
 
 def test_the_tracks_of_an_album_are_in_the_order_of_discs(store: Store, ids: list[int]) -> None:
-    wanted = ListFilter(album="Sampler", album_artist="Various", exact=True)
+    wanted = TrackFilter(album="Sampler", album_artist="Various", exact=True)
     with store.read() as connection:
         assert list(lists.track_ids(connection, wanted, "album")) == [ids[1], ids[0], ids[2]]
 
@@ -82,29 +89,48 @@ def test_the_tracks_of_an_album_are_in_the_order_of_discs(store: Store, ids: lis
 @pytest.mark.parametrize(
     ("wanted", "expected"),
     [
-        (ListFilter("bjork"), [1]),
-        (ListFilter("samp fir"), [1]),
-        (ListFilter("various"), [0, 1, 2]),
-        (ListFilter("5 file"), [5]),
-        (ListFilter("nobody"), []),
-        (ListFilter(artist="BJÖ"), [1]),
-        (ListFilter(artist="BJÖ", exact=True), []),
-        (ListFilter(genre="rock", year=(1991, None)), [0, 2]),
-        (ListFilter(duration_s=(None, 9.0)), []),
+        (TrackFilter("bjork"), [1]),
+        (TrackFilter("samp fir"), [1]),
+        (TrackFilter("various"), [0, 1, 2]),
+        (TrackFilter("5 file"), [5]),
+        (TrackFilter("nobody"), []),
+        (TrackFilter(artist="BJÖ"), [1]),
+        (TrackFilter(artist="BJÖ", exact=True), []),
+        (TrackFilter(genre="rock", year=(1991, None)), [0, 2]),
+        (TrackFilter(duration_s=(None, 9.0)), []),
+        (TrackFilter(album="SAMP", album_artist="various"), [0, 1, 2]),
+        (TrackFilter(tempo_bpm=(60.0, 121.5)), [0, 1]),
+        (TrackFilter(tempo_bpm=(60.1, None)), [1]),
+        (TrackFilter(keys=("A minor", "D minor")), [0]),
+        (TrackFilter(keys=()), []),
+        (TrackFilter(tempo_bpm=(None, 100.0), keys=("C major",)), []),
+        (TrackFilter(keys=("C major",), artist="björk"), [1]),
     ],
 )
 def test_tracks_are_selected_by_words_and_tags(
-    store: Store, ids: list[int], wanted: ListFilter, expected: list[int]
+    store: Store, ids: list[int], wanted: TrackFilter, expected: list[int]
 ) -> None:
     with store.read() as connection:
         found = lists.track_ids(connection, wanted, "id")
     assert list(found) == [ids[number] for number in expected]
 
 
+def test_the_best_names_come_first(store: Store) -> None:
+    titles = ["Moonlight", "Blue Moon", "Moon River", "Sun", "Moon"]
+    with store.write() as connection:
+        ids = [add(connection, number, Tags(title)) for number, title in enumerate(titles)]
+    with store.read() as connection:
+        found = [
+            lists.track_ids(connection, TrackFilter("moon"), f"{dash}match") for dash in ("", "-")
+        ]
+    assert list(found[0]) == [ids[4], ids[2], ids[1], ids[0]]
+    assert list(found[1]) == [ids[0], ids[1], ids[2], ids[4]]
+
+
 @pytest.mark.parametrize("order", [*ORDERS, *(f"-{name}" for name in ORDERS)])
 def test_lists_of_any_order_hold_each_track_once(store: Store, ids: list[int], order: str) -> None:
     with store.read() as connection:
-        found = list(lists.track_ids(connection, EVERY_TRACK, order))
+        found = list(lists.track_ids(connection, NO_FILTER, order))
     assert sorted(found) == ids
     if order.endswith("title"):  # the track without a title is the last both ways
         assert found[-1] == ids[-1]

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import mutagen
 import numpy as np
@@ -56,6 +57,7 @@ def write(path: Path, samples: np.ndarray, title: str) -> None:
             "artist": "Odd" if number % 2 else "even ",
             "genre": "Hard Rock" if number < 3 else "Ambient",
             "date": str(1990 + number),
+            "album": f"Album {number // 4}",
         }
     )
     file.save()
@@ -158,6 +160,19 @@ def test_tempo_and_key_filters_use_stored_analyses(folder: Path, tmp_path: Path)
             assert ids is not None
             assert ids.tolist() == expected
         assert admitted_ids(connection, TrackFilter()) is None
+
+
+def test_recommendations_are_filtered_and_limited_as_similar_tracks(
+    library: Library, folder: Path
+) -> None:
+    def recommended(**options: Any) -> set[str | None]:
+        return {each.track.title for each in library.recommend([folder / "1.flac"], **options)}
+
+    assert recommended(only=TrackFilter(year=(1993, 1994))) == {"Piece 3", "Piece 4"}
+    assert recommended(only=TrackFilter(genre="polka")) == set()
+    assert len(recommended(per_artist=1)) == 2
+    assert len(recommended(per_album=1)) == 4
+    assert recommended(not_same_album=True) == recommended() - {"Piece 3"}
 
 
 def test_per_artist_limits_the_results_of_each_artist(library: Library, folder: Path) -> None:

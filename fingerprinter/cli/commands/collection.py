@@ -8,14 +8,28 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
 from fingerprinter.cli.common import text
-from fingerprinter.cli.common.options import AsJson, TextModel, TrackName, known_tracks
+from fingerprinter.cli.common.options import (
+    AsJson,
+    Duration,
+    Genre,
+    Keys,
+    OneAlbum,
+    OneArtist,
+    Tempo,
+    TextModel,
+    TrackName,
+    Years,
+    known_tracks,
+    track_filter,
+)
 from fingerprinter.cli.common.output import (
     Column,
     print_fields,
@@ -27,11 +41,16 @@ from fingerprinter.cli.common.output import (
 from fingerprinter.cli.common.progress import index_progress, shown_progress
 from fingerprinter.cli.common.records import report_record, track_record
 from fingerprinter.config import config_path, read_config
-from fingerprinter.errors import LibraryError
+from fingerprinter.errors import LibraryError, UsageError
 from fingerprinter.library import DiskUse, LibraryStats, open_library
 from fingerprinter.library.indexing.watch import STILL_S, FolderWatcher
-from fingerprinter.types import CHANGING, IndexReport, Problem, Track
+from fingerprinter.store.tables.lists import TrackFilter
+from fingerprinter.types import CHANGING, Album, IndexReport, Problem, Track
 
+T = TypeVar("T")
+Order = Literal["id", "title", "artist", "album", "year", "duration", "added", "match"]
+
+_PAGE = 1000  # entries of a list that are read at a time
 _MAX_KINDS = 6  # of files that were left out, in the summary
 _KEPT = ": indexed files are saved; run the same command again to continue"
 
@@ -244,17 +263,79 @@ def left_out_summary(report: IndexReport) -> str:
     return f"left out: {', '.join(kinds)}" + (f" and {more} other kinds" if more > 0 else "")
 
 
-def list_tracks(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List all tracks of the library.
+def list_tracks(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="WORD...", help="Words of names, or their beginnings."),
+    ] = None,
+    artist: OneArtist = None,
+    album: OneAlbum = None,
+    genre: Genre = None,
+    year: Years = None,
+    duration: Duration = None,
+    tempo: Tempo = None,
+    key: Keys = None,
+    sort: Annotated[
+        Order, typer.Option(help="Order of the tracks; `match` puts the best names first.")
+    ] = "id",
+    albums: Annotated[
+        bool, typer.Option("--albums", help="List the albums, and not their tracks.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the tracks of the library, all or those that words and filters choose, or the albums.
 
-    Example: fingerprinter list
+    Example: fingerprinter list --artist bach --sort album
     """
+    query = " ".join(words or ())
+    wanted = track_filter(artist, album, genre, year, duration, tempo, key, query)
+    if albums and wanted != TrackFilter(query=query):
+        raise UsageError("--albums takes words only; leave out the filters")
     with open_library(ctx.obj, create=False, read_only=True) as library:
+        if albums:
+            _print_albums(_pages(partial(library.list_albums, query)), as_json=as_json)
+            return
+        tracks = _pages(partial(library.list_tracks, wanted, sort))
         if as_json:
-            for track in library.tracks():
+            for track in tracks:
                 print_json(track_record(track))
         else:
-            _print_tracks(library.tracks())
+            _print_tracks(tracks)
+
+
+def _pages(read: Callable[..., tuple[int, list[T]]]) -> Iterator[T]:
+    """Yield all entries of a list that is read in pages."""
+    total, offset = 1, 0
+    while offset < total:
+        total, part = read(offset=offset, limit=_PAGE)
+        yield from part
+        offset += _PAGE
+
+
+def _print_albums(albums: Iterator[Album], *, as_json: bool) -> None:
+    if as_json:
+        for album in albums:
+            print_json(asdict(album))
+        return
+    columns = [
+        Column("album"),
+        Column("artist"),
+        Column("year", "right", folds=False),
+        Column("tracks", "right", folds=False),
+        Column("length", "right", folds=False),
+    ]
+    rows = (
+        [
+            album.album,
+            album.artist or "",
+            str(album.year or ""),
+            str(album.tracks),
+            text.length(album.duration_s),
+        ]
+        for album in albums
+    )
+    print_table(columns, rows)
 
 
 def _print_tracks(tracks: Iterator[Track]) -> None:

@@ -5,12 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from fingerprinter.cli.common.neighbours import answer
-from fingerprinter.cli.common.options import AsJson, Count, PlaylistFile, RelativeTo, known_tracks
+from fingerprinter.cli.common.neighbours import answer, why_nothing
+from fingerprinter.cli.common.options import (
+    AsJson,
+    Count,
+    Duration,
+    Genre,
+    Keys,
+    NotSameAlbum,
+    OneAlbum,
+    OneArtist,
+    PerAlbum,
+    PerArtist,
+    PlaylistFile,
+    RelativeTo,
+    Tempo,
+    Years,
+    known_tracks,
+    track_filter,
+)
 from fingerprinter.cli.common.output import print_message
 from fingerprinter.cli.common.playlist import Playlist
 from fingerprinter.cli.common.records import Record, track_record
@@ -21,6 +38,9 @@ from fingerprinter.types import Neighbour
 
 Found = tuple[Record, Sequence[Neighbour]]
 """The query as an object, and the recommended tracks."""
+
+Options = dict[str, Any]
+"""Arguments of `Library.recommend` that filter and limit the results."""
 
 _UNMATCHED_SHOWN = 3  # songs of a history that are named if they are not in the library
 
@@ -55,6 +75,16 @@ def recommend(
         str | None, typer.Option(metavar="NAME", help="The listener in the history.")
     ] = None,
     n: Count = 10,
+    per_artist: PerArtist = None,
+    per_album: PerAlbum = None,
+    not_same_album: NotSameAlbum = False,
+    artist: OneArtist = None,
+    album: OneAlbum = None,
+    genre: Genre = None,
+    year: Years = None,
+    duration: Duration = None,
+    tempo: Tempo = None,
+    key: Keys = None,
     m3u: PlaylistFile = None,
     relative_to: RelativeTo = None,
     as_json: AsJson = False,
@@ -72,25 +102,38 @@ def recommend(
             " exactly one of the two"
         )
     playlist = Playlist.of(m3u, relative_to)
+    only = track_filter(artist, album, genre, year, duration, tempo, key)
+    limits: Options = {
+        "only": only,
+        "per_artist": per_artist,
+        "per_album": per_album,
+        "not_same_album": not_same_album,
+    }
     with open_library(ctx.obj, create=False, read_only=True) as library:
         if plays:
-            query, results = _from_history(library, plays, user, n)
+            query, results = _from_history(library, plays, user, n, limits)
         else:
-            query, results = _from_likes(library, like or [], dislike or [], n)
+            query, results = _from_likes(library, like or [], dislike or [], n, limits)
+    if not results:
+        print_message(why_nothing(only))
     answer(query, results, playlist, as_json=as_json)
 
 
-def _from_likes(library: Library, like: Sequence[str], dislike: Sequence[str], n: int) -> Found:
+def _from_likes(
+    library: Library, like: Sequence[str], dislike: Sequence[str], n: int, limits: Options
+) -> Found:
     likes, dislikes = ([library.track(name) for name in names] for names in (like, dislike))
     query = {
         "like": [track_record(track) for track in likes],
         "dislike": [track_record(track) for track in dislikes],
     }
-    return query, library.recommend(likes, dislikes, n)
+    return query, library.recommend(likes, dislikes, n, **limits)
 
 
-def _from_history(library: Library, plays: Path, user: str | None, n: int) -> Found:
-    found = library.recommend_from(plays, user, n)
+def _from_history(
+    library: Library, plays: Path, user: str | None, n: int, limits: Options
+) -> Found:
+    found = library.recommend_from(plays, user, n, **limits)
     _report_unmatched(found)
     query = {
         "plays": str(plays),

@@ -7,27 +7,31 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli.common.lookup import find_named, track_or_file
-from fingerprinter.cli.common.neighbours import Query, answer
+from fingerprinter.cli.common.neighbours import Query, answer, why_nothing
 from fingerprinter.cli.common.options import (
     AsJson,
     Count,
     Duration,
     Genre,
     Keys,
+    NotSameAlbum,
+    OneAlbum,
     OneArtist,
     PartEnd,
     PartStart,
+    PerAlbum,
+    PerArtist,
     PlaylistFile,
     RelativeTo,
     Tempo,
     Years,
     known_tracks,
+    track_filter,
 )
 from fingerprinter.cli.common.output import print_message
 from fingerprinter.cli.common.playlist import Playlist
 from fingerprinter.cli.common.records import track_record
 from fingerprinter.library import open_library
-from fingerprinter.library.similar.filters import NO_FILTER, TrackFilter
 from fingerprinter.types import Track
 
 
@@ -44,18 +48,11 @@ def similar(
     n: Count = 10,
     start_s: PartStart = None,
     end_s: PartEnd = None,
-    per_artist: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="List at most this many tracks of each artist."),
-    ] = None,
-    per_album: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="List at most this many tracks of each album."),
-    ] = None,
-    not_same_album: Annotated[
-        bool, typer.Option("--not-same-album", help="Leave out the albums of the given tracks.")
-    ] = False,
+    per_artist: PerArtist = None,
+    per_album: PerAlbum = None,
+    not_same_album: NotSameAlbum = False,
     artist: OneArtist = None,
+    album: OneAlbum = None,
     genre: Genre = None,
     year: Years = None,
     duration: Duration = None,
@@ -82,7 +79,7 @@ def similar(
     Example: fingerprinter similar 12 --from 1:00 --to 1:30 --year 1990-1999 --m3u like-it.m3u8
     """
     playlist = Playlist.of(m3u, relative_to)
-    only = TrackFilter(artist, genre, year, duration, tempo, key.names if key else None)
+    only = track_filter(artist, album, genre, year, duration, tempo, key)
     with open_library(ctx.obj, create=False, read_only=True) as library:
         queries = find_named(names, lambda name: track_or_file(library, name))
         found = library.similar(
@@ -98,21 +95,9 @@ def similar(
             why=why,
         )
     if not found:
-        print_message(_why_nothing(only))
+        print_message(why_nothing(only))
     query: Query = queries[0]
     if len(queries) > 1:
         records = [track_record(each) if isinstance(each, Track) else each for each in queries]
         query = {"tracks": records}
     answer(query, found, playlist, as_json=as_json)
-
-
-def _why_nothing(only: TrackFilter) -> str:
-    """Say why there is no result, and what to do."""
-    if only == NO_FILTER:
-        return "no result: the library holds no other recording; index more music"
-    needs_analysis = only.analysis_filter is not None
-    return "no result: no other track meets all filters; " + (
-        "only analysed tracks have a tempo and a key, run `fingerprinter analyze --all`"
-        if needs_analysis
-        else "leave one out, or see what there is with `fingerprinter list`"
-    )

@@ -9,6 +9,7 @@ from fingerprinter.cli.common import text
 from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
 from fingerprinter.cli.common.playlist import Playlist, write_playlist
 from fingerprinter.cli.common.records import Record, neighbour_record, track_record
+from fingerprinter.store.tables.lists import NO_FILTER, TrackFilter
 from fingerprinter.types import Neighbour, Track
 
 # What the user asked for: a track, some words, or several values under their names.
@@ -82,6 +83,17 @@ def print_neighbours(found: Sequence[Neighbour], *, steps: bool = False) -> None
     ]
     columns = [_COLUMNS[number] if number else first for number in shown]
     print_table(columns, [[row[number] for number in shown] for row in rows])
+
+
+def why_nothing(only: TrackFilter) -> str:
+    """Say why there is no result, and what to do."""
+    if only == NO_FILTER:
+        return "no result: the library holds no other recording; index more music"
+    return "no result: no other track meets all filters; " + (
+        "only analysed tracks have a tempo and a key, run `fingerprinter analyze --all`"
+        if only.needs_analysis
+        else "leave one out, or see what there is with `fingerprinter list`"
+    )
 
 
 def _neighbour_cells(neighbour: Neighbour, *, steps: bool) -> list[str]:

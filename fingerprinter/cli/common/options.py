@@ -6,13 +6,16 @@ import re
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from fingerprinter.audio.source import printable
 from fingerprinter.core.mir.keys import parse_key, wheel_neighbours
 from fingerprinter.errors import FingerprinterError
+
+if TYPE_CHECKING:
+    from fingerprinter.store.tables.lists import TrackFilter
 
 PLAIN: dict[str, Any] = {  # settings of every command and command group
     "rich_markup_mode": None,  # plain help starts faster and survives a pipe
@@ -243,6 +246,21 @@ OneArtist = Annotated[
     str | None,
     typer.Option("--artist", metavar="TEXT", help="Only tracks whose artist contains this text."),
 ]
+OneAlbum = Annotated[
+    str | None,
+    typer.Option("--album", metavar="TEXT", help="Only tracks whose album contains this text."),
+]
+PerArtist = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="List at most this many tracks of each artist."),
+]
+PerAlbum = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="List at most this many tracks of each album."),
+]
+NotSameAlbum = Annotated[
+    bool, typer.Option("--not-same-album", help="Leave out the albums of the given tracks.")
+]
 Genre = Annotated[
     str | None,
     typer.Option("--genre", metavar="TEXT", help="Only tracks whose genre contains this text."),
@@ -284,3 +302,28 @@ Keys = Annotated[
         "Camelot wheel. Run `analyze` first.",
     ),
 ]
+
+
+def track_filter(
+    artist: str | None,
+    album: str | None,
+    genre: str | None,
+    year: Span | None,
+    duration: Span | None,
+    tempo: Span | None,
+    key: KeyNames | None,
+    query: str = "",
+) -> TrackFilter:
+    """Return the filter that the options of a command describe."""
+    from fingerprinter.store.tables.lists import TrackFilter
+
+    return TrackFilter(
+        query=query,
+        artist=artist,
+        album=album,
+        genre=genre,
+        year=year,
+        duration_s=duration,
+        tempo_bpm=tempo,
+        keys=key.names if key else None,
+    )

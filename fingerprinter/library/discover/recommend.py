@@ -18,6 +18,7 @@ from fingerprinter.library.discover.collaborative import Plays, confidence, fit_
 from fingerprinter.library.discover.history_matching import TrackMatcher
 from fingerprinter.library.discover.play_history import History, PlayedTrack
 from fingerprinter.library.duplicates.same_recording import CopyDetector
+from fingerprinter.library.similar.filters import admitted_ids
 from fingerprinter.library.similar.result_list import Deduplicator, ListOptions, ResultList
 from fingerprinter.library.similar.rows import require_embeddings, rows_of
 from fingerprinter.library.similar.vectors import LibraryVectors
@@ -72,7 +73,7 @@ def recommend_by_likes(
     likes: Sequence[Track],
     dislikes: Sequence[Track],
     copies: CopyDetector,
-    n: int,
+    options: ListOptions,
 ) -> list[Neighbour]:
     """Recommend tracks from likes and dislikes.
 
@@ -86,8 +87,8 @@ def recommend_by_likes(
         Tracks of the library. They and their copies are not recommended.
     copies
         Recognises tracks that hold the same recording.
-    n
-        Number of recommendations.
+    options
+        Length of the list, filters and limits.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def recommend_by_likes(
     weights = np.ones(len(liked), np.float32)
     scores = score_by_likes(space.likeness(liked), weights, space.likeness(disliked))
     known = np.concatenate([liked, disliked])
-    return top_neighbours(connection, space, scores, known, copies, n)
+    return top_neighbours(connection, space, scores, known, copies, options)
 
 
 def recommend_by_history(
@@ -113,7 +114,7 @@ def recommend_by_history(
     history: History,
     user: str,
     copies: CopyDetector,
-    n: int,
+    options: ListOptions,
 ) -> Recommendations:
     """Recommend tracks that a listener has not played yet.
 
@@ -132,8 +133,8 @@ def recommend_by_history(
         One of the listeners.
     copies
         Recognises tracks that hold the same recording.
-    n
-        Number of recommendations.
+    options
+        Length of the list, filters and limits.
 
     Raises
     ------
@@ -164,7 +165,7 @@ def recommend_by_history(
     else:
         scores = _content_scores(space, own.plays)
     rows = np.array(sorted(own.plays), np.intp)
-    results = top_neighbours(connection, space, scores, rows, copies, n)
+    results = top_neighbours(connection, space, scores, rows, copies, options)
     return Recommendations(
         user=user,
         results=tuple(results),
@@ -229,7 +230,7 @@ def top_neighbours(
     scores: Floats,
     known: Rows,
     copies: CopyDetector,
-    n: int,
+    options: ListOptions,
 ) -> list[Neighbour]:
     """List the tracks with the highest scores, each recording once.
 
@@ -245,18 +246,22 @@ def top_neighbours(
         Rows of tracks that are not listed, and neither are their copies.
     copies
         Recognises tracks that hold the same recording.
-    n
-        Length of the list.
+    options
+        Length of the list, filters and limits. With ``not_same_album``, the albums of the known
+        tracks are left out.
     """
+    known_ids = space.ids[known].tolist()
+    queries = tracks.get_many(connection, known_ids).values() if options.not_same_album else ()
     units = dict(zip(space.ids.tolist(), space.vectors, strict=True))
-    deduplicator = Deduplicator(units, space.ids[known].tolist(), copies)
-    results = ResultList(ListOptions(n), deduplicator)
-    unknown = np.setdiff1d(np.arange(len(space)), known)
+    results = ResultList(options, Deduplicator(units, known_ids, copies), queries)
+    admitted = admitted_ids(connection, options.only)
+    rows = np.arange(len(space)) if admitted is None else np.isin(space.ids, admitted).nonzero()[0]
+    unknown = np.setdiff1d(rows, known)
     order = unknown[np.argsort(-scores[unknown], kind="stable")]
     for start in range(0, len(order), _BATCH):
-        rows = order[start : start + _BATCH]
-        found = tracks.get_many(connection, space.ids[rows].tolist())
-        for row in rows.tolist():
+        some = order[start : start + _BATCH]
+        found = tracks.get_many(connection, space.ids[some].tolist())
+        for row in some.tolist():
             if results.is_full:
                 return results.neighbours
             similarity = float(np.clip(scores[row], -1, 1))

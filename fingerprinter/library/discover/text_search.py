@@ -18,7 +18,8 @@ from fingerprinter.core.vectors.tagging import mixture_shares, shares_below, sta
 from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel, TextAudioModel
 from fingerprinter.errors import ModelError, UsageError
 from fingerprinter.library.discover.vocabulary import Term, Vocabulary
-from fingerprinter.store.tables import names, tracks, vectors
+from fingerprinter.store.tables import lists, names, tracks, vectors
+from fingerprinter.store.tables.lists import NO_FILTER
 from fingerprinter.store.tables.names import Fit
 from fingerprinter.store.tables.vectors import Matrix
 from fingerprinter.types import Neighbour
@@ -110,6 +111,13 @@ class Names:
     def closest(self, word: str) -> str | None:
         """Find the word of any name that is spelt most like a word; None if none is close."""
         return closest_word(word, names.vocabulary(self._connection, lengths_like(word)))
+
+    def corrected(self, words: str) -> str:
+        """Return normalized words; those that are in no name are replaced, see `closest`."""
+        return " ".join(
+            word if self.has(word, whole=False) else self.closest(word) or word
+            for word in normalize_name(words).split()
+        )
 
 
 def lengths_like(word: str) -> range:
@@ -361,7 +369,7 @@ def read_sound_index(
     ModelError
         If no track has been embedded by the text-audio model.
     """
-    ids = np.array(tracks.ids_matching(connection), np.int64)
+    ids = np.array(lists.track_ids(connection, NO_FILTER, "id"), np.int64)
     if text_model is None:
         matrix = vectors.tag_matrix(connection, model.digest)
         return SoundIndex(ids, TagScorer(matrix, model.tags))

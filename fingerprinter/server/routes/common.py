@@ -9,9 +9,9 @@ from fastapi.routing import APIRoute
 
 from fingerprinter.core.mir.keys import parse_key, wheel_neighbours
 from fingerprinter.errors import UsageError
-from fingerprinter.library.similar.filters import TrackFilter
 from fingerprinter.server.access import Role, Viewer
 from fingerprinter.server.service import Service, require
+from fingerprinter.store.tables.lists import TrackFilter
 
 MAX_ID = (1 << 63) - 1
 
@@ -56,6 +56,8 @@ Text = Annotated[str | None, Query(max_length=500)]
 
 def track_filter(
     artist: Text = None,
+    album: Text = None,
+    album_artist: Text = None,
     genre: Text = None,
     year_min: Number = None,
     year_max: Number = None,
@@ -68,6 +70,8 @@ def track_filter(
     """Return the filter that the parameters of a request describe."""
     return TrackFilter(
         artist=artist,
+        album=album,
+        album_artist=album_artist,
         genre=genre,
         year=_span(year_min, year_max),
         duration_s=_span(duration_min, duration_max),
@@ -77,6 +81,25 @@ def track_filter(
 
 
 Only = Annotated[TrackFilter, Depends(track_filter)]
+_Most = Annotated[int | None, Query(ge=1, le=1000)]
+
+
+def result_limits(
+    per_artist: _Most = None,
+    per_album: _Most = None,
+    not_same_album: Annotated[
+        bool, Query(description="Leave out the albums of the given tracks.")
+    ] = False,
+) -> dict[str, Any]:
+    """Return the arguments of `Library.similar` that limit artists and albums."""
+    return {
+        "per_artist": per_artist,
+        "per_album": per_album,
+        "not_same_album": not_same_album,
+    }
+
+
+Limits = Annotated[dict[str, Any], Depends(result_limits)]
 
 
 def key_names(key: str | None) -> tuple[str, ...] | None:

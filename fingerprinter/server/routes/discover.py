@@ -23,7 +23,15 @@ from fingerprinter.server.models import (
     TrackPath,
     shown,
 )
-from fingerprinter.server.routes.common import MAX_ID, Count, Guest, Route, TheService
+from fingerprinter.server.routes.common import (
+    MAX_ID,
+    Count,
+    Guest,
+    Limits,
+    Only,
+    Route,
+    TheService,
+)
 from fingerprinter.types import Tags
 
 router = APIRouter(route_class=Route, tags=["discover"])
@@ -82,12 +90,14 @@ def search(
 
 
 @router.post("/api/recommend")
-def recommend(service: TheService, viewer: Guest, likes: Likes) -> Recommended:
-    """Recommend tracks from likes and dislikes."""
+def recommend(
+    service: TheService, viewer: Guest, only: Only, limits: Limits, likes: Likes
+) -> Recommended:
+    """Recommend tracks from likes and dislikes; `not_same_album` is about the liked tracks."""
     with service.searches.enter():
         liked = [service.library.track(each) for each in likes.like]
         disliked = [service.library.track(each) for each in likes.dislike]
-        results = service.library.recommend(liked, disliked, likes.n)
+        results = service.library.recommend(liked, disliked, likes.n, only=only, **limits)
     return shown(Recommended(LikesQuery(liked, disliked), results), viewer)
 
 

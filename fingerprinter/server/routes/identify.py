@@ -13,7 +13,15 @@ from fingerprinter.errors import UsageError
 from fingerprinter.library import MIN_CONFIDENCE
 from fingerprinter.server.models import Identification, Similar, shown
 from fingerprinter.server.pictures import explanation_png
-from fingerprinter.server.routes.common import Count, Guest, Only, Route, Seconds, TheService
+from fingerprinter.server.routes.common import (
+    Count,
+    Guest,
+    Limits,
+    Only,
+    Route,
+    Seconds,
+    TheService,
+)
 from fingerprinter.server.service import Service
 from fingerprinter.server.uploads import Clip, Upload, decode, receive
 
@@ -131,9 +139,9 @@ async def similar_to_audio(
     service: TheService,
     viewer: Guest,
     only: Only,
+    limits: Limits,
     name: Name = "clip",
     n: Count = 10,
-    per_artist: Annotated[int | None, Query(ge=1, le=1000)] = None,
 ) -> Similar:
     """Find the tracks that sound most like a clip, which need not be in the library."""
 
@@ -141,9 +149,7 @@ async def similar_to_audio(
         with service.searches.slot():
             clip = decode(upload, service.settings.clip_s)
             _require_length(clip, service)
-            found = service.library.similar(
-                (clip.samples, clip.sr), n, only=only, per_artist=per_artist
-            )
+            found = service.library.similar((clip.samples, clip.sr), n, only=only, **limits)
         return Similar(clip.name, found)
 
     with service.searches.place():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -24,18 +25,17 @@ from fingerprinter.server.routes.common import (
     Count,
     Guest,
     Limit,
+    Limits,
     Offset,
     Only,
     Route,
     Seconds,
-    Text,
     TheService,
     TrackId,
     Words,
 )
 from fingerprinter.server.routes.identify import PNG
 from fingerprinter.store.tables.analyses import Beat
-from fingerprinter.store.tables.lists import ListFilter
 
 router = APIRouter(route_class=Route, tags=["tracks"])
 
@@ -47,6 +47,7 @@ Order = Literal[
     "year",
     "duration",
     "added",
+    "match",
     "-id",
     "-title",
     "-artist",
@@ -54,6 +55,7 @@ Order = Literal[
     "-year",
     "-duration",
     "-added",
+    "-match",
 ]
 _BYTES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"audio/*": {}}, "description": "The whole file."},
@@ -72,8 +74,6 @@ def tracks(
     viewer: Guest,
     only: Only,
     query: Words = "",
-    album: Text = None,
-    album_artist: Text = None,
     exact: Annotated[
         bool, Query(description="The texts of tags must be equal, not only contained.")
     ] = False,
@@ -81,20 +81,11 @@ def tracks(
     offset: Offset = 0,
     limit: Limit = 200,
 ) -> TrackPage:
-    """List tracks, filtered and sorted; `-year` sorts downwards."""
-    unlimited = (None, None)
-    wanted = ListFilter(
-        query=query,
-        artist=only.artist,
-        album=album,
-        album_artist=album_artist,
-        genre=only.genre,
-        exact=exact,
-        year=only.year or unlimited,
-        duration_s=only.duration_s or unlimited,
-        tempo_bpm=only.tempo_bpm or unlimited,
-        keys=only.keys,
-    )
+    """List tracks, filtered and sorted.
+
+    `-year` sorts downwards. `match` puts first whose names fit the query best.
+    """
+    wanted = replace(only, query=query, exact=exact)
     total, part = service.library.list_tracks(wanted, order, offset=offset, limit=limit)
     return shown(TrackPage(total, offset, part), viewer)
 
@@ -147,11 +138,11 @@ def similar(
     service: TheService,
     viewer: Guest,
     only: Only,
+    limits: Limits,
     track_id: TrackId,
     n: Count = 10,
     start_s: Seconds = None,
     end_s: Seconds = None,
-    per_artist: Annotated[int | None, Query(ge=1, le=1000)] = None,
     copies: Annotated[bool, Query(description="List every track of a recording.")] = False,
     why: Annotated[bool, Query(description="Explain each result.")] = False,
 ) -> Similar:
@@ -164,9 +155,9 @@ def similar(
             start_s=start_s,
             end_s=end_s,
             only=only,
-            per_artist=per_artist,
             copies=copies,
             why=why,
+            **limits,
         )
     return shown(Similar(found, results), viewer)
 

@@ -9,14 +9,13 @@ from functools import cached_property
 
 from starlette.responses import FileResponse, Response
 
-from fingerprinter.core.spelling import normalize_name
 from fingerprinter.server import media
 from fingerprinter.server.service import Service
 from fingerprinter.server.subsonic import pictures, values
 from fingerprinter.server.subsonic.answers import Code, Payload, SubsonicError
 from fingerprinter.server.subsonic.catalogue import Album, Catalogue, artist_id, has_words
 from fingerprinter.server.subsonic.parameters import Parameters
-from fingerprinter.store.tables.lists import ListFilter
+from fingerprinter.store.tables.lists import TrackFilter
 from fingerprinter.types import Track
 
 MAX_PAGE = 500  # what the protocol allows
@@ -169,7 +168,7 @@ def get_genres(call: Call) -> Answer:
 
 def get_songs_by_genre(call: Call) -> Answer:
     """List the songs of a genre, in pages."""
-    wanted = ListFilter(genre=call.parameters.required("genre"), exact=True)
+    wanted = TrackFilter(genre=call.parameters.required("genre"), exact=True)
     length = call.parameters.number("count", 10, MAX_PAGE)
     offset = call.parameters.number("offset", 0, MAX_OFFSET)
     _, found = call.service.library.list_tracks(wanted, "artist", offset=offset, limit=length)
@@ -186,9 +185,12 @@ def get_random_songs(call: Call) -> Answer:
 
 
 def search(call: Call) -> Answer:
-    """Search; an empty query, or one of two quotation marks, finds everything in pages."""
+    """Search; an empty query, or one of two quotation marks, finds everything in pages.
+
+    Words that stand in no name are taken for those that are spelt most like them.
+    """
     query = (call.parameters.text("query") or "").strip(' "')
-    words = normalize_name(query)
+    words = call.service.library.correct_names(query)
     if query and not words:
         return {"searchResult3": {"artist": [], "album": [], "song": []}}
     artists = [each for each in call.catalogue.artists.values() if has_words(words, each.words)]
@@ -196,9 +198,9 @@ def search(call: Call) -> Answer:
     artist_offset, artist_length = call.page("artist")
     album_offset, album_length = call.page("album")
     offset, length = call.page("song")
-    order = "artist" if words else "id"  # pages by id stay the same while tracks are added
+    order = "match" if words else "id"  # pages by id stay the same while tracks are added
     _, tracks = call.service.library.list_tracks(
-        ListFilter(query=query), order, offset=offset, limit=length
+        TrackFilter(query=words), order, offset=offset, limit=length
     )
     found = {
         "artist": list(map(values.artist, artists[artist_offset : artist_offset + artist_length])),

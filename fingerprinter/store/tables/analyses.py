@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from fingerprinter.core.mir.keys import parse_key
 from fingerprinter.errors import CorruptionError
@@ -18,23 +18,6 @@ from fingerprinter.types import Key, Loudness, MusicAnalysis, Section
 IDS_PER_STATEMENT = 1000  # few enough parameters for SQLite
 
 Range = tuple[float | None, float | None]  # lowest and highest value; None: no limit
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisFilter:
-    """The values that a track must have. ``None`` means any value.
-
-    Attributes
-    ----------
-    tempo_bpm, loudness_lufs
-        Lowest and highest value.
-    keys
-        Names of the allowed keys, as in `Key.name`.
-    """
-
-    tempo_bpm: Range | None = None
-    keys: Collection[str] | None = None
-    loudness_lufs: Range | None = None
 
 
 def put(connection: Connection, track_id: int, version: str, found: MusicAnalysis) -> None:
@@ -136,23 +119,6 @@ def beats(connection: Connection, track_ids: Iterable[int]) -> dict[int, Beat]:
             require_checksum(analysis, row)
             found[row.track_id] = Beat(row.tempo_bpm, row.key)
     return found
-
-
-def matching_ids(connection: Connection, version: str, wanted: AnalysisFilter) -> set[int]:
-    """Returns the ids of the tracks that pass a filter. Tracks without an analysis do not."""
-    conditions = [analysis.c.version == version]
-    conditions += _within(analysis.c.tempo_bpm, wanted.tempo_bpm)
-    conditions += _within(analysis.c.loudness_lufs, wanted.loudness_lufs)
-    if wanted.keys is not None:
-        conditions.append(analysis.c.key.in_(wanted.keys))
-    return set(connection.scalars(select(analysis.c.track_id).where(*conditions)))
-
-
-def _within(column: ColumnElement[float | None], limits: Range | None) -> list[ColumnElement[bool]]:
-    """The conditions that a column lies within limits."""
-    lowest, highest = limits or (None, None)
-    conditions = [column >= lowest] if lowest is not None else []
-    return conditions + ([column <= highest] if highest is not None else [])
 
 
 def missing(connection: Connection, version: str) -> list[int]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     Connection,
     Row,
     Select,
     case,
+    cast,
     distinct,
     exists,
     func,
@@ -22,18 +25,19 @@ from sqlalchemy import (
 from fingerprinter.core.spelling import normalize_name
 from fingerprinter.store.tables import names
 from fingerprinter.store.tables.analyses import Range
-from fingerprinter.store.tables.schema import analysis, track
+from fingerprinter.store.tables.schema import analysis, track, track_name
 from fingerprinter.types import Album, Artist, Genre
 
-ORDERS = ("id", "title", "artist", "album", "year", "duration", "added")
+ORDERS = ("id", "title", "artist", "album", "year", "duration", "added", "match")
 
-_ANY: Range = (None, None)
 _ALBUM_ARTIST = func.coalesce(track.c.album_artist, track.c.artist)
 
 
 @dataclass(frozen=True, slots=True)
-class ListFilter:
-    """Which tracks a list holds. A condition that is None is not applied.
+class TrackFilter:
+    """Conditions on tracks, which the database applies. One that is None is not applied.
+
+    A track that lacks a value never meets a condition on that value.
 
     Attributes
     ----------
@@ -42,10 +46,12 @@ class ListFilter:
     artist, album, album_artist, genre
         Text that the tag contains, ignoring case; with ``exact``, text that the tag is. A track
         without an album artist is looked for by its artist.
-    year, duration_s, tempo_bpm
-        Lowest and highest value, both included.
+    year, duration_s
+        Lowest and highest value, both included; None for no limit on that side.
+    tempo_bpm
+        Lowest and highest tempo that `analyze` found, in beats per minute.
     keys
-        Names of keys.
+        Keys, one of which `analyze` found; named as by `fingerprinter.core.mir.keys.parse_key`.
     """
 
     query: str = ""
@@ -54,15 +60,15 @@ class ListFilter:
     album_artist: str | None = None
     genre: str | None = None
     exact: bool = False
-    year: Range = _ANY
-    duration_s: Range = _ANY
-    tempo_bpm: Range = _ANY
+    year: Range | None = None
+    duration_s: Range | None = None
+    tempo_bpm: Range | None = None
     keys: tuple[str, ...] | None = None
 
     @property
     def needs_analysis(self) -> bool:
         """Whether a condition is on what an analysis found."""
-        return self.tempo_bpm != _ANY or self.keys is not None
+        return self.tempo_bpm is not None or self.keys is not None
 
     @property
     def texts(self) -> list[tuple[ColumnElement[Any], str]]:
@@ -76,10 +82,10 @@ class ListFilter:
         return [(column, text) for column, text in pairs if text is not None]
 
 
-EVERY_TRACK = ListFilter()
+NO_FILTER = TrackFilter()
 
 
-def track_ids(connection: Connection, wanted: ListFilter, order: str) -> array[int]:
+def track_ids(connection: Connection, wanted: TrackFilter, order: str) -> array[int]:
     """Returns the ids of the tracks of a list.
 
     Parameters
@@ -87,16 +93,12 @@ def track_ids(connection: Connection, wanted: ListFilter, order: str) -> array[i
     wanted
         Which tracks the list holds.
     order
-        One of `ORDERS`; downwards with a dash before it: "-year".
+        One of `ORDERS`; downwards with a dash before it: "-year". "match" puts first whose names
+        fit the query best.
     """
     conditions = _conditions(connection, wanted)
-    ids = select(track.c.id).where(*conditions).order_by(*_order(order))
-    if wanted.exact or not wanted.texts:
-        return array("q", connection.scalars(ids))
-    # SQLite folds the case of ASCII letters only, so text is compared here.
-    rows = connection.execute(ids.add_columns(*(column for column, _ in wanted.texts)))
-    folded = [text.casefold() for _, text in wanted.texts]
-    return array("q", (row[0] for row in rows if _contains(row[1:], folded)))
+    columns = _order(order, _match(connection, wanted))
+    return array("q", connection.scalars(select(track.c.id).where(*conditions).order_by(*columns)))
 
 
 def albums(
@@ -163,15 +165,16 @@ def ids_of_recording(connection: Connection, *, isrc: str | None, mbid: str | No
     return []
 
 
-def _conditions(connection: Connection, wanted: ListFilter) -> list[ColumnElement[bool]]:
+def _conditions(connection: Connection, wanted: TrackFilter) -> list[ColumnElement[bool]]:
     """The conditions that the database applies."""
     conditions = _within(track.c.year, wanted.year)
     conditions += _within(track.c.duration_s, wanted.duration_s)
     words = normalize_name(wanted.query)
     if words:
         conditions.append(names.matches(connection, words))
-    if wanted.exact:
-        conditions += [column == text for column, text in wanted.texts]
+    for column, text in wanted.texts:
+        exact = column == text
+        conditions.append(exact if wanted.exact else _contains(connection, column, text))
     analyzed = _within(analysis.c.tempo_bpm, wanted.tempo_bpm)
     if wanted.keys is not None:
         analyzed.append(analysis.c.key.in_(wanted.keys))
@@ -194,20 +197,37 @@ def _page(
     return total, connection.execute(page).all()
 
 
-def _within(column: ColumnElement[Any], limits: Range) -> list[ColumnElement[bool]]:
-    lowest, highest = limits
+def _within(column: ColumnElement[Any], limits: Range | None) -> list[ColumnElement[bool]]:
+    lowest, highest = limits or (None, None)
     conditions = [column >= lowest] if lowest is not None else []
     return conditions + ([column <= highest] if highest is not None else [])
 
 
-def _contains(texts: Sequence[str | None], folded: Sequence[str]) -> bool:
-    return all(
-        text is not None and part in text.casefold()
-        for text, part in zip(texts, folded, strict=True)
-    )
+def _contains(connection: Connection, column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
+    """The condition that a text contains another, ignoring case.
+
+    The distinct texts are compared here, because SQLite folds the case of ASCII letters only.
+    """
+    folded = part.casefold()
+    texts = connection.scalars(select(column).where(column.is_not(None)).distinct())
+    found = [text for text in texts if folded in text.casefold()]
+    if connection.dialect.name == "sqlite":
+        values = func.json_each(json.dumps(found)).table_valued("value")
+    else:
+        values = func.json_array_elements_text(cast(found, JSON)).table_valued("value")
+    return column.in_(select(values.c.value))
 
 
-def _order(order: str) -> list[ColumnElement[Any]]:
+def _match(connection: Connection, wanted: TrackFilter) -> list[ColumnElement[Any]]:
+    """What to sort by so that the tracks come first whose names fit the words best."""
+    words = normalize_name(wanted.query)
+    if not words:
+        return []
+    of_track = track_name.c.track_id == track.c.id
+    return [select(names.fit(connection, words)).where(of_track).scalar_subquery()]
+
+
+def _order(order: str, match: list[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
     """The columns to sort by; tracks without a value come last."""
     name = order.removeprefix("-")
     album = [
@@ -224,6 +244,7 @@ def _order(order: str) -> list[ColumnElement[Any]]:
         "year": [track.c.year],
         "duration": [track.c.duration_s],
         "added": [track.c.added_at],
+        "match": match,
     }
     first, rest = columns[name][:1], columns[name][1:]
     if order.startswith("-"):

@@ -203,18 +203,23 @@ def fits(connection: Connection, words: str) -> tuple[Ids, npt.NDArray[np.int64]
     """
     if not words.split():
         return np.empty(0, np.int64), np.empty(0, np.int64)
+    wanted = track_name.c.track_id.in_(_having(connection, words))
+    columns = track_name.c.track_id, fit(connection, words)
+    rows = connection.execute(select(*columns).where(wanted)).all()
+    found = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def fit(connection: Connection, words: str) -> ColumnElement[int]:
+    """Returns the value of `Fit` of a row of ``track_name`` that matches some words."""
     words = _limited(words)
     names = literal(" ") + track_name.c.names + " "  # two spaces before and after each name
-    kind = case(
+    return case(
         (_holds(connection, names, f"  {words}  "), int(Fit.SAME_NAME)),
         (_holds(connection, names, f"  {words} "), int(Fit.NAME_STARTS)),
         (_holds(connection, names, f" {words} "), int(Fit.NAME_CONTAINS)),
         else_=int(Fit.ALL_WORDS),
     )
-    wanted = track_name.c.track_id.in_(_having(connection, words))
-    rows = connection.execute(select(track_name.c.track_id, kind).where(wanted)).all()
-    found = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
 
 
 def vocabulary(connection: Connection, lengths: range) -> Iterator[str]:

@@ -150,56 +150,6 @@ def iterate(connection: Connection) -> Iterator[Track]:
         last = rows[-1].id
 
 
-def ids_matching(
-    connection: Connection,
-    *,
-    artist: str | None = None,
-    genre: str | None = None,
-    year: tuple[float | None, float | None] | None = None,
-    duration_s: tuple[float | None, float | None] | None = None,
-) -> list[int]:
-    """Find the tracks whose metadata meets some conditions.
-
-    A condition that is None is not applied. A track without a value never meets a condition on it.
-
-    Parameters
-    ----------
-    connection
-        Connection to the library.
-    artist, genre
-        Text that the tag must contain, ignoring case.
-    year, duration_s
-        Lowest and highest value, both included; None for no limit on that side.
-
-    Returns
-    -------
-    list of int
-        Sorted track ids.
-
-    Notes
-    -----
-    The database applies the ranges. Text is compared here, because SQLite folds the case of ASCII
-    letters only.
-    """
-    conditions: list[ColumnElement[bool]] = []
-    for column, limits in ((track.c.year, year), (track.c.duration_s, duration_s)):
-        if limits is not None:
-            lowest, highest = limits
-            conditions.append(column.is_not(None))
-            conditions += [column >= lowest] if lowest is not None else []
-            conditions += [column <= highest] if highest is not None else []
-    texts = [(track.c.artist, artist), (track.c.genre, genre)]
-    columns = [column for column, text in texts if text is not None]
-    folded = [text.casefold() for _, text in texts if text is not None]
-    conditions += [column.is_not(None) for column in columns]
-    rows = connection.execute(select(track.c.id, *columns).where(*conditions).order_by(track.c.id))
-    return [
-        track_id
-        for track_id, *tags in rows
-        if all(text in tag.casefold() for text, tag in zip(folded, tags, strict=True))
-    ]
-
-
 def content_ids(connection: Connection) -> dict[str, int]:
     """Returns the ids of all tracks by content id."""
     rows = connection.execute(select(track.c.content_id, track.c.id))
