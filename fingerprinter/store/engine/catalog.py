@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, text
 
-from fingerprinter.errors import CorruptionError, LibraryError
+from fingerprinter.errors import CorruptionError
 from fingerprinter.store.engine.address import Address
 from fingerprinter.store.tables import schema
 
@@ -82,23 +82,6 @@ def _sqlite_catalog(connection: Connection) -> Catalog:
         # A column whose value is computed is hidden.
         columns[str(name)] = frozenset(row.name for row in found if not row.hidden)
     return Catalog(columns, tuple(strangers))
-
-
-def is_library(address: Address, catalog: Catalog) -> bool:
-    """Tells whether a database holds a library.
-
-    Raises
-    ------
-    LibraryError
-        If it does, and views, triggers or virtual tables of others as well.
-    """
-    is_ours = VERSION_TABLE in catalog.columns or f"view {VERSION_TABLE}" in catalog.strangers
-    if is_ours and catalog.strangers:
-        raise LibraryError(
-            f"{address}: it holds the {catalog.strangers[0]}, which fingerprinter did not make; "
-            "drop it if it is yours, and else do not trust this file"
-        )
-    return is_ours
 
 
 def require_tables(address: Address, catalog: Catalog) -> None:

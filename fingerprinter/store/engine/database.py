@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Engine
 from fingerprinter.errors import ConnectionLostError, LibraryError
 from fingerprinter.store.engine import migration
 from fingerprinter.store.engine.address import Address
-from fingerprinter.store.engine.catalog import read_catalog, require_tables
 from fingerprinter.store.engine.db_errors import translate_db_errors
 from fingerprinter.store.engine.engine import Access, free_pages, open_engine, reading, writing
 from fingerprinter.store.engine.reclaiming import compact
@@ -51,24 +50,13 @@ class Database:
         address = Address.parse(url)
         access = Access.READ if read_only else Access.CREATE if create else Access.WRITE
         with translate_db_errors(address):
-            database = cls(address, open_engine(address, access), read_only=read_only)
+            engine = open_engine(address, access)
             try:
-                database._require_schema(create=access is Access.CREATE)
+                migration.require_head(address, engine, create=access is Access.CREATE)
             except BaseException:
-                database.close()
+                engine.dispose()
                 raise
-        return database
-
-    def _require_schema(self, *, create: bool) -> None:
-        """Creates the library if asked to, and requires that its schema is this version's."""
-        with self.connect() as connection:
-            catalog = read_catalog(connection)
-            found = migration.revision(self.address, connection, catalog)
-        if create and found is None:
-            migration.upgrade_engine(self.address, self.engine)
-        else:
-            migration.require_head(self.address, found)
-            require_tables(self.address, catalog)
+        return cls(address, engine, read_only=read_only)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:

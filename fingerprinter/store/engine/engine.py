@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +27,18 @@ from fingerprinter.store.engine.db_errors import is_full, sqlite_code
 from fingerprinter.store.tables.bulk import allow_copy
 
 TURN_S = 600  # how long a writer waits for its turn; another one may be merging large segments
-_PAGE_BYTES = 16_384  # packed blobs have kilobytes: fewer overflow pages than with 4096
-_CACHE_KIB = 65_536
-_MMAP_BYTES = 1 << 30
+_SQLITE_SETTINGS: Final = (
+    "foreign_keys = ON",
+    "trusted_schema = OFF",  # no SQL of a file's schema does anything
+    "cell_size_check = ON",  # damaged pages are noticed earlier
+    "synchronous = NORMAL",
+    "cache_size = -65536",  # KiB
+    f"mmap_size = {1 << 30}",
+)
+_OF_NEW_FILES: Final = (  # these work only in an empty file
+    "page_size = 16384",  # packed blobs have kilobytes: fewer overflow pages than with 4096
+    "auto_vacuum = INCREMENTAL",  # see Database.reclaim
+)
 _CONNECT_S = 10  # to reach a host that does not answer
 _POOL_SIZE = 5  # sessions of PostgreSQL that stay open, one for each thread that works at once
 _MAX_OVERFLOW = 10  # more sessions, which are closed when they are not needed any more
@@ -154,67 +164,49 @@ def _begin_postgresql(connection: Connection) -> None:
 def _sqlite_engine(
     address: Address, access: Access, mode: str, *, alone: bool = False, **uri: str
 ) -> Engine:
+    """An engine for an address as an SQLite URI; its mode decides whether a file is created."""
+    url = address.url
+    if "timeout" not in url.query:
+        url = url.update_query_dict({"timeout": str(TURN_S)})
+    if address.path is not None:
+        url = url.set(database=address.path.absolute().as_uri())
+        url = url.update_query_dict({"uri": "true", "mode": mode, **uri})
     # A database in memory belongs to one connection.
-    is_file = address.path is not None or "uri" in address.url.query
-    size = {} if is_file and not alone else {"pool_size": 1, "max_overflow": 0}
-    engine = create_engine(
-        _sqlite_url(address, mode, uri),
-        poolclass=QueuePool,
-        connect_args={"check_same_thread": False},
-        **size,
-    )
-
-    def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
-        if alone:
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.set_progress_handler(
-            lambda: time.monotonic() > record.info.get("deadline", math.inf), _STEPS_PER_LOOK
-        )
-        try:
-            _prepare_sqlite(connection, access)
-        except UnicodeDecodeError as error:  # the driver cannot read SQLite's message
-            unreadable = sqlite3.DatabaseError("a name in its schema is not UTF-8")
-            unreadable.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-            raise unreadable from error
-
-    event.listen(engine, "connect", prepare)
+    size = {} if "uri" in url.query and not alone else {"pool_size": 1, "max_overflow": 0}
+    arguments = {"check_same_thread": False}
+    engine = create_engine(url, poolclass=QueuePool, connect_args=arguments, **size)
+    event.listen(engine, "connect", partial(_prepare_sqlite, access=access, alone=alone))
     event.listen(engine, "begin", _begin_sqlite)
     event.listen(engine, "before_cursor_execute", _start_clock)
     return engine
 
 
 def _start_clock(connection: Connection, *event_arguments: Any) -> None:
-    """Notes until when the statement that begins may run; `prepare` above looks at it."""
+    """Notes until when the statement that begins may run; `_prepare_sqlite` looks at it."""
     context = event_arguments[3]
     takes_long = context is not None and context.execution_options.get(TAKES_LONG)
     connection.info["deadline"] = math.inf if takes_long else time.monotonic() + TURN_S
 
 
-def _sqlite_url(address: Address, mode: str, uri: Mapping[str, str]) -> URL:
-    """The address as an SQLite URI. Its mode decides whether a missing file is created."""
-    url = address.url
-    if "timeout" not in url.query:
-        url = url.update_query_dict({"timeout": str(TURN_S)})
-    if address.path is None:
-        return url
-    url = url.set(database=address.path.absolute().as_uri())
-    return url.update_query_dict({"uri": "true", "mode": mode, **uri})
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, access: Access) -> None:
+def _prepare_sqlite(
+    connection: sqlite3.Connection, record: ConnectionPoolEntry, *, access: Access, alone: bool
+) -> None:
     connection.isolation_level = None  # _begin_sqlite begins transactions, not the driver
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA trusted_schema = OFF")  # no SQL of a file's schema does anything
-    connection.execute("PRAGMA cell_size_check = ON")  # damaged pages are noticed earlier
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    connection.execute(f"PRAGMA mmap_size = {_MMAP_BYTES}")
-    if access is Access.CREATE:
-        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # works only in an empty file
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # likewise; see Database.reclaim
-    if access is not Access.READ:
-        _use_wal(connection)
-    connection.execute("PRAGMA schema_version").fetchall()  # fails if the file is no database
+    connection.set_progress_handler(
+        lambda: time.monotonic() > record.info.get("deadline", math.inf), _STEPS_PER_LOOK
+    )
+    pragmas = [*(["locking_mode = EXCLUSIVE"] if alone else []), *_SQLITE_SETTINGS]
+    pragmas += _OF_NEW_FILES if access is Access.CREATE else []
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+        if access is not Access.READ:
+            _use_wal(connection)
+        connection.execute("PRAGMA schema_version").fetchall()  # fails if the file is no database
+    except UnicodeDecodeError as error:  # the driver cannot read SQLite's message
+        unreadable = sqlite3.DatabaseError("a name in its schema is not UTF-8")
+        unreadable.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise unreadable from error
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

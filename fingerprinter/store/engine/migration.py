@@ -15,7 +15,6 @@ from fingerprinter.store.engine.address import Address
 from fingerprinter.store.engine.catalog import (
     VERSION_TABLE,
     Catalog,
-    is_library,
     read_catalog,
     require_tables,
 )
@@ -73,10 +72,15 @@ def revision(address: Address, connection: Connection, catalog: Catalog) -> str 
     CorruptionError
         If the revision is missing or is not one text.
     LibraryError
-        If the database holds a view or trigger that this program did not make.
+        If the library holds a view, trigger or virtual table that this program did not make.
     """
-    if not is_library(address, catalog):
+    if VERSION_TABLE not in catalog.columns and f"view {VERSION_TABLE}" not in catalog.strangers:
         return None
+    if catalog.strangers:
+        raise LibraryError(
+            f"{address}: it holds the {catalog.strangers[0]}, which fingerprinter did not make; "
+            "drop it if it is yours, and else do not trust this file"
+        )
     try:
         found = connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE} LIMIT 2")).all()
     except DBAPIError as error:
@@ -104,7 +108,7 @@ def upgrade_engine(address: Address, engine: Engine) -> None:
             _require_empty(address, catalog)
             _require_unicode(address, connection)
         else:
-            require_known(address, before)
+            _require_known(address, before)
         if before != SCHEMA_HEAD:
             _run_alembic(address, connection)
             names.rebuild(connection)
@@ -114,21 +118,34 @@ def upgrade_engine(address: Address, engine: Engine) -> None:
         require_tables(address, read_catalog(connection))
 
 
-def require_head(address: Address, found: str | None) -> None:
-    """Raises an error if the schema that was found is not this version's."""
+def require_head(address: Address, engine: Engine, *, create: bool) -> None:
+    """Requires that the schema is this version's.
+
+    Parameters
+    ----------
+    create
+        Whether to create the library if there is none.
+    """
+    with reading(engine) as connection:
+        catalog = read_catalog(connection)
+        found = revision(address, connection, catalog)
+    if found is None and create:
+        upgrade_engine(address, engine)
+        return
     if found is None:
         raise LibraryError(
             f"{address}: holds no library; run `fingerprinter index FOLDER` to make one there"
         )
-    require_known(address, found)
+    _require_known(address, found)
     if found != SCHEMA_HEAD:
         raise VersionError(
             f"{address}: schema {found}, this program needs {SCHEMA_HEAD}; "
             "run `fingerprinter db upgrade`"
         )
+    require_tables(address, catalog)
 
 
-def require_known(address: Address, found: str) -> None:
+def _require_known(address: Address, found: str) -> None:
     """Raises an error for a schema that this version does not know."""
     if not _REVISION.fullmatch(found):
         raise LibraryError(
