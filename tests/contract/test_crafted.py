@@ -7,6 +7,7 @@ import random
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -282,3 +283,25 @@ def test_reading_needs_no_space(
         assert opened.identify((clip, DEFAULT.sr))
     with pytest.raises(LibraryError, match="the disk is full"), Database.open(str(library)) as full:
         full.change(lambda connection: library_metadata.put(connection, "note", "x" * 100_000))
+
+
+CUT_OFF_WHILE_READ = """
+import os, sys
+from sqlalchemy import text
+from fingerprinter.store.engine import address, engine
+
+path = sys.argv[1]
+reader = engine.open_engine(address.Address.parse(path), engine.Access.READ)
+with engine.reading(reader) as connection:
+    connection.execute(text("SELECT count(*) FROM track")).all()
+    os.truncate(path, 32_768)
+    connection.execute(text("SELECT sum(length(data)) FROM posting_block")).all()
+"""
+
+
+def test_a_file_that_is_cut_off_while_it_is_read_ends_no_process(path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CUT_OFF_WHILE_READ, path], capture_output=True, text=True
+    )
+    assert done.returncode == 1, done.returncode  # and not a signal
+    assert "disk image is malformed" in done.stderr

@@ -33,7 +33,9 @@ _SQLITE_SETTINGS: Final = (
     "cell_size_check = ON",  # damaged pages are noticed earlier
     "synchronous = NORMAL",
     "cache_size = -65536",  # KiB
-    f"mmap_size = {1 << 30}",
+    # A mapped file that another program cuts off would end this process (SIGBUS). Without it, a
+    # look-up of 800 blocks in 800 MB takes 3 ms longer.
+    "mmap_size = 0",
 )
 _OF_NEW_FILES: Final = (  # these work only in an empty file
     "page_size = 16384",  # packed blobs have kilobytes: fewer overflow pages than with 4096
