@@ -35,8 +35,10 @@ const { metafile } = await build({
   jsx: "automatic",
   jsxImportSource: "preact",
   legalComments: "none",
+  loader: { ".woff2": "file" },
+  assetNames: "[name]",
 });
-for (const name of ["index.html", "icon.svg", "manifest.webmanifest"]) copyFileSync(`src/${name}`, `${PAGE}/${name}`);
+for (const name of ["index.html", "icon.svg", "icon-180.png", "icon-512.png", "manifest.webmanifest"]) copyFileSync(`src/${name}`, `${PAGE}/${name}`);
 
 const packages = Object.keys(metafile.inputs)
   .map((path) => path.match(/^node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1])

@@ -68,6 +68,7 @@ export const search = (words, stop) => get("api/search", { query: words, n: 30 }
 export const pathBetween = async (from, to, n, stop) => (await get("api/path", { from, to, n }, stop)).results;
 export const recommend = async (like, dislike, stop) =>
   (await post("api/recommend", { like, dislike, n: 20 }, stop)).results;
+export const clusters = async (stop) => (await get("api/clusters", {}, stop)).clusters; // {id, name, tags, size, tracks}
 export const map = (stop) => get("api/map", {}, stop);
 export const duplicates = (stop) => get("api/duplicates", {}, stop);
 

@@ -15,10 +15,11 @@ export function duration(seconds) {
   if (seconds == null) return "–";
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
   if (hours) return `${count(hours)} h ${minutes} min`;
-  return minutes ? `${minutes} min ${Math.floor(seconds % 60)} s` : `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  return minutes ? `${minutes} min ${Math.floor(seconds % 60)} s` : `${Number(seconds.toFixed(seconds < 10 ? 1 : 0))} s`;
 }
 
 export const count = (number) => new Intl.NumberFormat("en").format(number);
+export const compact = (number) => new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 }).format(number);
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 export const percent = (share) => `${Math.floor(100 * share)} %`;
 
@@ -58,13 +59,6 @@ export function date(text) {
   return today
     ? `today ${when.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}`
     : when.toLocaleDateString([], { day: "numeric", month: "short", year: "numeric" });
-}
-
-/** A hue 0..359 that stays the same for the same text: the colour of a cover that is drawn. */
-export function hue(text) {
-  let hash = 0;
-  for (const letter of String(text)) hash = (hash * 31 + letter.codePointAt(0)) | 0;
-  return Math.abs(hash) % 360;
 }
 
 /** "14:05:09" today, with the day before it otherwise. */

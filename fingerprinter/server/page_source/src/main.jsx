@@ -1,13 +1,16 @@
 // The shell: navigation, theme, keys, and the view that the address names.
+import { effect, signal } from "@preact/signals";
 import { render } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { signedOut } from "./api.js";
+import { title } from "./format.js";
 import { useKeys } from "./hooks.js";
 import { Icon } from "./icons.jsx";
 import { Login } from "./login.jsx";
+import { Sheet } from "./parts.jsx";
 import { PlayerBar } from "./playerbar.jsx";
-import { position, seek, step, toggle } from "./player.js";
-import { go, route } from "./router.js";
+import { current, playing, position, seek, step, toggle } from "./player.js";
+import { go, route, scrollBack } from "./router.js";
 import { Toasts } from "./toasts.jsx";
 import { Discover } from "./views/discover.jsx";
 import { Duplicates } from "./views/duplicates.jsx";
@@ -18,14 +21,15 @@ import { SoundMap } from "./views/map.jsx";
 import { Stations } from "./views/stations.jsx";
 import { TrackView } from "./views/track.jsx";
 
+/** The views. A phone has room for the first four beside "More". */
 const VIEWS = [
   { name: "identify", label: "Identify", view: Identify },
   { name: "library", label: "Library", view: Library },
   { name: "map", label: "Map", view: SoundMap },
   { name: "discover", label: "Discover", view: Discover },
-  { name: "duplicates", label: "Duplicates", view: Duplicates },
-  { name: "jobs", label: "Jobs", view: Jobs },
-  { name: "stations", label: "Stations", view: Stations },
+  { name: "duplicates", label: "Duplicates", view: Duplicates, late: true },
+  { name: "jobs", label: "Jobs", view: Jobs, late: true },
+  { name: "stations", label: "Stations", view: Stations, late: true },
 ];
 
 const KEYS = [
@@ -37,77 +41,113 @@ const KEYS = [
   ["?", "Show these keys"],
 ];
 
-function useTheme() {
-  const [theme, setTheme] = useState(
-    localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"),
-  );
-  useEffect(() => {
-    document.documentElement.dataset.theme = theme;
-  }, [theme]);
-  const flip = () => {
-    const other = theme === "dark" ? "light" : "dark";
-    localStorage.setItem("theme", other);
-    setTheme(other);
-  };
-  return [theme, flip];
+const GROUND = { dark: "#0c0e12", light: "#f7f5f0" }; // as in the sheet, for the frame of the browser
+const theme = signal(
+  localStorage.getItem("theme") ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark"),
+);
+effect(() => {
+  document.documentElement.dataset.theme = theme.value;
+  document.querySelector("meta[name=theme-color]").content = GROUND[theme.value];
+});
+
+function flip() {
+  theme.value = theme.value === "dark" ? "light" : "dark";
+  localStorage.setItem("theme", theme.value);
 }
 
-const Keys = ({ dialog }) => (
-  <dialog ref={dialog} aria-label="Keyboard">
+/** The title of the window: what plays, else the view. A track's view sets its own. */
+effect(() => {
+  const track = current.value;
+  const { view } = route.value;
+  const label = VIEWS.find(({ name }) => name === view)?.label;
+  if (track && playing.value) document.title = [title(track), track.artist].filter(Boolean).join(" – ");
+  else if (view !== "track") document.title = `${label ?? "Identify"} · fingerprinter`;
+});
+
+const Keys = ({ control }) => (
+  <Sheet control={control} label="Keyboard">
     <h2>Keyboard</h2>
-    <dl class="facts" style={{ margin: "16px 0" }}>
+    <dl class="facts" style={{ margin: "16px 0 20px" }}>
       {KEYS.map(([key, what]) => (
-        <>
+        <div key={key}>
           <dt>
             <kbd>{key}</kbd>
           </dt>
           <dd>{what}</dd>
-        </>
+        </div>
       ))}
     </dl>
-    <form method="dialog">
-      <button class="button">Close</button>
-    </form>
-  </dialog>
+    <button class="button" onClick={() => control.current.close()}>
+      Close
+    </button>
+  </Sheet>
 );
 
-function Side({ view, theme, flip, showKeys }) {
+const flipLabel = () => (theme.value === "dark" ? "Light colours" : "Dark colours");
+const flipIcon = () => (theme.value === "dark" ? "sun" : "moon");
+
+/** The views and settings for which a phone has no room at its foot. */
+const More = ({ control, view }) => (
+  <Sheet control={control} label="More" name="from-below">
+    <nav class="more" aria-label="More views" onClick={() => control.current.close()}>
+      {VIEWS.filter(({ late }) => late).map(({ name, label }) => (
+        <a key={name} href={`#/${name}`} aria-current={view === name ? "page" : undefined}>
+          <Icon name={name} />
+          {label}
+        </a>
+      ))}
+      <button onClick={flip}>
+        <Icon name={flipIcon()} />
+        {flipLabel()}
+      </button>
+    </nav>
+  </Sheet>
+);
+
+function Side({ view, keys, more }) {
   return (
-    <div class="side">
-      <a class="brand" href="#/identify">
+    <header class="side">
+      <a class="brand" href="#/identify" aria-label="fingerprinter">
         <img src="icon.svg" alt="" />
-        fingerprinter
+        <span>fingerprinter</span>
       </a>
       <nav aria-label="Views">
-        {VIEWS.map(({ name, label }) => (
-          <a key={name} href={`#/${name}`} aria-current={view === name ? "page" : undefined}>
+        {VIEWS.map(({ name, label, late }) => (
+          <a key={name} class={late ? "late" : ""} href={`#/${name}`} aria-current={view === name ? "page" : undefined}>
             <Icon name={name} />
-            {label}
+            <span>{label}</span>
           </a>
         ))}
+        <button
+          class={`more-button ${VIEWS.some(({ name, late }) => late && name === view) ? "here" : ""}`}
+          onClick={() => more.current.showModal()}
+        >
+          <Icon name="more" />
+          <span>More</span>
+        </button>
       </nav>
       <div class="side-foot">
-        <button class="button quiet round" onClick={flip} aria-label={theme === "dark" ? "Light colours" : "Dark colours"}>
-          <Icon name={theme === "dark" ? "sun" : "moon"} size={18} />
+        <button class="button quiet round" onClick={flip} aria-label={flipLabel()} title={flipLabel()}>
+          <Icon name={flipIcon()} size={18} />
         </button>
-        <button class="button quiet round" onClick={showKeys} aria-label="Keyboard">
+        <button class="button quiet round" onClick={() => keys.current.showModal()} aria-label="Keyboard" title="Keyboard">
           <Icon name="keyboard" size={18} />
         </button>
       </div>
-    </div>
+    </header>
   );
 }
 
 function App() {
-  const [theme, flip] = useTheme();
   const main = useRef();
   const keys = useRef();
-  const { view, rest } = route.value;
+  const more = useRef();
+  const { view, rest, query } = route.value;
   const known = view === "track" ? "library" : view;
   useEffect(() => {
     main.current?.focus({ preventScroll: true });
-    scrollTo(0, 0);
-  }, [view, rest.join("/")]);
+    scrollBack();
+  }, [view, rest.join("/"), ["album", "artist"].includes(rest[0]) && query.toString()]);
   useKeys((event) => {
     const seconds = { ArrowLeft: -5, ArrowRight: 5 }[event.key];
     if (event.key === " " && event.target.tagName !== "BUTTON") toggle();
@@ -129,14 +169,15 @@ function App() {
         Skip to the content
       </a>
       <div class="shell">
-        <Side view={known} theme={theme} flip={flip} showKeys={() => keys.current.showModal()} />
-        <main ref={main} id="content" tabIndex={-1}>
+        <Side view={known} keys={keys} more={more} />
+        <main ref={main} id="content" tabIndex={-1} class={`view-${view}`}>
           <View key={view} />
         </main>
       </div>
       <PlayerBar />
       <Toasts />
-      <Keys dialog={keys} />
+      <Keys control={keys} />
+      <More control={more} view={view} />
     </>
   );
 }

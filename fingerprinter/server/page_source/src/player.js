@@ -1,6 +1,6 @@
 // The player: one audio element, a queue, and signals that the views read.
 import { batch, computed, effect, signal } from "@preact/signals";
-import { audioAddress } from "./api.js";
+import { audioAddress, coverAddress, similar } from "./api.js";
 import { title } from "./format.js";
 import { tell } from "./toasts.jsx";
 
@@ -10,6 +10,10 @@ export const position = signal(0); // seconds
 export const playing = signal(false);
 export const current = computed(() => queue.value[place.value] ?? null);
 export const volume = signal(Number(localStorage.getItem("volume") ?? 1));
+export const repeating = signal(localStorage.getItem("repeating") === "true"); // the queue starts again at its end
+export const endless = signal(localStorage.getItem("endless") === "true"); // at its end come tracks that sound alike
+
+const MORE = 5; // tracks that follow at a time without an end
 
 const audio = new Audio();
 audio.preload = "metadata";
@@ -31,6 +35,8 @@ effect(() => {
   audio.volume = volume.value;
   localStorage.setItem("volume", volume.value);
 });
+effect(() => localStorage.setItem("repeating", repeating.value));
+effect(() => localStorage.setItem("endless", endless.value));
 
 const start = () => audio.play().catch((error) => error.name === "NotAllowedError" && tell("Press play to hear it."));
 
@@ -46,6 +52,7 @@ function load(seconds) {
       title: title(track),
       artist: track.artist ?? "",
       album: track.album ?? "",
+      artwork: track.cover ? [{ src: coverAddress(track) }] : [],
     });
 }
 
@@ -78,11 +85,40 @@ export function seek(seconds) {
   position.value = audio.currentTime;
 }
 
-export function step(by) {
+export async function step(by) {
+  if (by < 0 && audio.currentTime > 3) return seek(0);
+  if (place.value + by >= queue.value.length) await prolong();
   const next = place.value + by;
-  if (by < 0 && audio.currentTime > 3) seek(0);
-  else if (next >= 0 && next < queue.value.length) jump(next);
-  else playing.value = false;
+  if (next >= 0 && next < queue.value.length) jump(next);
+  else if (by > 0 && repeating.value && queue.value.length) jump(0);
+  else if (audio.ended) playing.value = false;
+}
+
+/** Lets tracks follow that sound like the last one and are not in the queue yet. */
+async function prolong() {
+  const last = queue.value.at(-1);
+  if (!endless.value || repeating.value || !last) return;
+  const known = new Set(queue.value.map(({ id }) => id));
+  const found = await similar(last.id).catch(() => []);
+  if (queue.value.at(-1) !== last) return; // someone chose other music in the meantime
+  queue.value = [...queue.value, ...found.map(({ track }) => track).filter(({ id }) => !known.has(id)).slice(0, MORE)];
+}
+
+/** Brings what follows into an order of chance. */
+export function shuffle() {
+  const [before, after] = [queue.value.slice(0, place.value + 1), queue.value.slice(place.value + 1)];
+  queue.value = [...before, ...shuffled(after)];
+  tell(after.length > 1 ? `${after.length} tracks are shuffled.` : "Nothing waits in the queue.");
+}
+
+/** A copy in an order of chance, by Fisher and Yates. */
+export function shuffled(tracks) {
+  const list = [...tracks];
+  for (let k = list.length - 1; k > 0; k--) {
+    const other = Math.floor(Math.random() * (k + 1));
+    [list[k], list[other]] = [list[other], list[k]];
+  }
+  return list;
 }
 
 export function jump(index) {

@@ -1,10 +1,25 @@
-// The bar at the foot of the page: what plays, its waveform, the queue.
-import { useEffect, useState } from "preact/hooks";
+// The bar at the foot of the page: what plays, its waveform, the queue; and a sheet with all of it for phones.
+import { useEffect, useRef, useState } from "preact/hooks";
 import { waveform } from "./api.js";
-import { time, title } from "./format.js";
+import { counted, time, title } from "./format.js";
 import { Icon } from "./icons.jsx";
-import { Cover } from "./parts.jsx";
-import { current, drop, jump, place, playing, position, queue, seek, step, toggle, volume } from "./player.js";
+import { Cover, Sheet, tones } from "./parts.jsx";
+import {
+  current,
+  drop,
+  endless,
+  jump,
+  place,
+  playing,
+  position,
+  queue,
+  repeating,
+  seek,
+  shuffle,
+  step,
+  toggle,
+  volume,
+} from "./player.js";
 import { link } from "./router.js";
 import { Waveform } from "./waveform.jsx";
 
@@ -21,62 +36,135 @@ export function useWaveform(track) {
   return points;
 }
 
-function Queue({ onClose }) {
-  return (
-    <section class="queue" aria-label="Queue">
-      <div class="row spread">
-        <h2>Queue</h2>
+const Toggle = ({ state, icon, label }) => (
+  <button
+    class={`button quiet round ${state.value ? "on" : ""}`}
+    aria-pressed={state.value}
+    onClick={() => (state.value = !state.value)}
+    aria-label={label}
+    title={label}
+  >
+    <Icon name={icon} size={18} />
+  </button>
+);
+
+/** Shuffle, repeat, and music without an end. */
+const Ways = () => (
+  <div class="row ways">
+    <button class="button quiet round" onClick={shuffle} aria-label="Shuffle the queue" title="Shuffle the queue">
+      <Icon name="shuffle" size={18} />
+    </button>
+    <Toggle state={repeating} icon="repeat" label="Repeat the queue" />
+    <Toggle state={endless} icon="endless" label="At the end, go on with tracks that sound alike" />
+  </div>
+);
+
+const Entries = () => (
+  <ol class="plain">
+    {queue.value.map((track, k) => (
+      <li key={`${k}-${track.id}`} class={`queue-row ${k === place.value ? "now" : ""}`}>
+        <button class="pick" onClick={() => jump(k)} aria-current={k === place.value ? "true" : undefined}>
+          <Cover track={track} />
+          <span class="lines grow">
+            <span class="ellipsis">{title(track)}</span>
+            <span class="ellipsis dim small">{track.artist ?? "Unknown artist"}</span>
+          </span>
+        </button>
+        <button class="button quiet round" disabled={k === place.value} onClick={() => drop(k)} aria-label={`Remove ${title(track)} from the queue`}>
+          <Icon name="close" size={16} />
+        </button>
+      </li>
+    ))}
+  </ol>
+);
+
+const Queue = ({ onClose }) => (
+  <section class="queue" aria-label="Queue">
+    <div class="row spread queue-head">
+      <h2>Queue</h2>
+      <div class="row" style={{ gap: 0 }}>
+        <Ways />
         <button class="button quiet round" onClick={onClose} aria-label="Close the queue">
           <Icon name="close" size={18} />
         </button>
       </div>
-      <ol class="plain">
-        {queue.value.map((track, k) => (
-          <li key={`${k}-${track.id}`} class="row" style={{ padding: "5px 0" }}>
-            <button class="button quiet grow" style={{ justifyContent: "flex-start" }} onClick={() => jump(k)}>
-              <span class="ellipsis" style={k === place.value ? { color: "var(--accent)" } : {}}>
-                {title(track)} <span class="dim small">{track.artist}</span>
-              </span>
-            </button>
-            <button class="button quiet round" onClick={() => drop(k)} aria-label={`Remove ${title(track)} from the queue`}>
-              <Icon name="close" size={16} />
-            </button>
-          </li>
-        ))}
-      </ol>
-    </section>
+    </div>
+    <Entries />
+  </section>
+);
+
+const Transport = () => (
+  <div class="transport">
+    <button class="button quiet round previous" onClick={() => step(-1)} aria-label="Previous">
+      <Icon name="previous" size={18} />
+    </button>
+    <button class="button primary round main" onClick={toggle} aria-label={playing.value ? "Pause" : "Play"}>
+      <Icon name={playing.value ? "pause" : "play"} size={20} />
+    </button>
+    <button class="button quiet round" onClick={() => step(1)} aria-label="Next">
+      <Icon name="next" size={18} />
+    </button>
+  </div>
+);
+
+const Names = ({ track, onGo }) => (
+  <div class="grow lines">
+    <a class="ellipsis strong" href={link.track(track)} onClick={onGo}>
+      {title(track)}
+    </a>
+    <div class="ellipsis small dim">
+      {track.artist ? (
+        <a href={link.artist(track.artist)} onClick={onGo}>
+          {track.artist}
+        </a>
+      ) : (
+        "Unknown artist"
+      )}
+    </div>
+  </div>
+);
+
+/** What plays, as large as the page. */
+function NowPlaying({ control, track, points }) {
+  const close = () => control.current.close();
+  return (
+    <Sheet control={control} label="Now playing" name="now-playing">
+      <div class="row spread">
+        <button class="button quiet round" onClick={close} aria-label="Close">
+          <Icon name="down" />
+        </button>
+        <span class="small dim">Now playing</span>
+        <Ways />
+      </div>
+      <Cover track={track} large />
+      <Names track={track} onGo={close} />
+      <Waveform points={points} duration={track.duration_s} position={position.value} onSeek={seek} label="Position" />
+      <div class="row spread number small dim">
+        <span>{time(position.value)}</span>
+        <span>{time(track.duration_s)}</span>
+      </div>
+      <Transport />
+      <h2>{counted(queue.value.length, "track")} in the queue</h2>
+      <Entries />
+    </Sheet>
   );
 }
 
 export function PlayerBar() {
   const [open, setOpen] = useState(false);
+  const sheet = useRef();
   const track = current.value;
   const points = useWaveform(track);
   if (!track) return null;
   return (
     <>
       {open && <Queue onClose={() => setOpen(false)} />}
-      <section class="player" aria-label="Player">
-        <div class="row">
-          <Cover track={track} large />
-          <div class="grow">
-            <a class="ellipsis" style={{ display: "block", fontWeight: 600 }} href={link.track(track)}>
-              {title(track)}
-            </a>
-            <div class="ellipsis small dim">{track.artist ?? "Unknown artist"}</div>
-          </div>
+      <section class="player" aria-label="Player" style={tones(track)}>
+        <div class="row what">
+          <Cover track={track} large onClick={() => sheet.current.showModal()} aria-label="Show what plays" />
+          <Names track={track} />
         </div>
-        <div class="transport">
-          <button class="button quiet round previous" onClick={() => step(-1)} aria-label="Previous">
-            <Icon name="previous" size={18} />
-          </button>
-          <button class="button primary round main" onClick={toggle} aria-label={playing.value ? "Pause" : "Play"}>
-            <Icon name={playing.value ? "pause" : "play"} size={20} />
-          </button>
-          <button class="button quiet round" onClick={() => step(1)} aria-label="Next">
-            <Icon name="next" size={18} />
-          </button>
-        </div>
+        <Transport />
         <div class="times number">
           <span style={{ textAlign: "right" }}>{time(position.value)}</span>
           <Waveform
@@ -104,13 +192,17 @@ export function PlayerBar() {
           <button
             class={`button quiet round ${open ? "on" : ""}`}
             onClick={() => setOpen(!open)}
-            aria-label={`Queue, ${queue.value.length} tracks`}
+            aria-label={`Queue, ${counted(queue.value.length, "track")}`}
             aria-expanded={open}
           >
             <Icon name="queue" />
           </button>
         </div>
+        <div class="thin" aria-hidden="true">
+          <i style={{ width: `${(100 * position.value) / (track.duration_s || 1)}%` }} />
+        </div>
       </section>
+      <NowPlaying control={sheet} track={track} points={points} />
     </>
   );
 }

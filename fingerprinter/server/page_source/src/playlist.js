@@ -1,5 +1,7 @@
 // The playlist that Discover builds. It stays in the browser until it is cleared.
 import { effect, signal } from "@preact/signals";
+import { title } from "./format.js";
+import { tell } from "./toasts.jsx";
 
 export const playlist = signal(JSON.parse(localStorage.getItem("playlist") ?? "[]"));
 effect(() => localStorage.setItem("playlist", JSON.stringify(playlist.value)));
@@ -7,7 +9,10 @@ effect(() => localStorage.setItem("playlist", JSON.stringify(playlist.value)));
 /** Adds the tracks that are not in the playlist yet. */
 export function offer(tracks) {
   const there = new Set(playlist.value.map(({ id }) => id));
-  playlist.value = [...playlist.value, ...tracks.filter(({ id }) => !there.has(id))];
+  const fresh = tracks.filter(({ id }) => !there.has(id));
+  playlist.value = [...playlist.value, ...fresh];
+  if (fresh.length === 1) tell(`“${title(fresh[0])}” is in the playlist.`);
+  else tell(fresh.length ? `${fresh.length} tracks are in the playlist.` : "That is in the playlist already.");
 }
 
 /** Moves the track at one place to another. */

@@ -1,14 +1,17 @@
 // Finds music by words, by likes and dislikes, and along a path; keeps a playlist.
 import { signal } from "@preact/signals";
-import { useState } from "preact/hooks";
-import { findTracks, pathBetween, playlistFile, recommend, search } from "../api.js";
+import { useEffect, useState } from "preact/hooks";
+import { clusters, findTracks, pathBetween, playlistFile, recommend, search } from "../api.js";
 import { counted, duration, time, title } from "../format.js";
 import { useLoad } from "../hooks.js";
 import { Icon } from "../icons.jsx";
-import { Empty, Failure, Loaded, NeighbourList, TrackPicker } from "../parts.jsx";
+import { Cover, Empty, Failure, Loaded, NeighbourList, TrackPicker } from "../parts.jsx";
 import { play } from "../player.js";
 import { move, offer, playlist, remove } from "../playlist.js";
-import { link } from "../router.js";
+import { link, route } from "../router.js";
+
+const EXAMPLES = ["calm piano", "fast drums", "dark ambient", "happy dance", "acoustic guitar", "female vocals"];
+const EXAMPLE_COVERS = 4;
 
 const words = signal("");
 const asked = signal("");
@@ -16,35 +19,73 @@ const likes = signal([]);
 const dislikes = signal([]);
 const ends = signal([null, null]);
 
-const Add = ({ track }) => (
-  <button class="button quiet round" onClick={() => offer([track])} aria-label={`Add ${title(track)} to the playlist`}>
-    <Icon name="add" size={18} />
-  </button>
-);
-
 const Found = ({ results, none }) =>
   results.length ? (
     <>
-      <NeighbourList results={results} actions={(track) => <Add track={track} />} />
-      <div>
-        <button class="button quiet" onClick={() => offer(results.map(({ track }) => track))}>
+      <div class="row wrap">
+        <button class="button primary" onClick={() => play(results[0].track, 0, results.map(({ track }) => track))}>
+          <Icon name="play" size={16} /> Play all
+        </button>
+        <button class="button" onClick={() => offer(results.map(({ track }) => track))}>
           <Icon name="add" size={18} /> Add all to the playlist
         </button>
       </div>
+      <NeighbourList results={results} />
     </>
   ) : (
-    <Empty icon="discover">{none}</Empty>
+    <Empty icon="search" {...none} />
   );
+
+/** The kinds of music in the library, each with a few tracks: where one can begin. */
+function Kinds() {
+  const state = useLoad((stop) => clusters(stop), []);
+  const list = state.value ?? [];
+  if (state.error || state.value?.length === 0) return null;
+  return (
+    <section class="stack">
+      <h2>Kinds of music in your library</h2>
+      <div class="kinds">
+        {state.loading && Array.from({ length: 6 }, (_, k) => <div key={k} class="ghost kind-card" />)}
+        {list.map(({ id, name, size, tags, tracks }) => (
+          <article key={id} class="kind-card">
+            <div class="mosaic">
+              {tracks.slice(0, EXAMPLE_COVERS).map(({ track }) => (
+                <Cover key={track.id} track={track} />
+              ))}
+            </div>
+            <div class="lines grow">
+              <button class="plain-link ellipsis strong" onClick={() => ask(tags.join(" "))}>
+                {name}
+              </button>
+              <span class="small dim">{counted(size, "track")}</span>
+            </div>
+            <button
+              class="button round"
+              onClick={() => play(tracks[0].track, 0, tracks.map(({ track }) => track))}
+              aria-label={`Play ${name}`}
+            >
+              <Icon name="play" size={16} />
+            </button>
+          </article>
+        ))}
+      </div>
+    </section>
+  );
+}
+
+const ask = (text) => (words.value = asked.value = text);
 
 function ByWords() {
   const state = useLoad(async (stop) => (asked.value ? search(asked.value, stop) : { results: [], notes: [] }), [asked.value]);
+  const wanted = route.value.query.get("q");
+  useEffect(() => void (wanted && ask(wanted)), [wanted]);
   return (
     <>
       <form
         class="row"
         onSubmit={(event) => {
           event.preventDefault();
-          asked.value = words.value.trim();
+          ask(words.value.trim());
         }}
       >
         <label class="field grow">
@@ -59,8 +100,16 @@ function ByWords() {
         </label>
         <button class="button primary">Search</button>
       </form>
+      <div class="chips" role="group" aria-label="Examples">
+        {EXAMPLES.map((example) => (
+          <button key={example} class="chip" aria-pressed={asked.value === example} onClick={() => ask(example)}>
+            {example}
+          </button>
+        ))}
+      </div>
+      {!asked.value && <Kinds />}
       {asked.value && (
-        <Loaded state={state}>
+        <Loaded state={state.loading ? {} : state} rows={8}>
           {({ results, notes }) => (
             <>
               {notes.map((note) => (
@@ -68,7 +117,10 @@ function ByWords() {
                   {note}
                 </p>
               ))}
-              <Found results={results} none={`Nothing in the library is like “${asked.value}”.`} />
+              <Found
+                results={results}
+                none={{ heading: `Nothing is like “${asked.value}”`, text: "Try a genre, an instrument or a mood." }}
+              />
             </>
           )}
         </Loaded>
@@ -84,7 +136,6 @@ function Chosen({ list, icon, label }) {
         <button
           key={track.id}
           class={`chip ${icon === "like" ? "good" : "warn"}`}
-          style={{ border: 0, cursor: "pointer" }}
           onClick={() => (list.value = list.value.filter(({ id }) => id !== track.id))}
           aria-label={`${label} ${title(track)}: take back`}
         >
@@ -112,9 +163,15 @@ function ByTaste() {
       <Chosen list={likes} icon="like" label="Liked" />
       <Chosen list={dislikes} icon="dislike" label="Disliked" />
       {likes.value.length ? (
-        <Loaded state={state}>{(results) => <Found results={results} none="Nothing fits all of that." />}</Loaded>
+        <Loaded state={state} rows={8}>
+          {(results) => <Found results={results} none={{ heading: "Nothing fits all of that" }} />}
+        </Loaded>
       ) : (
-        <Empty icon="like">Choose a track or two that you like.</Empty>
+        <Empty
+          icon="like"
+          heading="What do you like?"
+          text="Choose a track or two. Each one more, liked or not, brings the answers nearer to your taste."
+        />
       )}
     </>
   );
@@ -134,13 +191,19 @@ function ByPath() {
         <TrackPicker label={to ? title(to) : "To…"} find={findTracks} onChoose={(t) => (ends.value = [from, t])} />
       </div>
       <label class="row">
-        <span class="dim">{counted(length, "track")}</span>
-        <input type="range" min="3" max="30" value={length} onChange={(event) => setLength(Number(event.target.value))} />
+        <span class="dim number" style={{ minWidth: "4.5em" }}>{counted(length, "track")}</span>
+        <input class="grow" type="range" min="3" max="30" value={length} onChange={(event) => setLength(Number(event.target.value))} />
       </label>
       {from && to ? (
-        <Loaded state={state}>{(results) => <Found results={results} none="There is no path between them." />}</Loaded>
+        <Loaded state={state} rows={8}>
+          {(results) => <Found results={results} none={{ heading: "There is no path between them" }} />}
+        </Loaded>
       ) : (
-        <Empty icon="path">Choose where the playlist starts and where it ends. It changes in small steps.</Empty>
+        <Empty
+          icon="path"
+          heading="From one sound to another"
+          text="Choose where the playlist starts and where it ends. It changes in small steps."
+        />
       )}
     </>
   );
@@ -162,19 +225,25 @@ function Playlist() {
     }
   };
   return (
-    <aside class="card stack">
+    <aside class="card stack playlist-card" aria-label="Playlist">
       <div class="row spread">
-        <div>
+        <div class="lines">
           <h2>Playlist</h2>
-          <p class="dim small">
-            {counted(tracks.length, "track")}, {duration(tracks.reduce((sum, { duration_s: s }) => sum + s, 0))}
-          </p>
+          {tracks.length > 0 && (
+            <p class="dim small number">
+              {counted(tracks.length, "track")}, {duration(tracks.reduce((sum, { duration_s: s }) => sum + s, 0))}
+            </p>
+          )}
         </div>
-        <button class="button primary round" disabled={!tracks.length} onClick={() => play(tracks[0], 0, tracks)} aria-label="Play the playlist">
-          <Icon name="play" size={16} />
-        </button>
+        {tracks.length > 0 && (
+          <button class="button primary round" onClick={() => play(tracks[0], 0, tracks)} aria-label="Play the playlist">
+            <Icon name="play" size={16} />
+          </button>
+        )}
       </div>
-      {!tracks.length && <p class="dim small">Add tracks with “+”, drag them into order, and save them as M3U8.</p>}
+      {!tracks.length && (
+        <p class="dim small">Add tracks with “+”, bring them into order, and save them for any other player.</p>
+      )}
       <ol class="playlist">
         {tracks.map((track, k) => (
           <li
@@ -189,13 +258,17 @@ function Playlist() {
             onDragEnd={() => (setDragged(null), setTarget(null))}
             onDrop={(event) => {
               event.preventDefault();
+              event.stopPropagation();
               if (dragged != null) move(dragged, k);
             }}
           >
             <span class="dim small number">{k + 1}</span>
-            <a class="ellipsis" href={link.track(track)}>
-              {title(track)} <span class="dim small">{track.artist}</span>
-            </a>
+            <span class="lines grow">
+              <a class="ellipsis" href={link.track(track)}>
+                {title(track)}
+              </a>
+              <span class="dim small ellipsis">{track.artist ?? "Unknown artist"}</span>
+            </span>
             <span class="dim small number">{time(track.duration_s)}</span>
             <span class="row" style={{ gap: 0 }}>
               <button class="button quiet round" disabled={!k} onClick={() => move(k, k - 1)} aria-label={`Move ${title(track)} up`}>
@@ -209,14 +282,16 @@ function Playlist() {
         ))}
       </ol>
       {problem && <Failure error={problem} />}
-      <div class="row">
-        <button class="button" disabled={!tracks.length} onClick={save}>
-          <Icon name="download" size={18} /> M3U8
-        </button>
-        <button class="button quiet" disabled={!tracks.length} onClick={() => (playlist.value = [])}>
-          Clear
-        </button>
-      </div>
+      {tracks.length > 0 && (
+        <div class="row wrap">
+          <button class="button" onClick={save}>
+            <Icon name="download" size={18} /> Save as M3U8
+          </button>
+          <button class="button quiet" onClick={() => (playlist.value = [])}>
+            Clear
+          </button>
+        </div>
+      )}
     </aside>
   );
 }
@@ -228,7 +303,7 @@ export function Discover() {
   const [, Way] = WAYS[way.value];
   return (
     <div class="stack">
-      <div class="head" style={{ marginBottom: 0 }}>
+      <div class="head">
         <h1>Discover</h1>
         <div class="tabs" role="group" aria-label="Ways to discover">
           {Object.entries(WAYS).map(([name, [label]]) => (

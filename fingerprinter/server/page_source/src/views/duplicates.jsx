@@ -6,15 +6,15 @@ import { Icon } from "../icons.jsx";
 import { Cover, Empty, Loaded } from "../parts.jsx";
 import { play } from "../player.js";
 import { link } from "../router.js";
-import { useJob } from "./jobs.jsx";
+import { Progress, useJob } from "./jobs.jsx";
 
 function Copy({ track, best }) {
   return (
     <div class={`copy stack ${best ? "better" : ""}`} style={{ gap: "10px" }}>
       <div class="row">
         <Cover track={track} style={{ width: "52px", height: "52px" }} />
-        <div class="grow">
-          <a class="ellipsis" style={{ display: "block", fontWeight: 600 }} href={link.track(track)}>
+        <div class="grow lines">
+          <a class="ellipsis strong" href={link.track(track)}>
             {title(track)}
           </a>
           <div class="small dim ellipsis">{[track.artist, track.album].filter(Boolean).join(" · ") || "Untagged"}</div>
@@ -26,7 +26,7 @@ function Copy({ track, best }) {
       <div class="chips">
         {best && (
           <span class="chip good">
-            <Icon name="check" size={14} /> better: {best}
+            <Icon name="check" size={14} /> the better copy: {best}
           </span>
         )}
         <span class="chip number">{time(track.duration_s)}</span>
@@ -74,24 +74,29 @@ export function Duplicates() {
   return (
     <div class="stack">
       <div class="head">
-        <div>
+        <div class="lines">
           <h1>Duplicates</h1>
           <p class="dim small">Other encodings, trims and edits of one recording. Nothing is ever deleted here.</p>
         </div>
-        <button class="button" onClick={look} disabled={Boolean(job)}>
-          {job ? "Looking…" : state.value?.revision == null ? "Look for duplicates" : "Look again"}
-        </button>
+        {state.value?.revision != null && (
+          <button class="button" onClick={look} disabled={Boolean(job)}>
+            {job ? "Looking…" : "Look again"}
+          </button>
+        )}
       </div>
       {job && (
-        <div class={`progress ${job.progress.total ? "" : "unknown"}`} role="progressbar" aria-label="Search for duplicates">
-          <div style={{ width: job.progress.total ? `${(100 * job.progress.done) / job.progress.total}%` : undefined }} />
+        <div class="card">
+          <Progress job={job} />
         </div>
       )}
       <Loaded state={state}>
         {({ groups, revision, current }) =>
           groups.length ? (
             <>
-              {!current && <p class="dim small">The library has changed since this search.</p>}
+              <p class="dim small">
+                {counted(groups.length, "group")}
+                {!current && ". The library has changed since this search."}
+              </p>
               <ul class="plain stack">
                 {groups.map((group) => (
                   <Group key={group.tracks.map(({ id }) => id).join()} group={group} />
@@ -99,9 +104,20 @@ export function Duplicates() {
               </ul>
             </>
           ) : (
-            <Empty icon="duplicates">
-              {revision == null ? "Nobody has looked for duplicates yet." : "No recording is in the library twice."}
-            </Empty>
+            !job &&
+            (revision == null ? (
+              <Empty
+                icon="duplicates"
+                heading="Find the same recording twice"
+                text="Every track is compared with every other by its sound. Names, formats and tags do not matter."
+              >
+                <button class="button primary" onClick={look}>
+                  Look for duplicates
+                </button>
+              </Empty>
+            ) : (
+              <Empty icon="check" heading="Each recording is there once" text="The library holds no two copies of one recording." />
+            ))
           )
         }
       </Loaded>

@@ -1,12 +1,15 @@
-// Names what plays: from the microphone, a file, or an address of a file in the library.
+// Names what plays: from the microphone or a file.
+import { effect, signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { explanationAddress, identify, identifyAll, nearest } from "../api.js";
-import { change, counted, duration, percent, time, title } from "../format.js";
+import { explanationAddress, identify, identifyAll, nearest, stats } from "../api.js";
+import { change, counted, date, duration, percent, time, title } from "../format.js";
+import { useLoad } from "../hooks.js";
 import { Icon } from "../icons.jsx";
-import { Cover, Failure, NeighbourList } from "../parts.jsx";
+import { Cover, Failure, NeighbourList, WaitingRows, tones } from "../parts.jsx";
 import { play } from "../player.js";
 import { useWaveform } from "../playerbar.jsx";
 import { Recorder, allowed } from "../recorder.js";
+import { Ring } from "../ring.jsx";
 import { link } from "../router.js";
 import { Waveform } from "../waveform.jsx";
 
@@ -14,6 +17,21 @@ const ASK_AT_S = [3, 6, 10]; // the microphone asks each time, until an answer i
 const SURE = 0.99;
 const LONG_S = 120; // a longer file may hold many recordings
 const LONG_BYTES = 8e6; // so may a larger one, if the browser cannot tell its length
+
+const MOST_NAMED = 12;
+const LEVELS = 40; // loudnesses that the ring shows
+const LEVEL_S = 0.05; // sound in each of them
+
+/** What was named lately in this browser, the newest first: {track, from, when}. */
+const named = signal(JSON.parse(localStorage.getItem("named") ?? "[]"));
+effect(() => localStorage.setItem("named", JSON.stringify(named.value)));
+
+function remember({ matches }) {
+  if (!matches.length) return;
+  const [{ track }, [from]] = [matches[0], partOfTrack(matches[0])];
+  const others = named.value.filter((each) => each.track.id !== track.id);
+  named.value = [{ track, from, when: new Date().toISOString() }, ...others].slice(0, MOST_NAMED);
+}
 
 /** Whether a file is so long that all its recordings are asked for. */
 function isLong(file) {
@@ -45,10 +63,10 @@ function Answer({ match, clip }) {
   const explain = async () => setPicture(picture ? null : await explanationAddress(clip));
   useEffect(() => () => picture && URL.revokeObjectURL(picture), [picture]);
   return (
-    <article class="card stack">
+    <article class="card stack named" style={tones(track)}>
       <div class="answer">
         <Cover track={track} large />
-        <div class="stack" style={{ gap: "10px" }}>
+        <div class="stack" style={{ gap: "14px" }}>
           <div>
             <h2>
               <a href={link.track(track)}>{title(track)}</a>
@@ -83,7 +101,7 @@ function Answer({ match, clip }) {
             <button class="button" onClick={explain} aria-expanded={Boolean(picture)}>
               Why this answer
             </button>
-            <a class="button quiet" href={link.track(track)}>
+            <a class="button" href={link.track(track)}>
               Open the track
             </a>
           </div>
@@ -110,13 +128,13 @@ function MixRow({ match }) {
         {time(match.clip_start_s)} to {time(match.clip_end_s)}
       </span>
       <Cover track={track} />
-      <div>
-        <a class="ellipsis" style={{ display: "block", fontWeight: 580 }} href={link.track(track)}>
+      <div class="lines">
+        <a class="ellipsis strong" href={link.track(track)}>
           {title(track)}
         </a>
         <div class="small dim ellipsis">{[track.artist ?? "Unknown artist", track.album].filter(Boolean).join(" · ")}</div>
       </div>
-      <span class="number small dim">
+      <span class="number small dim where">
         {time(from)} to {time(to)} of {time(track.duration_s)}
         {changed && `, ${changed}`}, {percent(match.confidence)} sure
       </span>
@@ -165,22 +183,25 @@ function NoAnswer({ clip }) {
     <div class="stack">
       <div class="card">
         <h2>No match</h2>
-        <p class="dim">
-          This recording is not in your library, or too little of it can be heard.
-          {found?.length > 0 && " These tracks sound most like it."}
-        </p>
+        <p class="dim">This recording is not in your library, or too little of it can be heard.</p>
       </div>
-      {found?.length > 0 && <NeighbourList results={found} />}
+      {!found && <WaitingRows />}
+      {found?.length > 0 && (
+        <>
+          <h2>These tracks sound most like it</h2>
+          <NeighbourList results={found} />
+        </>
+      )}
     </div>
   );
 }
 
-/** The microphone: {state, level, seconds, start, stop}; asks the server as the recording grows. */
+/** The microphone: {state, levels, seconds, start, stop}; asks the server as the recording grows. */
 function useMicrophone(onAnswer, onProblem) {
   const [state, setState] = useState("idle");
   const [seconds, setSeconds] = useState(0);
   const recorder = useRef(null);
-  const button = useRef();
+  const levels = useRef([]);
   const stop = () => {
     recorder.current?.stop();
     recorder.current = null;
@@ -199,10 +220,15 @@ function useMicrophone(onAnswer, onProblem) {
   const start = async () => {
     const mine = new Recorder();
     recorder.current = mine;
-    let next = 0;
+    let [next, shown, loudest] = [0, 0, 0];
+    levels.current = [];
     try {
       await mine.start((level) => {
-        button.current?.style.setProperty("--level", Math.sqrt(level).toFixed(2));
+        loudest = Math.max(loudest, level);
+        if (mine.seconds - shown >= LEVEL_S) {
+          levels.current = [...levels.current, Math.sqrt(loudest)].slice(-LEVELS);
+          [shown, loudest] = [mine.seconds, 0];
+        }
         setSeconds(Math.floor(mine.seconds));
         if (recorder.current !== mine || mine.seconds < ASK_AT_S[next]) return;
         next += 1;
@@ -225,14 +251,83 @@ function useMicrophone(onAnswer, onProblem) {
     }
   };
   useEffect(() => stop, []);
-  return { state, seconds, start, stop, button };
+  return { state, seconds, levels, start, stop };
+}
+
+/** What the library can name; the way to the first folder if it holds nothing. */
+function Known() {
+  const state = useLoad((stop) => stats(stop), []);
+  if (!state.value) return <p class="dim known">&nbsp;</p>;
+  const { tracks, audio_s: seconds } = state.value;
+  return (
+    <p class="dim known">
+      {tracks ? (
+        `Three seconds are enough. ${counted(tracks, "track")}, ${duration(seconds)} of music, can be named.`
+      ) : (
+        <>
+          Your library is empty: nothing can be named yet. <a href="#/jobs">Index a folder of music</a>
+        </>
+      )}
+    </p>
+  );
+}
+
+const Named = () =>
+  named.value.length > 0 && (
+    <section class="stack" aria-label="Named lately">
+      <div class="row spread">
+        <h2>Named lately</h2>
+        <button class="button quiet" onClick={() => (named.value = [])}>
+          Clear
+        </button>
+      </div>
+      <ul class="plain shelf">
+        {named.value.map(({ track, from, when }) => (
+          <li key={track.id} class="tile">
+            <Cover track={track} large onClick={() => play(track, from)} aria-label={`Play ${title(track)} from ${time(from)}`}>
+              <span class="over">
+                <Icon name="play" size={26} />
+              </span>
+            </Cover>
+            <a class="ellipsis strong" href={link.track(track)}>
+              {title(track)}
+            </a>
+            <div class="ellipsis small dim">{track.artist ?? "Unknown artist"}</div>
+            <div class="small dim">{date(when)}</div>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+
+/** Takes a file that is dropped anywhere on the page: [whether one is above it]. */
+function useDrop(onFile) {
+  const [over, setOver] = useState(false);
+  const latest = useRef();
+  latest.current = onFile;
+  useEffect(() => {
+    const handlers = {
+      dragover: (event) => {
+        event.preventDefault();
+        setOver(event.dataTransfer.types.includes("Files"));
+      },
+      dragleave: (event) => event.relatedTarget || setOver(false),
+      drop: (event) => {
+        event.preventDefault();
+        setOver(false);
+        if (event.dataTransfer.files[0]) latest.current(event.dataTransfer.files[0]);
+      },
+    };
+    for (const [name, handle] of Object.entries(handlers)) addEventListener(name, handle);
+    return () => Object.entries(handlers).forEach(([name, handle]) => removeEventListener(name, handle));
+  }, []);
+  return over;
 }
 
 export function Identify() {
   const [answer, setAnswer] = useState(null); // {found, clip, long}
   const [busy, setBusy] = useState(null);
   const [problem, setProblem] = useState(null);
-  const [over, setOver] = useState(false);
   const chooser = useRef();
   const clear = () => {
     setAnswer(null);
@@ -242,62 +337,58 @@ export function Identify() {
     setBusy(null);
     setProblem(error);
   };
-  const microphone = useMicrophone((found, clip) => setAnswer({ found, clip }), fail);
+  const show = (next) => {
+    if (!next.long) remember(next.found);
+    setAnswer(next);
+  };
+  const microphone = useMicrophone((found, clip) => show({ found, clip }), fail);
   const send = async (file) => {
     clear();
     setBusy(file.name);
     try {
       const long = await isLong(file);
-      setAnswer({ found: await (long ? identifyAll : identify)(file, file.name), clip: file, long });
+      show({ found: await (long ? identifyAll : identify)(file, file.name), clip: file, long });
       setBusy(null);
     } catch (error) {
       fail(error);
     }
   };
+  const over = useDrop(send);
   const listening = microphone.state === "listening";
   return (
-    <div
-      class="stack"
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setOver(false);
-        if (event.dataTransfer.files[0]) send(event.dataTransfer.files[0]);
-      }}
-    >
-      <section class={`ask ${answer ? "compact" : ""}`}>
+    <div class="stack">
+      <section class={`ask ${answer ? "compact" : ""} ${listening ? "listening" : ""}`}>
         <h1>{listening ? "Listening…" : "What is playing?"}</h1>
-        <button
-          ref={microphone.button}
-          class="listen"
-          disabled={!allowed() || Boolean(busy)}
-          onClick={() => {
-            clear();
-            if (listening) microphone.stop();
-            else microphone.start();
-          }}
-          aria-label={listening ? "Stop listening" : "Listen with the microphone"}
-        >
-          {listening ? <span class="big-number number">{microphone.seconds} s</span> : <Icon name="identify" size={64} />}
-        </button>
+        <div class="listen-frame">
+          {listening && <Ring levels={microphone.levels} />}
+          <button
+            class="listen"
+            disabled={!allowed() || Boolean(busy)}
+            onClick={() => {
+              clear();
+              if (listening) microphone.stop();
+              else microphone.start();
+            }}
+            aria-label={listening ? "Stop listening" : "Listen with the microphone"}
+          >
+            {listening ? <span class="big-number number">{microphone.seconds} s</span> : <Icon name="identify" size={64} />}
+          </button>
+        </div>
+        {listening ? <p class="dim known">Hold the device near the music. A press ends it.</p> : !answer && <Known />}
         {!allowed() && (
           <p class="dim small">Browsers give the microphone to pages on https and on localhost only. Files work here, too.</p>
         )}
-        <div class={`drop ${over ? "over" : ""}`}>
+        <div class={`drop ${busy ? "busy" : ""}`}>
           {busy ? (
-            <span class="row" style={{ justifyContent: "center" }} role="status">
-              <span class="spinner" /> Looking for {busy}
+            <span class="row centre" role="status">
+              <span class="spinner" /> <span class="ellipsis">Looking for {busy}</span>
             </span>
           ) : (
             <>
-              Drop an audio or video file here, or{" "}
               <button class="button" onClick={() => chooser.current.click()}>
-                <Icon name="file" size={18} /> choose one
+                <Icon name="file" size={18} /> Choose a file
               </button>
+              <span class="small fine-pointer">or drop one anywhere: audio, video, or a whole mix</span>
             </>
           )}
           <input
@@ -305,7 +396,10 @@ export function Identify() {
             type="file"
             accept="audio/*,video/*"
             hidden
-            onChange={(event) => event.target.files[0] && send(event.target.files[0])}
+            onChange={(event) => {
+              if (event.target.files[0]) send(event.target.files[0]);
+              event.target.value = ""; // so that the same file can be chosen again
+            }}
           />
         </div>
       </section>
@@ -322,6 +416,13 @@ export function Identify() {
           </p>
         )}
       </div>
+      {!listening && <Named />}
+      {over && (
+        <div class="drop-over">
+          <Icon name="identify" size={40} />
+          Drop it to find out what it is
+        </div>
+      )}
     </div>
   );
 }

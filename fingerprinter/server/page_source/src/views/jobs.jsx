@@ -1,12 +1,19 @@
 // Long work: what runs, how fast, how long it still takes, and what failed.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { cancelJob, followJob, jobs, startJob, stats } from "../api.js";
-import { count, counted, date, duration } from "../format.js";
+import { compact, count, counted, date, duration } from "../format.js";
 import { useLoad } from "../hooks.js";
 import { Icon } from "../icons.jsx";
 import { Empty, Failure, Loaded } from "../parts.jsx";
 
 const KINDS = { index: "Index", analyze: "Analyse", duplicates: "Duplicates", map: "Map" };
+const ICONS = { index: "folder", analyze: "identify", duplicates: "duplicates", map: "map" };
+/** The jobs that need no more than a press: [kind, what they do]. */
+const SIMPLE = [
+  ["analyze", "Tempo, key and sections of every track"],
+  ["duplicates", "Every recording that is there twice"],
+  ["map", "A place on the map for every track"],
+];
 const OVER = new Set(["done", "failed", "cancelled"]);
 
 /** Follows one job: [job or null, follow(job)]; `onEnd` is called when it is over. */
@@ -25,16 +32,16 @@ export function useJob(onEnd) {
   return [job, follow];
 }
 
-function Progress({ job }) {
+export function Progress({ job }) {
   const { done, total, elapsed_s: elapsed, audio_s: audio } = job.progress;
   const left = done && total ? (elapsed / done) * (total - done) : null;
   return (
     <>
-      <div class={`progress ${total ? "" : "unknown"}`} role="progressbar" aria-valuenow={done} aria-valuemax={total || undefined}>
+      <div class={`progress ${total ? "" : "unknown"}`} role="progressbar" aria-label={KINDS[job.kind]} aria-valuenow={total ? done : undefined} aria-valuemax={total || undefined}>
         <div style={{ width: total ? `${(100 * done) / total}%` : undefined }} />
       </div>
       <p class="small dim number">
-        {total ? `${count(done)} of ${count(total)}` : "Starting"}
+        {total ? `${count(done)} of ${count(total)}` : job.state === "queued" ? "Waiting for its turn" : "Starting"}
         {audio && elapsed > 1 ? ` · ${count(Math.round(audio / elapsed))} times real time` : ""}
         {left != null && elapsed > 2 ? ` · ${duration(left)} left` : ""}
       </p>
@@ -77,6 +84,7 @@ function Job({ job, onCancel }) {
     <li class="card stack" style={{ gap: "10px" }}>
       <div class="row spread wrap">
         <div class="row">
+          <Icon name={ICONS[job.kind] ?? "jobs"} />
           <h2>{KINDS[job.kind] ?? job.kind}</h2>
           <span class={`chip ${tone}`}>{job.state}</span>
         </div>
@@ -100,12 +108,12 @@ function Numbers() {
   return (
     <Loaded state={state}>
       {(known) => (
-        <div class="tiles">
+        <div class="tiles numbers">
           {[
             [count(known.tracks), "tracks"],
             [duration(known.audio_s), "of music"],
             [count(known.embeddings), "with embeddings"],
-            [count(known.landmarks), "landmarks"],
+            [compact(known.landmarks), "landmarks"],
           ].map(([number, label]) => (
             <div key={label} class="card">
               <div class="big-number number">{number}</div>
@@ -140,19 +148,12 @@ export function Jobs() {
   const start = (kind, options) => startJob(kind, options).then(put, setProblem);
   return (
     <div class="stack">
-      <div class="head" style={{ marginBottom: 0 }}>
+      <div class="head">
         <h1>Jobs</h1>
-        <div class="row wrap">
-          {["analyze", "duplicates", "map"].map((kind) => (
-            <button key={kind} class="button" onClick={() => start(kind)}>
-              {KINDS[kind]}
-            </button>
-          ))}
-        </div>
       </div>
       <Numbers />
       <form
-        class="row"
+        class="row together"
         onSubmit={(event) => {
           event.preventDefault();
           setProblem(null);
@@ -160,7 +161,7 @@ export function Jobs() {
         }}
       >
         <label class="field grow">
-          <Icon name="file" size={18} />
+          <Icon name="folder" size={18} />
           <span class="hidden-label">Folder on the server</span>
           <input placeholder="A folder on the server, for example /music" value={folder} onInput={(event) => setFolder(event.target.value)} />
         </label>
@@ -168,8 +169,21 @@ export function Jobs() {
           Index
         </button>
       </form>
+      <div class="tiles">
+        {SIMPLE.map(([kind, text]) => (
+          <button key={kind} class="card action" onClick={() => start(kind)}>
+            <Icon name={ICONS[kind]} />
+            <span class="lines">
+              <span class="strong">{KINDS[kind]}</span>
+              <span class="small dim">{text}</span>
+            </span>
+          </button>
+        ))}
+      </div>
       {problem && <Failure error={problem} />}
-      {list && !list.length && <Empty icon="jobs">Nothing runs, and nothing has run since the server started.</Empty>}
+      {list && !list.length && (
+        <Empty icon="jobs" heading="Nothing runs" text="Jobs work in the background. You can go on listening, and even close the page." />
+      )}
       <ul class="plain stack">
         {(list ?? []).map((job) => (
           <Job key={job.id} job={job} onCancel={(one) => cancelJob(one.id).then(put, setProblem)} />

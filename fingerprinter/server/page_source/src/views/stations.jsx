@@ -51,11 +51,11 @@ function Station({ first, onRemove }) {
   return (
     <li class="card stack" style={{ gap: "12px" }}>
       <div class="row spread wrap">
-        <div class="grow">
+        <div class="grow lines">
           <h2 class="ellipsis">{monitor.name}</h2>
           <p class="small dim ellipsis">{monitor.source}</p>
         </div>
-        <span class={`chip ${{ listening: "good", failed: "warn", waiting: "warn" }[monitor.state] ?? ""}`}>
+        <span class={`chip ${monitor.state === "listening" ? "live" : ""} ${{ listening: "good", failed: "warn", waiting: "warn" }[monitor.state] ?? ""}`}>
           {STATES[monitor.state] ?? monitor.state}
         </span>
       </div>
@@ -63,8 +63,8 @@ function Station({ first, onRemove }) {
         {now ? (
           <>
             <Cover track={now.track} style={{ width: "56px", height: "56px" }} />
-            <div class="grow">
-              <a class="ellipsis" style={{ display: "block", fontWeight: 600 }} href={link.track(now.track)}>
+            <div class="grow lines">
+              <a class="ellipsis strong" href={link.track(now.track)}>
                 {title(now.track)}
               </a>
               <div class="small dim ellipsis">
@@ -121,21 +121,24 @@ export function Stations() {
   const remove = ({ id }) => removeMonitor(id).then(state.again, setProblem);
   return (
     <div class="stack">
-      <div>
-        <h1>Stations</h1>
-        <p class="dim small">The server listens to streams and logs what of your library they play.</p>
+      <div class="head">
+        <div class="lines">
+          <h1>Stations</h1>
+          <p class="dim small">The server listens to streams and logs what of your library they play.</p>
+        </div>
       </div>
-      <form class="row wrap" onSubmit={add}>
+      <form class="row wrap together" onSubmit={add}>
         <label class="field grow">
           <Icon name="stations" size={18} />
           <span class="hidden-label">Address of the stream</span>
           <input
+            inputMode="url"
             placeholder="https://… an Icecast or HLS address"
             value={source}
             onInput={(event) => setSource(event.target.value)}
           />
         </label>
-        <label class="field">
+        <label class="field name">
           <span class="hidden-label">Name of the station</span>
           <input placeholder="Name" value={name} onInput={(event) => setName(event.target.value)} />
         </label>
@@ -153,7 +156,11 @@ export function Stations() {
               ))}
             </ul>
           ) : (
-            <Empty icon="stations">The server listens to no stream yet.</Empty>
+            <Empty
+              icon="stations"
+              heading="No station yet"
+              text="Give the address of a stream, and see what it plays, when it began, and for how long."
+            />
           )
         }
       </Loaded>

@@ -1,12 +1,13 @@
 // One track: player, waveform with its sections, analysis, tags, and what sounds like it.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { analysis, audioAddress, findTracks, pathBetween, similar, spectrogramAddress, track as load } from "../api.js";
 import { camelot, date, duration, percent, time, title } from "../format.js";
 import { useLoad } from "../hooks.js";
 import { Icon } from "../icons.jsx";
-import { Cover, Empty, Loaded, NeighbourList, TrackPicker } from "../parts.jsx";
+import { Cover, Empty, Loaded, NeighbourList, TrackPicker, tones } from "../parts.jsx";
 import { current, enqueue, play, playing, position, seek, toggle } from "../player.js";
 import { useWaveform } from "../playerbar.jsx";
+import { offer } from "../playlist.js";
 import { link, route } from "../router.js";
 import { Waveform } from "../waveform.jsx";
 
@@ -48,10 +49,10 @@ function Facts({ track, found }) {
       {facts
         .filter(([, value]) => value)
         .map(([name, value]) => (
-          <>
+          <div key={name}>
             <dt>{name}</dt>
             <dd>{value}</dd>
-          </>
+          </div>
         ))}
     </dl>
   );
@@ -65,19 +66,20 @@ function Similar({ track }) {
         <h2>Sounds like this</h2>
         {state.value?.length > 0 && (
           <button class="button quiet" onClick={() => enqueue(state.value.map((result) => result.track))}>
-            <Icon name="queue" size={18} /> Queue all
+            <Icon name="queue" size={18} /> Play them later
           </button>
         )}
       </div>
-      <Loaded state={state}>
+      <Loaded state={state} rows={6}>
         {(results) =>
           results.length ? (
-            <NeighbourList
-              results={results}
-              note={({ why }) => reasons(why)}
-            />
+            <NeighbourList results={results} note={({ why }) => reasons(why)} />
           ) : (
-            <Empty icon="discover">No other track of the library has an embedding yet.</Empty>
+            <Empty
+              icon="discover"
+              heading="Nothing to compare with"
+              text="No other track of the library has an embedding. Indexing with embeddings makes them."
+            />
           )
         }
       </Loaded>
@@ -93,13 +95,16 @@ function PathTo({ track }) {
       <h2>{goal ? `From here to “${title(goal)}”` : "A path from here to another track"}</h2>
       <TrackPicker label="Where to?" find={findTracks} onChoose={setGoal} />
       {goal && (
-        <Loaded state={state}>
+        <Loaded state={{ ...state, value: state.value ?? undefined }} rows={8}>
           {(results) => (
             <>
-              <NeighbourList results={results ?? []} />
-              <div>
-                <button class="button" onClick={() => play(track, 0, results.map((step) => step.track))}>
+              <NeighbourList results={results} />
+              <div class="row wrap">
+                <button class="button primary" onClick={() => play(track, 0, results.map((step) => step.track))}>
                   <Icon name="play" size={16} /> Play the path
+                </button>
+                <button class="button" onClick={() => offer(results.map((step) => step.track))}>
+                  <Icon name="add" size={18} /> Add it to the playlist
                 </button>
               </div>
             </>
@@ -123,23 +128,25 @@ function Shown({ track, from }) {
   const [picture, setPicture] = useState(false);
   const plays = current.value?.id === track.id;
   const facts = found.value;
+  useEffect(() => {
+    if (!playing.value) document.title = `${title(track)} · fingerprinter`;
+  }, [track.id]);
   return (
-    <div class="stack" style={{ gap: "28px" }}>
-      <header class="answer">
+    <div class="stack wide">
+      <header class="hero" style={tones(track)}>
         <Cover track={track} large />
-        <div class="stack" style={{ gap: "12px" }}>
-          <div>
-            <h1>{title(track)}</h1>
-            <p class="dim">
-              {track.artist ? <a href={link.artist(track.artist)}>{track.artist}</a> : "Unknown artist"}
-              {track.album && (
-                <>
-                  {" · "}
-                  <a href={link.album({ album: track.album, artist: track.album_artist || track.artist })}>{track.album}</a>
-                </>
-              )}
-            </p>
-          </div>
+        <div class="hero-text">
+          <p class="kind">Track</p>
+          <h1>{title(track)}</h1>
+          <p>
+            {track.artist ? <a href={link.artist(track.artist)}>{track.artist}</a> : "Unknown artist"}
+            {track.album && (
+              <>
+                <span class="dim"> · </span>
+                <a href={link.album({ album: track.album, artist: track.album_artist || track.artist })}>{track.album}</a>
+              </>
+            )}
+          </p>
           <div class="chips">
             <span class="chip number">{time(track.duration_s)}</span>
             {facts?.tempo_bpm && <span class="chip number">{Math.round(facts.tempo_bpm)} bpm</span>}
@@ -154,36 +161,42 @@ function Shown({ track, from }) {
                 {tag.name}
               </span>
             ))}
+            {found.loading && <span class="chip">analysing…</span>}
             {track.problem && <span class="chip warn">{track.problem}</span>}
-          </div>
-          <Waveform
-            points={points}
-            duration={track.duration_s}
-            position={plays ? position.value : -1}
-            sections={facts?.sections ?? []}
-            onSeek={(second) => (plays ? seek(second) : play(track, second))}
-            label={`Position in ${title(track)}`}
-          />
-          <div class="row wrap">
-            <button class="button primary" onClick={() => (plays ? toggle() : play(track, from))}>
-              <Icon name={plays && playing.value ? "pause" : "play"} size={16} />
-              {plays && playing.value ? "Pause" : from && !plays ? `Play from ${time(from)}` : "Play"}
-            </button>
-            <button class="button" onClick={() => enqueue([track])}>
-              <Icon name="queue" size={18} /> Play later
-            </button>
-            <a class="button" href={audioAddress(track)} download>
-              <Icon name="download" size={18} /> File
-            </a>
-            <button class="button quiet" onClick={() => setPicture(!picture)} aria-expanded={picture}>
-              Spectrogram
-            </button>
           </div>
         </div>
       </header>
+      <div class="stack">
+        <Waveform
+          points={points}
+          duration={track.duration_s}
+          position={plays ? position.value : -1}
+          sections={facts?.sections ?? []}
+          onSeek={(second) => (plays ? seek(second) : play(track, second))}
+          label={`Position in ${title(track)}`}
+        />
+        <div class="row wrap">
+          <button class="button primary" onClick={() => (plays ? toggle() : play(track, from))}>
+            <Icon name={plays && playing.value ? "pause" : "play"} size={16} />
+            {plays && playing.value ? "Pause" : from && !plays ? `Play from ${time(from)}` : "Play"}
+          </button>
+          <button class="button" onClick={() => enqueue([track])}>
+            <Icon name="queue" size={18} /> Play later
+          </button>
+          <button class="button" onClick={() => offer([track])}>
+            <Icon name="add" size={18} /> Playlist
+          </button>
+          <a class="button" href={audioAddress(track)} download>
+            <Icon name="download" size={18} /> File
+          </a>
+          <button class="button" onClick={() => setPicture(!picture)} aria-expanded={picture}>
+            <Icon name="picture" size={18} /> Spectrogram
+          </button>
+        </div>
+      </div>
       {picture && <img class="picture" src={spectrogramAddress(track)} alt={`Spectrogram of ${title(track)}`} />}
       <div class="two">
-        <div class="stack" style={{ gap: "28px" }}>
+        <div class="stack wide">
           <Similar track={track} />
           <PathTo track={track} />
         </div>
