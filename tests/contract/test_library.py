@@ -30,7 +30,7 @@ from fingerprinter.errors import (
     UsageError,
     VersionError,
 )
-from fingerprinter.library import Library, opening
+from fingerprinter.library import Library
 from fingerprinter.library import library as library_module
 from fingerprinter.library.base.progress import Progress
 from fingerprinter.library.indexing import indexer
@@ -132,7 +132,6 @@ def test_the_examples_in_the_documentation(library: Library, music: Path) -> Non
     names = {"library": library, "music": music}
     result = doctest.testmod(library_module, extraglobs=names)
     assert (result.failed, result.attempted > 20) == (0, True)
-    assert doctest.testmod(opening).failed == 0
 
 
 def test_threads_share_one_library(library: Library, music: Path) -> None:

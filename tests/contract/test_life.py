@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import os
 import shutil
 import sqlite3
@@ -27,7 +26,6 @@ from fingerprinter.library.indexing import indexer
 from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.indexing.extract import extract_file
 from fingerprinter.library.indexing.ingest import FoundFile, ingest
-from fingerprinter.library.maintain import transfer, verify
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import archive, checks
@@ -223,10 +221,6 @@ def test_vectors_of_another_length_are_reported(library: Library) -> None:
     assert "then run `fingerprinter index " in str(finding.next_step)
     assert finding.repaired
     assert library.verify().findings == ()
-
-
-def test_the_examples() -> None:
-    assert doctest.testmod(transfer).failed == doctest.testmod(verify).failed == 0
 
 
 # --- export and import ----------------------------------------------------------------

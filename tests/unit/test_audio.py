@@ -5,7 +5,6 @@ All files are made here, by FFmpeg's encoders, from seeded signals.
 
 from __future__ import annotations
 
-import doctest
 import io
 import os
 import shutil
@@ -37,11 +36,8 @@ from fingerprinter.audio import (
     open_audio,
     read_content,
     read_samples,
-    reader,
-    signal,
     write_wav,
 )
-from fingerprinter.audio import source as source_module
 from fingerprinter.audio.declared_duration import DeclaredDuration
 from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError, UsageError
@@ -152,15 +148,6 @@ def middle(samples: Samples) -> Samples:
 def decode(source: Any, sr: int = 16_000, **options: Any) -> tuple[Samples, Any]:
     with open_audio(source, sr, **options) as audio:
         return np.concatenate(list(audio.blocks())), audio
-
-
-@pytest.mark.parametrize(
-    "module", [reader, signal, source_module], ids=lambda module: module.__name__
-)
-def test_examples_in_the_docstrings(module: Any) -> None:
-    failed, tried = doctest.testmod(module)
-    assert tried
-    assert not failed
 
 
 # Formats

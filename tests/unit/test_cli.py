@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import doctest
 import json
 import re
 import shlex
@@ -170,13 +169,6 @@ def run_failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_version_is_that_of_the_package() -> None:
     assert run(app, ["--version"]).stdout.startswith("fingerprinter 0.")
-
-
-@pytest.mark.parametrize("module", [text, progress], ids=lambda module: module.__name__)
-def test_examples_in_the_docstrings(module: Any) -> None:
-    failed, tried = doctest.testmod(module)
-    assert tried
-    assert not failed
 
 
 @given(st.floats(-1e5, 1e5))

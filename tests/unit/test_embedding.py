@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import hashlib
 import json
 import shutil
@@ -20,9 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinter.embedding import EmbeddingModel, VectorIndex, load_model
-from fingerprinter.embedding import index as index_module
-from fingerprinter.embedding import log_mel as log_mel_module
-from fingerprinter.embedding import model as model_module
 from fingerprinter.embedding.model import DEFAULT_WEIGHTS, MUSICNN_WEIGHTS
 from fingerprinter.embedding.windows import Sampling, WindowSampler, at_level
 from fingerprinter.errors import ModelError
@@ -36,13 +32,6 @@ SMALL = Sampling(window=8, min_windows=3, max_stride=4, max_windows=20)
 @pytest.fixture(scope="module")
 def model() -> EmbeddingModel:
     return load_model()
-
-
-@pytest.mark.parametrize("module", [index_module, log_mel_module, model_module])
-def test_examples(module: object) -> None:
-    result = doctest.testmod(module)  # type: ignore[arg-type]
-    assert result.attempted
-    assert not result.failed
 
 
 def noise(n: int, level: float = 0.1) -> Floats:

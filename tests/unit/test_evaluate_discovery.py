@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from collections.abc import Iterator
 from itertools import pairwise
@@ -15,7 +14,6 @@ from typer.testing import CliRunner
 
 from fingerprinter.cli.app import app
 from fingerprinter.errors import UsageError
-from fingerprinter.evaluation import listeners
 from fingerprinter.evaluation.listeners import simulate_listeners
 from fingerprinter.evaluation.paths import (
     PathsPlan,
@@ -56,11 +54,6 @@ def library(
     monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path_factory.mktemp("cache")))
     with open_library(url, read_only=True) as library:
         yield library
-
-
-def test_examples_in_the_docstrings() -> None:
-    failed, tried = doctest.testmod(listeners)
-    assert tried and not failed
 
 
 def test_the_straight_line_takes_each_track_once(library: Library) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -20,7 +18,6 @@ from typer.testing import CliRunner, Result
 
 from fingerprinter.audio import read_samples, write_wav
 from fingerprinter.cli.commands import evaluate
-from fingerprinter.cli.common import evaluation as shared
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.errors import UsageError
@@ -32,11 +29,8 @@ from fingerprinter.evaluation import (
     IdentifyReport,
     Progress,
     Sounds,
-    conditions,
     evaluate_identify,
     folder_sound,
-    halves,
-    metrics,
     read_groups,
     select,
 )
@@ -99,12 +93,6 @@ def band_power(samples: Samples, low_hz: float, high_hz: float) -> float:
 
 def decibels(ratio: float) -> float:
     return float(10 * np.log10(ratio))
-
-
-@pytest.mark.parametrize("module", [conditions, halves, metrics, shared])
-def test_examples_in_the_docstrings(module: ModuleType) -> None:
-    failed, tried = doctest.testmod(module)
-    assert tried and not failed
 
 
 # --- levels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ import pytest
 from test_cli import TRACK
 
 from fingerprinter.errors import UsageError
-from fingerprinter.library.discover import history_matching
 from fingerprinter.library.discover.history_matching import TrackMatcher
 from fingerprinter.library.discover.play_history import PlayedTrack, read_history, select_user
 
@@ -20,12 +18,6 @@ def history(folder: Path, text: str, name: str = "plays.csv") -> dict[str, dict[
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return {user: dict(plays) for user, plays in read_history(path).items()}
-
-
-def test_examples() -> None:
-    result = doctest.testmod(history_matching)
-    assert result.attempted
-    assert not result.failed
 
 
 def test_a_csv_of_users_tracks_and_plays(tmp_path: Path) -> None:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
-
 import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinter.cli.common import options, text
-
-
-def test_examples_in_the_docstrings() -> None:
-    failed, tried = doctest.testmod(options)
-    assert tried
-    assert not failed
 
 
 @given(st.integers(0, 10**6))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import subprocess
 import sys
 import warnings
@@ -241,12 +240,6 @@ def test_threads_draw_the_same_picture(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         assert len(set(pool.map(drawn, range(2)))) == 1
-
-
-def test_examples_in_the_docstrings() -> None:
-    failed, tried = doctest.testmod(scales)
-    assert tried
-    assert not failed
 
 
 @pytest.mark.parametrize("span_s", [0.05, 1, 9.9, 30, 119, 847, 4 * 3600])

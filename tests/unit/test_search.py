@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import doctest
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fingerprinter.core import spelling
 from fingerprinter.core.spelling import normalize_name
 from fingerprinter.core.vectors.tagging import mixture_shares, standard_scores
 from fingerprinter.embedding import load_model
-from fingerprinter.library.discover import collaborative, vocabulary
 from fingerprinter.library.discover.text_search import closest_word, lengths_like
 from fingerprinter.library.discover.vocabulary import SYNONYMS, Vocabulary
-from fingerprinter.library.similar import explain, rows
 
 TAGS = load_model().tags
 VOCABULARY = Vocabulary(TAGS)
-
-
-@pytest.mark.parametrize("module", [collaborative, explain, spelling, rows, vocabulary])
-def test_examples(module: object) -> None:
-    result = doctest.testmod(module)  # type: ignore[arg-type]
-    assert result.attempted
-    assert not result.failed
 
 
 def parsed(query: str) -> list[tuple[str, bool, bool]]:

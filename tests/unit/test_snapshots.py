@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import doctest
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
 import pytest
 
-from fingerprinter.library.base import snapshots
 from fingerprinter.library.base.snapshots import SnapshotCache
 
 THREADS = 8
-
-
-def test_the_examples() -> None:
-    assert doctest.testmod(snapshots).failed == 0
 
 
 def test_one_thread_loads_and_the_others_wait_and_share() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from itertools import combinations
 
 import numpy as np
@@ -34,10 +33,6 @@ def separation(found: SoundMap) -> float:
     middles = np.stack([found.places[found.labels == label].mean(axis=0) for label in range(3)])
     own = np.linalg.norm(found.places - middles[found.labels], axis=1).mean()
     return float(min(np.linalg.norm(a - b) for a, b in combinations(middles, 2)) / own)
-
-
-def test_examples() -> None:
-    assert not doctest.testmod(clusters, extraglobs={"np": np}).failed
 
 
 def test_similar_tracks_lie_together() -> None:

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fingerprinter.core.numeric import waveform
 from fingerprinter.core.numeric.waveform import POINTS, WaveformOutline
 
 
@@ -15,10 +12,6 @@ def outline(samples: npt.NDArray[np.float32], block: int) -> list[int]:
     for start in range(0, len(samples), block):
         found.push(samples[start : start + block])
     return found.points().tolist()
-
-
-def test_the_example() -> None:
-    assert doctest.testmod(waveform).failed == 0
 
 
 @pytest.mark.parametrize("seconds", [0.1, 7, 300])

@@ -33,7 +33,7 @@ def split_titles(chunks: Iterable[bytes], interval: int) -> Iterator[bytes | str
     Examples
     --------
     >>> block = b"\x01StreamTitle='A';"  # the length, and 16 bytes
-    >>> list(split_titles([b"soun" + block[:3], block[3:] + b";d"], 4))
+    >>> list(split_titles([b"soun" + block[:3], block[3:] + b"d"], 4))
     [b'soun', 'A', b'd']
     """
     buffer, left = bytearray(), interval
@@ -59,7 +59,7 @@ def split_titles(chunks: Iterable[bytes], interval: int) -> Iterator[bytes | str
 def parse_title(block: bytes) -> str | None:
     """Return the title in a block; None if the block has none.
 
-    Titles are UTF-8 by custom and Latin-1 by age.
+    Titles are UTF-8, or else Latin-1, as older stations send them.
     """
     try:
         text = block.rstrip(b"\0").decode("utf-8")
