@@ -65,10 +65,17 @@ def shown(argument: Any) -> str:
 
 def spelled(option: Any) -> str:
     """The names of an option and the word for its value."""
-    names = ", ".join(option.opts)
+    names = ", ".join([*option.opts, *option.secondary_opts])
     if option.is_flag:
         return names
-    return f"{names} {option.metavar or option.type.name.upper()}"
+    return f"{names} {option.metavar or word_for(option.type)}"
+
+
+def word_for(kind: Any) -> str:
+    """The choices of an option, or N for a number."""
+    if hasattr(kind, "choices"):
+        return "|".join(str(getattr(each, "value", each)) for each in kind.choices)
+    return "N" if "int" in kind.name else str(kind.name).upper()
 
 
 def table(title: str, rows: list[tuple[str, Any]]) -> str:
@@ -80,9 +87,10 @@ def table(title: str, rows: list[tuple[str, Any]]) -> str:
 
 
 def default(parameter: Any) -> str:
+    """The default, unless the help leaves it out, as it does with what differs by computer."""
     value = parameter.default
     simple = isinstance(value, int | float | str) and not isinstance(value, bool)
-    return f"`{value}`" if simple else ""
+    return f"`{value}`" if simple and parameter.show_default else ""
 
 
 def schema() -> str:

@@ -117,7 +117,7 @@ def index(
     text_model: TextModel = None,
     watch: Annotated[
         bool,
-        typer.Option("--watch", help="Go on until Ctrl-C, and index what changes in the folders."),
+        typer.Option("--watch", help="Continue until Ctrl-C: index what changes in the folders."),
     ] = False,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Name each file that is left out.")
@@ -131,8 +131,8 @@ def index(
     format, are left out of folders. Ctrl-C keeps what was indexed; the same command
     continues from there.
 
-    With --watch it goes on: a file is indexed when it was still for 10 seconds, and everything is
-    searched again every 30 minutes, which finds changes that other computers make.
+    With --watch it continues: a file is indexed once it has not changed for 10 seconds. All folders
+    are searched again every 30 minutes, which finds changes that other computers make.
 
     Example: fingerprinter index ~/Music
     """
@@ -196,7 +196,7 @@ def _watch(
         else:
             on_left_out(path, kind)
 
-    told: set[str] = set()  # a file that cannot be read is told once, not in each sweep
+    told: set[str] = set()  # a file that cannot be read is named once, not in each sweep
     has_run = False
     try:
         for due in watcher.run(threading.Event()):
@@ -420,7 +420,7 @@ def remove(
 
 
 def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Show how much the library holds.
+    """Show the size of the library and of each of its parts.
 
     Example: fingerprinter stats
     """

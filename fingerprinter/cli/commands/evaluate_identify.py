@@ -110,7 +110,7 @@ def _print_report(report: IdentifyReport) -> None:
 
 
 def print_conditions(rows: Sequence[ConditionResult]) -> None:
-    """Prints a row for each condition."""
+    """Print a row for each condition."""
     titles = ("clips", "hits", "95 % interval", "placed", "repeats", "in tune", "false")
     columns = table_columns("condition", (*titles, "median", "p95"))
     print_table(columns, map(_condition_cells, rows))

@@ -37,7 +37,11 @@ def peers(
     ] = None,
     python: Annotated[
         str,
-        typer.Option(metavar="FILE", help="Python of audfprint.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="The Python that runs audfprint. Default: the Python of this program.",
+            show_default=False,
+        ),
     ] = sys.executable,
     olaf: Annotated[str | None, typer.Option(metavar="FILE", help="The program olaf.")] = None,
     clips: Annotated[int, typer.Option(min=1, metavar="N", help="Clips of each condition.")] = 20,

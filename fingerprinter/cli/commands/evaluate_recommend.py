@@ -30,7 +30,7 @@ def recommend(
     ] = 200,
     histories: Annotated[
         bool,
-        typer.Option("--histories", help="Also by listening histories (the extra `recommend`)."),
+        typer.Option("--histories", help="Also from play histories (needs the extra `recommend`)."),
     ] = False,
     seed: Seed = 0,
     as_json: AsJson = False,
@@ -38,10 +38,10 @@ def recommend(
 ) -> None:
     """Measure how well recommendations suit simulated listeners.
 
-    The tastes of the listeners mix folder, artist and genre of the library's tracks with what no
-    content can tell. Each names some likes and dislikes, or has a play history of which a part
-    is hidden; the other tracks that suit them are to be found. Ctrl-C ends it early; the tasks that
-    are done count.
+    The taste of a listener depends on folder, artist and genre of the tracks, and on chance. A
+    listener names some likes and dislikes, or has a play history of which a part is hidden. The
+    other tracks that suit the listener are to be found. Ctrl-C ends it early; the tasks that are
+    done count.
 
     Example: fingerprinter evaluate recommend --listeners 100 --histories
     """

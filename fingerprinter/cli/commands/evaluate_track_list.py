@@ -36,7 +36,9 @@ def track_list(
     ] = 90.0,
     change: Annotated[
         float,
-        typer.Option(min=0.0, max=0.2, metavar="SHARE", help="Tempo or speed change at most by."),
+        typer.Option(
+            min=0.0, max=0.2, metavar="SHARE", help="Largest change of tempo or speed, as a share."
+        ),
     ] = 0.06,
     seed: Seed = 0,
     source: Sources = None,

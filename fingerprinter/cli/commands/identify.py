@@ -92,7 +92,7 @@ def identify(
     "Position" is where in the recording the clip begins, "in the track" where in the recording its
     part of the clip begins, and "changed" how tempo and pitch of the clip differ from the
     recording. A clip without a match above the minimum confidence is listed as "no match". Ctrl-C
-    ends a microphone recording, and a clip under --all, early; what was heard by then is listed.
+    ends a microphone recording, and a clip under --all, early; what was found by then is listed.
     Under --all, each recording of standard input is also named on stderr when it ends.
 
     Example: fingerprinter identify party.m4a

@@ -1,4 +1,4 @@
-"""The command `monitor`: what plays on stations, for as long as they are on the air."""
+"""The command `monitor`: report what plays on stations, until they end."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def monitor(
     ] = None,
     min_confidence: MinConfidence = MIN_CONFIDENCE,
 ) -> None:
-    """Tell what plays on stations, until they end or Ctrl-C.
+    """Report what plays on stations, until they end or Ctrl-C.
 
-    Each line of the output is an event as JSON: a recording of the library began, is still on or
-    ended, unknown sound was heard, or there was a gap without sound. "claimed" is what the station
-    itself says. A station that breaks is connected again.
+    Each line of the output is an event as JSON: a recording of the library began, still plays or
+    ended, unknown sound ended, or there was a gap without sound. "claimed" is what the station
+    itself says. A station whose connection breaks is connected again.
 
     Example: fingerprinter monitor https://radio.example/live
     """
@@ -118,7 +118,7 @@ class _Over:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[_Over]:
-    """End in good order on SIGINT and SIGTERM: what is on is told as ended."""
+    """End on SIGINT and SIGTERM after reporting what plays as ended."""
     over = _Over()
 
     def stop(number: int, _: Any) -> None:
@@ -175,7 +175,7 @@ class Report:
         try:
             with self._path.open("a", encoding="utf-8", newline="") as file:
                 file.write(line + "\n")
-        except OSError as error:  # such as a full disk; the monitor goes on
+        except OSError as error:  # such as a full disk; the monitor continues
             print_message(f"{self._path}: a row is missing ({error.strerror})")
 
 

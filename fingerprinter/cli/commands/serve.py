@@ -53,7 +53,7 @@ def serve(
         typer.Option("--guests", help="Let people without the token search and listen."),
     ] = None,
     new_token: Annotated[
-        bool, typer.Option("--new-token", help="Make a new token; the old one is worth nothing.")
+        bool, typer.Option("--new-token", help="Make a new token. The old one stops working.")
     ] = False,
     app_password: Annotated[
         bool,
@@ -131,7 +131,7 @@ def _token(settings: ServerSettings, new: bool) -> tuple[str | None, str | None]
 
 
 def _make_app_password(settings: ServerSettings) -> str:
-    """Return a new password for players; an earlier one is worth nothing."""
+    """Return a new password for players; an earlier one stops working."""
     from fingerprinter.server.subsonic.login import new_app_password
 
     password = new_app_password()

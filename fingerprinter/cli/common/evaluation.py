@@ -54,7 +54,7 @@ def show_report(
     as_json: bool,
     output: Path | None = None,
 ) -> None:
-    """Prints a report and writes it to a file.
+    """Print a report and write it to a file.
 
     Parameters
     ----------
