@@ -263,7 +263,7 @@ def sheets_beside(folder: Path, on_problem: Callable[[Problem], None]) -> dict[s
     """
     try:
         names = sorted(entry.name for entry in folder.iterdir())
-    except OSError:  # whoever lists the folder for audio tells it
+    except OSError:  # `find_audio` reports it
         return {}
     sheets = [n for n in names if n.lower().endswith(SHEET_SUFFIX) and not n.startswith(".")]
     if not sheets:

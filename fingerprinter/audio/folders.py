@@ -103,7 +103,7 @@ def find_audio(
 def find_audio_at(place: Path, root: Path, exclude: Sequence[str] = ()) -> Iterator[Path]:
     """Yield the audio files at or below a place that a search of a folder above it finds.
 
-    Problems are not told: a search of the whole folder tells them.
+    Problems are not reported: a search of the whole folder reports them.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ def read_values(path: str | os.PathLike[str], names: tuple[str, ...]) -> TagValu
 def write_values(path: str | os.PathLike[str], values: TagValues) -> None:
     """Write tags into a file; all others stay.
 
-    A copy beside the file gets the tags and then takes its place, so that a crash leaves the
+    A copy next to the file gets the tags and then takes its place, so that a crash leaves the
     file whole. The copy is used only if its sound is the same, packet by packet. Permissions are
     kept.
 

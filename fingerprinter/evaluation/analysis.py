@@ -138,7 +138,7 @@ class AnalysisReport:
 def evaluate_analysis(
     library: Library, plan: AnalysisPlan, on_progress: OnProgress = lambda _: None
 ) -> AnalysisReport:
-    """Analyses music with a known truth and scores the result.
+    """Analyse music with a known truth and score the result.
 
     Ctrl-C ends the run early; the report then holds the pieces that were done.
 
@@ -259,7 +259,7 @@ def join_parts(
 
 
 def score_piece(analysis: MusicAnalysis, annotation: Annotation, duration_s: float) -> PieceScores:
-    """Compares an analysis with what is true of a piece; measures what is annotated."""
+    """Compare an analysis with what is true of a piece; measure what is annotated."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # mir_eval's, of pieces without beats
         scores: dict[str, float | None] = {}

@@ -46,7 +46,7 @@ class Annotation:
 
 
 def read_annotations(path: Path) -> dict[str, Annotation]:
-    """Reads annotations by the name of the audio file without its suffix.
+    """Read annotations by the name of the audio file without its suffix.
 
     Raises
     ------

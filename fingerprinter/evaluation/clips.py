@@ -77,7 +77,7 @@ def draw_clip(
     sounds: Sounds,
     seed: int,
 ) -> Clip | None:
-    """Draws the clip that belongs to a seed, a condition and a number.
+    """Draw the clip that belongs to a seed, a condition and a number.
 
     The clip does not depend on what else is drawn. Every recording is equally likely, and so is
     every start in it. A passage that is near-silent (`is_audible`), too short or unreadable is
@@ -121,7 +121,7 @@ def _part(passage: Passage, warp: Warp, clip_s: float) -> Samples:
 def _draw_passages(
     condition: Condition, warp: Warp, recordings: Sequence[Recording], rng: np.random.Generator
 ) -> tuple[Passage, ...] | None:
-    """Draws as many passages as sound at once, each of another recording."""
+    """Draw as many passages as sound at once, each of another recording."""
     length_s = condition.clip_s * warp.tempo + (_SPARE_S if condition.change else 0.0)
     passages: list[Passage] = []
     for _ in range(condition.recordings):

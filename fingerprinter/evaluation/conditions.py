@@ -54,7 +54,7 @@ class Change:
     high: float
 
     def draw(self, rng: np.random.Generator) -> Warp:
-        """Draws a factor of the range, as a tempo and a pitch."""
+        """Draw a factor of the range, as a tempo and a pitch."""
         factor = float(rng.uniform(self.low, self.high))
         tempo = 1.0 if self.kind == "pitch" else factor
         return Warp(tempo, 1.0 if self.kind == "tempo" else factor)
@@ -91,11 +91,11 @@ class Condition:
     render: Renderer | None = None
 
     def draw_warp(self, rng: np.random.Generator) -> Warp:
-        """Draws the tempo and pitch of a clip."""
+        """Draw the tempo and pitch of a clip."""
         return self.change.draw(rng) if self.change else UNCHANGED
 
     def degrade(self, samples: Samples, sounds: Sounds, rng: np.random.Generator) -> Samples:
-        """Applies the degradations one after the other."""
+        """Apply the degradations one after the other."""
         for degradation in self.degradations:
             samples = degradation(samples, sounds, rng)
         return samples
@@ -186,7 +186,7 @@ def _crowded() -> list[Condition]:
 
 
 def _of_random_length(render: Renderer, longest: int, rng: np.random.Generator) -> Samples:
-    """Renders 1 s up to ``longest`` samples. Short clips say least, so they are drawn most."""
+    """Render 1 s up to ``longest`` samples. Short clips say least, so they are drawn most."""
     return render(round(np.exp(rng.uniform(np.log(SR), np.log(longest)))), rng)
 
 
@@ -199,7 +199,7 @@ QUICK: tuple[Condition, ...] = tuple(each for each in CONDITIONS if each.name in
 
 
 def select(names: Sequence[str], among: Sequence[Condition] = CONDITIONS) -> list[Condition]:
-    """Selects conditions by their names or by how the names begin, in the order of the table.
+    """Select conditions by their names or by how the names begin, in the order of the table.
 
     Raises
     ------

@@ -100,7 +100,7 @@ def _whole(samples: Samples, gain: float = 1.0) -> Changed:
 
 
 def _equalised(samples: Samples, _: Samples, __: np.random.Generator) -> Changed:
-    """Tilts the spectrum: +6 dB at 60 Hz, 0 at 600 Hz, -6 dB at 6 kHz."""
+    """Tilt the spectrum: +6 dB at 60 Hz, 0 at 600 Hz, -6 dB at 6 kHz."""
     spectrum = np.fft.rfft(samples)
     decades = np.log10(np.clip(np.fft.rfftfreq(len(samples), 1 / SR), 60, 6000) / 600)
     tilted = np.fft.irfft(spectrum * 10 ** (-6 * decades / 20), len(samples))
@@ -108,13 +108,13 @@ def _equalised(samples: Samples, _: Samples, __: np.random.Generator) -> Changed
 
 
 def _trimmed(samples: Samples, _: Samples, __: np.random.Generator) -> Changed:
-    """Removes 20 s from both ends."""
+    """Remove 20 s from both ends."""
     end_s = len(samples) / SR - 20
     return Changed(_part(samples, 20, end_s), [Piece(0, 20, end_s - 20)])
 
 
 def _excerpt(samples: Samples, _: Samples, rng: np.random.Generator) -> Changed:
-    """Keeps 30 s from anywhere."""
+    """Keep 30 s from anywhere."""
     start_s = rng.uniform(0, len(samples) / SR - 30)
     return Changed(_part(samples, start_s, start_s + 30), [Piece(0, start_s, 30)])
 
@@ -165,7 +165,7 @@ KINDS: tuple[CopyKind, ...] = (
 
 
 def make_copies(kind: CopyKind, tracks: Sequence[Track], folder: Path, seed: int) -> Iterator[Copy]:
-    """Writes copies of one kind of all tracks; of the kind ``mix``, one of each four tracks.
+    """Write copies of one kind of all tracks; of the kind ``mix``, one of each four tracks.
 
     Raises `AudioError` where a track cannot be read.
     """
@@ -186,7 +186,7 @@ def make_copies(kind: CopyKind, tracks: Sequence[Track], folder: Path, seed: int
 
 
 def _make_mix(kind: CopyKind, tracks: Sequence[Track], folder: Path) -> Copy:
-    """Writes tracks one after the other into one file."""
+    """Write tracks one after the other into one file."""
     parts = [read_samples(str(track.path), SR) for track in tracks]
     lengths_s = [len(part) / SR for part in parts]
     starts_s = np.cumsum([0.0, *lengths_s[:-1]]).tolist()
@@ -197,7 +197,7 @@ def _make_mix(kind: CopyKind, tracks: Sequence[Track], folder: Path) -> Copy:
 
 
 def encode(path: Path, samples: Samples, kind: CopyKind) -> None:
-    """Writes mono samples at `SR` as the file of a kind; what would clip is turned down."""
+    """Write mono samples at `SR` as the file of a kind; what would clip is turned down."""
     samples = soxr.resample(samples, SR, kind.sr) if kind.sr != SR else samples
     peak = max(1.0, float(np.abs(samples).max()) * 1.02)
     # The encoders' fastest search: how well they hide what they leave out is not the question.

@@ -126,7 +126,7 @@ class DuplicatesReport:
 def evaluate_duplicates(
     library: Library, plan: DuplicatesPlan, on_progress: OnProgress = lambda _: None
 ) -> DuplicatesReport:
-    """Makes copies of some tracks, kind after kind, and searches for them.
+    """Make copies of some tracks, kind after kind, and search for them.
 
     A track that cannot be read is named in the report. Ctrl-C ends the run early; the report then
     holds the kinds that were done.
@@ -171,7 +171,7 @@ def _temporary_copy(library: Library, folder: Path) -> Iterator[Library]:
 def _draw_tracks(
     tracks: Sequence[Track], plan: DuplicatesPlan
 ) -> tuple[list[Track], list[Problem]]:
-    """Draws tracks until there are enough that can be read, so that all kinds copy the same."""
+    """Draw tracks until there are enough that can be read, so that all kinds copy the same."""
     by_id = {track.id: track for track in tracks}
     present = [by_id[each.track_id] for each in inside_music(tracks, plan.sources) if each.track_id]
     fitting = [track for track in present if SHORTEST_S <= track.duration_s <= _LONGEST_S]
@@ -205,7 +205,7 @@ def _evaluate_kind(
     seed: int,
     known: Collection[tuple[int, int]],
 ) -> KindResult:
-    """Adds the copies of one kind, searches, judges, and removes the copies again."""
+    """Add the copies of one kind, search, judge, and remove the copies again."""
     made = list(make_copies(kind, drawn, folder, seed))
     library.index([folder], embeddings=False)
     copies = {library.track(copy.path).id: copy for copy in made}
@@ -223,7 +223,7 @@ def judge_groups(
     known: Collection[tuple[int, int]] = (),
     elapsed_s: float = 0.0,
 ) -> KindResult:
-    """Compares groups of duplicates with what the copies were made of.
+    """Compare groups of duplicates with what the copies were made of.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ Samples = npt.NDArray[np.float32]
 
 
 def read_excerpt(path: str | os.PathLike[str], start_s: float, n: int) -> Samples:
-    """Reads ``n`` samples of a file from ``start_s`` on, or as many as there are, at least one.
+    """Read ``n`` samples of a file from ``start_s`` on, or as many as there are, at least one.
 
     Returns
     -------

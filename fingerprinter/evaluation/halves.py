@@ -58,7 +58,7 @@ def embed_halves(
     models: Mapping[str, EmbeddingModel],
     on_done: Callable[[int], None],
 ) -> tuple[HalfEmbeddings, bool]:
-    """Embeds the halves of all tracks that can be read.
+    """Embed the halves of all tracks that can be read.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ class IdentifyPlan:
 def evaluate_identify(
     library: Library, plan: IdentifyPlan, on_progress: OnProgress = lambda _: None
 ) -> IdentifyReport:
-    """Draws clips of all conditions, identifies them and judges the matches.
+    """Draw clips of all conditions, identify them and judge the matches.
 
     Ctrl-C ends the run early; the report then holds the clips that were done and says so.
 
@@ -100,7 +100,7 @@ def evaluate_identify(
 
 
 def draw_clips(plan: IdentifyPlan, conditions: Sequence[Condition], music: Music) -> Iterator[Clip]:
-    """Draws one clip of every condition in turn: a run that is cut short has some of each."""
+    """Draw one clip of every condition in turn: a run that is cut short has some of each."""
     exhausted: set[str] = set()
     for number in range(plan.clips):
         for condition in conditions:
@@ -114,7 +114,7 @@ def draw_clips(plan: IdentifyPlan, conditions: Sequence[Condition], music: Music
 
 
 def _run_trial(library: Library, clip: Clip, judge: Judge, min_confidence: float) -> Trial:
-    """Identifies a clip, takes the time, and has the matches judged."""
+    """Identify a clip, take the time, and judge the matches."""
     started = time.perf_counter()
     matches = _identify(library, clip, min_confidence)
     elapsed_s = time.perf_counter() - started

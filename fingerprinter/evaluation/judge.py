@@ -58,7 +58,7 @@ class Judge:
         self._groups = groups
 
     def judge(self, clip: Clip, match: Match) -> JudgedMatch:
-        """Compares a match with every passage of the clip; the first that it names counts."""
+        """Compare a match with every passage of the clip; the first that it names counts."""
         answers = [
             self._against(number, passage, clip, match)
             for number, passage in enumerate(clip.passages)

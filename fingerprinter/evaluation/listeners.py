@@ -48,7 +48,7 @@ class Listeners:
 
 
 def simulate_listeners(tracks: Sequence[Track], count: int, seed: int) -> Listeners:
-    """Draws the tastes of listeners and what they play of some tracks."""
+    """Draw the tastes of listeners and what they play of some tracks."""
     rng = np.random.default_rng(seed)
     folders = [str(Path(track.path or "").parent) for track in tracks]
     artists = [normalize_name(track.artist or "") for track in tracks]

@@ -20,7 +20,7 @@ class Rate:
 
     @classmethod
     def of(cls, outcomes: Iterable[bool]) -> Rate:
-        """Counts the outcomes that are true."""
+        """Count the outcomes that are true."""
         outcomes = list(outcomes)
         return cls(sum(outcomes), len(outcomes))
 

@@ -88,7 +88,7 @@ def draw_mix(
     outside: Sequence[Recording],
     rng: np.random.Generator,
 ) -> Mix:
-    """Draws recordings, no one twice, and mixes them.
+    """Draw recordings, each at most once, and mix them.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def inside_music(tracks: Iterable[Track], sources: Sequence[PathLike]) -> list[R
 
 
 def outside_music(folders: Sequence[PathLike]) -> list[Recording]:
-    """The audio files in some folders; raises `UsageError` if folders are given but hold none."""
+    """The audio files in some folders; raise `UsageError` if folders are given but hold none."""
     found = [Recording(str(path), None) for path in find_audio(folders)]
     if folders and not found:
         names = ", ".join(str(folder) for folder in folders)
@@ -68,7 +68,7 @@ def outside_music(folders: Sequence[PathLike]) -> list[Recording]:
 
 
 def read_groups(path: PathLike) -> list[list[str]]:
-    """Reads which files hold the same recording: a group a line, paths separated by tabs.
+    """Read which files hold the same recording: a group a line, paths separated by tabs.
 
     Raises `UsageError` if the file cannot be read.
     """

@@ -108,7 +108,7 @@ class PathsReport:
 def evaluate_paths(
     library: Library, plan: PathsPlan, on_progress: OnProgress = lambda _: None
 ) -> PathsReport:
-    """Asks for paths between random pairs of tracks and measures their largest steps.
+    """Ask for paths between random pairs of tracks and measure their largest steps.
 
     Ctrl-C ends the run early; the report then holds the lengths that were done.
 

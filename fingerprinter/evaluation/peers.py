@@ -89,7 +89,7 @@ class Peer(Protocol):
     """Another fingerprinting program with a database of its own."""
 
     def store(self, references: Sequence[Path]) -> None:
-        """Fills the database."""
+        """Fill the database."""
 
     def query(self, clips: Sequence[Path]) -> dict[str, Answer]:
         """The best answer to each clip, by the name of its file."""
@@ -102,7 +102,7 @@ class Audfprint:
         self._command, self._folder = [python, str(script)], folder
 
     def store(self, references: Sequence[Path]) -> None:
-        """Fills the database."""
+        """Fill the database."""
         self._run("new", references)
 
     def query(self, clips: Sequence[Path]) -> dict[str, Answer]:
@@ -123,7 +123,7 @@ class Olaf:
         self._program, self._home = program, folder
 
     def store(self, references: Sequence[Path]) -> None:
-        """Fills the database."""
+        """Fill the database."""
         settings = self._home / ".olaf" / "olaf_config.json"
         settings.parent.mkdir(exist_ok=True)
         facts = {
@@ -178,7 +178,7 @@ def draw_plan(library: Library, plan: IdentifyPlan) -> list[Clip]:
 def evaluate_peer(
     peer: Peer, plan: IdentifyPlan, library: Library, clips: Sequence[Clip], folder: Path
 ) -> IdentifyReport:
-    """Stores the library's files under their track ids, asks for all clips, and judges.
+    """Store the library's files under their track ids, query all clips, and judge.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def evaluate_peer(
 
 
 def _link_references(tracks: Sequence[Track], folder: Path) -> list[Path]:
-    """Links to the files of the tracks that are there, named by the tracks' ids."""
+    """Link to the files of the tracks that are there, named by the tracks' ids."""
     links = []
     for track in tracks:
         if track.path and os.path.isfile(track.path):

@@ -114,7 +114,7 @@ class RecommendReport:
 def evaluate_recommend(
     library: Library, plan: RecommendPlan, on_progress: OnProgress = lambda _: None
 ) -> RecommendReport:
-    """Simulates listeners of the library and recommends tracks to them.
+    """Simulate listeners of the library and recommend tracks to them.
 
     Ctrl-C ends the run early; the report then holds the tasks that were done.
 

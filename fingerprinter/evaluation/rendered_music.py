@@ -34,7 +34,7 @@ class RenderedPiece:
 
 
 def render_piece(style: str, seed: int, sr: int, duration_s: float = 30.0) -> RenderedPiece:
-    """Renders a piece in one of `STYLES`; tempo, key and all the rest follow from the seed."""
+    """Render a piece in one of `STYLES`; tempo, key and all the rest follow from the seed."""
     rng = np.random.default_rng(seed)
     bpm = float(np.exp(rng.uniform(*np.log(_TEMPOS_BPM))))
     tonic, mode = int(rng.integers(12)), int(rng.integers(2))

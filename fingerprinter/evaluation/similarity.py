@@ -87,7 +87,7 @@ class System:
 def evaluate_similarity(
     library: Library, plan: SimilarityPlan, on_progress: OnProgress = lambda _: None
 ) -> SimilarityReport:
-    """Draws tracks, embeds their halves, and compares every way to tell similarity.
+    """Draw tracks, embed their halves, and compare every way to tell similarity.
 
     Ctrl-C ends the embedding early; the report then holds the tracks that were done and says so.
 
@@ -192,7 +192,7 @@ def _result(system: System, halves: HalfEmbeddings, same: Mask, k: int) -> Syste
 def _judged(
     name: str, ranks: Ranks, alike: Matrix, tracks: Sequence[Track], same: Mask, k: int
 ) -> SystemResult:
-    """Computes the measures from ranks of the other halves and similarities of whole tracks."""
+    """Compute the measures from ranks of the other halves and similarities of whole tracks."""
     artists = [_label(track.artist) for track in tracks]
     albums = [_album(track) for track in tracks]
     genres = [_label(track.genre) for track in tracks]

@@ -155,7 +155,7 @@ class TrackListReport:
 def evaluate_track_list(
     library: Library, plan: TrackListPlan, on_progress: OnProgress = lambda _: None
 ) -> TrackListReport:
-    """Makes mixes of the library's tracks and identifies every recording in them.
+    """Make mixes of the library's tracks and identify every recording in them.
 
     Ctrl-C ends the run early; the report then holds the mixes that were done.
 
@@ -193,7 +193,7 @@ def judge_track_list(
     groups: Sequence[frozenset[int]] = (),
     elapsed_s: float = 0.0,
 ) -> MixResult:
-    """Compares a track list with the truth about a mix.
+    """Compare a track list with the truth about a mix.
 
     Parameters
     ----------

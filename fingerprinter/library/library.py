@@ -452,7 +452,7 @@ class Library:
         n : int
             The number of tracks to return at most.
         genre : str, optional
-            The genre, exactly as the tags spell it.
+            The genre, spelled exactly as in the tags.
         year : (first, last)
             The first and the last year; None for no limit on that side.
 
@@ -704,7 +704,7 @@ class Library:
         on_event: OnEvent = lambda _: None,
         on_problem: Callable[[str], None] = lambda _: None,
     ) -> Monitors:
-        """Make a group of stations that are listened to, for as long as they are on the air.
+        """Make a group of stations to listen to, for as long as they send.
 
         Each window of their sound is searched in a new snapshot, so that tracks that are added
         meanwhile are found.
@@ -731,7 +731,7 @@ class Library:
 
     @contextmanager
     def snapshot(self) -> Iterator[tuple[Connection, Recognizer]]:
-        """Open a snapshot, and the recognizer of it."""
+        """Open a snapshot and its recognizer."""
         with self._database.connect() as connection:
             yield (
                 connection,
@@ -760,8 +760,8 @@ class Library:
         Parameters
         ----------
         source : path, bytes, tuple of (samples, sr) or Track
-            The clip, as for `identify`, or a track whose file is read. The clip is read twice, so
-            that a stream is refused.
+            The clip, as for `identify`, or a track whose file is read. The clip is read twice, so a
+            stream is refused.
         start_s, end_s : float, optional
             The part to show, at most 120 s. The default is 30 s from the start of the clip or of
             the match.
@@ -779,7 +779,7 @@ class Library:
         AudioError
             If the clip cannot be read.
         UsageError
-            If ``start_s`` and ``end_s`` are no part of the clip.
+            If ``start_s`` and ``end_s`` are not within the clip, or too far apart.
 
         Examples
         --------
@@ -1293,7 +1293,7 @@ class Library:
             What to write: the tempo as a whole number, the key ("Am"), and the gain and peak of
             ReplayGain 2.0.
         dry_run : bool
-            Whether to change nothing and only tell what would change.
+            Whether to change nothing and only report what would change.
         on_progress : callable
             Is called with a `TrackCount` after each track.
 

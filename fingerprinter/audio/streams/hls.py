@@ -46,7 +46,7 @@ def read_hls(
     Yields
     ------
     bytes or None
-        A segment, or `NEW_DECODER` where the encoding begins anew.
+        A segment, or `NEW_DECODER` where a new encoding begins.
 
     Raises
     ------

@@ -64,7 +64,7 @@ def read_pipe(pipe: BinaryIO, *, peeked: bool = False) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """What a decoding process is told first."""
+    """The first message to a decoding process."""
 
     name: str
     sr: int

@@ -31,7 +31,7 @@ STDIN, MIC = "-", "mic"
 BLOCK_S = 1.0
 
 _MAX_CLAIM = 300  # characters of a title
-_MAX_PLAYLISTS = 3  # one that names another, and so on
+_MAX_PLAYLISTS = 3  # playlists that name each other, one after the other
 _PLAYLISTS = ("audio/x-scpls", "mpegurl")
 _FORMATS = {  # FFmpeg's container of a content type
     "audio/mpeg": "mp3",
@@ -67,9 +67,9 @@ class Source(Protocol):
     shown : str
         Its name in messages, without credentials.
     is_live : bool
-        Whether its sound comes in while it is made, so that the clock tells when it was on.
+        Whether its sound comes in live, so that the clock gives the time of each event.
     reconnects : bool
-        Whether it goes on for ever, so that it is opened again when it ends.
+        Whether it has no end, so that it is opened again when it breaks.
     station : str or None
         The name that the source gives itself, once it was opened.
     """

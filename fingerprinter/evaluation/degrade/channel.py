@@ -54,7 +54,7 @@ def mp3(samples: Samples) -> Samples:
 
 
 def _coded(samples: Samples, sr: int, codec: str, container: str, bit_rate: int) -> Samples:
-    """Encodes and decodes; the container removes the codec's delay.
+    """Encode and decode; the container removes the codec's delay.
 
     Raises `UsageError` if FFmpeg was built without the encoder.
     """

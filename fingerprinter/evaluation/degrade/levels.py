@@ -32,20 +32,20 @@ def is_audible(samples: Samples) -> bool:
 
 
 def add_noise(samples: Samples, noise: Samples, snr_db: float) -> Samples:
-    """Adds noise of the same length; the ratio is that of the RMS over the whole clip."""
+    """Add noise of the same length; the ratio is that of the RMS over the whole clip."""
     factor = rms(samples) / rms(noise) * 10 ** (-snr_db / 20)
     return samples + np.float32(factor) * noise
 
 
 def with_gain(samples: Samples, rng: np.random.Generator) -> Samples:
-    """Scales so that the peak lies 0.5 to 15 dB below full scale; silence stays silent."""
+    """Scale so that the peak lies 0.5 to 15 dB below full scale; silence stays silent."""
     peak = float(np.abs(samples).max(initial=0.0))
     level = 10 ** (rng.uniform(*_GAIN_DB) / 20)
     return samples * np.float32(level / peak) if peak else samples
 
 
 def mixed(parts: Sequence[Samples]) -> Samples:
-    """Adds audible parts of one length at equal RMS; a single part stays as it is."""
+    """Add audible parts of one length at equal RMS; a single part stays as it is."""
     if len(parts) == 1:
         return parts[0]
     return np.sum([part / np.float32(rms(part)) for part in parts], axis=0, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""How a track is named wherever people read it."""
+"""The name of a track in lists, playlists and messages."""
 
 from __future__ import annotations
 

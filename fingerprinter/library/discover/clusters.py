@@ -21,8 +21,8 @@ from fingerprinter.types import Neighbour
 Labels = npt.NDArray[np.int64]
 
 # Principal axes that k-means uses. Of the numbers tried, 32 agree best with the albums that the
-# tracks are from (docs/discovery.md). Rows are scaled to unit length on these axes: otherwise 320
-# of 351 tracks, all with short rows, form one cluster.
+# tracks are from (docs/research/discovery.md). Rows are scaled to unit length on these axes:
+# otherwise 320 of 351 tracks, all with short rows, form one cluster.
 _AXES = 32
 _COUNTS: Final = (2, 3, 4, 6, 8, 10, 12, 16, 20)  # numbers of clusters to choose from
 _MIN_MEAN_SIZE = 4  # smallest mean size of a cluster

@@ -1,4 +1,4 @@
-"""Listening histories: who played what how often, from the files that services export."""
+"""Play histories: who played which track how often, from the files that services export."""
 
 from __future__ import annotations
 

@@ -19,14 +19,14 @@ from fingerprinter.store.tables import analyses, tracks
 from fingerprinter.types import Neighbour, Track
 
 # Tracks that a path may use, the nearest to the line between its ends. The matrix of all steps
-# between 1,000 tracks takes 4 MB, and a path 0.1 s. docs/discovery.md has the gain of more.
+# between 1,000 tracks takes 4 MB, and a path 0.1 s. More tracks: docs/research/discovery.md.
 POOL: Final = 1000
 _LINE_POINTS = 16  # points of the line from which distances are measured
 
 # Weights of the largest change of tempo and of key in the size of a step, which is 0.3 to 1
 # without. On paths of ten tracks they make tempo changes 30 % and key changes 27 % smaller, and the
 # largest step 4 % larger. Twice the weights give 42, 49 and 7 %, but then paths of six tracks are
-# no longer 20 % smoother than the straight line (docs/discovery.md).
+# no longer 20 % smoother than the straight line (docs/research/discovery.md).
 TEMPO_WEIGHT: Final = 0.1
 KEY_WEIGHT: Final = 0.1
 

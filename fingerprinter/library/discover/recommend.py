@@ -26,8 +26,8 @@ from fingerprinter.store.tables import tracks
 from fingerprinter.types import Neighbour, Track
 
 # Number of listeners with a matched track from which collaborative filtering is used. With fewer,
-# the sound of the listener's own tracks predicts better: docs/discovery.md has the figures for 20
-# to 1,000 listeners.
+# the sound of the listener's own tracks predicts better. docs/research/discovery.md has figures for
+# 20 to 1,000 listeners.
 MIN_LISTENERS: Final = 100
 _BATCH = 64  # tracks read from the database at a time
 

@@ -154,8 +154,8 @@ class Recognizer:
     ) -> tuple[list[ScoredMatch], bool]:
         """Return all recordings in a clip in its order, and whether Ctrl-C ended it early.
 
-        Of copies that play at once only the best is listed. A recording is told once it has ended
-        and no copy of it still plays.
+        Of copies that play at once only the best is listed. A recording is passed to
+        `on_match` once it has ended and no copy of it still plays.
         """
         from fingerprinter.library.duplicates.same_recording import CopyDetector
         from fingerprinter.library.identify.track_list import TrackList, merge_copies

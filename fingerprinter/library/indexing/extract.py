@@ -130,7 +130,7 @@ class ExtractedFile:
 
     @property
     def audio_s(self) -> float:
-        """How much sound was decoded for it, in seconds."""
+        """Seconds of sound that were decoded for it."""
         return sum(track.features.duration_s for track in self.tracks if track.features)
 
 

@@ -196,7 +196,7 @@ class Indexer:
     ) -> Iterator[FoundFile]:
         """Yield the files that are new, changed, or of an incomplete track; count the others.
 
-        Files of which the library does not know how their sound is stored are new in this sense.
+        A file without a stored audio format counts as new.
         """
         with self._database.connect() as connection:
             stamps = files.file_stamps(connection, roots)

@@ -1,7 +1,7 @@
-"""Forgetting files that are gone, and nothing that merely cannot be looked at.
+"""Forgets files that are gone, but none that merely cannot be read.
 
 A disk that is not mounted leaves an empty folder, a dead network mount an error. Neither says that
-the files are gone, so both are told and forget nothing.
+the files are gone, so both are reported, and nothing is forgotten.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Confirm = Callable[[str], bool]
 
 
 def is_gone(path: str | bytes) -> bool:
-    """Tell whether there is no file of this name; not if that cannot be found out."""
+    """Return whether there certainly is no file of this name."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

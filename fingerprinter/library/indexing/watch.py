@@ -1,8 +1,9 @@
 """Watch folders: say which files are to be indexed, and when.
 
-The operating system tells which files change. A file is due when it was still for ten seconds. A
-sweep over all folders every half hour finds what the system does not tell: changes that another
-computer makes on a network share, disks that were mounted meanwhile, and changes in a rush.
+The operating system reports which files change. A file is due once it has not changed for ten
+seconds. A sweep over all folders every half hour finds what the system does not report: changes
+that another computer makes on a network share, disks that were mounted later, and too many changes
+at once.
 
 Nothing is indexed here. The caller hands what is due to `Library.index`.
 """
@@ -66,11 +67,11 @@ class FolderWatcher:
     sweep_after_removal : bool
         Whether a sweep follows when audio files were removed, so that they can be forgotten.
     on_problem : callable
-        Receives a line when changes cannot be seen at once.
+        Receives a line if the system cannot report changes.
     still_s, sweep_s : float
         See `STILL_S` and `SWEEP_S`.
     clock : callable
-        Returns the seconds since some moment.
+        Returns a time in seconds, as `time.monotonic` does.
     events : callable, optional
         Takes the folders to watch and an event that ends it. Yields changed paths, and at least
         once a second what may be empty. Default: those of the operating system.
@@ -148,7 +149,7 @@ class FolderWatcher:
             self.note(due.paths)
 
     def _watchable(self) -> list[Path]:
-        """Return the roots of which the system tells all changes."""
+        """Return the roots of which the system reports all changes."""
         return [root for root in self._roots if os.path.exists(root) and not is_remote(root)]
 
     def _still_files(self) -> tuple[Path, ...]:
@@ -175,7 +176,7 @@ class FolderWatcher:
     def _system_events(
         self, roots: Sequence[Path], stop: threading.Event
     ) -> Generator[Collection[Path], None, None]:
-        """Yield changed paths as the system tells them; nothing but time if it cannot."""
+        """Yield changed paths as the system reports them; empty sets if it cannot."""
         import watchfiles
 
         try:
@@ -202,7 +203,7 @@ class FolderWatcher:
 
 
 def is_remote(path: Path, mounts: Path = _MOUNTS) -> bool:
-    """Tell whether a path is on a file system that other computers change without this one's know.
+    """Return whether other computers can change a path without a report of this system.
 
     Parameters
     ----------
@@ -250,7 +251,7 @@ def _may_be_lost_audio(path: Path) -> bool:
 
 
 def _reason(error: Exception, sweep_s: float) -> str:
-    """Say why changes are not seen at once, and what helps."""
+    """Return why the system does not report changes, and what helps."""
     sweep = f"changes are found every {sweep_s / 60:.0f} minutes only"
     if "watch limit" in str(error):
         remedy = "sudo sysctl fs.inotify.max_user_watches=1048576"

@@ -1,4 +1,4 @@
-"""What is told of a station."""
+"""The events of a station, and the log of what it says about itself."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class StationEvent:
     Attributes
     ----------
     type : str
-        "began", "still" and "ended" tell of a recording of the library, "unknown" of sound that
-        is not in it, and "gap" of time without any sound.
+        "began", "still" and "ended" are about a recording of the library, "unknown" is sound
+        that is not in it, and "gap" is time without any sound.
     station : str
         Name of the station.
     started_at, ended_at : datetime
-        When it was on, in UTC. ``ended_at`` is None for "began" and "still".
+        When it began and ended, in UTC. ``ended_at`` is None for "began" and "still".
     match : Match or None
         The recording. Its times count from ``started_at``.
     claimed : str or None
-        What the station said that was on.
+        What the station itself said that it played.
     heard_before : int
         How often this unknown sound was heard earlier.
     """
@@ -51,7 +51,7 @@ def at(time_s: float) -> datetime:
 def in_order(events: Iterable[StationEvent]) -> list[StationEvent]:
     """Return events that became certain together in the order in which they happened.
 
-    What is still on comes last, and what began comes after what ended then.
+    A recording that still plays comes last. At equal times, ends come before beginnings.
     """
     return sorted(
         events,
@@ -64,7 +64,7 @@ def in_order(events: Iterable[StationEvent]) -> list[StationEvent]:
 
 
 class ClaimLog:
-    """What a station said that plays, and from when on.
+    """What a station said that it plays, and from when on.
 
     Examples
     --------

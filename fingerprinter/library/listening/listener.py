@@ -1,4 +1,7 @@
-"""Turns the sound of a station and its clock into events. It knows neither source nor network."""
+"""Turns the sound of a station, with the time at which it came in, into events.
+
+The module knows neither sources nor networks.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ from fingerprinter.library.listening.unknown import UnknownPolicy, UnknownSounds
 from fingerprinter.types import Match, Track
 
 # Positions are counted in float32: after 37 hours they would lose their quarter frames. A session
-# ends after an hour as soon as nothing plays, and after 12 hours anyhow.
+# ends after an hour once nothing plays, and after 12 hours in any case.
 _SESSION_S, _LONGEST_SESSION_S = 3600.0, 12 * 3600.0
-_BURST_S = 30.0  # of sound, in which a station sends what it has in store
-_MAX_LAG_S = 20.0  # that sound may come late: segments of HLS come 10 s at a time
+_BURST_S = 30.0  # of sound: a station first sends what it has buffered
+_MAX_LAG_S = 20.0  # by which sound may come late: segments of HLS have 10 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,9 @@ class TimedBlock:
     samples
         (n,) float32, mono, at the rate of the library's parameters.
     arrived_at
-        The clock when the last sample was there, in seconds since 1970.
+        When the last sample came in, in seconds since 1970.
     claimed
-        What the station said then about what plays.
+        What the station said at that time about what it plays.
     """
 
     samples: Mono
@@ -49,22 +52,22 @@ class TimedBlock:
 
 
 class StationSearch(WindowSearch, Protocol):
-    """What a listener asks a library; `WindowSearcher` is one."""
+    """The queries of a listener to a library; `WindowSearcher` answers them."""
 
     def track(self, track_id: int) -> Track | None:
         """Return a track; None if it was removed."""
 
     def are_copies(self, a: int, b: int) -> bool:
-        """Tell whether two tracks hold the same recording."""
+        """Return whether two tracks hold the same recording."""
 
 
 OnUnknown = Callable[[StationEvent, Mono], None]
-"""Receives an unknown stretch and its samples."""
+"""Receives an unknown passage and its samples."""
 
 
 @dataclass(slots=True)
 class _Entry:
-    """A recording on the air: its match as far as it is known, and when it was last told of."""
+    """A recording that plays: its match so far, and the frame of its last event."""
 
     match: ScoredMatch
     track: Track
@@ -78,21 +81,21 @@ class Listener:
     Parameters
     ----------
     search
-        Asks the library.
+        Searches the library.
     station
         Name of the station in events.
     params
-        Those of the library.
+        The fingerprint parameters of the library.
     policy
         The values that decide answers.
     min_confidence
         Matches of less confidence are left out; None: that of the policy.
     still_s
-        Seconds of sound between two events that say that a recording is still on.
+        Seconds of sound between two events "still" of a recording.
     on_unknown
-        Receives unknown stretches with their samples. Without it no samples are kept.
+        Receives unknown passages with their samples. Without it no samples are kept.
     unknown
-        When unknown sound is told, and when it is the same as earlier unknown sound.
+        When unknown sound is an event, and when it is the same as earlier unknown sound.
 
     Attributes
     ----------
@@ -142,7 +145,7 @@ class _Session:
     listener: Listener
     at_end: bool = False
     _entries: list[_Entry] = field(default_factory=list)
-    _unknown_from: float = 0.0  # frame up to which all is told
+    _unknown_from: float = 0.0  # frame up to which all events are out
 
     def __post_init__(self) -> None:
         listener = self.listener
@@ -173,7 +176,7 @@ class _Session:
         yield from in_order([*told, *self._tell_unknown(end, close=True)])
 
     def _take(self, blocks: Iterator[TimedBlock]) -> Iterator[Mono]:
-        """Yield the samples of blocks, and keep the clock and what is claimed."""
+        """Yield the samples of blocks; keep their times and what the station claims."""
         for block in blocks:
             duration_s = len(block.samples) / self._params.sr
             self._claims.add(self._frame(self._position_s), block.claimed)
@@ -183,7 +186,7 @@ class _Session:
             first_s = block.arrived_at - duration_s - self._position_s
             if self._began_at is None or self._position_s < _BURST_S:
                 self._began_at = min(first_s, self._began_at or first_s)
-            elif first_s - self._began_at > _MAX_LAG_S:  # the station stood still for a while
+            elif first_s - self._began_at > _MAX_LAG_S:  # the station paused
                 self._began_at = first_s
             self._position_s += duration_s
             self.listener.heard_s += duration_s
@@ -202,7 +205,7 @@ class _Session:
     def _tell_recordings(
         self, playing: list[ScoredMatch], ended: list[ScoredMatch]
     ) -> Iterator[StationEvent]:
-        """Tell which recordings began, go on and ended."""
+        """Yield an event for each recording that began, still plays, or ended."""
         now = self._frame(self._position_s)
         current = []
         for match, is_over in [*((each, True) for each in ended), *((e, False) for e in playing)]:
@@ -239,7 +242,7 @@ class _Session:
         )
 
     def _new_entry(self, match: ScoredMatch) -> _Entry | None:
-        """Add a recording, unless a copy of it is on already or its track was removed."""
+        """Add a recording, unless a copy of it plays already or its track was removed."""
         min_common = self.listener.policy.track_list.min_common_time
         search = self.listener.search
         for other in self._entries:
@@ -285,7 +288,7 @@ class _Session:
     # --- unknown sound --------------------------------------------------------------------
 
     def _tell_unknown(self, settled: float, *, close: bool = False) -> Iterator[StationEvent]:
-        """Tell of the unknown stretches that are at their end."""
+        """Yield the unknown passages that have ended."""
         longest = self._frame(self.listener.unknown_policy.max_s)
         for entry in sorted(self._entries, key=lambda each: each.match.start):
             if entry.match.start > self._unknown_from:
@@ -301,7 +304,7 @@ class _Session:
             yield from self._unknown_stretch(self._unknown_from + longest)
 
     def _unknown_stretch(self, end: float) -> Iterator[StationEvent]:
-        """Tell of the unknown sound up to a frame, in parts if parts were heard before."""
+        """Yield the unknown sound up to a frame, divided where a part was heard before."""
         start, policy = self._unknown_from, self.listener.unknown_policy
         self._unknown_from = end
         hop_s, length = self._params.hop_s, end - start
@@ -335,6 +338,6 @@ class _Session:
         return joined[max(0, low) : max(0, high)]
 
     def _prune(self) -> None:
-        """Drop the samples that no unknown stretch can need any more."""
+        """Drop the samples that no unknown passage needs any more."""
         while len(self._samples) > 1 and self._samples[1][0] <= self._unknown_from:
             del self._samples[0]

@@ -21,7 +21,7 @@ class Monitors:
     snapshot
         Opens a snapshot of the library.
     params, policy
-        Those of the library.
+        The fingerprint parameters and the search policy of the library.
     on_event, on_problem
         Receive events and problems of all stations, one at a time.
     """
@@ -54,14 +54,14 @@ class Monitors:
         min_confidence: float | None = None,
         on_unknown: OnUnknown | None = None,
     ) -> int:
-        """Listen to a source from here on.
+        """Start to listen to a source.
 
         Parameters
         ----------
         source
-            What is listened to; see `open_source`.
+            The source; see `open_source`.
         name
-            Name of the station; None: the one that it gives itself.
+            Name of the station. Default: the name that it gives itself.
         min_confidence, on_unknown
             See `Listener`.
 
@@ -101,14 +101,14 @@ class Monitors:
             found[1].set()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all stations are at their end, or some time; tell whether they are."""
+        """Wait until all stations have ended, or for some time; return whether they have."""
         threads = [thread for _, _, thread in list(self._running.values())]
         for thread in threads:
             thread.join(seconds / len(threads))
         return not any(thread.is_alive() for thread in threads)
 
     def close(self, grace_s: float = 10.0) -> None:
-        """Stop all stations; each tells what is on as ended."""
+        """Stop all stations; each reports what plays as ended."""
         for _, stop, _ in list(self._running.values()):
             stop.set()
         self.wait(grace_s)

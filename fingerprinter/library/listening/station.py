@@ -37,11 +37,11 @@ class StationState:
     name, source : str
         Its name, and its source without credentials.
     problem : str or None
-        Why nothing is heard, or what could not be done.
+        Why no sound comes in, or what could not be done.
     claimed : str or None
-        What the station says that plays.
+        What the station says that it plays.
     now : StationEvent or None
-        The recording that is on.
+        The last event of the recording that plays.
     heard_s : float
         Seconds of sound so far.
     events : int
@@ -64,15 +64,15 @@ class StationMonitor:
     Parameters
     ----------
     source
-        What it listens to.
+        The source of sound.
     listener
         Turns sound into events.
     name
-        Name of the station; None: the one that it gives itself.
+        Name of the station. Default: the name that it gives itself.
     stop
-        Ends it.
+        Is set to end the monitor.
     on_event, on_problem
-        Receive each event, and a line about what went wrong.
+        Receive each event, and a line about each problem.
     clock
         Returns the time in seconds since 1970.
     """
@@ -142,12 +142,12 @@ class StationMonitor:
             if self._listener.heard_s - heard_s >= _STEADY_S:
                 wait_s = FIRST_WAIT_S
             self._state = "waiting"
-            self._stop.wait(wait_s * random.uniform(0.8, 1.2))  # not all stations at once
+            self._stop.wait(wait_s * random.uniform(0.8, 1.2))  # not all at once
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         self._state = "ended"
 
     def _blocks(self) -> Iterator[TimedBlock]:
-        """Yield the sound of one connection, with the clock, and keep why it ended."""
+        """Yield the sound of one connection with its times, and keep why it ended."""
         sr, position_s, began_at = self._listener.params.sr, 0.0, self._clock()
         source = self._source.blocks(sr, self._stop)
         while not self._stop.is_set():
@@ -167,7 +167,7 @@ class StationMonitor:
             yield TimedBlock(block.samples, arrived_at, block.claimed)
 
     def _connected(self, began_at: float) -> None:
-        """Note that sound comes in, and tell of the gap before it."""
+        """Note that sound comes in, and report the gap before it."""
         if not self._has_name and self._source.station:
             self._listener.station = self._source.station
         self._state, self._problem = "listening", None

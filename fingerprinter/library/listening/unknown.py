@@ -1,7 +1,7 @@
 """Recognizes unknown sound that was heard before, such as a jingle.
 
 Sound that is not in the library is compared with the unknown sound of the last hours, as duplicates
-are: landmarks propose where two stretches hold the same sound, and `overlap` finds the passages.
+are: landmarks propose where two passages hold the same sound, and `overlap` finds the passages.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _BIAS = 1 << (_OFFSET_BITS - 1)  # offsets become positive
 class UnknownPolicy:
     """When unknown sound is the same as earlier unknown sound."""
 
-    min_s: float = 3.0  # shorter stretches are not told
-    max_s: float = 600.0  # a longer stretch is told in parts
+    min_s: float = 3.0  # shorter passages are no event
+    max_s: float = 600.0  # a longer passage becomes several events
     min_peaks_per_s: float = 2.0  # fewer are silence
     kept_s: float = 4 * 3600.0  # unknown sound in memory
     min_votes: int = 6  # landmarks that agree on a place
-    max_places: int = 8  # that are compared
-    max_postings: int = 64  # a hash that more earlier landmarks have says nothing
-    whole_share: float = 0.7  # of an earlier stretch: more of it is that stretch
+    max_places: int = 8  # places that are compared
+    max_postings: int = 64  # hashes that are more common are left out
+    whole_share: float = 0.7  # of an earlier passage; with more, it is that passage
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownPart:
-    """A part of an unknown stretch.
+    """A part of an unknown passage.
 
     Parameters
     ----------
     start, end
-        In frames of the stretch.
+        In frames from the start of the passage.
     heard_before
         How often it was heard earlier.
     """
@@ -54,7 +54,7 @@ class UnknownPart:
 
 @dataclass(slots=True)
 class _Known:
-    """An unknown stretch that is kept, its length in frames, and how often it was heard."""
+    """An unknown passage that is kept, its length in frames, and how often it was heard."""
 
     peaks: Peaks
     length: float
@@ -67,9 +67,9 @@ class UnknownSounds:
     Parameters
     ----------
     params
-        Those of the library.
+        The fingerprint parameters of the library.
     policy
-        When sound is the same.
+        When two passages are the same.
     """
 
     def __init__(self, params: LandmarkParams, policy: UnknownPolicy | None = None) -> None:
@@ -86,14 +86,14 @@ class UnknownSounds:
         return sum(each.length for each in self._known.values()) * self._params.hop_s
 
     def meet(self, peaks: Peaks, length: float) -> list[UnknownPart]:
-        """Take an unknown stretch; return its parts, those that were heard before for themselves.
+        """Add an unknown passage; return its parts, divided where one was heard before.
 
         Parameters
         ----------
         peaks
-            Those of grade 0, in frames from its start, sorted by frame.
+            Its peaks of grade 0, in frames from its start, sorted by frame.
         length
-            Of the stretch in frames.
+            Its length in frames.
         """
         min_frames = self._policy.min_s / self._params.hop_s
         parts: list[UnknownPart] = []
@@ -115,7 +115,7 @@ class UnknownSounds:
     def _count(self, number: int, passage: SharedPassage, peaks: Peaks) -> int:
         """Count a passage that was heard before; return how often it was.
 
-        A passage that is only a part of what was kept is kept for itself from here on.
+        If it is only a part of an earlier passage, this part is kept separately from now on.
         """
         known, length = self._known[number], passage.end - passage.start
         if length >= self._policy.whole_share * known.length:
@@ -138,7 +138,7 @@ class UnknownSounds:
         self._next += 1
 
     def _forget(self) -> None:
-        """Forget what was not heard for the longest time, while too much is kept."""
+        """Forget the passages that were not heard for longest, until the rest is short enough."""
         gone = []
         while self.kept_s > self._policy.kept_s:
             gone.append(next(iter(self._known)))
@@ -149,7 +149,7 @@ class UnknownSounds:
             self._frames = self._frames[stay]
 
     def _shared(self, peaks: Peaks) -> list[tuple[int, SharedPassage]]:
-        """Return the (number, passage) of what is shared, the most complete stretch first."""
+        """Return (number, shared passage) for earlier passages, the most complete one first."""
         found = []
         for number, offsets in self._places(peaks).items():
             known = self._known[number]
@@ -160,7 +160,7 @@ class UnknownSounds:
         )
 
     def _places(self, peaks: Peaks) -> dict[int, list[float]]:
-        """Return the numbers of kept stretches with the offsets on which landmarks agree."""
+        """Return for kept passages, by number, the offsets on which landmarks agree."""
         landmarks = make_landmarks(peaks, self._params, self._params.fan_out)
         query, posting = _equal(landmarks.hashes, self._hashes, self._policy.max_postings)
         offsets = self._frames[posting] - landmarks.frames[query]
@@ -176,7 +176,7 @@ class UnknownSounds:
 
 
 def _equal(wanted: Hashes, stored: Hashes, most: int) -> tuple[Longs, Longs]:
-    """Return the (index of the wanted, index of the stored) of equal hashes.
+    """Return the (index of the wanted, index of the stored) hash of each equal pair.
 
     stored: sorted; most: hashes with more entries are left out
     """

@@ -1,4 +1,4 @@
-"""Searches a library for weeks: each window is searched in a snapshot of its own."""
+"""Searches windows of endless sound: each window in a snapshot of its own."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ RETRY_S = 5.0
 
 
 class WindowSearcher:
-    """Asks a library, which may change or be out of reach meanwhile.
+    """Searches a library that may change, or be unreachable for a time.
 
-    No snapshot outlives a question, so a listener holds back neither compaction nor the removal of
-    old segments.
+    No snapshot outlives a query, so a listener delays neither merges nor the removal of old
+    segments.
 
     Parameters
     ----------
     snapshot
         Opens a snapshot.
     stop
-        Ends the waiting for a database that cannot be used.
+        Is set to stop waiting for a database that cannot be used.
     on_problem
         Receives a line when the database cannot be used.
     """
@@ -73,7 +73,7 @@ class WindowSearcher:
         )
 
     def are_copies(self, a: int, b: int) -> bool:
-        """Tell whether two tracks hold the same recording."""
+        """Return whether two tracks hold the same recording."""
         return self._ask(
             lambda connection, recognizer: CopyDetector(
                 connection, recognizer.params, recognizer.policy
@@ -82,7 +82,7 @@ class WindowSearcher:
         )
 
     def _ask(self, question: Callable[[Connection, Recognizer], T], otherwise: T) -> T:
-        """Return the answer to a question, as soon as the database can give it."""
+        """Return the result of a query, as soon as the database can give it."""
         while not self._stop.is_set():
             try:
                 with self._snapshot() as (connection, recognizer):

@@ -79,7 +79,7 @@ class JobTable:
     def claim(self) -> StoredJob | None:
         """Begin the next job, unless one is running; None if there is nothing to do.
 
-        A job whose process was not heard of for a minute has failed.
+        A job whose process gave no sign for a minute has failed.
         """
         with self._database.connect() as connection:
             if not jobs.pending(connection):

@@ -82,9 +82,9 @@ class DiskUse:
     disk_bytes : int
         The total.
     free_bytes : int or None
-        Free pages in it; None if the database does not tell.
+        Free pages in it; None if the database does not report it.
     parts : dict of str to PartSize, or None
-        The size of each part; None if the database does not tell.
+        The size of each part; None if the database does not report it.
     """
 
     disk_bytes: int

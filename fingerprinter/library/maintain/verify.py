@@ -347,7 +347,7 @@ def _drop_segment(segment_id: int) -> Repair:
 
 
 def _renumber(connection: Connection) -> None:
-    """Give the library a revision that no derived file has: each earlier one was a small count."""
+    """Give the library a revision that no derived file has. Earlier ones are small counts."""
     library_metadata.put(connection, library_metadata.REVISION, str(int(time.time())))
 
 

@@ -26,7 +26,7 @@ from fingerprinter.store.engine.database import Database
 from fingerprinter.store.tables import analyses, tracks, vectors
 from fingerprinter.types import MusicAnalysis, Problem, Track
 
-_TAGS = 10  # the most probable ones are told
+_TAGS = 10  # the most probable ones are reported
 
 Logits = npt.NDArray[np.float32]
 

@@ -112,7 +112,7 @@ def write_tags(
     fields
         Some of `FIELDS`.
     dry_run
-        Whether to change nothing and only tell what would change.
+        Whether to change nothing and only report what would change.
     on_progress
         Is called with a `TrackCount` after each track.
 

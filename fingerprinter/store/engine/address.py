@@ -26,7 +26,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Parses a path of an SQLite file, or a URL.
+        """Parse a path of an SQLite file, or a URL.
 
         The URL chooses the database, and this program chooses the driver: ``postgres://``,
         ``postgresql://`` and ``postgresql+asyncpg://`` mean the same.
@@ -75,7 +75,7 @@ class Address:
 
 
 def _parse_url(text: str) -> URL:
-    """Parses a URL. Errors do not show the text, because any part of it may be the password."""
+    """Parse a URL. Errors do not show the text, because any part of it may be the password."""
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):
@@ -91,7 +91,7 @@ def _parse_url(text: str) -> URL:
 
 
 def _expand_home(url: URL) -> URL:
-    """Replaces ~ by the user's home; refuses ``sqlite://music.db``, which names a host."""
+    """Replace ~ by the user's home; refuse ``sqlite://music.db``, which names a host."""
     if url.get_backend_name() != "sqlite":
         return url
     if url.host:

@@ -51,7 +51,7 @@ class Catalog:
 
 
 def read_catalog(connection: Connection) -> Catalog:
-    """Reads the catalog. It names only what may do harm to a library as a stranger."""
+    """Read the catalog. It names only what may do harm to a library as a stranger."""
     if connection.dialect.name == "sqlite":
         return _sqlite_catalog(connection)
     ours = {*schema.metadata.tables, VERSION_TABLE}
@@ -85,7 +85,7 @@ def _sqlite_catalog(connection: Connection) -> Catalog:
 
 
 def require_tables(address: Address, catalog: Catalog) -> None:
-    """Raises `CorruptionError` if a table or column of this version's schema is missing."""
+    """Raise `CorruptionError` if a table or column of this version's schema is missing."""
     for table in schema.metadata.sorted_tables:
         if table.name not in catalog.columns:
             raise _incomplete(address, f"the table {table.name}")

@@ -31,7 +31,7 @@ class Database:
 
     @classmethod
     def open(cls, url: str, *, create: bool = False, read_only: bool = False) -> Self:
-        """Opens the database at a path or URL.
+        """Open the database at a path or URL.
 
         Parameters
         ----------
@@ -60,7 +60,7 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """Runs a block as one write transaction: it commits, or an exception undoes all of it.
+        """Run a block as one write transaction: it commits, or an exception undoes all of it.
 
         Writers of one library wait for each other here.
 
@@ -75,7 +75,7 @@ class Database:
             yield connection
 
     def change(self, work: Callable[[Connection], T]) -> T:
-        """Does some work in one write transaction, again if the connection is lost.
+        """Do some work in one write transaction, again if the connection is lost.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class Database:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Gives one snapshot to read from. What others write meanwhile does not change it.
+        """Give one snapshot to read from. What others write meanwhile does not change it.
 
         Raises
         ------
@@ -118,14 +118,14 @@ class Database:
             yield connection
 
     def reclaim(self) -> None:
-        """Returns the space of deleted data to the disk, as far as no other session prevents it."""
+        """Return the space of deleted data to the disk, as far as no other session prevents it."""
         give_back = free_pages if self.address.is_sqlite else compact
         if not self.read_only:
             with translate_db_errors(self.address):
                 give_back(self.engine)
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Close all connections."""
         self.engine.dispose()
 
     def __enter__(self) -> Self:

@@ -97,7 +97,7 @@ _SCHEMA_CODES: Final = ("42P01", "42703", "42704", "42P07", "42701", "42710")
 
 @contextmanager
 def translate_db_errors(address: Address) -> Iterator[None]:
-    """Raises a `LibraryError` for a driver's error inside the block, unless that is a bug.
+    """Raise a `LibraryError` for a driver's error inside the block, unless that is a bug.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def translate_db_errors(address: Address) -> Iterator[None]:
 
 
 def sqlite_code(error: DBAPIError) -> int | None:
-    """Returns SQLite's primary result code, or None if the error has none."""
+    """Return SQLite's primary result code, or None if the error has none."""
     code = _exact_sqlite_code(error)
     return None if code is None else code & 0xFF
 

@@ -81,7 +81,7 @@ class Access(Enum):
 
 
 def open_engine(address: Address, access: Access) -> Engine:
-    """Makes an engine and connects once.
+    """Make an engine and connect once.
 
     Raises the driver's error as SQLAlchemy wraps it; `translate_db_errors` makes it readable.
     """
@@ -94,7 +94,7 @@ def open_engine(address: Address, access: Access) -> Engine:
 
 
 def _open_sqlite_reader(address: Address, path: Path) -> Engine:
-    """Opens an SQLite file for reading, also on a read-only medium and on a full disk.
+    """Open an SQLite file for reading, also on a read-only medium and on a full disk.
 
     A reader in WAL mode must write the index of the log, next to the database. If it cannot and
     the log is empty, it reads the file alone, which then holds all data. If the log is not empty,
@@ -125,7 +125,7 @@ def _has_empty_log(path: Path) -> bool | None:
 
 
 def _connect_once(engine: Engine) -> Engine:
-    """Returns the engine if its database can be reached, and closes it otherwise."""
+    """Return the engine if its database can be reached, and close it otherwise."""
     try:
         engine.connect().close()
     except BaseException:
@@ -212,7 +212,7 @@ def _prepare_sqlite(
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Turns the write-ahead log on. SQLite does not wait for other sessions here, so this does."""
+    """Turn the write-ahead log on. SQLite does not wait for other sessions here, so this does."""
     deadline = time.monotonic() + TURN_S
     while True:
         try:
@@ -231,7 +231,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def free_pages(engine: Engine) -> None:
-    """Cuts empty pages off an SQLite file, in a transaction of its own.
+    """Cut empty pages off an SQLite file, in a transaction of its own.
 
     If another program keeps the database busy, the pages stay. They are used or cut off later.
     """
@@ -248,13 +248,13 @@ def free_pages(engine: Engine) -> None:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """Runs a block as the only write transaction; an exception undoes all of it."""
+    """Run a block as the only write transaction; an exception undoes all of it."""
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Gives one snapshot to read from."""
+    """Give one snapshot to read from."""
     with engine.connect().execution_options(**_READS[engine.dialect.name]) as connection:
         yield connection

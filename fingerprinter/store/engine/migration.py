@@ -27,7 +27,7 @@ _REVISION = re.compile("[0-9]{4}", re.ASCII)
 
 
 def upgrade(url: str) -> str:
-    """Creates the library at an address, or upgrades it to this version's schema.
+    """Create the library at an address, or upgrade it to this version's schema.
 
     Everything happens in one transaction. If the program is killed, the schema is as it was.
 
@@ -53,7 +53,7 @@ def upgrade(url: str) -> str:
 
 
 def current(url: str) -> str | None:
-    """Returns the revision of the schema at an address, or None if there is no library."""
+    """Return the revision of the schema at an address, or None if there is no library."""
     address = Address.parse(url)
     with translate_db_errors(address):
         engine = open_engine(address, Access.READ)
@@ -65,7 +65,7 @@ def current(url: str) -> str | None:
 
 
 def revision(address: Address, connection: Connection, catalog: Catalog) -> str | None:
-    """Returns the revision of the schema, or None if the database holds no library.
+    """Return the revision of the schema, or None if the database holds no library.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def _unknown_revision(address: Address, found: str) -> CorruptionError:
 
 
 def upgrade_engine(address: Address, engine: Engine) -> None:
-    """Does what `upgrade` does, with an engine that is open."""
+    """Do what `upgrade` does, with an engine that is open."""
     with writing(engine) as connection:
         catalog = read_catalog(connection)
         before = revision(address, connection, catalog)
@@ -159,7 +159,7 @@ def _require_known(address: Address, found: str) -> None:
 
 
 def _require_empty(address: Address, catalog: Catalog) -> None:
-    """Raises an error if the database holds tables of another program."""
+    """Raise an error if the database holds tables of another program."""
     things = [*sorted(f"table {name}" for name in catalog.columns), *catalog.strangers]
     if things:
         raise LibraryError(
@@ -168,7 +168,7 @@ def _require_empty(address: Address, catalog: Catalog) -> None:
 
 
 def _require_unicode(address: Address, connection: Connection) -> None:
-    """Raises an error if a PostgreSQL database cannot store every title."""
+    """Raise an error if a PostgreSQL database cannot store every title."""
     if address.is_sqlite:
         return
     encoding = connection.scalar(text("SHOW server_encoding"))
@@ -180,7 +180,7 @@ def _require_unicode(address: Address, connection: Connection) -> None:
 
 
 def _run_alembic(address: Address, connection: Connection) -> None:
-    """Runs the migrations; says so where the tables are not those of the revision they claim."""
+    """Run the migrations; say so where the tables are not those of the revision they claim."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -199,7 +199,7 @@ def _run_alembic(address: Address, connection: Connection) -> None:
 
 
 def scripts_folder() -> Path:
-    """Returns the folder of the migration scripts.
+    """Return the folder of the migration scripts.
 
     It is inside the package if that was installed from a wheel, and next to it in a checkout.
     """

@@ -75,7 +75,7 @@ _MOVE_BLOCKS = text(
 
 
 def compact(engine: Engine) -> None:
-    """Moves the blocks together and cuts the table off, if at least a quarter of it is empty.
+    """Move the blocks together and cut the table off, if at least a quarter of it is empty.
 
     The space stays, to be used by later blocks, where somebody prevents the work (a reader of an
     old snapshot, another owner of the table) or where the server fails. A sharded library keeps
@@ -100,7 +100,7 @@ def _table_bytes(connection: Connection) -> int:
 
 
 def _move_in_rounds(engine: Engine, rows: int, living: int) -> None:
-    """Vacuums and moves blocks in turn, until the table is small enough or all were moved."""
+    """Vacuum and move blocks in turn, until the table is small enough or all were moved."""
     max_rows = max(1, rows * TRANSACTION_BYTES // max(1, living))
     before: int | None = _LAST_ID
     with _vacuum_session(engine) as session:
@@ -120,7 +120,7 @@ def _vacuum_session(engine: Engine) -> Iterator[Connection]:
 
 
 def _vacuum(session: Connection, living: int) -> bool:
-    """Vacuums. True if the table is still too large and the space of deleted rows is free.
+    """Vacuum. True if the table is still too large and the space of deleted rows is free.
 
     The space is not free while a reader may still look there. Such a reader sees everything that
     was moved in at least twice its bytes of pages: at the old place and at the new one. More moves
@@ -139,7 +139,7 @@ def _vacuum(session: Connection, living: int) -> bool:
 
 
 def move_newest_blocks(engine: Engine, before: int, max_rows: int, size: int) -> int | None:
-    """Deletes the newest blocks and inserts them again, into free space if there is some.
+    """Delete the newest blocks and insert them again, into free space if there is some.
 
     Parameters
     ----------

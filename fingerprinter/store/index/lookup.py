@@ -102,7 +102,7 @@ class PostingIndex:
         self._read = Counter[int]()  # blocks that were looked for, by segment
 
     def lookup(self, connection: Connection, hashes: Hashes, limit: int) -> Postings:
-        """Finds all positions of some hashes.
+        """Find all positions of some hashes.
 
         Parameters
         ----------
@@ -159,7 +159,7 @@ class PostingIndex:
             yield blocks.piece(wanted[part], prefixes[part], low[part])
 
     def locate(self, positions: Longs) -> tuple[Longs, Longs]:
-        """Tells the tracks at some positions.
+        """Return the tracks at some positions.
 
         Returns
         -------
@@ -220,7 +220,7 @@ def _largest_first(segment_and_base: tuple[Segment, int]) -> int:
 def _read_blocks(
     connection: Connection, segment: Segment, prefixes: Longs | None = None
 ) -> _OpenBlocks:
-    """Reads the blocks of the given prefixes, default all. Those without a block are left out."""
+    """Read the blocks of the given prefixes, default all. Those without a block are left out."""
     first = segment.id << PREFIX_SHIFT
     if prefixes is None:
         block = schema.posting_block

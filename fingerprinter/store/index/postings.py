@@ -83,7 +83,7 @@ class Segment:
 
 
 def read_segments(connection: Connection) -> list[Segment]:
-    """Returns the segments of a library in the order in which they were written."""
+    """Return the segments of a library in the order in which they were written."""
     segments, frames = [], 0
     for row in connection.execute(select(schema.segment).order_by(schema.segment.c.id)):
         segments.append(_segment(row))
@@ -95,7 +95,7 @@ def read_segments(connection: Connection) -> list[Segment]:
 
 
 def read_segment(connection: Connection, segment_id: int) -> Segment:
-    """Returns one segment.
+    """Return one segment.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def read_segment(connection: Connection, segment_id: int) -> Segment:
 
 
 def _segment(row: Row[Any]) -> Segment:
-    """Makes a segment of a row, and checks that its numbers fit together."""
+    """Make a segment of a row, and check that its numbers fit together."""
     schema.require_checksum(schema.segment, row)
     thing = f"landmark segment {row.id}"
     track_ids = unpack_numbers(row.track_ids, np.dtype("<i8"), f"the tracks of {thing}")
@@ -129,7 +129,7 @@ def _segment(row: Row[Any]) -> Segment:
 
 
 def open_blocks(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
-    """Opens packed blocks.
+    """Open packed blocks.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def _level(landmarks: int) -> int:
 def _insert_segment(
     connection: Connection, track_ids: Longs, frames: Longs, landmarks: int, bits: int
 ) -> Segment:
-    """Inserts the row of a new segment that has no blocks yet."""
+    """Insert the row of a new segment that has no blocks yet."""
     prefix_bits = _prefix_bits(landmarks, bits)
     values = {
         "level": _level(landmarks),
@@ -183,7 +183,7 @@ def _insert_segment(
 
 
 def _insert_blocks(connection: Connection, segment: Segment, bits: int, marks: Longs) -> None:
-    """Packs landmarks into blocks and inserts them. Each block must come in one call, whole.
+    """Pack landmarks into blocks and insert them. Each block must come in one call, whole.
 
     marks: (n,) int64, sorted, hash * frame_count + position
     """
@@ -204,7 +204,7 @@ def add_segment(
     params: LandmarkParams,
     tracks: Sequence[tuple[int, int, Landmarks]],
 ) -> None:
-    """Writes the landmarks of some tracks as one new segment.
+    """Write the landmarks of some tracks as one new segment.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ def add_segment(
 
 
 def merge_due(connection: Connection, params: LandmarkParams) -> bool:
-    """Merges one group of segments of similar size.
+    """Merge one group of segments of similar size.
 
     Blocks of segments that were dropped earlier are deleted first, where they had to wait.
 
@@ -262,7 +262,7 @@ def _due(segments: Sequence[Segment]) -> list[Segment]:
 
 
 def _merge(connection: Connection, params: LandmarkParams, sources: Sequence[Segment]) -> None:
-    """Replaces segments by one that holds the landmarks of their tracks that were not removed."""
+    """Replace segments by one that holds the landmarks of their tracks that were not removed."""
     bits = hash_bits(params)
     dead = list(connection.scalars(select(schema.tombstone.c.track_id)))
     alive = [~np.isin(source.track_ids, dead) for source in sources]
@@ -365,7 +365,7 @@ def _read_range(
 
 
 def _drop_segments(connection: Connection, segments: Sequence[Segment]) -> None:
-    """Deletes segments, and their blocks as soon as no reader can need them."""
+    """Delete segments, and their blocks as soon as no reader can need them."""
     ids = [segment.id for segment in segments]
     for id_ in ids:
         connection.execute(delete(schema.segment).where(schema.segment.c.id == id_))
@@ -381,13 +381,13 @@ def _drop_blocks(connection: Connection, segments: Sequence[int]) -> None:
 
 
 def newest_segment(connection: Connection) -> int:
-    """Returns the id of the newest segment. A merge changes it, but not the library's revision."""
+    """Return the id of the newest segment. A merge changes it, but not the library's revision."""
     newest = select(func.coalesce(func.max(schema.segment.c.id), 0))
     return int(connection.scalar(newest) or 0)
 
 
 def drop_all(connection: Connection) -> None:
-    """Deletes all landmarks. `reindex` does so before it writes them again."""
+    """Delete all landmarks. `reindex` does so before it writes them again."""
     if shards.is_sharded(connection):
         _drop_segments(connection, read_segments(connection))
     else:
@@ -418,7 +418,7 @@ class PostingStats:
 
 
 def stats(connection: Connection) -> PostingStats:
-    """Counts segments, landmarks, bytes and removed tracks."""
+    """Count segments, landmarks, bytes and removed tracks."""
     segments = read_segments(connection)
     tombstones = list(connection.scalars(select(schema.tombstone.c.track_id)))
     landmarks = sum(segment.landmark_count for segment in segments)

@@ -98,7 +98,7 @@ _HEADER, _ROWS, _TRACK = _tables()
 
 
 def records(connection: Connection, track_ids: Sequence[int] | None) -> Iterator[Record]:
-    """Yields some tracks of a library, default all, in the order of ids."""
+    """Yield some tracks of a library, default all, in the order of ids."""
     tables = {table.name: table for table in (schema.track, *TABLES)}
     yield from _records(connection, tables, track_ids)
 
@@ -157,7 +157,7 @@ class ArchiveWriter:
         self.count = 0
 
     def add(self, record: Record) -> None:
-        """Writes a track and its rows."""
+        """Write a track and its rows."""
         digest = without_id(record).digest
         self._connection.execute(insert(_TRACK).values(**record.track, digest=digest))
         for name, rows in record.rows.items():
@@ -168,7 +168,7 @@ class ArchiveWriter:
         self.count += 1
 
     def close(self, facts: Mapping[str, str]) -> None:
-        """Writes the header with some facts, the number of tracks and their digest."""
+        """Write the header with some facts, the number of tracks and their digest."""
         found = {"tracks": str(self.count), "digest": self._whole.hexdigest(), **facts}
         rows = [{"name": name, "value": value} for name, value in found.items()]
         self._connection.execute(insert(_HEADER), rows)
@@ -181,7 +181,7 @@ def without_id(record: Record) -> Record:
 
 @contextmanager
 def write_archive(path: Path, params_id: str) -> Iterator[ArchiveWriter]:
-    """Writes an archive to a temporary file, and renames it when it is complete and on the disk.
+    """Write an archive to a temporary file, and rename it when it is complete and on the disk.
 
     Raises
     ------
@@ -221,7 +221,7 @@ def _write_error(path: Path, error: OSError | DatabaseError) -> UsageError | Lib
 
 
 def _require_replaceable(path: Path) -> None:
-    """Raises an error if the file is no archive: it may be a library, music, or a device."""
+    """Raise an error if the file is no archive: it may be a library, music, or a device."""
     if os.path.isdir(path):
         raise UsageError(f"{path}: is a folder; name a file in it")
     if os.path.exists(path) and not path.is_file():
@@ -251,7 +251,7 @@ def _connected(path: Path, mode: str) -> Iterator[Connection]:
 
 
 def _set_pragmas(connection: sqlite3.Connection, _: object) -> None:
-    """Writes fast and without a journal: a file that is not complete is never used."""
+    """Write fast and without a journal: a file that is not complete is never used."""
     connection.execute("PRAGMA journal_mode = OFF")
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA trusted_schema = OFF")  # the file may come from a stranger
@@ -282,7 +282,7 @@ class Archive:
             )
 
     def require_whole(self) -> None:
-        """Raises `CorruptionError` if tracks are missing or in another order."""
+        """Raise `CorruptionError` if tracks are missing or in another order."""
         whole = hashlib.blake2b(digest_size=16)
         try:
             for digest in self._connection.scalars(select(_TRACK.c.digest).order_by(_TRACK.c.id)):
@@ -293,7 +293,7 @@ class Archive:
             raise _damaged(self.path, "its list of tracks is not what was written")
 
     def records(self) -> Iterator[tuple[Record, bool]]:
-        """Yields each record without its id, and whether it is the one that was written."""
+        """Yield each record without its id, and whether it is the one that was written."""
         try:
             for record in _records(self._connection, _ROWS, None):
                 portable = without_id(record)
@@ -304,7 +304,7 @@ class Archive:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Archive]:
-    """Opens an archive for reading.
+    """Open an archive for reading.
 
     Raises
     ------

@@ -62,7 +62,7 @@ class SegmentCheck:
 
 
 def database_problem(connection: Connection) -> str | None:
-    """Returns the first problem that SQLite finds in its file, or None.
+    """Return the first problem that SQLite finds in its file, or None.
 
     Values of another type than their column are left to `unreadable_rows`, which names the track.
     PostgreSQL is not asked, because it checks its pages by itself.
@@ -76,24 +76,24 @@ def database_problem(connection: Connection) -> str | None:
 
 
 def dangling(connection: Connection, table: Table) -> int:
-    """Counts the rows of a table of `OF_A_TRACK` that belong to no track."""
+    """Count the rows of a table of `OF_A_TRACK` that belong to no track."""
     return (
         connection.scalar(select(func.count()).select_from(table).where(without_track(table))) or 0
     )
 
 
 def without_track(table: Table) -> ColumnElement[bool]:
-    """Returns the condition that the track of a row does not exist."""
+    """Return the condition that the track of a row does not exist."""
     return ~exists().where(schema.track.c.id == table.c.track_id)
 
 
 def segment_ids(connection: Connection) -> list[int]:
-    """Returns the ids of all segments, sorted."""
+    """Return the ids of all segments, sorted."""
     return list(connection.scalars(select(schema.segment.c.id).order_by(schema.segment.c.id)))
 
 
 def check_segment(connection: Connection, segment_id: int) -> SegmentCheck:
-    """Reads a whole segment, and checks its checksums and whether its numbers agree."""
+    """Read a whole segment, and check its checksums and whether its numbers agree."""
     blocks = landmarks = 0
     track_ids = np.empty(0, np.int64)
     try:
@@ -129,7 +129,7 @@ def _read_blocks(
 
 
 def stray_ranges(connection: Connection) -> list[tuple[int, int]]:
-    """Returns ranges of ids, (first, last + 1), in which blocks belong to no segment.
+    """Return ranges of ids, (first, last + 1), in which blocks belong to no segment.
 
     Returns an empty list for a sharded library, where dropped blocks stay for a while.
     """
@@ -150,19 +150,19 @@ def stray_ranges(connection: Connection) -> list[tuple[int, int]]:
 
 
 def track_ids(connection: Connection) -> Longs:
-    """Returns the ids of all tracks, sorted."""
+    """Return the ids of all tracks, sorted."""
     return np.array(
         list(connection.scalars(select(schema.track.c.id).order_by(schema.track.c.id))), np.int64
     )
 
 
 def tombstones(connection: Connection) -> Longs:
-    """Returns the ids of removed tracks whose landmarks may still be in a segment."""
+    """Return the ids of removed tracks whose landmarks may still be in a segment."""
     return np.array(list(connection.scalars(select(schema.tombstone.c.track_id))), np.int64)
 
 
 def without_peaks(connection: Connection) -> list[int]:
-    """Returns the ids of the tracks without peaks."""
+    """Return the ids of the tracks without peaks."""
     here = exists().where(schema.constellation.c.track_id == schema.track.c.id)
     return list(connection.scalars(select(schema.track.c.id).where(~here)))
 
@@ -179,7 +179,7 @@ class UnreadableRow:
 def unreadable_rows(
     connection: Connection, track_ids: Sequence[int], on_tracks: Callable[[int], None]
 ) -> Iterator[UnreadableRow]:
-    """Reads everything that is stored about some tracks, and yields what cannot be read.
+    """Read everything that is stored about some tracks, and yield what cannot be read.
 
     Parameters
     ----------
@@ -240,7 +240,7 @@ _CONTENTS: Final[Mapping[str, Callable[[Connection, Row[Any]], object]]] = {
 
 
 def odd_lengths(connection: Connection) -> Iterator[UnreadableRow]:
-    """Yields the stored numbers that have another length than those of most tracks."""
+    """Yield the stored numbers that have another length than those of most tracks."""
     for table, version, column in _WIDTHS:
         length = func.length(column)
         counted = select(version, length, func.count()).group_by(version, length)

@@ -69,7 +69,7 @@ class Size:
 
 
 def size(connection: Connection) -> Size:
-    """Adds up the pages. SQLite reads all of them for this, a few seconds per gigabyte."""
+    """Add up the pages. SQLite reads all of them for this, a few seconds per gigabyte."""
     if connection.dialect.name == "sqlite":
         return _sqlite_size(connection)
     tables = {name: int(number) for name, number in connection.execute(_POSTGRESQL_TABLES)}

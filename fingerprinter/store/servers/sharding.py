@@ -71,7 +71,7 @@ class ShardServer:
 
 
 def shard_postings(database: Database, urls: Sequence[str]) -> list[str]:
-    """Moves the postings to other servers, or back to the library's own.
+    """Move the postings to other servers, or back to the library's own.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _url(options: dict[str, str]) -> URL:
 
 
 def _create_table(server: ShardServer) -> None:
-    """Makes an empty table of blocks on a server, in a new schema."""
+    """Make an empty table of blocks on a server, in a new schema."""
     schema = f'"{server.name}"'
     _run_on(
         server,
@@ -160,7 +160,7 @@ def _create_table(server: ShardServer) -> None:
 
 
 def _run_on(server: ShardServer, *statements: str) -> None:
-    """Runs statements on a server, in one transaction."""
+    """Run statements on a server, in one transaction."""
     with translate_db_errors(server.address):
         engine = open_engine(server.address, Access.WRITE)
         try:
@@ -177,7 +177,7 @@ def _move(
     servers: Sequence[ShardServer],
     old_servers: Sequence[ShardServer],
 ) -> None:
-    """Copies all blocks into a new table on the servers, which then replaces the old table."""
+    """Copy all blocks into a new table on the servers, which then replaces the old table."""
     new = f"{_TABLE}_moving"
     _execute(connection, "SET LOCAL statement_timeout = 0")  # hours, where there is much to copy
     if servers:
@@ -198,7 +198,7 @@ def _move(
 def _create_partitioned_table(
     connection: Connection, table: str, servers: Sequence[ShardServer]
 ) -> None:
-    """Makes a partitioned table with one partition on each server."""
+    """Make a partitioned table with one partition on each server."""
     _execute(
         connection,
         f"CREATE TABLE {table} (id bigint NOT NULL, data bytea NOT NULL) PARTITION BY HASH (id)",
@@ -227,7 +227,7 @@ def _partition_name(server: ShardServer) -> str:
 
 
 def _create_server(connection: Connection, server: ShardServer) -> None:
-    """Makes a server known to the library's server, and how this session's user logs in there."""
+    """Make a server known to the library's server, and how this session's user logs in there."""
     url = server.url
     query = {key: str(value) for key, value in url.query.items() if key not in _LOGIN}
     where = {"host": _host(url), "port": _port(url), "dbname": url.database or "", **query}
@@ -249,12 +249,12 @@ def _execute_with_options(connection: Connection, statement: str, options: dict[
 
 
 def _execute(connection: Connection, statement: str, **values: str) -> None:
-    """Runs a statement of data definition. The driver writes the values into its text."""
+    """Run a statement of data definition. The driver writes the values into its text."""
     connection.exec_driver_sql(statement, values or None)
 
 
 def _require_wrapper(address: Address, connection: Connection) -> None:
-    """Creates the extension postgres_fdw if needed, and requires that this user may use it."""
+    """Create the extension postgres_fdw if needed, and require that this user may use it."""
     if not connection.scalar(text("SELECT 1 FROM pg_extension WHERE extname = 'postgres_fdw'")):
         _require_extension_can_be_created(address, connection)
         _execute(connection, "CREATE EXTENSION postgres_fdw")
@@ -281,7 +281,7 @@ def _require_extension_can_be_created(address: Address, connection: Connection) 
 
 
 def _drop_unused(database: Database, servers: Sequence[ShardServer]) -> list[str]:
-    """Drops the schemas that the library does not use; returns a line for each that stays.
+    """Drop the schemas that the library does not use; return a line for each that stays.
 
     It asks the library which servers are in use, because a connection that is lost during a commit
     does not tell whether the commit succeeded.

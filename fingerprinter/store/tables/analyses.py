@@ -21,7 +21,7 @@ Range = tuple[float | None, float | None]  # lowest and highest value; None: no 
 
 
 def put(connection: Connection, track_id: int, version: str, found: MusicAnalysis) -> None:
-    """Stores a track's analysis; replaces an earlier one of any version."""
+    """Store a track's analysis; replace an earlier one of any version."""
     connection.execute(delete(analysis).where(analysis.c.track_id == track_id))
     connection.execute(
         insert(analysis).values(
@@ -36,7 +36,7 @@ def put(connection: Connection, track_id: int, version: str, found: MusicAnalysi
 
 
 def get(connection: Connection, track_id: int, version: str) -> MusicAnalysis | None:
-    """Returns a track's analysis, or None if it has none of this version.
+    """Return a track's analysis, or None if it has none of this version.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def get(connection: Connection, track_id: int, version: str) -> MusicAnalysis | 
 def get_many(
     connection: Connection, track_ids: Iterable[int], version: str
 ) -> dict[int, MusicAnalysis]:
-    """Returns the analyses by track id. Tracks without one of this version are left out.
+    """Return the analyses by track id. Tracks without one of this version are left out.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def _analysis(track_id: int, details: str) -> MusicAnalysis:
 
 
 def _require_types(found: MusicAnalysis) -> None:
-    """Raises `TypeError` or `ValueError` for values that no analysis has. JSON allows any."""
+    """Raise `TypeError` or `ValueError` for values that no analysis has. JSON allows any."""
     numbers = [*found.beats_s, *(time_s for s in found.sections for time_s in (s.start_s, s.end_s))]
     optional = [found.tempo_bpm, found.tempo_confidence, *astuple(found.loudness)]
     numbers += [value for value in optional if value is not None]
@@ -111,7 +111,7 @@ class Beat:
 
 
 def beats(connection: Connection, track_ids: Iterable[int]) -> dict[int, Beat]:
-    """Returns tempo and key by track id, from analyses of any version."""
+    """Return tempo and key by track id, from analyses of any version."""
     ids, found = list(track_ids), dict[int, Beat]()
     for start in range(0, len(ids), IDS_PER_STATEMENT):
         some = analysis.c.track_id.in_(ids[start : start + IDS_PER_STATEMENT])
@@ -122,5 +122,5 @@ def beats(connection: Connection, track_ids: Iterable[int]) -> dict[int, Beat]:
 
 
 def missing(connection: Connection, version: str) -> list[int]:
-    """Returns the ids of the tracks without an analysis of a version, sorted."""
+    """Return the ids of the tracks without an analysis of a version, sorted."""
     return tracks.lacking(connection, analysis.c.track_id, analysis.c.version == version)

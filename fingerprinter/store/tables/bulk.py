@@ -23,7 +23,7 @@ _COPY_DATA = "fingerprinter_copied"  # execution option: the bytes that a COPY r
 
 
 def insert_blocks(connection: Connection, ids: Sequence[int], blocks: Sequence[bytes]) -> None:
-    """Inserts posting blocks. PostgreSQL uses COPY, see `docs/databases.md`.
+    """Insert posting blocks. PostgreSQL uses COPY, see `docs/databases.md`.
 
     A sharded library uses INSERT instead. Up to PostgreSQL 15, COPY sends rows to another server
     one by one, and INSERT sends them in batches.
@@ -38,7 +38,7 @@ def insert_blocks(connection: Connection, ids: Sequence[int], blocks: Sequence[b
 
 
 def allow_copy(engine: Engine) -> None:
-    """Lets a COPY statement of a PostgreSQL engine read from memory.
+    """Let a COPY statement of a PostgreSQL engine read from memory.
 
     This is an event of SQLAlchemy's execution, so errors are reported like all others.
     """
@@ -46,7 +46,7 @@ def allow_copy(engine: Engine) -> None:
 
 
 def _execute_copy(cursor: Any, statement: str, _: object, context: Any) -> bool:
-    """Executes a statement that has data to copy. True if it did."""
+    """Execute a statement that has data to copy. True if it did."""
     data = context.execution_options.get(_COPY_DATA)
     if data is not None:
         cursor.copy_expert(statement, io.BytesIO(data))
@@ -54,7 +54,7 @@ def _execute_copy(cursor: Any, statement: str, _: object, context: Any) -> bool:
 
 
 def encode_copy(rows: Iterable[tuple[int, bytes]]) -> bytes:
-    """Encodes rows of (id, data) in the binary format of PostgreSQL's COPY.
+    """Encode rows of (id, data) in the binary format of PostgreSQL's COPY.
 
     >>> encode_copy([(1, b"ab")])[19:].hex(" ")
     '00 02 00 00 00 08 00 00 00 00 00 00 00 01 00 00 00 02 61 62 ff ff'

@@ -67,7 +67,7 @@ class Checked(TypeDecorator[Any]):
         self.impl = wrapped  # type: ignore[assignment]
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        """Returns the function that checks a value of the driver and converts it."""
+        """Return the function that checks a value of the driver and converts it."""
         convert = self.wrapped.dialect_impl(dialect).result_processor(dialect, coltype)
         kind = self.wrapped.impl if isinstance(self.wrapped, TypeDecorator) else self.wrapped
         kinds = ((drivers, named) for sql, drivers, named in _KINDS if isinstance(kind, sql))
@@ -93,7 +93,7 @@ class Checked(TypeDecorator[Any]):
 
 
 def check_columns(metadata: MetaData) -> None:
-    """Makes all columns of some tables `Checked`."""
+    """Make all columns of some tables `Checked`."""
     for table in metadata.tables.values():
         for column in table.c:
             name = f"the column {column.name} of the table {table.name}"
@@ -101,14 +101,14 @@ def check_columns(metadata: MetaData) -> None:
 
 
 def or_missing(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Returns a `Checked` column of a row that may be missing, as in an outer join."""
+    """Return a `Checked` column of a row that may be missing, as in an outer join."""
     kind = column.type
     assert isinstance(kind, Checked)
     return type_coerce(column, Checked(kind.wrapped, kind.name, nullable=True))
 
 
 def damaged(found: str) -> CorruptionError:
-    """Returns the error for stored data that cannot be right.
+    """Return the error for stored data that cannot be right.
 
     >>> print(damaged("segment 3 holds no tracks"))
     the library is damaged: segment 3 holds no tracks; run `fingerprinter verify`
@@ -117,7 +117,7 @@ def damaged(found: str) -> CorruptionError:
 
 
 def unpack_numbers(data: bytes, stored: np.dtype[Any], thing: str) -> npt.NDArray[Any]:
-    """Decodes packed numbers.
+    """Decode packed numbers.
 
     Parameters
     ----------

@@ -12,27 +12,27 @@ ROWS_PER_READ = 256  # about 10 MB
 
 
 def put(connection: Connection, track_id: int, data: bytes) -> None:
-    """Stores a track's packed peaks; replaces earlier ones."""
+    """Store a track's packed peaks; replace earlier ones."""
     connection.execute(delete(constellation).where(constellation.c.track_id == track_id))
     connection.execute(insert(constellation).values(track_id=track_id, data=data))
 
 
 def get(connection: Connection, track_id: int) -> bytes | None:
-    """Returns a track's packed peaks, or None if it has none."""
+    """Return a track's packed peaks, or None if it has none."""
     return connection.scalar(
         select(constellation.c.data).where(constellation.c.track_id == track_id)
     )
 
 
 def get_many(connection: Connection, track_ids: Collection[int]) -> dict[int, bytes]:
-    """Returns the packed peaks by track id. Tracks without peaks are left out."""
+    """Return the packed peaks by track id. Tracks without peaks are left out."""
     wanted = constellation.c.track_id.in_(track_ids)
     rows = connection.execute(select(constellation.c.track_id, constellation.c.data).where(wanted))
     return {row.track_id: row.data for row in rows}
 
 
 def iterate(connection: Connection) -> Iterator[tuple[int, bytes]]:
-    """Yields (track id, packed peaks) of all tracks, in the order of ids.
+    """Yield (track id, packed peaks) of all tracks, in the order of ids.
 
     It reads `ROWS_PER_READ` rows at a time.
     """
@@ -49,5 +49,5 @@ def iterate(connection: Connection) -> Iterator[tuple[int, bytes]]:
 
 
 def size(connection: Connection) -> int:
-    """Returns the bytes of all packed peaks."""
+    """Return the bytes of all packed peaks."""
     return int(connection.scalar(select(func.sum(func.length(constellation.c.data)))) or 0)

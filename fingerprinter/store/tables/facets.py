@@ -15,14 +15,14 @@ _STORED = np.dtype("<f2")
 
 
 def put(connection: Connection, track_id: int, version: str, values: Vector) -> None:
-    """Stores a track's facets, (d,) float32; replaces earlier ones of any version."""
+    """Store a track's facets, (d,) float32; replace earlier ones of any version."""
     connection.execute(delete(facet).where(facet.c.track_id == track_id))
     row = {"track_id": track_id, "version": version, "data": values.astype(_STORED).tobytes()}
     connection.execute(insert(facet).values(row))
 
 
 def get(connection: Connection, track_id: int, version: str) -> Vector | None:
-    """Returns a track's facets, (d,) float32, or None if it has none of this version."""
+    """Return a track's facets, (d,) float32, or None if it has none of this version."""
     same = (facet.c.track_id == track_id) & (facet.c.version == version)
     row = connection.execute(select(facet).where(same)).first()
     if row is None:
@@ -33,7 +33,7 @@ def get(connection: Connection, track_id: int, version: str) -> Vector | None:
 
 
 def matrix(connection: Connection, version: str, width: int) -> Matrix:
-    """Returns the facets of all tracks that have some of a version, ``width`` numbers each.
+    """Return the facets of all tracks that have some of a version, ``width`` numbers each.
 
     Raises
     ------
@@ -57,5 +57,5 @@ def matrix(connection: Connection, version: str, width: int) -> Matrix:
 
 
 def missing(connection: Connection, version: str) -> list[int]:
-    """Returns the ids of the tracks without facets of a version, sorted."""
+    """Return the ids of the tracks without facets of a version, sorted."""
     return tracks.lacking(connection, facet.c.track_id, facet.c.version == version)

@@ -36,7 +36,7 @@ class FileStamp(NamedTuple):
 def file_stamps(
     connection: Connection, places: Iterable[AnyPath] | None = None
 ) -> dict[bytes, FileStamp]:
-    """Returns the stamps of the known files by path.
+    """Return the stamps of the known files by path.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def _at_or_below(place: bytes) -> ColumnElement[bool]:
 
 
 def without_format(connection: Connection) -> set[bytes]:
-    """Returns the paths of the files of which `index` has not stored how their sound is stored."""
+    """Return the paths of the files of which `index` has not stored how their sound is stored."""
     return set(connection.scalars(select(file.c.path).where(file.c.codec.is_(None))))
 
 
@@ -88,7 +88,7 @@ def set_file(
     start_s: float = 0.0,
     end_s: float | None = None,
 ) -> int | None:
-    """Stores that a file, or a part of it, holds a track.
+    """Store that a file, or a part of it, holds a track.
 
     Parameters
     ----------
@@ -116,13 +116,13 @@ def set_file(
 
 
 def holds(connection: Connection, path: AnyPath, track_id: int) -> bool:
-    """Tells whether the library knows that a file, or a part of it, holds this track."""
+    """Return whether the library knows that a file, or a part of it, holds this track."""
     here = (file.c.path == os.fsencode(path)) & (file.c.track_id == track_id)
     return connection.scalar(select(file.c.id).where(here).limit(1)) is not None
 
 
 def paths_of(connection: Connection, track_id: int) -> list[bytes]:
-    """Returns the paths of a track in the order in which they were added."""
+    """Return the paths of a track in the order in which they were added."""
     statement = select(file.c.path).where(file.c.track_id == track_id).order_by(file.c.id)
     return list(connection.scalars(statement))
 
@@ -130,7 +130,7 @@ def paths_of(connection: Connection, track_id: int) -> list[bytes]:
 def forget_other_parts(
     connection: Connection, path: AnyPath, starts_s: Iterable[float]
 ) -> list[int]:
-    """Deletes the parts of a file but those with some starts. Returns the ids of their tracks."""
+    """Delete the parts of a file but those with some starts; return the ids of their tracks."""
     kept = frozenset(starts_s)
     rows = connection.execute(
         select(file.c.id, file.c.track_id, file.c.start_s).where(file.c.path == os.fsencode(path))
@@ -142,7 +142,7 @@ def forget_other_parts(
 
 
 def sizes(connection: Connection, track_ids: Iterable[int]) -> dict[int, int]:
-    """Returns the size in bytes of the first file of each track that has a file."""
+    """Return the size in bytes of the first file of each track that has a file."""
     wanted, found = sorted(set(track_ids)), dict[int, int]()
     for start in range(0, len(wanted), _IDS_PER_STATEMENT):
         some = file.c.track_id.in_(wanted[start : start + _IDS_PER_STATEMENT])
@@ -152,6 +152,6 @@ def sizes(connection: Connection, track_ids: Iterable[int]) -> dict[int, int]:
 
 
 def forget_file(connection: Connection, path: AnyPath) -> list[int]:
-    """Deletes a file. Returns the ids of its tracks; none if the file was not known."""
+    """Delete a file; return the ids of its tracks, none if the file was not known."""
     statement = delete(file).where(file.c.path == os.fsencode(path)).returning(file.c.track_id)
     return list(connection.scalars(statement))

@@ -77,32 +77,32 @@ class StoredJob:
 
 
 def add(connection: Connection, kind: str, request: dict[str, Any], now: datetime) -> int:
-    """Adds a job to the end of the queue; returns its id."""
+    """Add a job to the end of the queue; return its id."""
     values = {"kind": kind, "state": WAITING, "request": json.dumps(request), "created_at": now}
     number: int = connection.scalars(insert(job).values(values).returning(job.c.id)).one()
     return number
 
 
 def get(connection: Connection, number: int) -> StoredJob | None:
-    """Returns a job, or None if there is none of this id."""
+    """Return a job, or None if there is none of this id."""
     row = connection.execute(select(job).where(job.c.id == number)).first()
     return None if row is None else _stored(row)
 
 
 def newest(connection: Connection, limit: int) -> list[StoredJob]:
-    """Returns the newest jobs, the newest first."""
+    """Return the newest jobs, the newest first."""
     rows = connection.execute(select(job).order_by(job.c.id.desc()).limit(limit))
     return [_stored(row) for row in rows]
 
 
 def pending(connection: Connection) -> list[StoredJob]:
-    """Returns the jobs that wait or run, in the order of the queue."""
+    """Return the jobs that wait or run, in the order of the queue."""
     statement = select(job).where(job.c.state.in_((WAITING, RUNNING))).order_by(job.c.id)
     return [_stored(row) for row in connection.execute(statement)]
 
 
 def put(connection: Connection, changed: StoredJob) -> None:
-    """Stores a job that has changed."""
+    """Store a job that has changed."""
     progress = asdict(changed.progress) | {
         "version": changed.version,
         "beat_at": changed.beat_at and changed.beat_at.isoformat(),
@@ -124,7 +124,7 @@ def put(connection: Connection, changed: StoredJob) -> None:
 
 
 def forget(connection: Connection, numbers: Iterable[int]) -> None:
-    """Deletes jobs."""
+    """Delete jobs."""
     connection.execute(delete(job).where(job.c.id.in_(list(numbers))))
 
 

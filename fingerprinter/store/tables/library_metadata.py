@@ -22,12 +22,12 @@ APP_PASSWORD = "app_password"
 
 
 def get(connection: Connection, name: str) -> str | None:
-    """Returns the value of a setting, or None if there is none."""
+    """Return the value of a setting, or None if there is none."""
     return connection.scalar(select(setting.c.value).where(setting.c.name == name))
 
 
 def library_id(connection: Connection) -> str:
-    """Returns the identity of a library, 32 hexadecimal digits.
+    """Return the identity of a library, 32 hexadecimal digits.
 
     Files of the library are named by it. So a value from a crafted database, which could be a path,
     is refused.
@@ -47,13 +47,13 @@ def library_id(connection: Connection) -> str:
 
 
 def put(connection: Connection, name: str, value: str) -> None:
-    """Stores a setting; replaces an earlier value."""
+    """Store a setting; replace an earlier value."""
     connection.execute(delete(setting).where(setting.c.name == name))
     connection.execute(insert(setting).values(name=name, value=value))
 
 
 def initialize(connection: Connection, *, now: datetime, version: str) -> None:
-    """Gives a new library its identity. A library that has one keeps it.
+    """Give a new library its identity. A library that has one keeps it.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def initialize(connection: Connection, *, now: datetime, version: str) -> None:
 
 
 def require(connection: Connection, name: str, value: str) -> None:
-    """Requires that a setting has a value, or is not set yet.
+    """Require that a setting has a value, or is not set yet.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def require(connection: Connection, name: str, value: str) -> None:
 
 
 def claim(connection: Connection, name: str, value: str) -> None:
-    """Sets a value for good, because everything that is stored from now on depends on it.
+    """Set a value for good, because everything that is stored from now on depends on it.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def claim(connection: Connection, name: str, value: str) -> None:
 
 
 def revision(connection: Connection) -> int:
-    """Returns how often tracks, tags or vectors have changed. Derived files store this number."""
+    """Return how often tracks, tags or vectors have changed. Derived files store this number."""
     stored = get(connection, REVISION) or "0"
     if not re.fullmatch("[0-9]{1,18}", stored, re.ASCII):
         raise damaged("the revision in its settings is not a number")
@@ -108,6 +108,6 @@ def revision(connection: Connection) -> int:
 
 
 def bump_revision(connection: Connection) -> int:
-    """Counts a change and returns the new revision. Call it once in each transaction."""
+    """Count a change and return the new revision. Call it once in each transaction."""
     put(connection, REVISION, str(changed := revision(connection) + 1))
     return changed

@@ -104,7 +104,7 @@ def track_ids(connection: Connection, wanted: TrackFilter, order: str) -> array[
 def albums(
     connection: Connection, query: str = "", *, offset: int = 0, limit: int
 ) -> tuple[int, list[Album]]:
-    """Returns how many albums have a track whose names have some words, and a part by name."""
+    """Return how many albums have a track whose names have some words, and a part by name."""
     with_cover = func.min(case((track.c.cover.is_not(None), track.c.id)))
     names_of_album = track.c.album, _ALBUM_ARTIST
     grouped = (
@@ -127,7 +127,7 @@ def albums(
 def artists(
     connection: Connection, query: str = "", *, offset: int = 0, limit: int
 ) -> tuple[int, list[Artist]]:
-    """Returns how many artists have a track whose names have some words, and a part by name."""
+    """Return how many artists have a track whose names have some words, and a part by name."""
     grouped = (
         select(
             track.c.artist,
@@ -144,7 +144,7 @@ def artists(
 
 
 def genres(connection: Connection) -> list[Genre]:
-    """Returns the genres with their numbers of tracks and albums, the most common first."""
+    """Return the genres with their numbers of tracks and albums, the most common first."""
     columns = (
         track.c.genre,
         func.count().label("tracks"),
@@ -156,7 +156,7 @@ def genres(connection: Connection) -> list[Genre]:
 
 
 def ids_of_recording(connection: Connection, *, isrc: str | None, mbid: str | None) -> list[int]:
-    """Returns the ids of the tracks with an ISRC, or else with a MusicBrainz id, sorted."""
+    """Return the ids of the tracks with an ISRC, or else with a MusicBrainz id, sorted."""
     for column, value in ((track.c.isrc, isrc), (track.c.mbid, mbid)):
         if value is not None:
             statement = select(track.c.id).where(column == value).order_by(track.c.id)

@@ -69,7 +69,7 @@ _VOCABULARY = "temp.track_name_vocabulary"
 
 
 def refresh(connection: Connection, track_ids: Iterable[int]) -> None:
-    """Writes the names of some tracks again, and the entries of the full-text index with them."""
+    """Write the names of some tracks again, and the entries of the full-text index with them."""
     ids = sorted(set(track_ids))
     for start in range(0, len(ids), _IDS_PER_STATEMENT):
         some = ids[start : start + _IDS_PER_STATEMENT]
@@ -86,7 +86,7 @@ def refresh(connection: Connection, track_ids: Iterable[int]) -> None:
 
 
 def _replace(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
-    """Replaces the names of some tracks."""
+    """Replace the names of some tracks."""
     if not rows:
         return
     is_sqlite = connection.dialect.name == "sqlite"
@@ -100,13 +100,13 @@ def _replace(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
 
 
 def forget(connection: Connection, track_id: int) -> None:
-    """Removes a track from the full-text index, before its row is deleted with its names."""
+    """Remove a track from the full-text index, before its row is deleted with its names."""
     if connection.dialect.name == "sqlite":
         connection.execute(_FORGET, {"track_id": track_id})
 
 
 def rebuild(connection: Connection) -> None:
-    """Writes the names of all tracks and the full-text index again."""
+    """Write the names of all tracks and the full-text index again."""
     connection.execute(delete(track_name))
     last = 0
     while rows := connection.execute(
@@ -120,7 +120,7 @@ def rebuild(connection: Connection) -> None:
 
 
 def join_names(row: Row[*tuple[object, ...]]) -> str:
-    """Joins the names of a track: two spaces stand between names, one between words."""
+    """Join the names of a track: two spaces stand between names, one between words."""
     stem = PurePath(os.fsdecode(row.path)).stem if row.path else ""
     names = (row.title, row.artist, row.album, row.album_artist, row.genre, stem)
     split = (_CASE_CHANGE.sub(" ", name) for name in (row.title or "", stem))
@@ -133,7 +133,7 @@ def _limited(name: str) -> str:
 
 
 def matches(connection: Connection, words: str) -> ColumnElement[bool]:
-    """Returns the condition that the names of a track have all of some words.
+    """Return the condition that the names of a track have all of some words.
 
     Each word may also be the beginning of a longer one. No track has no words.
 
@@ -146,14 +146,14 @@ def matches(connection: Connection, words: str) -> ColumnElement[bool]:
 
 
 def matching_ids(connection: Connection, words: str) -> list[int]:
-    """Returns the ids of the tracks whose names match some words, sorted; see `matches`."""
+    """Return the ids of the tracks whose names match some words, sorted; see `matches`."""
     if not words.split():
         return []
     return sorted(connection.scalars(_having(connection, words)))
 
 
 def ids_with_phrase(connection: Connection, phrase: str, *, whole: bool, limit: int = -1) -> Ids:
-    """Returns the ids of tracks with a phrase in one of their names.
+    """Return the ids of tracks with a phrase in one of their names.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ class Fit(IntEnum):
 
 
 def fits(connection: Connection, words: str) -> tuple[Ids, npt.NDArray[np.int64]]:
-    """Returns which tracks have all of some words in their names, and how well they fit.
+    """Return which tracks have all of some words in their names, and how well they fit.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def fit(connection: Connection, words: str) -> ColumnElement[int]:
 
 
 def vocabulary(connection: Connection, lengths: range) -> Iterator[str]:
-    """Yields the distinct words of all names whose lengths lie in a range."""
+    """Yield the distinct words of all names whose lengths lie in a range."""
     if connection.dialect.name == "sqlite":
         _open_vocabulary(connection)
         words = text(f"SELECT term FROM {_VOCABULARY} WHERE length(term) BETWEEN :low AND :high")
@@ -236,7 +236,7 @@ def vocabulary(connection: Connection, lengths: range) -> Iterator[str]:
 
 
 def _open_vocabulary(connection: Connection) -> None:
-    """Makes SQLite's view of the words of the index, a temporary table of this session."""
+    """Make SQLite's view of the words of the index, a temporary table of this session."""
     is_reader = connection.exec_driver_sql("PRAGMA query_only").scalar()
     connection.exec_driver_sql("PRAGMA query_only = 0")
     connection.exec_driver_sql(

@@ -54,7 +54,7 @@ class PortableText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect | None = None) -> str | None:
-        """Returns the value to store."""
+        """Return the value to store."""
         if value is None:
             return None
         joined = "; ".join(filter(None, value.split("\0"))) if "\0" in value else value
@@ -68,7 +68,7 @@ class TagNumber(TypeDecorator[int]):
     cache_ok = True
 
     def process_bind_param(self, value: int | None, dialect: Dialect | None = None) -> int | None:
-        """Returns the value to store."""
+        """Return the value to store."""
         return None if value is None or not -(1 << 31) <= value < 1 << 31 else value
 
 
@@ -82,12 +82,12 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Returns the type of the column: SQLite has none for times."""
+        """Return the type of the column: SQLite has none for times."""
         is_text = dialect.name == "sqlite"
         return dialect.type_descriptor(Text() if is_text else DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Returns the value to store; raises `ValueError` for a time without a time zone."""
+        """Return the value to store; raise `ValueError` for a time without a time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -98,7 +98,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return utc
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Returns the stored time, in UTC."""
+        """Return the stored time, in UTC."""
         if value is None:
             return None
         time = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -106,7 +106,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 def checksum(*values: object) -> int:
-    """Computes the CRC-32 of the values of a row, in the order of its columns.
+    """Compute the CRC-32 of the values of a row, in the order of its columns.
 
     Each value is preceded by its length, so that no two rows are the same bytes. Numbers must be
     of Python's types.
@@ -125,7 +125,7 @@ def checksum(*values: object) -> int:
 
 
 def row_checksum(table: Table, row: Mapping[str, Any]) -> int:
-    """Computes the checksum of a row of a table with the column ``checksum``.
+    """Compute the checksum of a row of a table with the column ``checksum``.
 
     It covers all columns but a generated ``id``, the time at which a track was added, and itself.
     """
@@ -146,7 +146,7 @@ _NOT_IN_CHECKSUM = {"id", "added_at", "checksum"}
 
 
 def require_checksum(table: Table, row: Row[Any]) -> None:
-    """Raises an error if a row of a table is not what was written.
+    """Raise an error if a row of a table is not what was written.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ class Sections:
 
 
 def put(connection: Connection, track_id: int, model: str, sections: Sections) -> None:
-    """Stores a track's sections of a model; replaces earlier ones of that model."""
+    """Store a track's sections of a model; replace earlier ones of that model."""
     same = (section.c.track_id == track_id) & (section.c.model == model)
     connection.execute(delete(section).where(same))
     connection.execute(
@@ -52,7 +52,7 @@ def put(connection: Connection, track_id: int, model: str, sections: Sections) -
 
 
 def get(connection: Connection, track_id: int, model: str) -> Sections | None:
-    """Returns a track's sections of a model, or None if it has none.
+    """Return a track's sections of a model, or None if it has none.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def get(connection: Connection, track_id: int, model: str) -> Sections | None:
 
 
 def get_many(connection: Connection, track_ids: Collection[int], model: str) -> dict[int, Sections]:
-    """Returns the sections by track id. Tracks without sections of the model are left out.
+    """Return the sections by track id. Tracks without sections of the model are left out.
 
     Raises
     ------
@@ -93,11 +93,11 @@ def _sections(track_id: int, starts: bytes, vectors: bytes) -> Sections:
 
 
 def missing(connection: Connection, model: str) -> list[int]:
-    """Returns the ids of the tracks without sections of a model, sorted."""
+    """Return the ids of the tracks without sections of a model, sorted."""
     return tracks.lacking(connection, section.c.track_id, section.c.model == model)
 
 
 def size(connection: Connection) -> int:
-    """Returns the bytes of all sections, of all models."""
+    """Return the bytes of all sections, of all models."""
     length = func.length(section.c.starts) + func.length(section.c.vectors)
     return int(connection.scalar(select(func.sum(length))) or 0)

@@ -51,12 +51,12 @@ class Shard:
 
 
 def is_sharded(connection: Connection) -> bool:
-    """Tells whether the postings lie on other servers."""
+    """Return whether the postings lie on other servers."""
     return connection.dialect.name == "postgresql" and bool(connection.scalar(_IS_SHARDED))
 
 
 def place_of(server: str) -> str:
-    """Returns host, port and database from the name that `sharding` gives a server.
+    """Return host, port and database from the name that `sharding` gives a server.
 
     >>> place_of("fingerprinter 1f0c94aa 2 db2.example.org:5432/music")
     'db2.example.org:5432/music'
@@ -65,7 +65,7 @@ def place_of(server: str) -> str:
 
 
 def list_shards(connection: Connection) -> list[Shard]:
-    """Lists what each server has. Each server counts its own blocks, so that none is sent."""
+    """List what each server has. Each server counts its own blocks, so that none is sent."""
     segments = list(connection.scalars(text("SELECT id FROM segment")))
     return [
         _count_shard(connection, row.part, place_of(row.server), segments)
@@ -83,7 +83,7 @@ def _count_shard(connection: Connection, part: str, server: str, segments: Seque
 
 
 def droppable(connection: Connection, dropped: Sequence[int]) -> list[int]:
-    """Returns the segments whose blocks may be deleted now.
+    """Return the segments whose blocks may be deleted now.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def droppable(connection: Connection, dropped: Sequence[int]) -> list[int]:
 
 
 def waiting_segments(connection: Connection) -> dict[int, float]:
-    """Maps segments that were dropped to the time until which their blocks stay, s since 1970."""
+    """Map segments that were dropped to the time until which their blocks stay, s since 1970."""
     try:
         stored = json.loads(library_metadata.get(connection, DROPPED) or "{}")
         return {int(segment): float(until_s) for segment, until_s in stored.items()}

@@ -14,7 +14,7 @@ _STORED = np.dtype("<u8")
 
 
 def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bool:
-    """Stores a track's sketches; replaces earlier ones of any version.
+    """Store a track's sketches; replace earlier ones of any version.
 
     Returns
     -------
@@ -29,7 +29,7 @@ def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bo
 
 
 def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes]:
-    """Returns the sketches of a version by track id, (n, words) uint64 each.
+    """Return the sketches of a version by track id, (n, words) uint64 each.
 
     Raises
     ------
@@ -51,10 +51,10 @@ def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes
 
 
 def missing(connection: Connection, version: str) -> list[int]:
-    """Returns the ids of the tracks without sketches of a version, sorted."""
+    """Return the ids of the tracks without sketches of a version, sorted."""
     return tracks.lacking(connection, sketch.c.track_id, sketch.c.version == version)
 
 
 def size(connection: Connection) -> int:
-    """Returns the bytes of all sketches."""
+    """Return the bytes of all sketches."""
     return int(connection.scalar(select(func.sum(func.length(sketch.c.data)))) or 0)

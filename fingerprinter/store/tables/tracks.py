@@ -67,7 +67,7 @@ def add_track(
     added_at: datetime,
     problem: str | None = None,
 ) -> int:
-    """Adds a track that has no file yet.
+    """Add a track that has no file yet.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def add_track(
 
 
 def get(connection: Connection, track_id: int) -> Track:
-    """Returns the track of an id.
+    """Return the track of an id.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def get(connection: Connection, track_id: int) -> Track:
 
 
 def get_many(connection: Connection, track_ids: Iterable[int]) -> dict[int, Track]:
-    """Returns the tracks by id. Ids of no track are left out."""
+    """Return the tracks by id. Ids of no track are left out."""
     wanted = sorted({int(track_id) for track_id in track_ids if _can_be_id(track_id)})
     found: dict[int, Track] = {}
     for start in range(0, len(wanted), ROWS_PER_READ):
@@ -119,13 +119,13 @@ def get_many(connection: Connection, track_ids: Iterable[int]) -> dict[int, Trac
 
 
 def by_content(connection: Connection, content_id: str) -> Track | None:
-    """Returns the track of a content id, or None if there is none."""
+    """Return the track of a content id, or None if there is none."""
     row = connection.execute(_tracks.where(track.c.content_id == content_id)).first()
     return None if row is None else _track(row)
 
 
 def by_path(connection: Connection, path: AnyPath, start_s: float | None = None) -> Track | None:
-    """Returns the track of the file at an absolute path, or None if the file is not known.
+    """Return the track of the file at an absolute path, or None if the file is not known.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def by_path(connection: Connection, path: AnyPath, start_s: float | None = None)
 
 
 def iterate(connection: Connection) -> Iterator[Track]:
-    """Yields all tracks in the order of ids. It reads `ROWS_PER_READ` rows at a time."""
+    """Yield all tracks in the order of ids. It reads `ROWS_PER_READ` rows at a time."""
     last = 0
     while rows := connection.execute(
         _tracks.where(track.c.id > last).order_by(track.c.id).limit(ROWS_PER_READ)
@@ -151,13 +151,13 @@ def iterate(connection: Connection) -> Iterator[Track]:
 
 
 def content_ids(connection: Connection) -> dict[str, int]:
-    """Returns the ids of all tracks by content id."""
+    """Return the ids of all tracks by content id."""
     rows = connection.execute(select(track.c.content_id, track.c.id))
     return {row.content_id: row.id for row in rows}
 
 
 def update_tags(connection: Connection, track_id: int, tags: Tags) -> None:
-    """Replaces the tags of a track.
+    """Replace the tags of a track.
 
     Raises
     ------
@@ -171,14 +171,14 @@ def update_tags(connection: Connection, track_id: int, tags: Tags) -> None:
 
 
 def seal(connection: Connection, track_id: int) -> None:
-    """Computes the checksum of a track's row, after other columns were updated."""
+    """Compute the checksum of a track's row, after other columns were updated."""
     here = track.c.id == track_id
     row = dict(connection.execute(select(track).where(here)).mappings().one())
     connection.execute(update(track).where(here).values(checksum=row_checksum(track, row)))
 
 
 def remove(connection: Connection, track_id: int) -> None:
-    """Deletes a track, and with it its files, peaks, vectors and analyses.
+    """Delete a track, and with it its files, peaks, vectors and analyses.
 
     Its landmarks stay in their segments, with a tombstone, until the segments are merged.
 
@@ -198,7 +198,7 @@ def remove(connection: Connection, track_id: int) -> None:
 def lacking(
     connection: Connection, owner: ColumnElement[Any], same: ColumnElement[bool]
 ) -> list[int]:
-    """Returns the ids of the tracks that have no row in another table, sorted.
+    """Return the ids of the tracks that have no row in another table, sorted.
 
     Parameters
     ----------
@@ -212,13 +212,13 @@ def lacking(
 
 
 def orphans(connection: Connection) -> list[int]:
-    """Returns the ids of the tracks without a file, sorted."""
+    """Return the ids of the tracks without a file, sorted."""
     held = select(file.c.id).where(file.c.track_id == track.c.id).exists()
     return list(connection.scalars(select(track.c.id).where(~held).order_by(track.c.id)))
 
 
 def counts(connection: Connection) -> Counts:
-    """Counts tracks, files, seconds of audio and problems."""
+    """Count tracks, files, seconds of audio and problems."""
     total = select(
         func.count(), func.coalesce(func.sum(track.c.duration_s), 0.0), func.count(track.c.problem)
     ).select_from(track)

@@ -58,7 +58,7 @@ class Matrix:
 
 
 def put(connection: Connection, track_id: int, model: str, vector: Vector, tags: Vector) -> None:
-    """Stores a track's embedding of a model; replaces an earlier one of that model."""
+    """Store a track's embedding of a model; replace an earlier one of that model."""
     same = (embedding.c.track_id == track_id) & (embedding.c.model == model)
     connection.execute(delete(embedding).where(same))
     connection.execute(
@@ -72,7 +72,7 @@ def put(connection: Connection, track_id: int, model: str, vector: Vector, tags:
 
 
 def get(connection: Connection, track_id: int, model: str) -> Embedding | None:
-    """Returns a track's embedding of a model, or None if it has none."""
+    """Return a track's embedding of a model, or None if it has none."""
     same = (embedding.c.track_id == track_id) & (embedding.c.model == model)
     row = connection.execute(select(embedding).where(same)).first()
     if row is None:
@@ -86,7 +86,7 @@ def get(connection: Connection, track_id: int, model: str) -> Embedding | None:
 
 
 def vector_matrix(connection: Connection, model: str) -> Matrix:
-    """Returns the embeddings of a model, of all tracks that have one.
+    """Return the embeddings of a model, of all tracks that have one.
 
     Raises
     ------
@@ -97,13 +97,13 @@ def vector_matrix(connection: Connection, model: str) -> Matrix:
 
 
 def ids(connection: Connection, model: str) -> npt.NDArray[np.int64]:
-    """Returns the ids of the tracks with an embedding of a model, sorted, (n,) int64."""
+    """Return the ids of the tracks with an embedding of a model, sorted, (n,) int64."""
     here = select(embedding.c.track_id).where(embedding.c.model == model)
     return np.array(list(connection.scalars(here.order_by(embedding.c.track_id))), np.int64)
 
 
 def get_many(connection: Connection, model: str, track_ids: Sequence[int]) -> Matrix:
-    """Returns the embeddings of some tracks. Tracks without one are left out.
+    """Return the embeddings of some tracks. Tracks without one are left out.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def get_many(connection: Connection, model: str, track_ids: Sequence[int]) -> Ma
 
 
 def tag_matrix(connection: Connection, model: str) -> Matrix:
-    """Returns the tag activations of a model, of all tracks that have some.
+    """Return the tag activations of a model, of all tracks that have some.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def tag_matrix(connection: Connection, model: str) -> Matrix:
 
 
 def _matrix(connection: Connection, model: str, column: Column[bytes]) -> Matrix:
-    """Reads rows into one array. With 100,000 tracks a list of rows would double the memory."""
+    """Read rows into one array. With 100,000 tracks a list of rows would double the memory."""
     here = embedding.c.model == model
     count = connection.scalar(select(func.count()).where(here)) or 0
     width = _width(connection, model, column)
@@ -159,7 +159,7 @@ def _width(connection: Connection, model: str, column: Column[bytes]) -> int:
 
 
 def _stack_rows(rows: Sequence[Row[Any]], column: Column[bytes], width: int) -> Vector:
-    """Decodes a column of rows, whose values must have equal lengths, into one array."""
+    """Decode a column of rows, whose values must have equal lengths, into one array."""
     values_of_rows = [row._mapping[column] for row in rows]
     for row, data in zip(rows, values_of_rows, strict=True):
         require_checksum(embedding, row)
@@ -174,12 +174,12 @@ def _stack_rows(rows: Sequence[Row[Any]], column: Column[bytes], width: int) -> 
 
 
 def missing(connection: Connection, model: str) -> list[int]:
-    """Returns the ids of the tracks without an embedding of a model, sorted."""
+    """Return the ids of the tracks without an embedding of a model, sorted."""
     return tracks.lacking(connection, embedding.c.track_id, embedding.c.model == model)
 
 
 def size(connection: Connection) -> tuple[int, int]:
-    """Returns the number and the bytes of all embeddings, of all models."""
+    """Return the number and the bytes of all embeddings, of all models."""
     length = func.length(embedding.c.vector) + func.length(embedding.c.tags)
     number, total = connection.execute(select(func.count(), func.sum(length))).one()
     return number, int(total or 0)

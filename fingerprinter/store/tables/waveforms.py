@@ -10,13 +10,13 @@ from fingerprinter.store.tables.schema import require_checksum, waveform
 
 
 def put(connection: Connection, track_id: int, points: npt.NDArray[np.uint8]) -> None:
-    """Stores a track's outline, (1000,) uint8; replaces an earlier one."""
+    """Store a track's outline, (1000,) uint8; replace an earlier one."""
     connection.execute(delete(waveform).where(waveform.c.track_id == track_id))
     connection.execute(insert(waveform).values(track_id=track_id, points=points.tobytes()))
 
 
 def get(connection: Connection, track_id: int) -> npt.NDArray[np.uint8] | None:
-    """Returns a track's outline, (1000,) uint8, or None if it is not stored.
+    """Return a track's outline, (1000,) uint8, or None if it is not stored.
 
     Raises
     ------
