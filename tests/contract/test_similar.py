@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,6 @@ from fingerprinter.embedding import load_model
 from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.library import Library
 from fingerprinter.library.music.analyze import analysis_id
-from fingerprinter.library.similar import queries
 from fingerprinter.library.similar.explain import shared_tags
 from fingerprinter.library.similar.filters import TrackFilter, admitted_ids
 from fingerprinter.store.engine.database import Database
@@ -257,14 +258,16 @@ def test_results_are_explained_only_on_request(library: Library) -> None:
 
 
 def test_a_part_is_decoded_from_the_file_if_no_sections_are_stored(
-    library: Library, monkeypatch: pytest.MonkeyPatch
+    library: Library, folder: Path, tmp_path: Path
 ) -> None:
     first = next(library.tracks())
     assert first.path is not None
     alone = library.similar((read_samples(first.path), SR), n=1, start_s=0, end_s=20, copies=True)
-    monkeypatch.setattr(queries.sections, "get", lambda *_: None)
-    found = library.similar(first, start_s=0, end_s=20, copies=True)
-    nearest = alone[0]
-    assert nearest.similarity > 0.7
+    assert alone[0].similarity > 0.7
+    other = Path(shutil.copy(folder / "library.db", tmp_path))
+    with closing(sqlite3.connect(other)) as connection, connection:
+        connection.execute("DELETE FROM section")
+    with open_library(other, read_only=True) as without_sections:
+        found = without_sections.similar(first, start_s=0, end_s=20, copies=True)
     assert len(found) == PIECES
     assert first not in {each.track for each in found}

@@ -56,10 +56,15 @@ def sqlite_demo(tmp_path_factory: pytest.TempPathFactory, indexed_demo: Path) ->
 
 @pytest.fixture(scope="session")
 def postgresql_demo(
-    tmp_path_factory: pytest.TempPathFactory, inside: list[Entry], postgresql_server: Any
+    tmp_path_factory: pytest.TempPathFactory, sqlite_demo: Program, postgresql_server: Any
 ) -> Program:
+    """The same tracks, carried over as a user would do it."""
     postgresql_server.execute("CREATE DATABASE demo")
-    return index_demo(postgresql_server.url("demo"), tmp_path_factory.mktemp("demo"), inside)
+    folder = tmp_path_factory.mktemp("demo")
+    sqlite_demo("export", folder / "demo.fpx")
+    program = Program(postgresql_server.url("demo"), folder)
+    program("import", folder / "demo.fpx")
+    return program
 
 
 @pytest.fixture(params=["sqlite_demo", "postgresql_demo"])

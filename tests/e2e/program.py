@@ -1,4 +1,8 @@
-"""Run the program as a user does: in its own process, with its streams and exit status."""
+"""Run the program as a user does: with its arguments, its streams and its exit status.
+
+A start takes half a second, and much more with NumPy, matplotlib or librosa in it. So a command
+runs in the process of the tests, unless the process itself is what is tested.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +13,15 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from unittest import mock
+
+from fingerprinter.cli import main
 
 COMMAND = [sys.executable, "-m", "fingerprinter"]
 DEADLINE_S = 60
@@ -52,13 +62,26 @@ class Program:
     url: str
     folder: Path
 
-    def __call__(
-        self, *arguments: Argument, status: int = 0, stdin: bytes = b"", **options: Any
-    ) -> Run:
-        """Run it to its end, and check that it ends with this status and without a traceback."""
+    def __call__(self, *arguments: Argument, status: int = 0, stdin: bytes = b"") -> Run:
+        """Run it in this process, and check that it ends with this status."""
+        words = list(map(str, self.line(*arguments)[len(COMMAND) :]))
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            with (
+                chdir(self.folder),
+                mock.patch.dict(os.environ, self.env),
+                mock.patch.object(sys, "argv", ["fingerprinter", *words]),
+                standard_streams(stdin, out, err),
+            ):
+                found = exit_status()
+            run = Run(*(read_from_start(stream).decode() for stream in (out, err)))
+        assert found == status, (found, run)
+        assert "Traceback" not in run.err
+        return run
+
+    def process(self, *arguments: Argument, status: int = 0, **options: Any) -> Run:
+        """Run it in a process of its own, and check its status, and that it has no traceback."""
         done = subprocess.run(
             self.line(*arguments),
-            input=stdin,
             cwd=self.folder,
             env=self.env,
             timeout=DEADLINE_S,
@@ -89,6 +112,47 @@ class Program:
     def at(self, url: str | Path) -> Program:
         """Return the program with another library."""
         return replace(self, url=str(url))
+
+
+def exit_status() -> int:
+    """The status with which the program ends that `sys.argv` names."""
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@contextmanager
+def standard_streams(stdin: bytes, out: IO[bytes], err: IO[bytes]) -> Iterator[None]:
+    """Let files be the standard streams for a while, of child processes too."""
+    names = ("stdin", "stdout", "stderr")
+    before = [getattr(sys, name) for name in names]
+    kept = [os.dup(number) for number in range(3)]
+    with tempfile.TemporaryFile() as given:
+        given.write(stdin)
+        given.seek(0)
+        for number, file in enumerate((given, out, err)):
+            os.dup2(file.fileno(), number)
+        for number, name in enumerate(names):
+            errors = "backslashreplace" if name == "stderr" else None
+            mode = "r" if name == "stdin" else "w"
+            stream = os.fdopen(number, mode, encoding="utf-8", errors=errors, closefd=False)
+            setattr(sys, name, stream)
+        try:
+            yield
+        finally:
+            for name, stream in zip(names, before, strict=True):
+                getattr(sys, name).close()
+                setattr(sys, name, stream)
+            for number, copy in enumerate(kept):
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def read_from_start(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 class Terminal:

@@ -138,7 +138,7 @@ def test_a_file_that_may_not_be_read_is_named(program: Program, bad: Path, tmp_p
     locked = tmp_path / "locked.wav"
     locked.write_bytes((bad / "blink.wav").read_bytes())
     locked.chmod(0)
-    run = program("index", locked, status=1, preexec_fn=obey_permissions)
+    run = program.process("index", locked, status=1, preexec_fn=obey_permissions)
     assert run.complaints == [f"{locked}: no permission to read it"]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,14 +18,27 @@ from fingerprinter.audio.content import content_id
 from fingerprinter.library.music.rekordbox import beat_grid
 
 
+@pytest.fixture(scope="module")
+def analyzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library whose only track is analysed."""
+    folder = tmp_path_factory.mktemp("analyzed")
+    program = Program(str(folder / "library.db"), folder)
+    program("index", MUSIC / "kenta_cho-stg1.opus", "--no-embeddings")
+    program("analyze", "1")
+    return Path(program.url)
+
+
 @pytest.fixture
-def song(program: Program, tmp_path: Path) -> Path:
-    """A file that is indexed and analysed; the only track of its library."""
+def song(program: Program, analyzed: Path, tmp_path: Path) -> Path:
+    """A file of the analysed track, which a test may change; the only one of its library."""
+    shutil.copyfile(analyzed, program.url)
     song = tmp_path / "music" / "stage <1> & “one”.opus"
     song.parent.mkdir()
     shutil.copyfile(MUSIC / "kenta_cho-stg1.opus", song)
-    program("index", song.parent, "--no-embeddings")
-    program("analyze", "1")
+    path = os.fsencode(song)
+    with closing(sqlite3.connect(program.url)) as connection, connection:
+        connection.execute("UPDATE file SET path = ?", (path,))
+    program("index", song.parent, "--no-embeddings")  # notes size and time of the copy
     return song
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 from contextlib import closing
@@ -22,17 +23,25 @@ EVIDENCE_KEYS = ["a", "b", "offset_s", "overlap_s", "confidence", "start_s", "sp
 Entry = dict[str, Any]
 
 
-@pytest.fixture
-def copies(copied_demo: Program, inside: list[Entry]) -> Program:
+@pytest.fixture(scope="module")
+def indexed_copies(
+    indexed_demo: Path, inside: list[Entry], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The library with two copies of its first track, and an excerpt of its fifth."""
     first, fifth = (read_samples(MUSIC / inside[n]["file"], SR) for n in (0, 4))
-    folder = copied_demo.folder / "copies"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("copies")
     write_wav(folder / "1 mp3.wav", mp3(first), SR)
     write_wav(folder / "2 quiet.wav", 0.1 * first, SR)
     write_wav(folder / "3 excerpt.wav", fifth[round(9.01 * SR) : 20 * SR], SR)
-    copied_demo("index", "--no-embeddings", folder)
-    return copied_demo
+    library = Program(str(shutil.copy(indexed_demo, folder / "copies.db")), folder)
+    library("index", "--no-embeddings", folder)
+    return Path(library.url)
+
+
+@pytest.fixture
+def copies(indexed_copies: Path, tmp_path: Path) -> Program:
+    """A copy of that library, which a test may change."""
+    return Program(str(shutil.copy(indexed_copies, tmp_path / "copies.db")), tmp_path)
 
 
 def test_groups_have_tracks_and_evidence(copies: Program, inside: list[Entry]) -> None:

@@ -13,13 +13,13 @@ NO_LIBRARY = "no library there; run `fingerprinter index FOLDER` to make one, or
 
 
 def test_wrong_usage_ends_with_2(program: Program) -> None:
-    run = program("similar", "1", "-n", "0", status=2)
+    run = program.process("similar", "1", "-n", "0", status=2)
     assert run.out == ""
     assert "Usage: fingerprinter similar" in run.err
 
 
 def test_where_no_library_is_nothing_is_made(program: Program) -> None:
-    assert program("list", status=4).complaints == [f"error: {program.url}: {NO_LIBRARY}"]
+    assert program.process("list", status=4).complaints == [f"error: {program.url}: {NO_LIBRARY}"]
     assert not Path(program.url).exists()
 
 
@@ -36,7 +36,7 @@ def test_the_default_library_is_in_the_users_folder(program: Program) -> None:
 def test_a_reader_that_has_gone_is_no_error(sqlite_demo: Program) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    run = sqlite_demo("list", status=141, stdout=writer)
+    run = sqlite_demo.process("list", status=141, stdout=writer)
     os.close(writer)
     assert run.err == ""
 
@@ -44,7 +44,7 @@ def test_a_reader_that_has_gone_is_no_error(sqlite_demo: Program) -> None:
 @pytest.mark.parametrize("arguments", [["list", "--json"], ["--help"]], ids=" ".join)
 def test_a_full_disk_under_the_output_is_named(sqlite_demo: Program, arguments: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
-        run = sqlite_demo(*arguments, status=1, stdout=full)
+        run = sqlite_demo.process(*arguments, status=1, stdout=full)
     step = "free some space and run the command again"
     assert run.complaints == [f"error: No space left on device; {step}"]
 

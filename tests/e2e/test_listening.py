@@ -80,13 +80,13 @@ def test_what_the_microphone_hears_is_named(
     demo_library: Program, inside: list[Entry], clips: Any, microphone: Any
 ) -> None:
     microphone(clips.noisy(inside[4]))
-    run = demo_library("identify", "--mic", "8", "--device", "Fake", "--json")
+    run = demo_library.process("identify", "--mic", "8", "--device", "Fake", "--json")
     assert (run.record["clip"], run.record["duration_s"]) == ("mic", 8.0)
     (match,) = run.record["matches"]
     assert match["track"]["title"] == inside[4]["title"]
     assert match["offset_s"] == pytest.approx(clips.start_s, abs=0.1)
     assert run.err == ""
-    table = demo_library("identify", "--mic", "8").out.splitlines()
+    table = demo_library.process("identify", "--mic", "8").out.splitlines()
     assert table[1].startswith("mic   ")
     assert inside[4]["title"] in table[1]
 
@@ -121,7 +121,7 @@ def wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def test_an_unknown_device_is_named(sqlite_demo: Program, microphone: Any) -> None:
-    run = sqlite_demo("identify", "--mic", "5", "--device", "7", "--json", status=1)
+    run = sqlite_demo.process("identify", "--mic", "5", "--device", "7", "--json", status=1)
     assert run.out == ""
     assert run.complaints == ["mic: 7 matches no input, or several; choose one of 0 (Fake)"]
 
@@ -129,7 +129,7 @@ def test_an_unknown_device_is_named(sqlite_demo: Program, microphone: Any) -> No
 def test_a_muted_microphone_is_named(sqlite_demo: Program, microphone: Any, tmp_path: Path) -> None:
     write_wav(tmp_path / "silence.wav", np.zeros(40_000), 16_000)
     microphone(tmp_path / "silence.wav")
-    run = sqlite_demo("identify", "--mic", "2", status=1)
+    run = sqlite_demo.process("identify", "--mic", "2", status=1)
     assert run.complaints == ["mic: the microphone gave silence only; is it muted?"]
 
 
@@ -152,7 +152,7 @@ def test_without_the_package_the_next_step_is_named(
 ) -> None:
     (tmp_path / "sounddevice.py").write_text("raise ImportError('not installed')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    run = sqlite_demo("identify", "--mic", "5", status=2)
+    run = sqlite_demo.process("identify", "--mic", "5", status=2)
     (complaint,) = run.complaints
     assert complaint.startswith("error: sounddevice is not installed")
     assert "pip install sounddevice" in complaint

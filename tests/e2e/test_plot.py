@@ -126,7 +126,7 @@ def test_without_matplotlib_the_next_step_is_named(
 ) -> None:
     (tmp_path / "matplotlib.py").write_text("raise ImportError('not installed')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    run = sqlite_demo("plot", "1", "-o", "a.png", status=2)
+    run = sqlite_demo.process("plot", "1", "-o", "a.png", status=2)
     (complaint,) = run.complaints
     assert complaint.startswith("error: matplotlib is not installed")
     assert "pip install matplotlib" in complaint
