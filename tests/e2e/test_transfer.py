@@ -52,8 +52,8 @@ def test_an_interrupted_import_continues(
     with program.start("import", exported, stderr=terminal.theirs) as process:
         terminal.wait_for_tracks(transfer.BATCH_TRACKS)
         process.send_signal(signum)
+        shown = terminal.read_to_end()
         assert process.wait() == (130 if signum == signal.SIGINT else -signum)
-    shown = terminal.read_to_end()
     assert "Traceback" not in shown
     assert shown.splitlines()[-1].endswith(KEPT) == (signum == signal.SIGINT)
 
