@@ -60,6 +60,7 @@ from fingerprinter.types import (
     Genre,
     IndexReport,
     Match,
+    MusicAnalysis,
     Neighbour,
     Peaks,
     Tags,
@@ -568,6 +569,22 @@ class Library:
         """
         with self._database.connect() as connection:
             return analyses.beats(connection, track_ids)
+
+    def stored_analyses(self, track_ids: Sequence[int]) -> dict[int, MusicAnalysis]:
+        """Return the analyses of tracks that were analyzed, by track id.
+
+        Raises
+        ------
+        CorruptionError
+            If one of them is damaged.
+
+        Examples
+        --------
+        >>> library.stored_analyses([99])
+        {}
+        """
+        with self._database.connect() as connection:
+            return analyses.get_many(connection, track_ids, None)
 
     def remove(self, refs: Sequence[TrackRef]) -> list[Track]:
         """Remove tracks from the library. Their audio files are not touched.

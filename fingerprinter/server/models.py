@@ -137,7 +137,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Tempo, beats, key, sections, loudness and tags of a track."""
+    """Tempo, beats, key, sections, loudness and tags of a track.
+
+    ``camelot`` is the place of the key on the Camelot wheel.
+    """
 
     query: Track
     duration_s: float
@@ -145,6 +148,7 @@ class Analysis:
     tempo_confidence: float | None
     beats: tuple[float, ...]
     key: Key | None
+    camelot: str | None
     sections: tuple[Section, ...]
     loudness: Loudness
     tags: tuple[Tag, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from ipaddress import ip_address
 from typing import Any, Self
@@ -10,6 +11,7 @@ from typing import Any, Self
 from fingerprinter.config import UserConfig
 from fingerprinter.errors import UsageError
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]*")  # file:// is one
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -25,6 +27,8 @@ class ServerSettings:
         Where the service listens.
     hosts : tuple of str
         Names under which clients reach the service, besides loopback names and ``host``.
+    origins : tuple of str
+        Origins of pages of other sites that may use ``/rest/``, such as ``https://player.example``.
     root_path : str
         Path under which a reverse proxy serves it, such as ``/music``.
     proxies : str
@@ -61,6 +65,7 @@ class ServerSettings:
     host: str = "127.0.0.1"
     port: int = 8765
     hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     root_path: str = ""
     proxies: str = "127.0.0.1"
     workers: int = 1
@@ -124,6 +129,26 @@ def configured(config: UserConfig) -> ServerSettings:
             raise UsageError(f"[serve] {name} = {value!r}; write a value of the type {wanted}")
     folders = tuple(map(str, config.folders))
     return ServerSettings(folders=folders, **_with_tuples(dict(config.serve)))
+
+
+def check_origins(settings: ServerSettings) -> None:
+    """Check that the allowed origins are written as browsers write them.
+
+    Raises
+    ------
+    UsageError
+        If one is no origin. ``*`` and ``null`` stand for pages of anybody and are none.
+
+    Examples
+    --------
+    >>> check_origins(ServerSettings(origins=("https://player.example", "http://localhost:4533")))
+    """
+    for origin in settings.origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise UsageError(
+                f"--allow-origin {origin}: no origin; write it as https://player.example,"
+                " in lower case and without a path"
+            )
 
 
 def is_loopback(host: str) -> bool:

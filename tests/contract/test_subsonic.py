@@ -21,10 +21,14 @@ from synthetic import SR, play
 
 from fingerprinter import open_library
 from fingerprinter.audio import write_wav
+from fingerprinter.errors import UsageError
 from fingerprinter.server.access import token_digest
 from fingerprinter.server.app import create_app
-from fingerprinter.server.settings import ServerSettings
+from fingerprinter.server.settings import ServerSettings, check_origins
 from fingerprinter.server.subsonic.endpoints import ENDPOINTS, FORBIDDEN
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import analyses
+from fingerprinter.types import Loudness, MusicAnalysis
 
 TRACKS = [
     FakeTrack("Aurora", "Sigur Rós", "Dawn", "Ambient", mbid="0" * 36, vector=[1, 0, 0]),
@@ -381,8 +385,50 @@ def test_pages_of_other_sites_need_a_login_in_each_request(
                 assert answer.json()["subsonic-response"]["error"]["code"] == code
             answer = send(f"/rest/getArtists?apiKey={PASSWORD}", headers=headers)
             assert 'status="ok"' in answer.text
-            assert answer.headers["access-control-allow-origin"] == "*"
-        assert "access-control-allow-origin" not in player.send("ping").headers
+            assert "access-control-allow-origin" not in answer.headers
+            assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_pages_of_allowed_origins_may_read_answers(sqlite_url: str) -> None:
+    page, other = "https://player.example", "https://player.example.org"
+    login = f"/rest/ping?f=json&apiKey={PASSWORD}"
+    with player_of(sqlite_url, origins=(page,)) as player:
+        for send in (player.client.get, player.client.post, player.client.options):
+            allowed = send(login, headers={"Origin": page}).headers
+            assert allowed["access-control-allow-origin"] == page
+            assert allowed["vary"] == "Origin"
+            assert "access-control-allow-credentials" not in allowed
+            for origin in (other, "null", page.upper()):
+                refused = send(login, headers={"Origin": origin}).headers
+                assert "access-control-allow-origin" not in refused
+        # a picture, whose request has no origin, must have a login
+        picture = {"Sec-Fetch-Site": "cross-site"}
+        shown = player.client.get(login, headers=picture)
+        assert shown.headers["cross-origin-resource-policy"] == "cross-origin"
+        stranger = player.client.get("/rest/ping?f=json", headers=picture)
+        assert stranger.json()["subsonic-response"]["status"] == "failed"
+        api = player.client.get("/api/tracks", headers={"Origin": page})
+        assert api.status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["*", "null", "https://a.b/", "player.example", "HTTPS://a.b"])
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(UsageError, match="no origin"):
+        check_origins(ServerSettings(origins=(origin,)))
+
+
+def test_analysed_songs_have_a_replay_gain(library_url: str) -> None:
+    loud, *others = add_fake_tracks(library_url, TRACKS)
+    music = MusicAnalysis(97.6, 1.0, (), None, (), Loudness(-9.5, 4.0, -0.3))
+    with Database.open(library_url) as database, database.begin() as connection:
+        analyses.put(connection, loud, "1", music)
+    with player_of(library_url) as player:
+        song = player("getSong", id=str(loud))["song"]
+        assert song["replayGain"] == {"trackGain": -8.5, "trackPeak": 0.966051}
+        assert song["bpm"] == 98
+        assert player("getSong", id=str(others[0]))["song"]["replayGain"] == {}
+        xml = player.client.get("/rest/getSong", params={"id": loud}).text
+        assert '<replayGain trackGain="-8.5" trackPeak="0.966051"' in xml
 
 
 # --- sound and pictures -----------------------------------------------------------------

@@ -22,6 +22,7 @@ KEYS = [
     "tempo_confidence",
     "beats",
     "key",
+    "camelot",
     "sections",
     "loudness",
     "tags",

@@ -216,6 +216,7 @@ def _record(name: str, analysis: TrackAnalysis) -> Record:
         "tempo_confidence": music["tempo_confidence"],
         "beats": music["beats_s"],
         "key": music["key"],
+        "camelot": camelot(analysis.music.key.name) if analysis.music.key else None,
         "sections": music["sections"],
         "loudness": music["loudness"],
         "tags": [asdict(tag) for tag in analysis.tags],

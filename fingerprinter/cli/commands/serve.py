@@ -33,6 +33,14 @@ def serve(
             metavar="NAME", help="A name under which clients reach this service; repeatable."
         ),
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="Let players that are pages of this origin use /rest/: https://player.example; "
+            "repeatable.",
+        ),
+    ] = None,
     root_path: Annotated[
         str | None,
         typer.Option(metavar="PATH", help="Path under which a reverse proxy serves it: /music."),
@@ -76,7 +84,7 @@ def serve(
     """
     try:
         from fingerprinter.server.run import serve as run
-        from fingerprinter.server.settings import configured
+        from fingerprinter.server.settings import check_origins, configured
     except ImportError as error:
         raise UsageError(
             f"{error.name} is not installed, and the service needs it;"
@@ -87,6 +95,7 @@ def serve(
         "host": host,
         "port": port,
         "hosts": tuple(allow_host or ()) or None,
+        "origins": tuple(allow_origin or ()) or None,
         "root_path": root_path,
         "workers": workers,
         "folders": tuple(folder or ()) or None,
@@ -96,6 +105,7 @@ def serve(
     }
     given = {name: value for name, value in options.items() if value is not None}
     settings = replace(configured(read_config()), **given)
+    check_origins(settings)
     if settings.watch and not settings.folders:
         hint = "--folder names them, or `folders` in config.toml"
         raise UsageError(f"there are no folders to watch; {hint}")

@@ -12,11 +12,10 @@ from fingerprinter.audio.tag_writer import TagValues, read_values, write_values
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.library.base.progress import OnTrackCount, TrackCount
 from fingerprinter.library.music.analyze import analysis_id
+from fingerprinter.library.music.replay_gain import replay_gain
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.tables import analyses, files
 from fingerprinter.types import MusicAnalysis, Problem, Track
-
-REFERENCE_LUFS: Final = -18.0  # of ReplayGain 2.0
 
 FIELDS: Final = ("bpm", "key", "gain")
 """What can be written: the tempo, the key, and the gain and peak of ReplayGain 2.0."""
@@ -83,11 +82,11 @@ def tag_values(music: MusicAnalysis, fields: Iterable[str]) -> TagValues:
         known["bpm"] = round(music.tempo_bpm)
     if "key" in fields and music.key:
         known["initial_key"] = music.key.short_name
-    loudness = music.loudness
-    if "gain" in fields and loudness.integrated_lufs is not None:
-        known["rg_track_gain"] = round(REFERENCE_LUFS - loudness.integrated_lufs, 2)
-        if loudness.true_peak_dbtp is not None:
-            known["rg_track_peak"] = round(10 ** (loudness.true_peak_dbtp / 20), 6)
+    gain = replay_gain(music.loudness) if "gain" in fields else None
+    if gain:
+        known["rg_track_gain"] = gain.gain_db
+        if gain.peak is not None:
+            known["rg_track_peak"] = gain.peak
     return known
 
 

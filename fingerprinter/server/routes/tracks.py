@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from starlette.responses import FileResponse
 
+from fingerprinter.core.mir.keys import camelot
 from fingerprinter.server import media
 from fingerprinter.server.models import (
     AlbumPage,
@@ -232,6 +233,7 @@ def analysis(service: TheService, viewer: Guest, track_id: TrackId) -> Analysis:
         tempo_confidence=music.tempo_confidence,
         beats=music.beats_s,
         key=music.key,
+        camelot=camelot(music.key.name) if music.key else None,
         sections=music.sections,
         loudness=music.loudness,
         tags=found.tags,

@@ -69,7 +69,7 @@ class Call:
     def songs(self, tracks: Sequence[Track]) -> list[Payload]:
         """Return tracks as songs."""
         library, ids = self.service.library, [each.id for each in tracks]
-        return values.songs(tracks, library.beats(ids), library.file_sizes(ids))
+        return values.songs(tracks, library.stored_analyses(ids), library.file_sizes(ids))
 
 
 Answer = Payload | Response

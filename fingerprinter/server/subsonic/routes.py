@@ -22,9 +22,10 @@ router = APIRouter()
 
 _log = logging.getLogger(__name__)
 _MAX_FIELDS = 1000
-_FOR_PAGES_OF_OTHERS = {
-    "Access-Control-Allow-Origin": "*",
-    "Cross-Origin-Resource-Policy": "cross-origin",
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD, POST",
+    "Access-Control-Allow-Headers": "Content-Type, Range",
+    "Access-Control-Max-Age": "600",
 }
 _FORM = "application/x-www-form-urlencoded"
 
@@ -35,7 +36,8 @@ async def rest(request: Request, name: str) -> Response:
     """Answer a player.
 
     A player that is a page of another site must log in with each request, also where others need
-    no login: any page could send a request otherwise. Then the page may read the answer.
+    no login: any page could send a request otherwise. It may read the answer if its origin is one
+    of the allowed ones.
     """
     body = b""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == _FORM:
@@ -52,8 +54,32 @@ async def rest(request: Request, name: str) -> Response:
     except SubsonicError as error:
         response = failure(error, form)
     if is_foreign:
-        response.headers.update(_FOR_PAGES_OF_OTHERS)
+        response.headers.update(_for_pages_of_others(request))
     return response
+
+
+@router.options("/rest/{name}", include_in_schema=False)
+def preflight(request: Request, name: str) -> Response:
+    """Tell a browser what pages of allowed origins may send."""
+    allowed = _for_pages_of_others(request)
+    is_allowed = "Access-Control-Allow-Origin" in allowed
+    return Response(status_code=204, headers=allowed | (_PREFLIGHT if is_allowed else {}))
+
+
+def _for_pages_of_others(request: Request) -> dict[str, str]:
+    """Return the headers by which a page of another site may use an answer.
+
+    A page of an allowed origin may read it. Browsers do not tell the origin of a page that shows a
+    picture or plays a sound, which it cannot read; if any origin is allowed, it may do that.
+    """
+    service: Service = request.app.state.service
+    origins, origin = service.settings.origins, request.headers.get("origin")
+    headers = {"Vary": "Origin"}
+    if origins and origin in (None, *origins):
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    if origin in origins:
+        headers["Access-Control-Allow-Origin"] = origin
+    return headers
 
 
 def _fields(body: bytes) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fingerprinter.audio.source import printable
 from fingerprinter.core.spelling import normalize_name
+from fingerprinter.library.music.replay_gain import replay_gain
 from fingerprinter.server import media
 from fingerprinter.server.subsonic.catalogue import (
     IGNORED_ARTICLES,
@@ -20,21 +21,20 @@ from fingerprinter.server.subsonic.catalogue import (
     album_id,
     artist_id,
 )
-from fingerprinter.store.tables.analyses import Beat
-from fingerprinter.types import Track
+from fingerprinter.types import MusicAnalysis, Track
 
 Element = dict[str, Any]
 
 
-def song(track: Track, beat: Beat | None, size: int | None) -> Element:
+def song(track: Track, music: MusicAnalysis | None, size: int | None) -> Element:
     """Return a track as a song ("Child").
 
     Parameters
     ----------
     track
         The track. The path of the song is made of its tags, and is no path of a file.
-    beat
-        Its tempo, if it was analyzed.
+    music
+        Its tempo and loudness, if it was analyzed.
     size
         Bytes of its file, if it has one. Some players leave songs out that have none.
     """
@@ -74,7 +74,8 @@ def song(track: Track, beat: Beat | None, size: int | None) -> Element:
         "type": "music",
         "mediaType": "song",
         "isVideo": False,
-        "bpm": round(beat.tempo_bpm) if beat and beat.tempo_bpm else 0,
+        "bpm": round(music.tempo_bpm) if music and music.tempo_bpm else 0,
+        "replayGain": _replay_gain(music),
         "sortName": normalize_name(_title(track)),
         "musicBrainzId": track.mbid or "",
         "isrc": [track.isrc] if track.isrc else [],
@@ -87,10 +88,10 @@ def song(track: Track, beat: Beat | None, size: int | None) -> Element:
 
 
 def songs(
-    tracks: Iterable[Track], beats: Mapping[int, Beat], sizes: Mapping[int, int]
+    tracks: Iterable[Track], analyses: Mapping[int, MusicAnalysis], sizes: Mapping[int, int]
 ) -> list[Element]:
     """Return tracks as songs."""
-    return [song(track, beats.get(track.id), sizes.get(track.id)) for track in tracks]
+    return [song(track, analyses.get(track.id), sizes.get(track.id)) for track in tracks]
 
 
 def song_path(track: Track) -> str:
@@ -162,6 +163,12 @@ def genre(found: Genre) -> Element:
 def sonic_match(element: Element, similarity: float) -> Element:
     """Return a song with its similarity of -1 to 1, which the protocol has from 0 to 1."""
     return {"entry": element, "similarity": round((1 + min(1.0, max(-1.0, similarity))) / 2, 4)}
+
+
+def _replay_gain(music: MusicAnalysis | None) -> Element:
+    """Return how players bring a song to the common loudness; empty if it is not known."""
+    found = music and replay_gain(music.loudness)
+    return _without_empty({"trackGain": found.gain_db, "trackPeak": found.peak}) if found else {}
 
 
 def _artist_name(name: str | None) -> Element:

@@ -47,9 +47,14 @@ def get(connection: Connection, track_id: int, version: str) -> MusicAnalysis | 
 
 
 def get_many(
-    connection: Connection, track_ids: Iterable[int], version: str
+    connection: Connection, track_ids: Iterable[int], version: str | None
 ) -> dict[int, MusicAnalysis]:
     """Return the analyses by track id. Tracks without one of this version are left out.
+
+    Parameters
+    ----------
+    version
+        The version; None for any.
 
     Raises
     ------
@@ -59,8 +64,8 @@ def get_many(
     ids, found = list(track_ids), dict[int, MusicAnalysis]()
     for start in range(0, len(ids), IDS_PER_STATEMENT):
         some = analysis.c.track_id.in_(ids[start : start + IDS_PER_STATEMENT])
-        wanted = some & (analysis.c.version == version)
-        for row in connection.execute(select(analysis).where(wanted)):
+        wanted = [some] if version is None else [some, analysis.c.version == version]
+        for row in connection.execute(select(analysis).where(*wanted)):
             require_checksum(analysis, row)
             found[row.track_id] = _analysis(row.track_id, row.details)
     return found

@@ -39,18 +39,6 @@ export function change({ tempo, pitch }) {
 export const title = (track) =>
   track.title || (track.path ? track.path.split(/[\\/]/).pop().replace(/\.[^.]+$/, "") : `Track ${track.id}`);
 
-const CAMELOT = ["B", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E"];
-const SAME_TONE = { "C#": "Db", "D#": "Eb", "F#": "Gb", "G#": "Ab", "A#": "Bb", Cb: "B", "E#": "F" };
-
-/** The place of a key on the Camelot wheel: "A minor" is "8A", "C major" is "8B". */
-export function camelot(tonic, mode) {
-  const tones = ["C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B"];
-  const at = tones.indexOf(SAME_TONE[tonic] ?? tonic);
-  if (at < 0) return null;
-  const major = tones[(at + (mode === "minor" ? 3 : 0)) % 12];
-  return `${CAMELOT.indexOf(major) + 1}${mode === "minor" ? "A" : "B"}`;
-}
-
 /** "today 14:05", "3 Feb 2026". */
 export function date(text) {
   if (!text) return "–";

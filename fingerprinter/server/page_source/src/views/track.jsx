@@ -1,7 +1,7 @@
 // One track: player, waveform with its sections, analysis, tags, and what sounds like it.
 import { useEffect, useState } from "preact/hooks";
 import { analysis, audioAddress, findTracks, pathBetween, similar, spectrogramAddress, track as load } from "../api.js";
-import { camelot, date, duration, percent, time, title } from "../format.js";
+import { date, duration, percent, time, title } from "../format.js";
 import { useLoad } from "../hooks.js";
 import { Icon } from "../icons.jsx";
 import { Cover, Empty, Loaded, NeighbourList, TrackPicker, tones } from "../parts.jsx";
@@ -37,7 +37,7 @@ function Facts({ track, found }) {
     ["MusicBrainz", track.mbid],
     ["Length", duration(track.duration_s)],
     ["Tempo", found?.tempo_bpm && `${found.tempo_bpm.toFixed(1)} bpm`],
-    ["Key", key && `${key.tonic} ${key.mode} (${camelot(key.tonic, key.mode)})`],
+    ["Key", key && `${key.tonic} ${key.mode} (${found.camelot})`],
     ["Loudness", found?.loudness?.integrated_lufs != null && `${found.loudness.integrated_lufs.toFixed(1)} LUFS`],
     ["File", [track.codec, track.bit_rate && `${Math.round(track.bit_rate / 1000)} kbit/s`, track.sample_rate_hz && `${track.sample_rate_hz / 1000} kHz`].filter(Boolean).join(", ")],
     ["Path", track.path],
@@ -152,7 +152,7 @@ function Shown({ track, from }) {
             {facts?.tempo_bpm && <span class="chip number">{Math.round(facts.tempo_bpm)} bpm</span>}
             {facts?.key && (
               <span class="chip">
-                {facts.key.tonic} {facts.key.mode} · {camelot(facts.key.tonic, facts.key.mode)}
+                {facts.key.tonic} {facts.key.mode} · {facts.camelot}
               </span>
             )}
             {track.genre && <span class="chip">{track.genre}</span>}
