@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -16,7 +17,12 @@ from fingerprinter.errors import AudioError, UsageError
 STALL_S = 3.0
 """A device that gives no block for so many seconds was unplugged; others give one in 0.1 s."""
 
+ASK_AT_S, ASK_EVERY_S, ASKED_S = (3.0, 6.0, 10.0), 5.0, 15.0
+"""When a recording is asked about while it goes on: at these times, then every so many seconds, and
+about how much of its end. The page asks at 3, 6 and 10 s too; 15 s are one search window."""
+
 _SILENCE = 2 / 32_768  # range of the samples that a muted device still gives
+_MAX_WAITING = 1 << 22  # samples that nobody takes, 95 s at 44.1 kHz; what comes then is dropped
 
 Samples = npt.NDArray[np.float32]
 """Samples of a device, (n, channels) float32."""
@@ -57,6 +63,7 @@ def record(
     device: int | str | None = None,
     on_progress: Callable[[Recorded], None] = lambda _: None,
     *,
+    is_enough: Callable[[Recording], bool] = lambda _: False,
     stall_s: float = STALL_S,
 ) -> Recording:
     """Record from a microphone; Ctrl-C ends the recording early and keeps what was recorded.
@@ -69,6 +76,9 @@ def record(
         Number of an input, or part of its name. Default: the system's default input.
     on_progress : callable
         Receives the progress after each block.
+    is_enough : callable
+        Is asked about the last `ASKED_S` seconds while the recording goes on, and tells whether
+        that ends it.
     stall_s : float
         Give up if the device gives no block for so many seconds.
 
@@ -89,15 +99,13 @@ def record(
         with _open_stream(sd, device, blocks) as stream:
             sr = round(stream.samplerate)
             total = round(duration_s * sr)
-            parts, problem = _collect(blocks, total, on_progress, stall_s)
+            asked = _AskedOnTheWay(sr, is_enough)
+            parts, problem = _collect(blocks, total, on_progress, asked, stall_s)
     except sd.PortAudioError as error:
         raise AudioError(f"mic: {error.args[0]}; is another program using it?") from error
     if not parts:
         raise AudioError(f"mic: {problem}")
-    recorded = np.concatenate(parts)
-    stretches = np.array_split(recorded, range(sr, len(recorded), sr))  # of a second
-    downmixer = Downmixer()
-    samples = np.concatenate([downmixer.push(stretch.T) for stretch in stretches])
+    samples = _mono(np.concatenate(parts), sr)
     if np.ptp(samples) <= _SILENCE:
         raise AudioError("mic: the microphone gave silence only; is it muted?")
     return Recording(samples, sr, problem)
@@ -177,7 +185,8 @@ def _open_stream(sd: Any, device: int | str | None, blocks: Blocks) -> Any:
         channels = int(info["max_input_channels"])
 
     def on_block(samples: Any, *_: object) -> None:
-        blocks.put(samples.copy())  # PortAudio uses the buffer again
+        if blocks.qsize() * len(samples) < _MAX_WAITING:  # a database may be out of reach
+            blocks.put(samples.copy())  # PortAudio uses the buffer again
 
     return sd.InputStream(
         device=info["index"],
@@ -198,8 +207,35 @@ def _unknown_device(sd: Any, device: int | str | None) -> str:
     return f"{device} matches no input, or several; choose one of {names}"
 
 
+def _mono(recorded: Samples, sr: int) -> Mono:
+    """Mix the channels of a recording down, second by second."""
+    downmixer = Downmixer()
+    stretches = np.array_split(recorded, range(sr, len(recorded), sr))
+    return np.concatenate([downmixer.push(stretch.T) for stretch in stretches])
+
+
+class _AskedOnTheWay:
+    """Asks from time to time whether what was recorded so far is enough."""
+
+    def __init__(self, sr: int, is_enough: Callable[[Recording], bool]) -> None:
+        self._sr, self._is_enough = sr, is_enough
+        self._times = chain(ASK_AT_S, count(ASKED_S, ASK_EVERY_S))
+        self._due_s = next(self._times)
+
+    def __call__(self, parts: list[Samples], done: int) -> bool:
+        if done < self._due_s * self._sr:
+            return False
+        self._due_s = next(self._times)
+        last = np.concatenate(parts)[-round(ASKED_S * self._sr) :]
+        return self._is_enough(Recording(_mono(last, self._sr), self._sr, None))
+
+
 def _collect(
-    blocks: Blocks, total: int, on_progress: Callable[[Recorded], None], stall_s: float
+    blocks: Blocks,
+    total: int,
+    on_progress: Callable[[Recorded], None],
+    is_enough: Callable[[list[Samples], int], bool],
+    stall_s: float,
 ) -> tuple[list[Samples], str | None]:
     """Return blocks with ``total`` samples, or fewer together with the reason."""
     parts: list[Samples] = []
@@ -212,6 +248,8 @@ def _collect(
             parts.append(block[: total - done])
             done += len(parts[-1])
             on_progress(Recorded(done, total))
+            if done < total and is_enough(parts, done):
+                break
     except Empty:
         return parts, f"the device gave no sound for {stall_s:g} s; is it still plugged in?"
     except KeyboardInterrupt:

@@ -207,6 +207,33 @@ def test_a_device_that_gives_nothing_is_an_error(install: Any, then: str) -> Non
         record(5.0)
 
 
+def test_it_ends_as_soon_as_what_was_recorded_is_enough(install: Any) -> None:
+    sound = tone(17.0)
+    install(sound)
+    asked: list[float] = []
+
+    def is_enough(so_far: microphone.Recording) -> bool:
+        asked.append(len(so_far.samples) / so_far.sr)
+        return len(asked) == 4
+
+    recording = record(60.0, is_enough=is_enough)
+    assert asked == pytest.approx([3.0, 6.0, 10.0, 15.0], abs=BLOCK / SR)
+    assert len(recording.samples) / SR == pytest.approx(15.0, abs=BLOCK / SR)
+    assert recording.problem is None
+
+
+def test_only_the_last_seconds_are_asked_about(install: Any) -> None:
+    install(tone(26.0))
+    asked: list[int] = []
+
+    def is_enough(so_far: microphone.Recording) -> bool:
+        asked.append(len(so_far.samples))
+        return False
+
+    record(25.5, is_enough=is_enough)
+    assert [round(each / SR) for each in asked] == [3, 6, 10, 15, 15, 15]
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """A shell that starts the tests in the background lets them ignore Ctrl-C."""
@@ -223,6 +250,17 @@ def test_an_interrupt_ends_it_early_and_keeps_the_audio(install: Any) -> None:
     assert recording.problem is None
     assert 0 < len(recording.samples) <= len(sound)
     np.testing.assert_array_equal(recording.samples, sound[: len(recording.samples)])
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupt_while_it_asks_keeps_the_audio(install: Any) -> None:
+    install(tone(4.0))
+
+    def is_enough(_: microphone.Recording) -> bool:
+        raise KeyboardInterrupt
+
+    recording = record(60.0, is_enough=is_enough)
+    assert (recording.problem, round(len(recording.samples) / SR)) == (None, 3)
 
 
 @pytest.mark.usefixtures("interruptible")

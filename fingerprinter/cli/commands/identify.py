@@ -6,8 +6,9 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,9 +30,11 @@ from fingerprinter.library import MIN_CONFIDENCE, Library, open_library
 from fingerprinter.types import Match
 
 if TYPE_CHECKING:
+    from fingerprinter.audio.microphone import Recording
     from fingerprinter.cli.common.remote import Server
 
 _STDIN, _MIC = "-", "mic"
+_SURE = 0.99  # confidence that ends a recording: of such answers at most 1 % are wrong
 
 Clip = tuple[AudioSource, str | None]
 """The audio of a clip, and a message if some of it is missing."""
@@ -48,7 +51,10 @@ def identify(
     mic: Annotated[
         float | None,
         typer.Option(
-            min=1, max=600, metavar="SECONDS", help="Record a clip from the microphone instead."
+            min=1,
+            max=600,
+            metavar="SECONDS",
+            help="Record a clip from the microphone instead, until it is named for sure.",
         ),
     ] = None,
     device: Annotated[
@@ -91,8 +97,10 @@ def identify(
 
     "Position" is where in the recording the clip begins, "in the track" where in the recording its
     part of the clip begins, and "changed" how tempo and pitch of the clip differ from the
-    recording. A clip without a match above the minimum confidence is listed as "no match". Ctrl-C
-    ends a microphone recording, and a clip under --all, early; what was found by then is listed.
+    recording. A clip without a match above the minimum confidence is listed as "no match". A
+    microphone is asked after 3, 6, 10 and 15 s and then every 5 s, and a match of confidence 0.99
+    ends the recording; under --all it goes on. Ctrl-C ends a microphone recording, and a clip under
+    --all, early; what was found by then is listed.
     Under --all, each recording of standard input is also named on stderr when it ends.
 
     Example: fingerprinter identify party.m4a
@@ -108,7 +116,11 @@ def identify(
     with _library_or_server(ctx.obj, server) as source:
         for name in clips or [_MIC]:
             try:
-                audio, cut = _clip_file(name) if mic is None else _record_clip(mic, device)
+                if mic is None:
+                    audio, cut = _clip_file(name)
+                else:
+                    is_enough = _never if all_matches else partial(_is_sure, source, min_confidence)
+                    audio, cut = _record_clip(mic, device, is_enough)
                 start = time.perf_counter()
                 found = source.recognize(
                     audio,
@@ -158,7 +170,23 @@ def _library_or_server(address: str | None, server: str | None) -> Library | Ser
     return Server(server)
 
 
-def _record_clip(seconds: float, device: str | None) -> Clip:
+def _never(_: Recording) -> bool:
+    return False
+
+
+def _is_sure(source: Library | Server, min_confidence: float, heard: Recording) -> bool:
+    """Tell whether a recording that goes on can be named already.
+
+    Each attempt gives chance another one, so these ask for more than the last one.
+    """
+    samples = heard.samples, heard.sr
+    least = max(_SURE, min_confidence)
+    return bool(source.recognize(samples, min_confidence=least, all_matches=False).matches)
+
+
+def _record_clip(
+    seconds: float, device: str | None, is_enough: Callable[[Recording], bool]
+) -> Clip:
     """Record from the microphone while a progress bar is shown."""
     from fingerprinter.audio.microphone import record
 
@@ -166,7 +194,7 @@ def _record_clip(seconds: float, device: str | None) -> Clip:
     with shown_progress(
         "opening the microphone", lambda _: "recording, Ctrl-C ends it early"
     ) as on_progress:
-        recording = record(seconds, chosen, on_progress)
+        recording = record(seconds, chosen, on_progress, is_enough=is_enough)
     return (recording.samples, recording.sr), recording.problem
 
 
