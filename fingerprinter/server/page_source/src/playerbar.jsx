@@ -10,6 +10,7 @@ import {
   endless,
   jump,
   place,
+  play,
   playing,
   position,
   queue,
@@ -59,24 +60,33 @@ const Ways = () => (
   </div>
 );
 
-const Entries = () => (
-  <ol class="plain">
-    {queue.value.map((track, k) => (
-      <li key={`${k}-${track.id}`} class={`queue-row ${k === place.value ? "now" : ""}`}>
-        <button class="pick" onClick={() => jump(k)} aria-current={k === place.value ? "true" : undefined}>
-          <Cover track={track} />
-          <span class="lines grow">
-            <span class="ellipsis">{title(track)}</span>
-            <span class="ellipsis dim small">{track.artist ?? "Unknown artist"}</span>
-          </span>
-        </button>
-        <button class="button quiet round" disabled={k === place.value} onClick={() => drop(k)} aria-label={`Remove ${title(track)} from the queue`}>
-          <Icon name="close" size={16} />
-        </button>
-      </li>
-    ))}
-  </ol>
-);
+function Entries() {
+  const list = useRef();
+  useEffect(() => list.current.querySelector(".now")?.scrollIntoView({ block: "nearest" }), []);
+  return (
+    <ol class="plain" ref={list}>
+      {queue.value.map((track, k) => (
+        <li key={`${k}-${track.id}`} class={`queue-row ${k === place.value ? "now" : ""}`}>
+          <button class="pick" onClick={() => jump(k)} aria-current={k === place.value ? "true" : undefined}>
+            <Cover track={track} />
+            <span class="lines grow">
+              <span class="ellipsis">{title(track)}</span>
+              <span class="ellipsis dim small">{track.artist ?? "Unknown artist"}</span>
+            </span>
+          </button>
+          <button
+            class="button quiet round"
+            disabled={k === place.value}
+            onClick={() => drop(k)}
+            aria-label={`Remove ${title(track)} from the queue`}
+          >
+            <Icon name="close" size={16} />
+          </button>
+        </li>
+      ))}
+    </ol>
+  );
+}
 
 const Queue = ({ onClose }) => (
   <section class="queue" aria-label="Queue">
@@ -124,11 +134,32 @@ const Names = ({ track, onGo }) => (
   </div>
 );
 
-/** What plays, as large as the page. */
-function NowPlaying({ control, track, points }) {
-  const close = () => control.current.close();
+// What follows the position stands in parts of its own, so that four times a second only these are drawn again.
+const Clock = () => <>{time(position.value)}</>;
+const Line = ({ track }) => <i style={{ width: `${(100 * position.value) / (track.duration_s || 1)}%` }} />;
+
+/** The waveform of a track in which one seeks; a track that does not play starts at the chosen second. */
+export function Scrubber({ track, points, sections = [] }) {
+  const plays = current.value?.id === track.id;
   return (
-    <Sheet control={control} label="Now playing" name="now-playing">
+    <Waveform
+      points={points}
+      duration={track.duration_s}
+      position={plays ? position.value : -1}
+      sections={sections}
+      onSeek={(second) => (plays ? seek(second) : play(track, second))}
+      label={`Position in ${title(track)}`}
+    />
+  );
+}
+
+/** What plays, as large as the page of a phone. */
+function NowPlaying({ track, points, onClose }) {
+  const sheet = useRef();
+  useEffect(() => sheet.current.showModal(), []);
+  const close = () => sheet.current.close();
+  return (
+    <Sheet control={sheet} label="Now playing" name="now-playing" onClose={onClose}>
       <div class="row spread">
         <button class="button quiet round" onClick={close} aria-label="Close">
           <Icon name="down" />
@@ -138,9 +169,11 @@ function NowPlaying({ control, track, points }) {
       </div>
       <Cover track={track} large />
       <Names track={track} onGo={close} />
-      <Waveform points={points} duration={track.duration_s} position={position.value} onSeek={seek} label="Position" />
+      <Scrubber track={track} points={points} />
       <div class="row spread number small dim">
-        <span>{time(position.value)}</span>
+        <span>
+          <Clock />
+        </span>
         <span>{time(track.duration_s)}</span>
       </div>
       <Transport />
@@ -152,7 +185,7 @@ function NowPlaying({ control, track, points }) {
 
 export function PlayerBar() {
   const [open, setOpen] = useState(false);
-  const sheet = useRef();
+  const [large, setLarge] = useState(false);
   const track = current.value;
   const points = useWaveform(track);
   if (!track) return null;
@@ -161,19 +194,15 @@ export function PlayerBar() {
       {open && <Queue onClose={() => setOpen(false)} />}
       <section class="player" aria-label="Player" style={tones(track)}>
         <div class="row what">
-          <Cover track={track} large onClick={() => sheet.current.showModal()} aria-label="Show what plays" />
+          <Cover track={track} large onClick={() => setLarge(true)} aria-label="Show what plays" />
           <Names track={track} />
         </div>
         <Transport />
         <div class="times number">
-          <span style={{ textAlign: "right" }}>{time(position.value)}</span>
-          <Waveform
-            points={points}
-            duration={track.duration_s}
-            position={position.value}
-            onSeek={seek}
-            label={`Position in ${title(track)}`}
-          />
+          <span style={{ textAlign: "right" }}>
+            <Clock />
+          </span>
+          <Scrubber track={track} points={points} />
           <span>{time(track.duration_s)}</span>
         </div>
         <div class="end">
@@ -199,10 +228,10 @@ export function PlayerBar() {
           </button>
         </div>
         <div class="thin" aria-hidden="true">
-          <i style={{ width: `${(100 * position.value) / (track.duration_s || 1)}%` }} />
+          <Line track={track} />
         </div>
       </section>
-      <NowPlaying control={sheet} track={track} points={points} />
+      {large && <NowPlaying track={track} points={points} onClose={() => setLarge(false)} />}
     </>
   );
 }

@@ -19,6 +19,9 @@ const likes = signal([]);
 const dislikes = signal([]);
 const ends = signal([null, null]);
 
+/** A state without the value of the question before. */
+const fresh = (state) => (state.loading ? { loading: true } : state);
+
 const Found = ({ results, none }) =>
   results.length ? (
     <>
@@ -109,7 +112,7 @@ function ByWords() {
       </div>
       {!asked.value && <Kinds />}
       {asked.value && (
-        <Loaded state={state.loading ? {} : state} rows={8}>
+        <Loaded state={fresh(state)} rows={8}>
           {({ results, notes }) => (
             <>
               {notes.map((note) => (
@@ -163,7 +166,7 @@ function ByTaste() {
       <Chosen list={likes} icon="like" label="Liked" />
       <Chosen list={dislikes} icon="dislike" label="Disliked" />
       {likes.value.length ? (
-        <Loaded state={state} rows={8}>
+        <Loaded state={fresh(state)} rows={8}>
           {(results) => <Found results={results} none={{ heading: "Nothing fits all of that" }} />}
         </Loaded>
       ) : (
@@ -195,7 +198,7 @@ function ByPath() {
         <input class="grow" type="range" min="3" max="30" value={length} onChange={(event) => setLength(Number(event.target.value))} />
       </label>
       {from && to ? (
-        <Loaded state={state} rows={8}>
+        <Loaded state={fresh(state)} rows={8}>
           {(results) => <Found results={results} none={{ heading: "There is no path between them" }} />}
         </Loaded>
       ) : (

@@ -88,6 +88,7 @@ function Canvas({ columns, bytes, lit, lassoing, auditioning, onLasso }) {
   const behaviour = useRef();
   const view = useRef(zoomIdentity);
   const line = useRef([]);
+  const hadLasso = useRef(false); // a click follows at its end, and means nothing
   const frame = useRef(0);
   const [size, setSize] = useState([0, 0]);
   const [hover, setHover] = useState(-1);
@@ -230,8 +231,10 @@ function Canvas({ columns, bytes, lit, lassoing, auditioning, onLasso }) {
         tabIndex={0}
         aria-label={`Map of ${counted(ids.length, "track")}; near dots sound alike. Plus, minus and arrow keys move it.`}
         onPointerDown={(event) => {
+          hadLasso.current = lassoing;
           if (!lassoing) return;
           canvas.current.setPointerCapture(event.pointerId);
+          setHover(-1);
           line.current = [at(event)];
         }}
         onPointerMove={move}
@@ -245,7 +248,7 @@ function Canvas({ columns, bytes, lit, lassoing, auditioning, onLasso }) {
           act();
         }}
         onClick={(event) => {
-          const k = lassoing ? -1 : near(at(event));
+          const k = hadLasso.current ? -1 : near(at(event));
           if (k >= 0) start(k);
         }}
         onDblClick={(event) => {

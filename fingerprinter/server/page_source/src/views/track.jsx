@@ -5,11 +5,10 @@ import { date, duration, percent, time, title } from "../format.js";
 import { useLoad } from "../hooks.js";
 import { Icon } from "../icons.jsx";
 import { Cover, Empty, Loaded, NeighbourList, TrackPicker, tones } from "../parts.jsx";
-import { current, enqueue, play, playing, position, seek, toggle } from "../player.js";
-import { useWaveform } from "../playerbar.jsx";
+import { current, enqueue, play, playing, toggle } from "../player.js";
+import { Scrubber, useWaveform } from "../playerbar.jsx";
 import { offer } from "../playlist.js";
 import { link, route } from "../router.js";
-import { Waveform } from "../waveform.jsx";
 
 const FACETS = [
   ["timbre", "timbre"],
@@ -167,14 +166,7 @@ function Shown({ track, from }) {
         </div>
       </header>
       <div class="stack">
-        <Waveform
-          points={points}
-          duration={track.duration_s}
-          position={plays ? position.value : -1}
-          sections={facts?.sections ?? []}
-          onSeek={(second) => (plays ? seek(second) : play(track, second))}
-          label={`Position in ${title(track)}`}
-        />
+        <Scrubber track={track} points={points} sections={facts?.sections} />
         <div class="row wrap">
           <button class="button primary" onClick={() => (plays ? toggle() : play(track, from))}>
             <Icon name={plays && playing.value ? "pause" : "play"} size={16} />
