@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 import urllib.request
-import webbrowser
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,8 @@ SEED = 13
 CLIP_S = 8.0
 SR = 16_000
 START_S = 120.0  # until the service answers at the latest
+BROWSER_S = 5.0  # a browser that cannot start has ended by then
+END_S = 10.0  # for a process to end before it is killed
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
@@ -152,8 +153,15 @@ def show_page(program: Program, clip: Path, folder: Path) -> None:
         pass
     finally:
         for process in reversed(processes):
-            process.terminate()
-            process.wait()
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(END_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def wait_until_up(url: str, service: subprocess.Popen[bytes]) -> None:
@@ -172,27 +180,51 @@ def wait_until_up(url: str, service: subprocess.Popen[bytes]) -> None:
 def open_page(url: str, clip: Path, folder: Path) -> list[subprocess.Popen[bytes]]:
     """Opens the page in Chromium with the clip as its microphone, else in the user's browser.
 
-    Returns the process of Chromium, if that was started.
+    Never waits for a browser for more than a few seconds. Returns the process of Chromium, if that
+    was started.
     """
     has_screen = sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}
     chromium = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if has_screen and chromium:
-        say(f"   {url} opens in {chromium}, whose microphone hears {clip.name} again and again.")
+    if (
+        has_screen
+        and chromium
+        and (started := start_browser([*chromium_command(chromium, clip, folder), url]))
+    ):
+        say(f"   {url} is open in {chromium}, whose microphone hears {clip.name} again and again.")
         say("   Press the microphone. With your own browser and microphone, open the same address.")
-        options = [
-            f"--user-data-dir={folder / 'browser'}",
-            "--no-first-run",
-            "--use-fake-ui-for-media-stream",
-            "--use-fake-device-for-media-stream",
-            f"--use-file-for-fake-audio-capture={clip}",
-        ]
-        quiet = subprocess.DEVNULL
-        return [subprocess.Popen([chromium, *options, url], stdout=quiet, stderr=quiet)]
-    if has_screen and webbrowser.open(url):
+        return [started]
+    # In a process of its own, because some browsers return only when they are closed.
+    opener = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
+    if has_screen and start_browser([sys.executable, "-c", opener, url]):
         say(f"   {url} is open in your browser. Press the microphone and play {clip}.")
     else:
         say(f"   Open {url} in a browser. The noisy clip is {clip}.")
     return []
+
+
+def chromium_command(chromium: str, clip: Path, folder: Path) -> list[str]:
+    """The command of a Chromium with a profile of its own, whose microphone plays the clip."""
+    command = [
+        chromium,
+        f"--user-data-dir={folder / 'browser'}",
+        "--no-first-run",
+        "--password-store=basic",  # asks for no key ring
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={clip}",
+    ]
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return [*command, "--no-sandbox"] if is_root else command  # as root it does not start otherwise
+
+
+def start_browser(command: list[str]) -> subprocess.Popen[bytes] | None:
+    """Starts a browser; returns None if it ends at once with an error."""
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
+    try:
+        return None if process.wait(BROWSER_S) else process
+    except subprocess.TimeoutExpired:
+        return process
 
 
 def main() -> None:
