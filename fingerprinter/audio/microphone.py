@@ -253,6 +253,9 @@ def _collect(
     except Empty:
         return parts, f"the device gave no sound for {stall_s:g} s; is it still plugged in?"
     except KeyboardInterrupt:
+        while not blocks.empty():  # what was heard before the interrupt counts
+            waiting = blocks.get()
+            parts += [waiting] if waiting is not None else []
         if not parts:
             raise
     return parts, None
