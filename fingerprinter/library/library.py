@@ -42,9 +42,11 @@ from fingerprinter.store.servers import sharding
 from fingerprinter.store.tables import (
     album_parts,
     analyses,
+    feature_rows,
     files,
     library_metadata,
     lists,
+    schema,
     shards,
     tracks,
     waveforms,
@@ -339,7 +341,8 @@ class Library:
                 raise UsageError(f"track {track.id}: it has no file; index its file first")
             points = waveform_of(track_source(track))
             if not self._database.read_only:
-                self._database.change(partial(waveforms.put, track_id=track.id, points=points))
+                row = partial(feature_rows.put, table=schema.waveform, track_id=track.id)
+                self._database.change(partial(row, points=points.tobytes()))
         return points
 
     def list_tracks(

@@ -9,7 +9,7 @@ from databases import Store
 from sqlalchemy import Connection, update
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.tables import analyses, tracks
+from fingerprinter.store.tables import analyses, feature_rows, schema, tracks
 from fingerprinter.store.tables.schema import analysis
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Section, Tags
 
@@ -47,8 +47,8 @@ def test_versions_are_not_mixed(store: Store) -> None:
         analyses.put(connection, new, "2", SILENCE)
     with store.read() as connection:
         assert analyses.get_many(connection, [old, new, none], "2") == {new: SILENCE}
-        assert analyses.missing(connection, "2") == [old, none]
-        assert analyses.missing(connection, "1") == [new, none]
+        assert feature_rows.missing(connection, schema.analysis, "2") == [old, none]
+        assert feature_rows.missing(connection, schema.analysis, "1") == [new, none]
 
 
 @pytest.mark.parametrize("details", ["", "{}", "[1]", '{"tempo_bpm": 1}'])

@@ -20,7 +20,13 @@ from fingerprinter.errors import LibraryError
 from fingerprinter.store.engine import migration
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.maintain import sizes
-from fingerprinter.store.tables import constellations, library_metadata, tracks
+from fingerprinter.store.tables import (
+    constellations,
+    feature_rows,
+    library_metadata,
+    schema,
+    tracks,
+)
 from fingerprinter.types import Tags
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +64,7 @@ def test_an_exception_leaves_nothing(store: Store) -> None:
     with store.write() as connection:
         add(connection, "before")
     with pytest.raises(RuntimeError, match="in the middle"), store.write() as connection:
-        constellations.put(connection, add(connection, "within"), b"peaks")
+        feature_rows.put(connection, schema.constellation, add(connection, "within"), data=b"peaks")
         library_metadata.bump_revision(connection)
         raise RuntimeError("in the middle")
     with store.read() as connection:

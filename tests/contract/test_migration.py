@@ -17,7 +17,12 @@ from fingerprinter.store.engine import migration
 from fingerprinter.store.engine.address import Address
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.engine.engine import Access, open_engine, writing
-from fingerprinter.store.tables import facets, library_metadata, schema, sections, tracks
+from fingerprinter.store.tables import (
+    feature_rows,
+    library_metadata,
+    schema,
+    tracks,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -102,7 +107,8 @@ def test_a_library_of_the_first_schema_keeps_its_tracks(database_url: str) -> No
     with Database.open(database_url) as database, database.connect() as connection:
         assert tracks.get(connection, 1).title == "Song"
         assert library_metadata.get(connection, library_metadata.LIBRARY_ID) == "mine"
-        assert sections.missing(connection, "model") == facets.missing(connection, "1") == [1]
+        assert feature_rows.missing(connection, schema.section, "model") == [1]
+        assert feature_rows.missing(connection, schema.facet, "1") == [1]
 
 
 @pytest.mark.parametrize("dialect", ["postgresql"])

@@ -10,7 +10,7 @@ from databases import Store
 from sqlalchemy import Connection, update
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.tables import facets, sections, tracks
+from fingerprinter.store.tables import facets, feature_rows, schema, sections, tracks
 from fingerprinter.store.tables.schema import facet, section
 from fingerprinter.types import Tags
 
@@ -35,8 +35,9 @@ def test_sections_come_back_at_half_precision(store: Store) -> None:
         found = sections.get(connection, one, "model")
         assert sections.get(connection, other, "model") is None
         assert list(sections.get_many(connection, [one, other], "another")) == [other]
-        assert sections.missing(connection, "model") == [other]
-        assert sections.size(connection) == 5 * (4 + 5 * 2)
+        assert feature_rows.missing(connection, schema.section, "model") == [other]
+        columns = schema.section.c.starts, schema.section.c.vectors
+        assert feature_rows.size(connection, *columns) == 5 * (4 + 5 * 2)
     assert found is not None
     assert len(found) == 3
     np.testing.assert_array_equal(found.starts_s, some(3).starts_s)
@@ -65,7 +66,7 @@ def test_facets_are_of_one_version(store: Store) -> None:
         facets.put(connection, ids[1], "2", values)
     with store.read() as connection:
         found = facets.matrix(connection, "1", 5)
-        assert facets.missing(connection, "1") == [ids[1]]
+        assert feature_rows.missing(connection, schema.facet, "1") == [ids[1]]
         assert len(facets.matrix(connection, "3", 5)) == 0
         with pytest.raises(CorruptionError, match="10 bytes and not 12"):
             facets.matrix(connection, "2", 6)

@@ -22,7 +22,7 @@ from fingerprinter.errors import CorruptionError
 from fingerprinter.evaluation.degrade import stretched
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.identify.sketch_index import SketchIndex
-from fingerprinter.store.tables import library_metadata, schema, sketches, tracks
+from fingerprinter.store.tables import feature_rows, library_metadata, schema, sketches, tracks
 from fingerprinter.types import Tags
 
 SR = 16_000
@@ -47,9 +47,9 @@ def test_sketches_are_read_under_their_version(store: Store) -> None:
             two: [],
         }
         assert sketches.get_all(connection, "v2", 2) == {}
-        assert sketches.missing(connection, "v1") == [none]
-        assert sketches.missing(connection, "v2") == [one, two, none]
-        assert sketches.size(connection) == CODES.nbytes
+        assert feature_rows.missing(connection, schema.sketch, "v1") == [none]
+        assert feature_rows.missing(connection, schema.sketch, "v2") == [one, two, none]
+        assert feature_rows.size(connection, schema.sketch.c.data) == CODES.nbytes
 
 
 def test_another_version_replaces_the_stored_one(store: Store) -> None:
@@ -59,7 +59,7 @@ def test_another_version_replaces_the_stored_one(store: Store) -> None:
         assert sketches.put(connection, track_id, "v2", CODES[:1])
         assert sketches.get_all(connection, "v1", 2) == {}
         tracks.remove(connection, track_id)
-        assert sketches.size(connection) == 0
+        assert feature_rows.size(connection, schema.sketch.c.data) == 0
 
 
 def test_damaged_sketches_are_reported(store: Store) -> None:
@@ -146,7 +146,7 @@ def test_a_profile_sets_the_size_of_sketches(
     with open_library(library_url, profile=profile) as library:
         library.index([music], embeddings=False)
         with beside(library) as connection:
-            assert sketches.size(connection) == 4 * 19 * words * 8  # of 20 s each
+            assert feature_rows.size(connection, schema.sketch.c.data) == 4 * 19 * words * 8  # 20 s
         [found] = library.identify((noisy_second(1, 5.2), SR), min_confidence=0.0)
         assert Path(str(found.track.path)).name == "1.flac"
 

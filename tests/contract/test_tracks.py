@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from fingerprinter.errors import UnknownTrackError
-from fingerprinter.store.tables import constellations, files, tracks
+from fingerprinter.store.tables import constellations, feature_rows, files, schema, tracks
 from fingerprinter.store.tables.schema import tombstone
 from fingerprinter.types import Tags
 
@@ -169,7 +169,7 @@ def test_a_removed_track_takes_everything_but_its_tombstone(store: Store) -> Non
         gone, stays = add(connection, "c1"), add(connection, "c2")
         for track_id in (gone, stays):
             files.set_file(connection, f"/{track_id}", track_id, size=1, mtime_ns=2)
-            constellations.put(connection, track_id, b"peaks")
+            feature_rows.put(connection, schema.constellation, track_id, data=b"peaks")
         tracks.remove(connection, gone)
     with store.read() as connection:
         assert [track.id for track in tracks.iterate(connection)] == [stays]

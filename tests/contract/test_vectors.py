@@ -10,7 +10,7 @@ from databases import Store
 from sqlalchemy import Connection, update
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.tables import tracks, vectors
+from fingerprinter.store.tables import feature_rows, schema, tracks, vectors
 from fingerprinter.store.tables.schema import embedding
 from fingerprinter.types import Tags
 
@@ -99,8 +99,8 @@ def test_tracks_without_an_embedding_of_a_model_are_missing(store: Store) -> Non
         for track_id, model in ((both, "old"), (both, "new"), (old, "old")):
             vectors.put(connection, track_id, model, vector(1), NO_TAGS)
     with store.read() as connection:
-        assert vectors.missing(connection, "new") == [old, none]
-        assert vectors.missing(connection, "old") == [none]
+        assert feature_rows.missing(connection, schema.embedding, "new") == [old, none]
+        assert feature_rows.missing(connection, schema.embedding, "old") == [none]
 
 
 def test_a_removed_track_has_no_vector(store: Store) -> None:

@@ -15,7 +15,12 @@ from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
 from fingerprinter.library.maintain import transfer
 from fingerprinter.store.engine.database import Database
-from fingerprinter.store.tables import constellations, library_metadata, tracks
+from fingerprinter.store.tables import (
+    feature_rows,
+    library_metadata,
+    schema,
+    tracks,
+)
 from fingerprinter.types import Tags
 
 MUSIC = Path(__file__).resolve().parents[1] / "music"
@@ -34,7 +39,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(MANY):
             tags, now = Tags(f"Piece {number}"), datetime.now(UTC)
             id_ = tracks.add_track(connection, f"{number:032x}", tags, 8.0, added_at=now)
-            constellations.put(connection, id_, pack_peaks(peaks))
+            feature_rows.put(connection, schema.constellation, id_, data=pack_peaks(peaks))
     record = program("export", "--json", folder / "many.fpx").record
     assert (record["tracks"], record["bytes"]) == (MANY, (folder / "many.fpx").stat().st_size)
     return folder / "many.fpx"

@@ -13,7 +13,7 @@ from fingerprinter.core.fingerprint.sketch import Codes, Place, Sketches, clip_s
 from fingerprinter.core.match.candidates import Candidate
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library.base.sketch_projections import projections
-from fingerprinter.store.tables import sketches
+from fingerprinter.store.tables import feature_rows, schema, sketches
 
 
 class SketchIndex:
@@ -45,7 +45,7 @@ class SketchIndex:
 
         Raises `CorruptionError` where they are damaged.
         """
-        if sketches.size(connection) > max_bytes:
+        if feature_rows.size(connection, schema.sketch.c.data) > max_bytes:
             return cls.empty()
         return cls(sketches.get_all(connection, projections(words).digest, words), words)
 

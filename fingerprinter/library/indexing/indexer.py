@@ -32,13 +32,11 @@ from fingerprinter.store.index import postings
 from fingerprinter.store.maintain.merging import merge_segments
 from fingerprinter.store.tables import (
     constellations,
-    facets,
+    feature_rows,
     files,
     library_metadata,
-    sections,
-    sketches,
+    schema,
     tracks,
-    vectors,
 )
 from fingerprinter.types import CHANGING, IndexReport, Problem
 
@@ -180,16 +178,15 @@ class Indexer:
 
     def _incomplete_tracks(self) -> frozenset[int]:
         """Return the tracks that lack sketches, or the embeddings that this run computes."""
+        wanted = [(schema.sketch, projections(self._params.sketch_words).digest)]
+        if self._model:
+            of_model = ((table, self._model) for table in (schema.embedding, schema.section))
+            wanted += [*of_model, (schema.facet, FACETS_ID)]
+        if self._text_model:
+            wanted.append((schema.embedding, self._text_model.digest))
         with self._database.connect() as connection:
-            version = projections(self._params.sketch_words).digest
-            incomplete = {*sketches.missing(connection, version)}
-            if self._model:
-                incomplete.update(vectors.missing(connection, self._model))
-                incomplete.update(sections.missing(connection, self._model))
-                incomplete.update(facets.missing(connection, FACETS_ID))
-            if self._text_model:
-                incomplete.update(vectors.missing(connection, self._text_model.digest))
-        return frozenset(incomplete)
+            lacking = [feature_rows.missing(connection, *each) for each in wanted]
+        return frozenset().union(*lacking)
 
     def _files_to_analyze(
         self, roots: Sequence[Path], still: Iterable[FoundFile], incomplete: frozenset[int]

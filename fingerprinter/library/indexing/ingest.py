@@ -21,16 +21,16 @@ from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedFile,
 from fingerprinter.library.indexing.prune import is_gone
 from fingerprinter.store.index import postings
 from fingerprinter.store.tables import (
-    constellations,
     facets,
+    feature_rows,
     files,
     library_metadata,
     names,
+    schema,
     sections,
     sketches,
     tracks,
     vectors,
-    waveforms,
 )
 from fingerprinter.store.tables.sections import Sections
 from fingerprinter.types import Landmarks, Track
@@ -160,7 +160,9 @@ class _Ingest:
             problem=features.problem,
             added_at=datetime.now(UTC),
         )
-        constellations.put(self._connection, track_id, features.constellation)
+        feature_rows.put(
+            self._connection, schema.constellation, track_id, data=features.constellation
+        )
         self.new_landmarks.append(track_landmarks(track_id, features.constellation, self._params))
         self._put_features(track_id, features)
         self.renamed.add(track_id)
@@ -171,7 +173,8 @@ class _Ingest:
         version = projections(self._params.sketch_words).digest
         sketched = sketches.put(self._connection, track_id, version, features.sketches)
         if features.waveform is not None:
-            waveforms.put(self._connection, track_id, features.waveform)
+            points = features.waveform.tobytes()
+            feature_rows.put(self._connection, schema.waveform, track_id, points=points)
         embeddings, text = features.embeddings, features.text_embedding
         if embeddings and self._model:
             whole = embeddings.embedding

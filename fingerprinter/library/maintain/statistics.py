@@ -8,8 +8,7 @@ from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import sizes
-from fingerprinter.store.tables import constellations, library_metadata, sketches, tracks, vectors
-from fingerprinter.store.tables.schema import SCHEMA_HEAD
+from fingerprinter.store.tables import feature_rows, library_metadata, schema, tracks, vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +108,13 @@ def stats(database: Database, params: LandmarkParams) -> LibraryStats:
     with database.connect() as connection:
         counts = tracks.counts(connection)
         landmarks = postings.stats(connection)
-        peak_bytes = constellations.size(connection)
+        peak_bytes = feature_rows.size(connection, schema.constellation.c.data)
         embeddings, embedding_bytes = vectors.size(connection)
         hours = counts.audio_s / 3600
-        stored = landmarks.bytes + peak_bytes + sketches.size(connection)
+        stored = landmarks.bytes + peak_bytes + feature_rows.size(connection, schema.sketch.c.data)
         return LibraryStats(
             address=str(database.address),
-            schema=SCHEMA_HEAD,
+            schema=schema.SCHEMA_HEAD,
             params_id=library_metadata.get(connection, library_metadata.PARAMS_ID),
             profile=next(name for name, each in PROFILES.items() if each == params),
             tracks=counts.tracks,

@@ -23,7 +23,7 @@ from fingerprinter.library.music.analyze import (
     analyze_music,
 )
 from fingerprinter.store.engine.database import Database
-from fingerprinter.store.tables import analyses, tracks, vectors
+from fingerprinter.store.tables import analyses, feature_rows, schema, tracks, vectors
 from fingerprinter.types import MusicAnalysis, Problem, Track
 
 _TAGS = 10  # the most probable ones are reported
@@ -239,7 +239,7 @@ class LibraryAnalyzer:
     def _todo(self) -> tuple[list[_Item], int]:
         """Return the tracks to analyze, and how many have an analysis. Fail those without file."""
         with self._database.connect() as connection:
-            missing = analyses.missing(connection, self._version)
+            missing = feature_rows.missing(connection, schema.analysis, self._version)
             known = tracks.get_many(connection, missing)
             skipped = tracks.counts(connection).tracks - len(missing)
         todo = []

@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 
 from fingerprinter.core.mir.keys import parse_key
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables import feature_rows
 from fingerprinter.store.tables.schema import analysis, require_checksum
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Section
 
@@ -22,16 +22,15 @@ Range = tuple[float | None, float | None]  # lowest and highest value; None: no 
 
 def put(connection: Connection, track_id: int, version: str, found: MusicAnalysis) -> None:
     """Store a track's analysis; replace an earlier one of any version."""
-    connection.execute(delete(analysis).where(analysis.c.track_id == track_id))
-    connection.execute(
-        insert(analysis).values(
-            track_id=track_id,
-            version=version,
-            tempo_bpm=found.tempo_bpm,
-            key=found.key.name if found.key else None,
-            loudness_lufs=found.loudness.integrated_lufs,
-            details=json.dumps(asdict(found), allow_nan=False, separators=(",", ":")),
-        )
+    feature_rows.put(
+        connection,
+        analysis,
+        track_id,
+        version=version,
+        tempo_bpm=found.tempo_bpm,
+        key=found.key.name if found.key else None,
+        loudness_lufs=found.loudness.integrated_lufs,
+        details=json.dumps(asdict(found), allow_nan=False, separators=(",", ":")),
     )
 
 
@@ -124,8 +123,3 @@ def beats(connection: Connection, track_ids: Iterable[int]) -> dict[int, Beat]:
             require_checksum(analysis, row)
             found[row.track_id] = Beat(row.tempo_bpm, row.key)
     return found
-
-
-def missing(connection: Connection, version: str) -> list[int]:
-    """Return the ids of the tracks without an analysis of a version, sorted."""
-    return tracks.lacking(connection, analysis.c.track_id, analysis.c.version == version)

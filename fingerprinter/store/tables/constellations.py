@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, select
 
 from fingerprinter.store.tables.schema import constellation
 
 ROWS_PER_READ = 256  # about 10 MB
-
-
-def put(connection: Connection, track_id: int, data: bytes) -> None:
-    """Store a track's packed peaks; replace earlier ones."""
-    connection.execute(delete(constellation).where(constellation.c.track_id == track_id))
-    connection.execute(insert(constellation).values(track_id=track_id, data=data))
 
 
 def get(connection: Connection, track_id: int) -> bytes | None:
@@ -46,8 +40,3 @@ def iterate(connection: Connection) -> Iterator[tuple[int, bytes]]:
     ).all():
         yield from ((row.track_id, row.data) for row in rows)
         last = rows[-1].track_id
-
-
-def size(connection: Connection) -> int:
-    """Return the bytes of all packed peaks."""
-    return int(connection.scalar(select(func.sum(func.length(constellation.c.data)))) or 0)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables import feature_rows
 from fingerprinter.store.tables.checked import unpack_numbers
 from fingerprinter.store.tables.schema import facet, require_checksum
 from fingerprinter.store.tables.vectors import Matrix, Vector
@@ -16,9 +16,8 @@ _STORED = np.dtype("<f2")
 
 def put(connection: Connection, track_id: int, version: str, values: Vector) -> None:
     """Store a track's facets, (d,) float32; replace earlier ones of any version."""
-    connection.execute(delete(facet).where(facet.c.track_id == track_id))
-    row = {"track_id": track_id, "version": version, "data": values.astype(_STORED).tobytes()}
-    connection.execute(insert(facet).values(row))
+    data = values.astype(_STORED).tobytes()
+    feature_rows.put(connection, facet, track_id, version=version, data=data)
 
 
 def get(connection: Connection, track_id: int, version: str) -> Vector | None:
@@ -54,8 +53,3 @@ def matrix(connection: Connection, version: str, width: int) -> Matrix:
     )
     ids = np.array([row.track_id for row in rows], np.int64)
     return Matrix(ids, values.reshape(len(rows), width).astype(np.float32))
-
-
-def missing(connection: Connection, version: str) -> list[int]:
-    """Return the ids of the tracks without facets of a version, sorted."""
-    return tracks.lacking(connection, facet.c.track_id, facet.c.version == version)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, select
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables import feature_rows
 from fingerprinter.store.tables.checked import unpack_numbers
 from fingerprinter.store.tables.schema import require_checksum, section
 
@@ -39,16 +39,9 @@ class Sections:
 
 def put(connection: Connection, track_id: int, model: str, sections: Sections) -> None:
     """Store a track's sections of a model; replace earlier ones of that model."""
-    same = (section.c.track_id == track_id) & (section.c.model == model)
-    connection.execute(delete(section).where(same))
-    connection.execute(
-        insert(section).values(
-            track_id=track_id,
-            model=model,
-            starts=sections.starts_s.astype(_TIMES).tobytes(),
-            vectors=sections.vectors.astype(_VECTORS).tobytes(),
-        )
-    )
+    starts = sections.starts_s.astype(_TIMES).tobytes()
+    vectors = sections.vectors.astype(_VECTORS).tobytes()
+    feature_rows.put(connection, section, track_id, model=model, starts=starts, vectors=vectors)
 
 
 def get(connection: Connection, track_id: int, model: str) -> Sections | None:
@@ -90,14 +83,3 @@ def _sections(track_id: int, starts: bytes, vectors: bytes) -> Sections:
     times = unpack_numbers(starts, _TIMES, thing).astype(np.float32)
     rows = unpack_numbers(vectors, _VECTORS, thing).reshape(count, -1)
     return Sections(times, rows.astype(np.float32))
-
-
-def missing(connection: Connection, model: str) -> list[int]:
-    """Return the ids of the tracks without sections of a model, sorted."""
-    return tracks.lacking(connection, section.c.track_id, section.c.model == model)
-
-
-def size(connection: Connection) -> int:
-    """Return the bytes of all sections, of all models."""
-    length = func.length(section.c.starts) + func.length(section.c.vectors)
-    return int(connection.scalar(select(func.sum(length))) or 0)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from fingerprinter.core.fingerprint.sketch import Codes
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables import feature_rows
 from fingerprinter.store.tables.schema import require_checksum, sketch
 
 _STORED = np.dtype("<u8")
@@ -22,9 +22,8 @@ def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bo
     """
     same = (sketch.c.track_id == track_id) & (sketch.c.version == version)
     known = connection.scalar(select(func.count()).where(same))
-    connection.execute(delete(sketch).where(sketch.c.track_id == track_id))
-    row = {"track_id": track_id, "version": version, "data": codes.astype(_STORED).tobytes()}
-    connection.execute(insert(sketch).values(row))
+    data = codes.astype(_STORED).tobytes()
+    feature_rows.put(connection, sketch, track_id, version=version, data=data)
     return not known
 
 
@@ -48,13 +47,3 @@ def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes
             )
         found[track_id] = np.frombuffer(data, _STORED).astype(np.uint64).reshape(-1, words)
     return found
-
-
-def missing(connection: Connection, version: str) -> list[int]:
-    """Return the ids of the tracks without sketches of a version, sorted."""
-    return tracks.lacking(connection, sketch.c.track_id, sketch.c.version == version)
-
-
-def size(connection: Connection) -> int:
-    """Return the bytes of all sketches."""
-    return int(connection.scalar(select(func.sum(func.length(sketch.c.data)))) or 0)

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     Select,
@@ -193,22 +192,6 @@ def remove(connection: Connection, track_id: int) -> None:
     if connection.execute(delete(track).where(track.c.id == track_id)).rowcount == 0:
         raise _unknown(track_id)
     connection.execute(insert(tombstone).values(track_id=track_id))
-
-
-def lacking(
-    connection: Connection, owner: ColumnElement[Any], same: ColumnElement[bool]
-) -> list[int]:
-    """Return the ids of the tracks that have no row in another table, sorted.
-
-    Parameters
-    ----------
-    owner
-        The column of that table with the ids of tracks.
-    same
-        A further condition that such a row must fulfil.
-    """
-    without = ~select(1).where(owner == track.c.id, same).exists()
-    return list(connection.scalars(select(track.c.id).where(without).order_by(track.c.id)))
 
 
 def orphans(connection: Connection) -> list[int]:

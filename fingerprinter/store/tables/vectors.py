@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Column, Connection, Row, delete, func, insert, select
+from sqlalchemy import Column, Connection, Row, func, select
 
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.tables import tracks
+from fingerprinter.store.tables import feature_rows
 from fingerprinter.store.tables.checked import unpack_numbers
 from fingerprinter.store.tables.schema import embedding, require_checksum
 
@@ -59,16 +59,8 @@ class Matrix:
 
 def put(connection: Connection, track_id: int, model: str, vector: Vector, tags: Vector) -> None:
     """Store a track's embedding of a model; replace an earlier one of that model."""
-    same = (embedding.c.track_id == track_id) & (embedding.c.model == model)
-    connection.execute(delete(embedding).where(same))
-    connection.execute(
-        insert(embedding).values(
-            track_id=track_id,
-            model=model,
-            vector=vector.astype(_STORED).tobytes(),
-            tags=tags.astype(_STORED).tobytes(),
-        )
-    )
+    stored, stored_tags = (each.astype(_STORED).tobytes() for each in (vector, tags))
+    feature_rows.put(connection, embedding, track_id, model=model, vector=stored, tags=stored_tags)
 
 
 def get(connection: Connection, track_id: int, model: str) -> Embedding | None:
@@ -171,11 +163,6 @@ def _stack_rows(rows: Sequence[Row[Any]], column: Column[bytes], width: int) -> 
     joined = b"".join(values_of_rows)
     values = unpack_numbers(joined, _STORED, "the embeddings of some tracks")
     return values.reshape(len(rows), width // 4)
-
-
-def missing(connection: Connection, model: str) -> list[int]:
-    """Return the ids of the tracks without an embedding of a model, sorted."""
-    return tracks.lacking(connection, embedding.c.track_id, embedding.c.model == model)
 
 
 def size(connection: Connection) -> tuple[int, int]:

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, select
 
 from fingerprinter.store.tables.schema import require_checksum, waveform
-
-
-def put(connection: Connection, track_id: int, points: npt.NDArray[np.uint8]) -> None:
-    """Store a track's outline, (1000,) uint8; replace an earlier one."""
-    connection.execute(delete(waveform).where(waveform.c.track_id == track_id))
-    connection.execute(insert(waveform).values(track_id=track_id, points=points.tobytes()))
 
 
 def get(connection: Connection, track_id: int) -> npt.NDArray[np.uint8] | None:
