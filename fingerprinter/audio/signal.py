@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soxr
 
 Mono = npt.NDArray[np.float32]
 """Mono samples, (n,) float32 of full scale 1."""
@@ -234,6 +233,8 @@ def resample(chunks: Iterable[Chunk], sr: int) -> Iterator[Mono]:
         if rate == sr:
             yield from map(attrgetter("samples"), run)
             continue
+        import soxr  # most commands resample nothing, and loading it takes 25 ms
+
         resampler = soxr.ResampleStream(rate, sr, 1, dtype="float32", quality="HQ")
         for chunk in run:
             yield resampler.resample_chunk(chunk.samples)

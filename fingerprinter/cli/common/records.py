@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fingerprinter.library.listening.events import StationEvent
 from fingerprinter.types import IndexReport, Match, Neighbour, Track
+
+if TYPE_CHECKING:
+    from fingerprinter.library.listening.events import StationEvent
 
 Record = dict[str, Any]
 
