@@ -7,7 +7,6 @@ are imported inside the methods, so that `identify` loads neither FAISS nor onnx
 from __future__ import annotations
 
 import os
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -27,42 +26,35 @@ from fingerprinter.core.numeric import compiled
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library.base.progress import OnProgress, OnTrackCount
 from fingerprinter.library.base.refs import TrackRef, resolve_track
-from fingerprinter.library.base.snapshots import RecentValues, SnapshotCache
+from fingerprinter.library.base.snapshots import SnapshotCache
 from fingerprinter.library.base.sources import track_source
 from fingerprinter.library.base.stored_peaks import load_peaks
 from fingerprinter.library.identify.recognizer import OnMatch, Recognition, Recognizer
 from fingerprinter.library.identify.sketch_index import SketchIndex
 from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.library.maintain import statistics
+from fingerprinter.library.maintain.lists import LibraryLists
+from fingerprinter.library.maintain.service import ServiceValues
 from fingerprinter.library.maintain.statistics import DiskUse, LibraryStats
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.servers import sharding
 from fingerprinter.store.tables import (
-    album_parts,
-    analyses,
     feature_rows,
     files,
     library_metadata,
-    lists,
     schema,
     shards,
     tracks,
     waveforms,
 )
-from fingerprinter.store.tables.album_parts import AlbumName, AlbumPart
-from fingerprinter.store.tables.analyses import Beat, Range
 from fingerprinter.store.tables.lists import NO_FILTER, TrackFilter
 from fingerprinter.store.tables.shards import Shard
 from fingerprinter.types import (
-    Album,
-    Artist,
     DuplicateReport,
-    Genre,
     IndexReport,
     Match,
-    MusicAnalysis,
     Neighbour,
     Peaks,
     Tags,
@@ -80,15 +72,12 @@ if TYPE_CHECKING:
     from fingerprinter.library.identify.explanation import Explanation
     from fingerprinter.library.listening.monitors import Monitors
     from fingerprinter.library.listening.station import OnEvent
-    from fingerprinter.library.maintain.jobs import JobTable
     from fingerprinter.library.maintain.transfer import ImportReport
     from fingerprinter.library.maintain.verify import OnVerifyProgress, VerifyReport
     from fingerprinter.library.music.stored_analyses import AnalyzeReport, TrackAnalysis
     from fingerprinter.library.music.tag_writing import TagReport
     from fingerprinter.library.similar.queries import QuerySource
     from fingerprinter.library.similar.vectors import LibraryVectors
-
-_LISTS_KEPT = 16  # lists of track ids whose next page is returned at once
 
 
 class Library:
@@ -120,6 +109,10 @@ class Library:
     ----------
     policy : SearchPolicy
         The policy of this library object. It is not stored.
+    lists : LibraryLists
+        Pages of tracks, albums, artists and genres, and what is shown of many tracks at once.
+    service : ServiceValues
+        What a service of this library keeps in it: secrets and the queue of jobs.
     batch_limits : BatchLimits
         When `index` and `analyze_all` commit their results.
 
@@ -143,7 +136,7 @@ class Library:
         self._posting_cache = SnapshotCache[PostingIndex]()
         self._sketch_cache = SnapshotCache[SketchIndex]()
         self._sound_cache = SnapshotCache["SoundIndex"]()
-        self._lists: RecentValues[array[int]] = RecentValues(_LISTS_KEPT)
+        self.lists, self.service = LibraryLists(database), ServiceValues(database)
 
     def __enter__(self) -> Self:
         return self
@@ -345,129 +338,6 @@ class Library:
                 self._database.change(partial(row, points=points.tobytes()))
         return points
 
-    def list_tracks(
-        self,
-        wanted: TrackFilter = NO_FILTER,
-        order: str = "id",
-        *,
-        offset: int = 0,
-        limit: int = 200,
-    ) -> tuple[int, list[Track]]:
-        """Return how many tracks a filtered and sorted list has, and a part of it.
-
-        Parameters
-        ----------
-        wanted : TrackFilter
-            Which tracks the list holds.
-        order : str
-            One of `fingerprinter.store.tables.lists.ORDERS`, downwards with a dash before it.
-        offset, limit : int
-            The part.
-
-        Examples
-        --------
-        >>> total, part = library.list_tracks(order="-title", limit=2)
-        >>> total, [track.title for track in part]
-        (4, ['Piece 3', 'Piece 2'])
-        """
-        with self._database.connect() as connection:
-            if wanted.needs_analysis:  # an analysis does not change the revision
-                ids = lists.track_ids(connection, wanted, order)
-            else:
-                ids = self._lists.get(
-                    (wanted, order, library_metadata.revision(connection)),
-                    lambda: lists.track_ids(connection, wanted, order),
-                )
-            part = ids[offset : offset + limit]
-            known = tracks.get_many(connection, part)
-            return len(ids), [known[track_id] for track_id in part]
-
-    def list_albums(
-        self, query: str = "", *, offset: int = 0, limit: int = 200
-    ) -> tuple[int, list[Album]]:
-        """Return how many albums have a track with some words in its names, and a part by name.
-
-        Examples
-        --------
-        >>> library.list_albums()
-        (0, [])
-        """
-        with self._database.connect() as connection:
-            return lists.albums(connection, query, offset=offset, limit=limit)
-
-    def list_artists(
-        self, query: str = "", *, offset: int = 0, limit: int = 200
-    ) -> tuple[int, list[Artist]]:
-        """Return how many artists have a track with some words in its names, and a part by name.
-
-        Examples
-        --------
-        >>> library.list_artists("nobody")
-        (0, [])
-        """
-        with self._database.connect() as connection:
-            return lists.artists(connection, query, offset=offset, limit=limit)
-
-    def list_genres(self) -> list[Genre]:
-        """Return all genres with their numbers of tracks and albums, the most common first.
-
-        Examples
-        --------
-        >>> library.list_genres()
-        []
-        """
-        with self._database.connect() as connection:
-            return lists.genres(connection)
-
-    def album_parts(self) -> list[AlbumPart]:
-        """Return all tracks in groups of the same album, album artist, artist and genre.
-
-        Examples
-        --------
-        >>> [part.tracks for part in library.album_parts()]
-        [4]
-        """
-        with self._database.connect() as connection:
-            return album_parts.album_parts(connection)
-
-    def album_tracks(self, names: Sequence[AlbumName]) -> list[Track]:
-        """Return the tracks of some albums, by disc and number on it.
-
-        Parameters
-        ----------
-        names : sequence of (album, album artist)
-            As tags spell them; None for tracks without the tag.
-
-        Examples
-        --------
-        >>> [track.title for track in library.album_tracks([(None, None)])]
-        ['Piece 0', 'Piece 1', 'Piece 2', 'Piece 3']
-        """
-        with self._database.connect() as connection:
-            return album_parts.tracks_of_albums(connection, names)
-
-    def random_tracks(
-        self, n: int = 10, *, genre: str | None = None, year: Range = (None, None)
-    ) -> list[Track]:
-        """Return some tracks by chance.
-
-        Parameters
-        ----------
-        n : int
-            The number of tracks to return at most.
-        genre : str, optional
-            The genre, spelled exactly as in the tags.
-        year : (first, last)
-            The first and the last year; None for no limit on that side.
-
-        Examples
-        --------
-        >>> len(library.random_tracks(3))
-        3
-        """
-        with self._database.connect() as connection:
-            return album_parts.random_tracks(connection, n, genre=genre, year=year)
-
     def match_tags(self, tags: Tags, duration_s: float | None = None) -> TagMatch:
         """Find the track that fits tags which another program knows.
 
@@ -539,55 +409,6 @@ class Library:
         with self._database.connect() as connection:
             track = resolve_track(connection, ref)
             return [os.fsdecode(path) for path in files.paths_of(connection, track.id)]
-
-    def file_sizes(self, track_ids: Sequence[int]) -> dict[int, int]:
-        """Return the size in bytes of the first file of each track that has a file.
-
-        Examples
-        --------
-        >>> list(library.file_sizes([1, 99]))
-        [1]
-        """
-        with self._database.connect() as connection:
-            return files.sizes(connection, track_ids)
-
-    def tracks_by_id(self, track_ids: Sequence[int]) -> dict[int, Track]:
-        """Return tracks by id. Ids of no track are left out.
-
-        Examples
-        --------
-        >>> [track.title for track in library.tracks_by_id([1, 99]).values()]
-        ['Piece 0']
-        """
-        with self._database.connect() as connection:
-            return tracks.get_many(connection, track_ids)
-
-    def beats(self, track_ids: Sequence[int]) -> dict[int, Beat]:
-        """Return tempo and key of tracks that were analyzed, by track id.
-
-        Examples
-        --------
-        >>> library.beats([99])
-        {}
-        """
-        with self._database.connect() as connection:
-            return analyses.beats(connection, track_ids)
-
-    def stored_analyses(self, track_ids: Sequence[int]) -> dict[int, MusicAnalysis]:
-        """Return the analyses of tracks that were analyzed, by track id.
-
-        Raises
-        ------
-        CorruptionError
-            If one of them is damaged.
-
-        Examples
-        --------
-        >>> library.stored_analyses([99])
-        {}
-        """
-        with self._database.connect() as connection:
-            return analyses.get_many(connection, track_ids, None)
 
     def remove(self, refs: Sequence[TrackRef]) -> list[Track]:
         """Remove tracks from the library. Their audio files are not touched.
@@ -1338,7 +1159,7 @@ class Library:
         tracks = [self.track(ref) for ref in refs] if refs else list(self.tracks())
         return write_tags(self._database, tracks, fields, dry_run=dry_run, on_progress=on_progress)
 
-    # --- service ------------------------------------------------------------------------
+    # --- what a service asks for --------------------------------------------------------
 
     def revision(self) -> int:
         """Return how often tracks, tags or vectors have changed. What is cached depends on it.
@@ -1361,71 +1182,6 @@ class Library:
         """
         with self._database.connect() as connection:
             return self._config.cache / library_metadata.library_id(connection)
-
-    def jobs(self) -> JobTable:
-        """Return the queue of long work that a service does.
-
-        Examples
-        --------
-        >>> library.jobs().newest()
-        []
-        """
-        from fingerprinter.library.maintain.jobs import JobTable
-
-        return JobTable(self._database)
-
-    def access_digest(self) -> str | None:
-        """Return the digest of the token that the service of this library demands, if any.
-
-        Examples
-        --------
-        >>> library.access_digest() is None
-        True
-        """
-        with self._database.connect() as connection:
-            return library_metadata.get(connection, library_metadata.ACCESS_DIGEST)
-
-    def set_access_digest(self, digest: str) -> None:
-        """Store the digest of the token that the service of this library demands.
-
-        Parameters
-        ----------
-        digest : str
-            SHA-256 of the token as hexadecimal digits. The token itself is not stored.
-
-        Examples
-        --------
-        >>> library.set_access_digest(64 * "0")  # doctest: +SKIP
-        """
-        with self._database.begin() as connection:
-            library_metadata.put(connection, library_metadata.ACCESS_DIGEST, digest)
-
-    def app_password(self) -> str | None:
-        """Return the password for players of the OpenSubsonic protocol, if one was made.
-
-        Examples
-        --------
-        >>> library.app_password() is None
-        True
-        """
-        with self._database.connect() as connection:
-            return library_metadata.get(connection, library_metadata.APP_PASSWORD)
-
-    def set_app_password(self, password: str) -> None:
-        """Store the password for players of the OpenSubsonic protocol.
-
-        Parameters
-        ----------
-        password : str
-            It is stored as it is, because players prove that they know it by a digest of it with
-            a salt of their own. Use a random one, as `fingerprinter serve --app-password` does.
-
-        Examples
-        --------
-        >>> library.set_app_password("from-a-generator")  # doctest: +SKIP
-        """
-        with self._database.begin() as connection:
-            library_metadata.put(connection, library_metadata.APP_PASSWORD, password)
 
     def warm_up(self) -> None:
         """Load what `identify` and `similar` would load with their first calls.

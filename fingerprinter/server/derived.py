@@ -41,7 +41,7 @@ def make_map(library: Library, folder: Path) -> MapColumns:
     found = library.map(earlier=earlier)
     ids = found.ids.tolist()
     years = {track.id: track.year for track in library.tracks()}
-    beats = library.beats(ids)
+    beats = library.lists.beats(ids)
     columns = {
         "revision": revision,
         "ids": ids,
@@ -80,7 +80,7 @@ def read_duplicates(library: Library, folder: Path) -> Duplicates:
     if stored is None:
         return Duplicates(None, False, [])
     ids = {track_id for group in stored["groups"] for track_id in group["tracks"]}
-    groups = list(_groups(stored["groups"], library.tracks_by_id(list(ids))))
+    groups = list(_groups(stored["groups"], library.lists.tracks_by_id(list(ids))))
     return Duplicates(stored["revision"], stored["revision"] == library.revision(), groups)
 
 

@@ -59,7 +59,7 @@ class Service:
         self.searches, self.pictures = Gate(cores, _WAITING), Gate(cores, _WAITING)
         self.covers = Gate(cores, MAX_THREADS)
         self.mixes = Gate(max(1, cores // 2), _MIXES_WAITING)
-        self.jobs = self.library.jobs()
+        self.jobs = self.library.service.jobs
         self._runner = JobRunner(self.jobs, self._do)
         self._catalogue = SnapshotCache[Catalogue]()
         self.stations = Stations(self.library, settings)
@@ -100,7 +100,7 @@ class Service:
     def catalogue(self) -> Catalogue:
         """Return artists, albums and genres; they are kept until the library changes."""
         revision = self.library.revision()
-        return self._catalogue.get(revision, lambda: catalogue_of(self.library.album_parts()))
+        return self._catalogue.get(revision, lambda: catalogue_of(self.library.lists.album_parts()))
 
     def add_job(self, kind: Kind, request: Report, *, once: bool = False) -> StoredJob:
         """Add a job to the queue, see `JobTable.add`."""

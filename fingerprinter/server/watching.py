@@ -41,7 +41,7 @@ def watch_folders(
         still_s=still_s,
     )
     with open_library(settings.library) as library:
-        table = library.jobs()
+        table = library.service.jobs
         for due in watcher.run(stop):
             try:
                 job = _wait(table, _add(table, due, settings.prune, still_s), stop)

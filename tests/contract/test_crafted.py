@@ -77,7 +77,7 @@ def answers(path: Path, clip: np.ndarray) -> Iterator[Callable[[], object]]:
     yield asked(lambda library: library.stats())
     yield asked(lambda library: library.search("cho"))
     yield asked(lambda library: library.duplicates())
-    yield asked(lambda library: library.beats([track.id for track in library.tracks()]))
+    yield asked(lambda library: library.lists.beats([track.id for track in library.tracks()]))
     yield asked(lambda library: library.export_to(path.with_suffix(".fpx")))
 
 

@@ -37,6 +37,7 @@ from fingerprinter.library.indexing import indexer
 from fingerprinter.library.indexing.extract import ExtractedFile
 from fingerprinter.library.indexing.ingest import FoundFile
 from fingerprinter.library.indexing.workers import ExtractJob
+from fingerprinter.library.maintain import lists as lists_module
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import sizes
@@ -130,8 +131,9 @@ def test_the_examples_in_the_documentation(library: Library, music: Path) -> Non
         pytest.skip("the examples name tracks by the ids that a new SQLite library gives them")
     library.index([music])
     names = {"library": library, "music": music}
-    result = doctest.testmod(library_module, extraglobs=names)
-    assert (result.failed, result.attempted > 20) == (0, True)
+    for module, least in ((library_module, 20), (lists_module, 10)):
+        result = doctest.testmod(module, extraglobs=names)
+        assert (result.failed, result.attempted > least) == (0, True)
 
 
 def test_threads_share_one_library(library: Library, music: Path) -> None:

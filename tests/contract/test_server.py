@@ -253,7 +253,7 @@ def test_jobs_are_done_and_their_events_resumed(client: TestClient) -> None:
 
 def test_duplicates_come_with_the_better_copy(reading: TestClient) -> None:
     service = reading.app.state.service  # type: ignore[attr-defined]
-    tracks = service.library.tracks_by_id(range(1, 5))
+    tracks = service.library.lists.tracks_by_id(range(1, 5))
     passage = Evidence(a=2, b=1, offset_s=0, overlap_s=9, confidence=1, start_s=0, speed=1)
     groups = (
         DuplicateGroup("same", (tracks[2], tracks[1]), (passage,)),

@@ -102,7 +102,7 @@ def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     add_fake_tracks(url, TRACKS)
     with open_library(url) as library:
         library.index([folder], embeddings=False)
-        library.set_app_password(PASSWORD)
+        library.service.app_password = PASSWORD
     return url
 
 

@@ -294,9 +294,9 @@ def list_tracks(
         raise UsageError("--albums takes words only; leave out the filters")
     with open_library(ctx.obj, create=False, read_only=True) as library:
         if albums:
-            _print_albums(_pages(partial(library.list_albums, query)), as_json=as_json)
+            _print_albums(_pages(partial(library.lists.albums, query)), as_json=as_json)
             return
-        tracks = _pages(partial(library.list_tracks, wanted, sort))
+        tracks = _pages(partial(library.lists.tracks, wanted, sort))
         if as_json:
             for track in tracks:
                 print_json(track_record(track))

@@ -132,11 +132,11 @@ def _token(settings: ServerSettings, new: bool) -> tuple[str | None, str | None]
     from fingerprinter.server.access import new_token, token_digest
 
     with open_library(settings.library) as library:
-        stored = library.access_digest()
+        stored = library.service.access_digest
         if not new and (stored or settings.is_local):
             return None, stored
         token = new_token()
-        library.set_access_digest(token_digest(token))
+        library.service.access_digest = token_digest(token)
     return token, token_digest(token)
 
 
@@ -146,5 +146,5 @@ def _make_app_password(settings: ServerSettings) -> str:
 
     password = new_app_password()
     with open_library(settings.library) as library:
-        library.set_app_password(password)
+        library.service.app_password = password
     return password

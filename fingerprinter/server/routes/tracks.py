@@ -87,7 +87,7 @@ def tracks(
     `-year` sorts downwards. `match` puts first whose names fit the query best.
     """
     wanted = replace(only, query=query, exact=exact)
-    total, part = service.library.list_tracks(wanted, order, offset=offset, limit=limit)
+    total, part = service.library.lists.tracks(wanted, order, offset=offset, limit=limit)
     return shown(TrackPage(total, offset, part), viewer)
 
 
@@ -104,7 +104,7 @@ def albums(
     `GET /api/tracks?exact=true&order=album&album=...&album_artist=...` lists the tracks of one;
     `album_artist` is the `artist` of the album.
     """
-    total, part = service.library.list_albums(query, offset=offset, limit=limit)
+    total, part = service.library.lists.albums(query, offset=offset, limit=limit)
     return AlbumPage(total, offset, part)
 
 
@@ -120,7 +120,7 @@ def artists(
 
     `GET /api/tracks?exact=true&artist=...` lists the tracks of one.
     """
-    total, part = service.library.list_artists(query, offset=offset, limit=limit)
+    total, part = service.library.lists.artists(query, offset=offset, limit=limit)
     return ArtistPage(total, offset, part)
 
 
@@ -128,7 +128,7 @@ def artists(
 def track(service: TheService, viewer: Guest, track_id: TrackId) -> TrackDetails:
     """Tell what is known of a track; `files` is empty without the token."""
     found = service.library.track(track_id)
-    beat = service.library.beats([found.id]).get(found.id, Beat(None, None))
+    beat = service.library.lists.beats([found.id]).get(found.id, Beat(None, None))
     files = [text(file) for file in service.library.files(found)] if viewer.sees_paths else []
     details = TrackDetails(found, files, beat.tempo_bpm, beat.key)
     return shown(details, viewer)

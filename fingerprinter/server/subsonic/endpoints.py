@@ -68,8 +68,8 @@ class Call:
 
     def songs(self, tracks: Sequence[Track]) -> list[Payload]:
         """Return tracks as songs."""
-        library, ids = self.service.library, [each.id for each in tracks]
-        return values.songs(tracks, library.stored_analyses(ids), library.file_sizes(ids))
+        lists, ids = self.service.library.lists, [each.id for each in tracks]
+        return values.songs(tracks, lists.stored_analyses(ids), lists.file_sizes(ids))
 
 
 Answer = Payload | Response
@@ -118,7 +118,7 @@ def get_scan_status(call: Call) -> Answer:
     """Say whether a job indexes files, and how many tracks there are."""
     jobs = call.service.jobs.newest()
     scanning = any(job.kind == "index" and job.state == "running" for job in jobs)
-    count, _ = call.service.library.list_tracks(limit=0)
+    count, _ = call.service.library.lists.tracks(limit=0)
     return {"scanStatus": {"scanning": scanning, "count": count}}
 
 
@@ -144,7 +144,7 @@ def get_album(call: Call) -> Answer:
     found = call.catalogue.albums.get(call.parameters.required("id"))
     if found is None:
         raise _not_found("album")
-    songs = call.songs(call.service.library.album_tracks(found.names))
+    songs = call.songs(call.service.library.lists.album_tracks(found.names))
     return {"album": {**values.album(found), "song": songs}}
 
 
@@ -171,7 +171,7 @@ def get_songs_by_genre(call: Call) -> Answer:
     wanted = TrackFilter(genre=call.parameters.required("genre"), exact=True)
     length = call.parameters.number("count", 10, MAX_PAGE)
     offset = call.parameters.number("offset", 0, MAX_OFFSET)
-    _, found = call.service.library.list_tracks(wanted, "artist", offset=offset, limit=length)
+    _, found = call.service.library.lists.tracks(wanted, "artist", offset=offset, limit=length)
     return {"songsByGenre": {"song": call.songs(found)}}
 
 
@@ -180,7 +180,7 @@ def get_random_songs(call: Call) -> Answer:
     year = call.parameters.year("fromYear"), call.parameters.year("toYear")
     size = call.parameters.number("size", 10, MAX_PAGE)
     genre = call.parameters.text("genre") or None
-    found = call.service.library.random_tracks(size, genre=genre, year=year)
+    found = call.service.library.lists.random_tracks(size, genre=genre, year=year)
     return {"randomSongs": {"song": call.songs(found)}}
 
 
@@ -199,7 +199,7 @@ def search(call: Call) -> Answer:
     album_offset, album_length = call.page("album")
     offset, length = call.page("song")
     order = "match" if words else "id"  # pages by id stay the same while tracks are added
-    _, tracks = call.service.library.list_tracks(
+    _, tracks = call.service.library.lists.tracks(
         TrackFilter(query=words), order, offset=offset, limit=length
     )
     found = {
@@ -405,7 +405,7 @@ def _similar_songs(call: Call) -> list[Payload]:
     artist, album = call.catalogue.artists.get(wanted), call.catalogue.albums.get(wanted)
     if artist or album:
         albums = artist.albums if artist else [album] if album else []
-        tracks = library.album_tracks([name for each in albums for name in each.names])
+        tracks = library.lists.album_tracks([name for each in albums for name in each.names])
         queries = [each for each in tracks if not artist or _is_by(each, artist.id)]
     else:
         queries = [library.track(_track_id(wanted))]

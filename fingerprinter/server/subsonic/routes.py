@@ -109,7 +109,7 @@ def _reply(request: Request, name: str, parameters: Parameters, is_foreign: bool
                 parameters,
                 is_trusted=viewer.role >= Role.GUEST and not is_foreign,
                 digest=service.settings.token_digest,
-                app_password=service.library.app_password(),
+                app_password=service.library.service.app_password,
             )
         if name in FORBIDDEN:
             raise SubsonicError(Code.FORBIDDEN, f"{name}: players can change nothing here")
