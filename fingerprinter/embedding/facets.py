@@ -101,16 +101,11 @@ def mfcc(mels: Floats) -> Floats:
     (..., frames, 20) float32
         The coefficients of each frame.
     """
-    return np.vecdot(mels[..., np.newaxis, :], _cosines(mels.shape[-1]))
-
-
-@lru_cache(maxsize=4)
-def _cosines(n: int) -> Floats:
-    """Return the first rows of the orthonormal discrete cosine transform."""
+    n = mels.shape[-1]
     row, column = np.mgrid[0:_MFCC, 0:n]
     cosines = np.cos(np.pi * row * (2 * column + 1) / (2 * n)) * np.sqrt(2 / n)
-    cosines[0] /= np.sqrt(2)
-    return cosines.astype(np.float32)
+    cosines[0] /= np.sqrt(2)  # now the rows are those of the orthonormal transform
+    return np.vecdot(mels[..., np.newaxis, :], cosines.astype(np.float32))
 
 
 def _rhythm(mels: Floats) -> Floats:

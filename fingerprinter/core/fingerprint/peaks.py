@@ -133,7 +133,10 @@ def _chunk_of_rows(
     inside &= (bins >= params.min_bin) & (bins < params.max_bin)
     at, bins, grade = at[inside], bins[inside], grade[inside]
     level = rows[at, bins]
-    loudest = _loudest_nearby(rows, params.mean_frames // 2)[at]
+    # The level of a frame as one peak with all of its power would have it, and of the loudest near
+    half, frame_level = params.mean_frames // 2, np.log(np.exp(2 * rows).sum(axis=1)) / 2
+    padded = np.pad(frame_level, half, constant_values=-np.inf)
+    loudest = sliding_max(padded, 2 * half + 1, 0)[at]
     salience = level - local_mean(rows, at, bins, params) + params.level_weight * (level - loudest)
     before, after = np.maximum(at - 1, 0), np.minimum(at + 1, len(rows) - 1)
     frames = _interpolated(at, rows[before, bins], level, rows[after, bins])
@@ -198,12 +201,6 @@ def local_mean(log_mag: Floats, rows: Indices, cols: Indices, params: LandmarkPa
     total = integral[bottom, right] - integral[top, right]
     total -= integral[bottom, left] - integral[top, left]
     return total / ((bottom - top) * (right - left))
-
-
-def _loudest_nearby(log_mag: Floats, half: int) -> Floats:
-    """Level of the loudest frame near each frame, as one peak with all of its power would have."""
-    level = np.log(np.exp(2 * log_mag).sum(axis=1)) / 2
-    return sliding_max(np.pad(level, half, constant_values=-np.inf), 2 * half + 1, 0)
 
 
 def _interpolated(places: Indices, before: Floats, middle: Floats, after: Floats) -> Floats:

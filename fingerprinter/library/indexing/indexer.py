@@ -10,6 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 
 from fingerprinter.audio import find_audio
@@ -148,7 +149,7 @@ class Indexer:
         still = self._still_files(found, changed_before, leave_out)
         todo = list(self._files_to_analyze(roots, still, incomplete))
         replies = self._analyze(todo, incomplete)
-        self._run.process(replies, len(todo), _duration_s, self._commit, on_progress)
+        self._run.process(replies, len(todo), attrgetter("audio_s"), self._commit, on_progress)
         removed = 0
         if prune:
             existing = [root for root in roots if os.path.lexists(root)]
@@ -277,7 +278,3 @@ class Indexer:
                     message = f"{name}: indexed in part: {track.features.problem}"
                     self._run.problems.append(Problem(name, message))
         merge_segments(self._database, self._params)
-
-
-def _duration_s(extracted: ExtractedFile) -> float:
-    return extracted.audio_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -226,7 +227,7 @@ class LibraryAnalyzer:
         """Analyze and commit in batches. An interrupt (Ctrl-C) keeps what is done."""
         todo, skipped = self._todo()
         replies = run_in_order(todo, AnalyzeJob(), self._jobs)
-        self._run.process(replies, len(todo), _duration_s, self._commit, on_progress)
+        self._run.process(replies, len(todo), attrgetter("duration_s"), self._commit, on_progress)
         return AnalyzeReport(
             self._analyzed,
             skipped,
@@ -260,7 +261,3 @@ class LibraryAnalyzer:
                 if item.track_id in known:  # else it was removed meanwhile
                     analyses.put(connection, item.track_id, self._version, features.analysis)
         self._analyzed += len(batch)
-
-
-def _duration_s(features: MusicFeatures) -> float:
-    return features.duration_s

@@ -105,8 +105,7 @@ def upgrade_engine(address: Address, engine: Engine) -> None:
         catalog = read_catalog(connection)
         before = revision(address, connection, catalog)
         if before is None:
-            _require_empty(address, catalog)
-            _require_unicode(address, connection)
+            _require_usable(address, connection, catalog)
         else:
             _require_known(address, before)
         if before != SCHEMA_HEAD:
@@ -158,20 +157,14 @@ def _require_known(address: Address, found: str) -> None:
         )
 
 
-def _require_empty(address: Address, catalog: Catalog) -> None:
-    """Raise an error if the database holds tables of another program."""
+def _require_usable(address: Address, connection: Connection, catalog: Catalog) -> None:
+    """Raise an error for tables of another program, and if it cannot store every title."""
     things = [*sorted(f"table {name}" for name in catalog.columns), *catalog.strangers]
     if things:
         raise LibraryError(
             f"{address}: the database of another program (it holds the {things[0]}); name another"
         )
-
-
-def _require_unicode(address: Address, connection: Connection) -> None:
-    """Raise an error if a PostgreSQL database cannot store every title."""
-    if address.is_sqlite:
-        return
-    encoding = connection.scalar(text("SHOW server_encoding"))
+    encoding = "UTF8" if address.is_sqlite else connection.scalar(text("SHOW server_encoding"))
     if encoding != "UTF8":
         raise LibraryError(
             f"{address}: the database's encoding is {encoding}; make one with "

@@ -116,7 +116,9 @@ class PostingIndex:
         """
         wanted = np.arange(len(hashes))
         queries, positions = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-        order = sorted(zip(self._segments, self._bases, strict=True), key=_largest_first)
+        order = sorted(
+            zip(self._segments, self._bases, strict=True), key=lambda pair: -pair[0].landmark_count
+        )
         for number, (segment, base) in enumerate(order):
             if segment.landmark_count == 0:
                 break
@@ -211,10 +213,6 @@ class _OpenBlocks:
         low = low[there]
         spans = self.blocks.spans(block[there], low, low + self.segment.frame_count)
         return _Piece(self.blocks, query[there], spans)
-
-
-def _largest_first(segment_and_base: tuple[Segment, int]) -> int:
-    return -segment_and_base[0].landmark_count
 
 
 def _read_blocks(

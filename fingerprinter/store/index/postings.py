@@ -146,12 +146,6 @@ def open_blocks(ids: Sequence[int], blocks: Sequence[bytes]) -> Blocks:
         ) from None
 
 
-def _prefix_bits(landmarks: int, bits: int) -> int:
-    """How many bits of the hash to cut by, so that a block has about half a kilobyte."""
-    blocks = max(1, landmarks // _BLOCK_LANDMARKS)
-    return min(bits, PREFIX_SHIFT, blocks.bit_length() - 1)
-
-
 def _level(landmarks: int) -> int:
     """The level of a segment. Each level is `MERGE_FACTOR` times as large as the one below."""
     level = 0
@@ -164,7 +158,8 @@ def _insert_segment(
     connection: Connection, track_ids: Longs, frames: Longs, landmarks: int, bits: int
 ) -> Segment:
     """Insert the row of a new segment that has no blocks yet."""
-    prefix_bits = _prefix_bits(landmarks, bits)
+    blocks = max(1, landmarks // _BLOCK_LANDMARKS)
+    prefix_bits = min(bits, PREFIX_SHIFT, blocks.bit_length() - 1)
     values = {
         "level": _level(landmarks),
         "prefix_bits": prefix_bits,

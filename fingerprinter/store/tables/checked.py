@@ -20,7 +20,6 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     type_coerce,
 )
@@ -90,14 +89,6 @@ class Checked(TypeDecorator[Any]):
             return result
 
         return check
-
-
-def check_columns(metadata: MetaData) -> None:
-    """Make all columns of some tables `Checked`."""
-    for table in metadata.tables.values():
-        for column in table.c:
-            name = f"the column {column.name} of the table {table.name}"
-            column.type = Checked(column.type, name, nullable=bool(column.nullable))
 
 
 def or_missing(column: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -56,20 +56,18 @@ def file_stamps(
 
 
 def _path_conditions(places: Iterable[AnyPath]) -> Iterator[ColumnElement[bool]]:
-    """Conditions that a path is one of some places or below one, a limited number in each."""
-    wanted = sorted({os.fsencode(place) for place in places})
-    for start in range(0, len(wanted), _PATHS_PER_STATEMENT):
-        yield or_(*map(_at_or_below, wanted[start : start + _PATHS_PER_STATEMENT]))
+    """Conditions that a path is one of some places or below one, a limited number in each.
 
-
-def _at_or_below(place: bytes) -> ColumnElement[bool]:
-    """The condition that a path is a place or below it, as a range of the index over paths."""
+    What is below a place is a range of the index over paths.
+    """
     separator = os.fsencode(os.sep)
-    stem = place.rstrip(separator)
-    after = bytes([separator[0] + 1])
-    return or_(
-        file.c.path == place, and_(file.c.path > stem + separator, file.c.path < stem + after)
-    )
+    after, path = bytes([separator[0] + 1]), file.c.path
+    conditions = []
+    for place in sorted({os.fsencode(place) for place in places}):
+        stem = place.rstrip(separator)
+        conditions += [or_(path == place, and_(path > stem + separator, path < stem + after))]
+    for start in range(0, len(conditions), _PATHS_PER_STATEMENT):
+        yield or_(*conditions[start : start + _PATHS_PER_STATEMENT])
 
 
 def without_format(connection: Connection) -> set[bytes]:

@@ -36,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from fingerprinter.store.tables.checked import Checked, check_columns, damaged
+from fingerprinter.store.tables.checked import Checked, damaged
 
 SCHEMA_HEAD: Final = "0005"  # the newest revision in migrations/versions; a test holds them equal
 
@@ -378,4 +378,7 @@ job = Table(  # long work that a server does
 # The index over `track_name` that each database has of its own. Metadata cannot describe it.
 FULL_TEXT_INDEX: Final = "track_name_words"
 
-check_columns(metadata)
+for _table in metadata.tables.values():
+    for _column in _table.c:
+        _name = f"the column {_column.name} of the table {_table.name}"
+        _column.type = Checked(_column.type, _name, nullable=bool(_column.nullable))
