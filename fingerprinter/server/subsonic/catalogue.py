@@ -16,6 +16,7 @@ from hashlib import sha256
 
 from fingerprinter.core.spelling import normalize_name
 from fingerprinter.store.tables.album_parts import AlbumName, AlbumPart
+from fingerprinter.types import Genre
 
 NO_ARTIST, NO_ALBUM = "[Unknown Artist]", "[Unknown Album]"
 _ID_DIGITS = 20
@@ -71,15 +72,6 @@ class Artist:
         """The name by which artists are sorted, without an article."""
         words = self.words.split()
         return " ".join(words[1:] if words[1:] and words[0] in _ARTICLES else words)
-
-
-@dataclass(frozen=True, slots=True)
-class Genre:
-    """A genre as tags spell it, and how many songs and albums have it."""
-
-    name: str
-    songs: int
-    albums: int
 
 
 @dataclass(frozen=True, slots=True)

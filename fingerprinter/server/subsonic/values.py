@@ -17,11 +17,10 @@ from fingerprinter.server.subsonic.catalogue import (
     NO_ARTIST,
     Album,
     Artist,
-    Genre,
     album_id,
     artist_id,
 )
-from fingerprinter.types import MusicAnalysis, Track
+from fingerprinter.types import Genre, MusicAnalysis, Track
 
 Element = dict[str, Any]
 
@@ -157,7 +156,7 @@ def artist_index(artists: Iterable[Artist]) -> Element:
 
 def genre(found: Genre) -> Element:
     """Return a genre."""
-    return {"value": found.name, "songCount": found.songs, "albumCount": found.albums}
+    return {"value": found.genre, "songCount": found.tracks, "albumCount": found.albums}
 
 
 def sonic_match(element: Element, similarity: float) -> Element:
