@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from fingerprinter.core.arrays import Doubles
 from fingerprinter.core.match.policy import DEFAULT_POLICY, ClosenessPolicy
+from fingerprinter.core.numeric.median import median
 from fingerprinter.core.numeric.peak_pairs import covered_passage, near_points
 from fingerprinter.types import Peaks
 
@@ -96,7 +97,7 @@ def _pair_nats(
     column = np.searchsorted(policy.distances, distance, side="right")
     nats: Doubles = np.array(policy.distance_nats)[grade, column]
     same = salience_gap[distance < policy.same_distance]
-    usual_gap = np.median(same) if len(same) else np.float32(0)
+    usual_gap = median(same) if len(same) else np.float32(0)
     limits = np.array(policy.salience_limits)
     found = np.searchsorted(limits, np.abs(salience_gap - usual_gap), side="right")
     nats += np.array(policy.salience_nats)[found]

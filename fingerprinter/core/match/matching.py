@@ -30,6 +30,7 @@ from fingerprinter.core.arrays import Doubles, Longs
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.core.match.policy import DEFAULT_POLICY, AlignmentPolicy, ScorePolicy, VotePolicy
 from fingerprinter.core.numeric import compiled
+from fingerprinter.core.numeric.median import median
 from fingerprinter.core.numeric.peak_pairs import covered_passage, near_pairs, near_points, ranges
 from fingerprinter.types import Landmarks, Peaks
 
@@ -283,7 +284,7 @@ class AlignmentCurve:
         near, clip_index = near_points(passage, self._clip, margin, self._policy.bin_tolerance)
         lags = passage.frames[near] - self._clip.frames[clip_index]
         close = lags[np.abs(np.rint(lags * steps)) <= steps]
-        offset = rough + float(np.median(close)) if len(close) else rough
+        offset = rough + float(median(close)) if len(close) else rough
         return Alignment(offset, count, score)
 
 
