@@ -18,9 +18,10 @@ from fingerprinter.store.servers.sharding import shard_postings
 # No test reads the configuration file of whoever runs it.
 os.environ["FINGERPRINTER_CONFIG"] = os.devnull
 
-# Tests ask whether, not how fast: no test fails because the computer is busy.
-hypothesis.settings.register_profile("unhurried", deadline=None)
-hypothesis.settings.load_profile("unhurried")
+# Tests ask whether, not how fast: no test fails because the computer is busy. Examples are drawn
+# at random with --stress only: otherwise the same tests fail each time.
+hypothesis.settings.register_profile("ordinary", deadline=None, derandomize=True, max_examples=40)
+hypothesis.settings.register_profile("stress", deadline=None, max_examples=200)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Chooses how many examples a property is tried with, before tests are imported."""
+    hypothesis.settings.load_profile("stress" if config.getoption("--stress") else "ordinary")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselects what the options leave out."""
     chosen = [item for item in items if _is_chosen(item, config)]
@@ -41,17 +47,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_chosen(item: pytest.Item, config: pytest.Config) -> bool:
-    if item.get_closest_marker("stress") and not config.getoption("--stress"):
+    if config.getoption("--stress"):
+        return True
+    on_servers = _needs_postgresql(item)
+    if item.get_closest_marker("stress") or (on_servers and "reopened" in _parameters(item)):
         return False
-    return not config.getoption("--quick") or not (
-        item.get_closest_marker("slow") or _needs_postgresql(item)
-    )
+    return not (config.getoption("--quick") and (on_servers or item.get_closest_marker("slow")))
 
 
 def _needs_postgresql(item: pytest.Item) -> bool:
-    dialects = {"postgresql", "sharded"} & set(item.name.rstrip("]").replace("[", "-").split("-"))
     servers = {"postgresql_server", "sharded_server", "three_servers"}
-    return bool(dialects or servers & set(getattr(item, "fixturenames", ())))
+    named = servers & set(getattr(item, "fixturenames", ()))
+    return bool(named or {"postgresql", "sharded"} & _parameters(item))
+
+
+def _parameters(item: pytest.Item) -> set[str]:
+    return set(item.name.rstrip("]").replace("[", "-").split("-"))
 
 
 @pytest.fixture(scope="session")
@@ -125,7 +136,10 @@ def library_url(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) ->
 
 @pytest.fixture(params=["fresh", "reopened"])
 def store_state(request: pytest.FixtureRequest) -> str:
-    """Whether what was written is read at once, or after closing and opening again."""
+    """Whether what was written is read at once, or after closing and opening again.
+
+    Opening again is tried on SQLite, whose file this process writes; on servers with --stress only.
+    """
     return str(request.param)
 
 
