@@ -26,6 +26,7 @@ def fillers(monkeypatch: pytest.MonkeyPatch) -> Any:
     return benchmark_fillers
 
 
+@pytest.mark.slow
 def test_a_library_grows_by_fillers_that_no_clip_is_found_in(fillers: Any, tmp_path: Path) -> None:
     with open_library(tmp_path / "real.db") as library:
         library.index(FILES, embeddings=False, jobs=1)

@@ -236,6 +236,7 @@ def test_track_is_the_mean_of_its_windows(model: EmbeddingModel) -> None:
     np.testing.assert_allclose(both.tags, np.mean([e.tags for e in each], 0), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_nearest_neighbour_is_the_other_half_of_a_track(model: EmbeddingModel) -> None:
     halves = [
         np.array_split(excerpt(path, model.sr), 2)

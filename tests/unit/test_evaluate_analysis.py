@@ -145,6 +145,7 @@ def test_annotations_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 # --- the command
 
 
+@pytest.mark.slow
 def test_the_command_compares_with_annotations_or_makes_music(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'library.db'}"
     with open_library(url) as library:

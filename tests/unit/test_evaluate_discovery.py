@@ -65,6 +65,7 @@ def test_the_straight_line_takes_each_track_once(library: Library) -> None:
     assert largest_step(space, line) == max(steps)
 
 
+@pytest.mark.slow
 def test_paths_have_smaller_steps_than_random_tracks(library: Library) -> None:
     plan = PathsPlan(pairs=6, lengths=(5, 8), seed=1)
     report = evaluate_paths(library, plan)
@@ -96,6 +97,7 @@ def test_listeners_like_what_belongs_together(library: Library) -> None:
     np.testing.assert_array_equal(found.plays, simulate_listeners(tracks, 50, 1).plays)
 
 
+@pytest.mark.slow
 def test_recommendations_are_better_than_chance(library: Library) -> None:
     report = evaluate_recommend(library, RecommendPlan(listeners=40, histories=True, seed=2))
     found = {(row.task, row.method): row for row in report.rows}

@@ -56,6 +56,7 @@ def originals(url: str) -> dict[int, Floats]:
         return {track.id: read_samples(str(track.path), 8000) for track in library.tracks()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [kind for kind in KINDS if kind.name[:2] != "sp"], ids=lambda kind: kind.name
 )
@@ -110,6 +111,7 @@ def test_groups_are_compared_with_what_copies_were_made_of() -> None:
     assert result.wrong == Rate(1, 4)
 
 
+@pytest.mark.slow
 def test_copies_of_the_library_are_found_and_the_library_is_left_alone(library: Library) -> None:
     done = []
     plan = DuplicatesPlan(tracks=2, seed=1, kinds=SELECTED)
@@ -124,6 +126,7 @@ def test_copies_of_the_library_are_found_and_the_library_is_left_alone(library: 
     assert len(list(library.tracks())) == 2
 
 
+@pytest.mark.slow
 def test_a_track_that_cannot_be_read_is_named_and_the_run_goes_on(tmp_path: Path) -> None:
     for seed in range(2):
         soundfile.write(tmp_path / f"{seed}.flac", play(seed, DURATION_S), MUSIC_SR)
@@ -141,11 +144,13 @@ def test_a_track_that_cannot_be_read_is_named_and_the_run_goes_on(tmp_path: Path
             evaluate_duplicates(library, plan)
 
 
+@pytest.mark.slow
 def test_without_music_nothing_is_copied(library: Library) -> None:
     with pytest.raises(UsageError, match="no file of a track is there"):
         evaluate_duplicates(library, DuplicatesPlan(sources=["/nowhere"]))
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_json_and_a_file(url: str, tmp_path: Path) -> None:
     command = ["--db", url, "evaluate", "duplicates", "excerpt-30s", "--tracks", "1"]
     run = CliRunner().invoke(app, [*command, "--output", str(tmp_path / "found.json")])

@@ -57,6 +57,7 @@ def test_answers_of_olaf() -> None:
     }
 
 
+@pytest.mark.slow
 def test_answers_are_judged_as_our_own(tmp_path: Path) -> None:
     (condition,) = select(["clean-2s"])
     samples = np.zeros(32_000, np.float32)

@@ -49,6 +49,7 @@ def test_a_crossfade_keeps_the_power_of_unrelated_sounds() -> None:
     assert both[15_000:25_000].std() == pytest.approx(1, rel=0.03)
 
 
+@pytest.mark.slow
 def test_a_mix_plays_what_it_says(recordings: list[Recording]) -> None:
     plan = MixPlan(tracks=3, slot_s=25, change=0.0)
     mix = draw_mix(plan, recordings, [], np.random.default_rng(5))
@@ -109,6 +110,7 @@ def test_entries_are_held_against_what_plays() -> None:
     assert judge_track_list(mix, []).median_boundary_error_s is None
 
 
+@pytest.mark.slow
 def test_the_command_lists_mixes_of_the_library(folder: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'library.db'}"
     with open_library(url) as library:

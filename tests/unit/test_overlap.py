@@ -83,6 +83,7 @@ def test_a_cut_makes_two_passages() -> None:
     assert (found.query_share, found.reference_share) == pytest.approx((1, 0.75), abs=0.05)
 
 
+@pytest.mark.slow
 def test_repeated_music_counts_once() -> None:
     loop = piece(4, 0, 12)
     found = laid(loop, np.tile(loop, 3), 0, 12, 24, -12)
@@ -93,6 +94,7 @@ def test_repeated_music_counts_once() -> None:
     assert threefold.query_share == pytest.approx(1 / 3, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speed", [0.96, 0.993, 1.008, 1.03])
 def test_a_changed_speed_is_measured_exactly(speed: float) -> None:
     faster = play(6, PIECE_S, speed, speed)[round(3 * SR / speed) :]
@@ -110,6 +112,7 @@ def test_an_unchanged_speed_stays_exactly_1() -> None:
     assert line.offset == pytest.approx(0.0, abs=0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset_s", [0.0, 3.2, -8.0])
 def test_other_music_has_no_passage(offset_s: float) -> None:
     found = laid(piece(8), piece(9), offset_s)
@@ -117,6 +120,7 @@ def test_other_music_has_no_passage(offset_s: float) -> None:
     assert found.confidence < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.7, 1.0])
 def test_the_same_backing_under_another_melody_is_another_recording(level: float) -> None:
     backing = piece(10)

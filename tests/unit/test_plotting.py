@@ -194,6 +194,7 @@ def test_a_recording_without_stored_peaks_is_drawn(tmp_path: Path) -> None:
     save(draw(bare), tmp_path / "a.png", dpi=20)
 
 
+@pytest.mark.slow
 def test_a_picture_has_the_size_and_format_of_its_name(tmp_path: Path) -> None:
     assert pixels(draw(matched()), tmp_path / "A.PNG") == (1425, 1500)
     figure = draw(alone(1.0))
@@ -220,6 +221,7 @@ def test_without_matplotlib_the_next_step_is_named(monkeypatch: pytest.MonkeyPat
         check_target(Path("a.png"))
 
 
+@pytest.mark.slow
 def test_only_drawing_loads_matplotlib_and_nothing_loads_pyplot() -> None:
     script = (
         "import sys, fingerprinter.plotting, fingerprinter.cli.commands.plot\n"
@@ -233,6 +235,7 @@ def test_only_drawing_loads_matplotlib_and_nothing_loads_pyplot() -> None:
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
+@pytest.mark.slow
 def test_threads_draw_the_same_picture(tmp_path: Path) -> None:
     def drawn(number: int) -> bytes:
         save(draw(matched()), tmp_path / f"{number}.png", dpi=30)

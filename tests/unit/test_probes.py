@@ -93,6 +93,7 @@ def music_peaks(seed: int, duration_s: float, speed: float = 1.0) -> Peaks:
     return limit_density(peaks, DEFAULT.peaks_per_s, DEFAULT)
 
 
+@pytest.mark.slow
 def test_a_probe_is_small_spread_and_without_repeats() -> None:
     marks = probe_landmarks(music_peaks(1, 90), DEFAULT)
     assert len(marks) == len(SPEEDS)
@@ -129,6 +130,7 @@ def test_silence_has_no_landmarks(duration_s: float) -> None:
         assert len(HashFrequencies(DEFAULT).probe(some, speed)) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speed", [SPEEDS[2], SPEEDS[5], SPEEDS[8]])
 def test_a_changed_speed_is_undone(speed: float) -> None:
     original = make_landmarks(music_peaks(3, 30), DEFAULT, DEFAULT.fan_out).hashes

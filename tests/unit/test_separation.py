@@ -47,6 +47,7 @@ def test_harmonic_and_percussive_parts() -> None:
     assert rms(percussive - clicks()) < 0.7 * rms(clicks())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.01, 1.0, 2.0, 5.3, 9.0])
 def test_chunks_fade_into_each_other(seconds: float) -> None:
     samples = np.random.default_rng(1).normal(0, 0.1, round(seconds * SR)).astype(np.float32)

@@ -106,6 +106,7 @@ def library(url: str) -> Iterator[Library]:
         yield library
 
 
+@pytest.mark.slow
 def test_a_run_asks_every_system_and_can_be_repeated(library: Library) -> None:
     plan = SimilarityPlan(tracks=4, seed=1)
     report = evaluate_similarity(library, plan)
@@ -123,12 +124,14 @@ def test_a_run_asks_every_system_and_can_be_repeated(library: Library) -> None:
     assert again.to_json()["systems"] == report.to_json()["systems"]
 
 
+@pytest.mark.slow
 def test_the_same_recording_counts_as_found(library: Library, tmp_path: Path) -> None:
     paths = [str(track.path) for track in library.tracks()]
     report = evaluate_similarity(library, SimilarityPlan(groups=[paths]))
     assert {each.other_half_first.share for each in report.systems} == {1.0}
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_tracks_that_were_embedded(library: Library) -> None:
     def stop(now: object) -> None:
         if getattr(now, "done", 0) == 3:
@@ -144,6 +147,7 @@ def test_at_least_two_tracks_are_needed(library: Library) -> None:
         evaluate_similarity(library, SimilarityPlan(sources=[one]))
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_and_json(url: str) -> None:
     run = CliRunner().invoke(app, ["--db", url, "evaluate", "similarity", "--tracks", "3"])
     assert run.exit_code == 0, run.output

@@ -90,6 +90,7 @@ def test_silence_has_no_sketch() -> None:
     assert Sketches([codes_of(play(0, 20))]).nearest(clip, 3) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start_s", [0.0, 3.21, 17.77])
 def test_a_noisy_clip_is_most_like_its_own_place(start_s: float) -> None:
     music = [play(seed, 20) for seed in range(6)]

@@ -95,6 +95,7 @@ def test_a_station_tells_its_name_and_titles(station: Radio) -> None:
     assert station.requests[0][1]["Icy-MetaData"] == "1"
 
 
+@pytest.mark.slow
 def test_a_playlist_leads_to_its_station(station: Radio) -> None:
     pls = b"[playlist]\nNumberOfEntries=1\nFile1=/live\nTitle1=x\n"
     station.answers["/radio.pls"] = [Answer(pls, {"Content-Type": "audio/x-scpls"})]
@@ -226,6 +227,7 @@ def pipe() -> Iterator[tuple[BinaryIO, int]]:
         os.close(sender)
 
 
+@pytest.mark.slow
 def test_a_pipe_gives_sound_before_it_is_closed(pipe: tuple[BinaryIO, int]) -> None:
     os.write(pipe[1], encoded(play(1, 7.0)))  # less than the 64 kB that a pipe holds
     with open_audio(pipe[0]) as audio:
