@@ -30,15 +30,9 @@ MAX_PROCESSES = 8  # each starts a PostgreSQL server of its own
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 # Single functions, the tables and postings of an SQLite library, and answers of a whole one.
 _TABLES = "address analyses constellations files library_metadata postings sections tracks vectors"
-QUICK = [
-    *(
-        "--quick",
-        "tests/unit",
-        "tests/golden/test_golden.py",
-        "tests/golden/test_golden_answers.py",
-    ),
-    *(f"tests/contract/test_{name}.py" for name in _TABLES.split()),
-]
+_PARTS = ["golden/test_golden", "golden/test_golden_answers"]
+_PARTS += [f"contract/test_{name}" for name in _TABLES.split()]
+QUICK = ["--quick", "tests/unit", *(f"tests/{part}.py" for part in _PARTS)]
 
 
 def main() -> None:
@@ -79,10 +73,8 @@ def run_tests(arguments: list[str]) -> bool:
     """Whether the tests pass; pytest prints the slowest of them."""
     processes = min(MAX_PROCESSES, os.cpu_count() or 1)
     command = [*PYTHON, "pytest", "-n", str(processes), "--dist", "worksteal", "--durations", "15"]
-    done = subprocess.run(
-        [*command, *arguments], cwd=ROOT, env={**os.environ, **ONE_THREAD}, check=False
-    )
-    return done.returncode == 0
+    env = {**os.environ, **ONE_THREAD}
+    return subprocess.run([*command, *arguments], cwd=ROOT, env=env, check=False).returncode == 0
 
 
 if __name__ == "__main__":
