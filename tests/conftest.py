@@ -18,6 +18,9 @@ from fingerprinter.store.servers.sharding import shard_postings
 # No test reads the configuration file of whoever runs it.
 os.environ["FINGERPRINTER_CONFIG"] = os.devnull
 
+# They use locks, signals and terminals of POSIX.
+collect_ignore = ["e2e", "stress"] if os.name == "nt" else []
+
 # Tests ask whether, not how fast: no test fails because the computer is busy. Examples are drawn
 # at random with --stress only: otherwise the same tests fail each time.
 hypothesis.settings.register_profile("ordinary", deadline=None, derandomize=True, max_examples=40)
