@@ -12,7 +12,7 @@ from fingerprinter.library.listening.events import StationEvent
 from fingerprinter.library.music.stored_analyses import Tag
 from fingerprinter.server.access import Viewer
 from fingerprinter.server.jobs import Job
-from fingerprinter.server.stations import Monitor
+from fingerprinter.server.station_board import Monitor
 from fingerprinter.types import (
     Album,
     Artist,

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 
 import uvicorn
 
@@ -37,8 +38,8 @@ def serve(settings: ServerSettings) -> None:
     watching = threading.Thread(target=watch_folders, args=(settings, stop), daemon=True)
     if settings.watch:  # in this process only, however many serve
         watching.start()
-    with tempfile.TemporaryDirectory(prefix="fingerprinter-metrics-") as folder:
-        os.environ[SETTINGS_VARIABLE] = settings.to_json()
+    with tempfile.TemporaryDirectory(prefix="fingerprinter-serve-") as folder:
+        os.environ[SETTINGS_VARIABLE] = replace(settings, run_folder=folder).to_json()
         if settings.workers > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         try:

@@ -59,6 +59,8 @@ class ServerSettings:
         Whether clients may add stations at addresses of a private network.
     warm_up : bool
         Whether to load at the start what the first requests would load.
+    run_folder : str
+        Folder that the processes of one service share while it runs; empty if there is one process.
     """
 
     library: str | None = None
@@ -83,6 +85,7 @@ class ServerSettings:
     stations: tuple[str, ...] = ()
     private_streams: bool = False
     warm_up: bool = True
+    run_folder: str = ""
 
     @property
     def is_local(self) -> bool:
@@ -115,7 +118,7 @@ def configured(config: UserConfig) -> ServerSettings:
         If a key or value in ``[serve]`` is not known.
     """
     kinds = {each.name: type(each.default) for each in fields(ServerSettings)}
-    known = sorted(set(kinds) - {"library", "folders", "token_digest"})
+    known = sorted(set(kinds) - {"library", "folders", "token_digest", "run_folder"})
     for name, value in config.serve.items():
         if name not in known:
             raise UsageError(f"[serve] {name}: no such key; there are {', '.join(known)}")

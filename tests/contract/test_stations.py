@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,35 @@ def test_the_api_listens_to_a_station(url: str, monkeypatch: pytest.MonkeyPatch)
         assert json.loads(told[1].removeprefix("data: "))["id"] == number
         assert client.get("/api/monitors").json() == {"monitors": []}
         assert client.get(log).status_code == 404
+
+
+def test_several_processes_share_the_stations_and_one_listens(url: str, tmp_path: Path) -> None:
+    body = encoded(programme(1))
+    settings = ServerSettings(
+        library=url, warm_up=False, private_streams=True, run_folder=str(tmp_path)
+    )
+
+    def served() -> TestClient:
+        return TestClient(create_app(settings), base_url="http://localhost")
+
+    def events(client: TestClient) -> list[str]:
+        return [each["type"] for each in client.get("/api/monitors/1/log").json()["events"]]
+
+    with radio() as air, ExitStack() as listening:
+        air.answers["/live"] = [Answer(body), Answer(status=404)]
+        first = listening.enter_context(served())
+        first.post("/api/monitors", json={"source": f"{air.url}/live", "name": "One"})
+        until(lambda: len(events(first)) == 2)
+        with served() as second:
+            assert events(second) == ["ended", "began"]
+            assert second.get("/api/monitors").json()["monitors"][0]["name"] == "One"
+            listening.close()  # the second process listens from here on
+            air.answers["/live"] = [Answer(body), Answer(status=404)]
+            until(lambda: len(events(second)) == 4)
+            assert events(second) == ["ended", "began"] * 2
+            monitor = second.delete("/api/monitors/1").json()
+            assert (monitor["id"], monitor["events"]) == (1, 4)
+            assert second.get("/api/monitors").json() == {"monitors": []}
 
 
 @pytest.mark.parametrize("source", ["/etc/passwd", "mic", "-", "file:///etc/passwd", "ftp://a/b"])

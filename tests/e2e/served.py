@@ -62,12 +62,15 @@ class Server:
 
 
 @contextmanager
-def serving(program: Program, *options: str, warm_up: bool = False) -> Iterator[Server]:
+def serving(
+    program: Program, *options: str, warm_up: bool = False, more: str = ""
+) -> Iterator[Server]:
+    """Run a service; ``more`` are lines of its configuration."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     config = program.folder / "config.toml"
-    config.write_text(f"[serve]\nport = {port}\nwarm_up = {str(warm_up).lower()}\n")
+    config.write_text(f"[serve]\nport = {port}\nwarm_up = {str(warm_up).lower()}\n{more}\n")
     env = {**program.env, "FINGERPRINTER_CONFIG": str(config)}
     with (program.folder / "log").open("w") as log:
         process = program.start("serve", *options, stdout=log, stderr=log, env=env)

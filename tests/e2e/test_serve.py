@@ -12,9 +12,11 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from demo_music import MUSIC, Clips, Entry
 from program import COMMAND, Program
+from radio import Answer, radio
 from served import Server, serving
 from waiting import until
 
@@ -114,6 +116,35 @@ def test_two_workers_share_jobs_and_metrics(
         assert line in counted
     log = (copied_demo.folder / "log").read_text().splitlines()
     assert any(json.loads(each)["path"] == "/api/jobs" for each in log if '"path"' in each)
+
+
+def test_when_the_worker_that_listens_is_killed_another_one_listens(
+    copied_demo: Program, inside: list[Entry]
+) -> None:
+    sound = (MUSIC / inside[0]["file"]).read_bytes()
+
+    def heard(server: Server) -> int:
+        try:
+            (monitor,) = server.get("/api/monitors")["monitors"]
+        except OSError:  # the worker that took the request was killed
+            return 0
+        return int(monitor["events"])
+
+    def listens(process: psutil.Process) -> bool:
+        return any(file.path.endswith("/stations/owner") for file in process.open_files())
+
+    private = "private_streams = true"
+    with radio() as air, serving(copied_demo, "--workers", "2", more=private) as server:
+        air.answers["/live"] = [Answer(sound), Answer(status=404)]
+        server.post("/api/monitors", {"source": f"{air.url}/live", "name": "One"})
+        until(lambda: heard(server) == 2)
+        workers = psutil.Process(server.process.pid).children(recursive=True)
+        (owner,) = [each for each in workers if each.is_running() and listens(each)]
+        owner.kill()
+        air.answers["/live"] = [Answer(sound), Answer(status=404)]
+        until(lambda: heard(server) == 4)
+        events = server.get("/api/monitors/1/log")["events"]
+        assert [each["type"] for each in events] == ["ended", "began"] * 2
 
 
 def test_a_signal_ends_the_service_gracefully(copied_demo: Program, clips: Clips) -> None:

@@ -18,7 +18,7 @@ from fingerprinter.server.models import MonitorList, StationLog, shown
 from fingerprinter.server.problems import MissingError
 from fingerprinter.server.routes.common import MAX_ID, Limit, Owner, Route, TheService
 from fingerprinter.server.service import Service
-from fingerprinter.server.stations import Monitor
+from fingerprinter.server.station_board import Monitor
 
 router = APIRouter(route_class=Route, tags=["monitors"])
 
