@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fingerprinter.audio.ignore import IgnoreRules
 from fingerprinter.audio.source import printable
+from fingerprinter.errors import UsageError
 from fingerprinter.types import Problem
 
 # The suffixes of FFmpeg's demuxers (a test compares them), but for pictures, subtitles, playlists,
@@ -84,9 +85,11 @@ def find_audio(
     Raises
     ------
     UsageError
-        If a glob cannot be understood.
+        If a glob cannot be understood, or a path is empty.
     """
     for path in paths:
+        if not os.fspath(path):
+            raise UsageError("'': an empty path; name a file or folder, or . for this folder")
         try:
             expanded = Path(os.path.expanduser(path))
             mode = expanded.stat().st_mode

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import errno
 import gc
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +23,9 @@ from fingerprinter.cli.common.output import (
     print_line,
     print_message,
 )
-from fingerprinter.errors import FingerprinterError
+from fingerprinter.errors import FingerprinterError, UsageError
 
+_EMPTY_VALUE = re.compile(r"--[\w-]+=")  # an option whose value is empty
 _INTERRUPTED_STATUS = 130  # 128 + SIGINT, as shells count
 # Wrong usage of the command line. Typer exports no name for this class.
 _CommandLineError = cast(type[Exception], typer.BadParameter.__base__)
@@ -93,6 +95,10 @@ class _LazyCommands(TyperGroup):
                 del words[place : place + length]
         if words[:1] == ["help"]:
             words = [*words[1:], "--help"]
+        if "" in args or any(_EMPTY_VALUE.fullmatch(word) for word in words):
+            # As a path it would be the current folder.
+            print_message("error: '': an empty argument; is a variable of the shell not set?")
+            raise typer.Exit(UsageError.exit_code)
         with _printable_usage_errors():
             return super().parse_args(ctx, [*library, *words, *args[end:]])
 

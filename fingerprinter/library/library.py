@@ -57,6 +57,7 @@ from fingerprinter.types import (
     Match,
     Neighbour,
     Peaks,
+    Problem,
     Tags,
     Track,
 )
@@ -689,6 +690,7 @@ class Library:
         not_same_album: bool = False,
         copies: bool = False,
         why: bool = False,
+        on_problem: Callable[[Problem], None] | None = None,
     ) -> list[Neighbour]:
         """Find the tracks that sound most like a query.
 
@@ -713,6 +715,9 @@ class Library:
             `Neighbour.copies` names the others.
         why : bool
             Whether to explain each result by facet (timbre, rhythm, harmony) and shared tags.
+        on_problem : callable, optional
+            Receives a `Problem` for each query that cannot be read. The others are answered. By
+            default, and if there is no other, it is an error.
 
         Returns
         -------
@@ -744,7 +749,7 @@ class Library:
         options = ListOptions(n, only, per_artist, per_album, not_same_album, copies, why)
         part = Part.checked(start_s, end_s)
         with self._database.connect() as connection:
-            queries = QueryBuilder(connection, self._model).build(as_list(query), part)
+            queries = QueryBuilder(connection, self._model).build(as_list(query), part, on_problem)
             index = vector_index(connection, self._config.cache, self._model.digest)
             if not len(index):
                 raise ModelError(

@@ -82,6 +82,12 @@ def test_a_playlist_is_a_query(library: Path, tmp_path: Path) -> None:
     assert "left out" in similar.stderr
     assert "missing.ogg" in similar.stderr
     assert len(ids(run("path", f"@{both}", "9", "-n", "5", "--json"))) == 5
+    (tmp_path / "text.mp3").write_text("This is a letter, not a song.")
+    both.write_text(f"{first}\ntext.mp3\n")
+    answered = run("similar", f"@{both}", "-n", "2", "--json", status=1)
+    assert "left out" in answered.stderr
+    assert "text.mp3" in answered.stderr
+    assert len(json.loads(answered.stdout)["results"]) == 2
     both.write_text("missing.ogg\n")
     assert "none of its files is known" in run("similar", f"@{both}", status=3).stderr
     both.write_text("#EXTM3U\n")

@@ -167,6 +167,30 @@ def run_failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> Any:
     return run(app, ["list"])
 
 
+@pytest.mark.parametrize(
+    "line",
+    [["index", ""], ["--db", "", "stats"], ["similar", "1", "--m3u="], ["identify", "", "a"]],
+)
+def test_an_empty_argument_is_refused_in_one_line(line: list[str]) -> None:
+    result = run(app, line)
+    assert result.exit_code == 2
+    assert result.stderr == "error: '': an empty argument; is a variable of the shell not set?\n"
+
+
+@pytest.mark.parametrize("text", ["music", "{}", '{"seed": 1}', "[1]"])
+def test_evaluate_replaces_only_results(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "file.json"
+    file.write_text(text)
+    for name in ("identify", "similarity", "duplicates"):
+        result = run(app, ["evaluate", name, "--output", str(file)])
+        assert result.exit_code == 2
+        assert "no result of `evaluate`" in " ".join(result.stderr.split())
+    assert file.read_text() == text
+    file.write_text('{"seed": 1, "params_id": null, "corpus": ""}')
+    result = run(app, ["evaluate", "identify", "no-such", "--output", str(file)])
+    assert "no result of `evaluate`" not in result.stderr
+
+
 def test_the_version_is_that_of_the_package() -> None:
     assert run(app, ["--version"]).stdout.startswith("fingerprinter 0.")
 

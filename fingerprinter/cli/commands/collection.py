@@ -284,7 +284,7 @@ def list_tracks(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the tracks of the library, all or those that words and filters choose, or the albums.
+    """List tracks: all, or those that words and filters choose; or albums.
 
     Example: fingerprinter list --artist bach --sort album
     """

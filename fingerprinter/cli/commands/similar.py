@@ -32,7 +32,7 @@ from fingerprinter.cli.common.output import print_message
 from fingerprinter.cli.common.playlist import Playlist
 from fingerprinter.cli.common.records import track_record
 from fingerprinter.library import open_library
-from fingerprinter.types import Track
+from fingerprinter.types import Problem, Track
 
 
 def similar(
@@ -79,6 +79,7 @@ def similar(
     Example: fingerprinter similar 12 --from 1:00 --to 1:30 --year 1990-1999 --m3u like-it.m3u8
     """
     playlist = Playlist.of(m3u, relative_to)
+    problems: list[Problem] = []
     only = track_filter(artist, album, genre, year, duration, tempo, key)
     with open_library(ctx.obj, create=False, read_only=True) as library:
         queries = find_named(names, lambda name: track_or_file(library, name))
@@ -93,7 +94,12 @@ def similar(
             not_same_album=not_same_album,
             copies=copies,
             why=why,
+            on_problem=problems.append,
         )
+    for problem in problems:
+        print_message(f"left out {problem.message}")
+    unread = {problem.path for problem in problems}
+    queries = [each for each in queries if isinstance(each, Track) or each not in unread]
     if not found:
         print_message(why_nothing(only))
     query: Query = queries[0]
@@ -101,3 +107,5 @@ def similar(
         records = [track_record(each) if isinstance(each, Track) else each for each in queries]
         query = {"tracks": records}
     answer(query, found, playlist, as_json=as_json)
+    if problems:
+        raise typer.Exit(1)

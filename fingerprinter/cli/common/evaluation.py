@@ -28,9 +28,36 @@ Groups = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Files of the same recording: a group a line, tabs between."),
 ]
+_RESULT_KEYS = {"seed", "params_id", "corpus"}  # of every result that an evaluation writes
+_MAX_RESULT_BYTES = 1 << 28
+
+
+def _replaceable(path: Path | None) -> Path | None:
+    """Return the file to write to; raises an error if a file is there that is no result."""
+    if path is None or not path.is_file() or not path.stat().st_size:
+        return path
+    try:
+        is_large = path.stat().st_size > _MAX_RESULT_BYTES
+        found = {} if is_large else json.loads(path.read_bytes())
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: {error.strerror}; name another file") from error
+    except ValueError:
+        found = {}
+    if not (isinstance(found, dict) and found.keys() >= _RESULT_KEYS):
+        raise typer.BadParameter(
+            f"{path}: there is a file that is no result of `evaluate`; name another, or remove it"
+        )
+    return path
+
+
 OutputFile = Annotated[
     Path | None,
-    typer.Option("--output", metavar="FILE.json", help="Also write the result to a file."),
+    typer.Option(
+        "--output",
+        metavar="FILE.json",
+        help="Also write the result to a file; an earlier result there is replaced.",
+        callback=_replaceable,
+    ),
 ]
 
 

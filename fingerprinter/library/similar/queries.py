@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +13,15 @@ from fingerprinter.audio import AudioSource, open_audio
 from fingerprinter.audio.source import may_be_file
 from fingerprinter.core.arrays import Floats
 from fingerprinter.embedding import FACETS_ID, EmbeddingModel, embed_track
-from fingerprinter.errors import UnknownTrackError, UsageError
+from fingerprinter.errors import AudioError, UnknownTrackError, UsageError
 from fingerprinter.library.base.refs import TrackRef, resolve_track
 from fingerprinter.library.base.sources import track_source
 from fingerprinter.store.tables import facets, sections, vectors
 from fingerprinter.store.tables.sections import Sections
-from fingerprinter.types import Track
+from fingerprinter.types import Problem, Track
 
 QuerySource = TrackRef | AudioSource
+OnProblem = Callable[[Problem], None]
 
 
 def as_list(query: QuerySource | Sequence[QuerySource]) -> Sequence[QuerySource]:
@@ -102,7 +103,12 @@ class QueryBuilder:
     def __init__(self, connection: Connection, model: EmbeddingModel) -> None:
         self._connection, self._model = connection, model
 
-    def build(self, sources: Sequence[QuerySource], part: Part | None) -> list[Query]:
+    def build(
+        self,
+        sources: Sequence[QuerySource],
+        part: Part | None,
+        on_problem: OnProblem | None = None,
+    ) -> list[Query]:
         """Build one query from each source.
 
         A track of the library is answered from its stored embeddings. Its file is decoded only
@@ -114,6 +120,8 @@ class QueryBuilder:
             Tracks of the library or other audio.
         part
             Time range of each source; None for the whole.
+        on_problem
+            Receives the sources that cannot be decoded, which are left out if others can be.
 
         Raises
         ------
@@ -124,7 +132,19 @@ class QueryBuilder:
         UsageError
             If the time range starts after the end of a track.
         """
-        return [self._query(source, part) for source in sources]
+        queries = list[Query]()
+        problem: AudioError | None = None
+        for source in sources:
+            try:
+                queries.append(self._query(source, part))
+            except AudioError as error:
+                if on_problem is None:
+                    raise
+                problem = error
+                on_problem(Problem(str(source), str(error)))
+        if problem is not None and not queries:
+            raise problem
+        return queries
 
     def _query(self, source: QuerySource, part: Part | None) -> Query:
         """Build a query from a track of the library, else from audio."""
