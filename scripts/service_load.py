@@ -1,24 +1,39 @@
 """Measures the service under load: how long requests take, errors, and the memory of the server.
 
     python scripts/service_load.py make LARGE.db --from REAL.db --tracks 100000
-    python scripts/service_load.py run LIBRARY --music FOLDER -o OUT.json
+    python scripts/service_load.py run LARGE.db --clips-of REAL.db --locust BIN/locust -o OUT.json
 
-`make` needs a library of real music with embeddings. `run` needs `locust` (from PyPI), which is no
-dependency of the project: it starts `fingerprinter serve` and asks it what people ask.
+`make` needs a library of real music with embeddings, and copies its tracks, too. `run` needs
+`locust` (from PyPI), which is no dependency of the project: it starts `fingerprinter serve` and
+asks it what people ask.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import itertools
+import json
+import os
+import socket
+import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 from benchmark import VectorMaker
 from benchmark_fillers import Fillers, read_originals
 
+from fingerprinter import open_library
+from fingerprinter.audio import read_samples, write_wav
 from fingerprinter.core.fingerprint.constellation import pack_peaks
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.embedding import load_model
@@ -34,6 +49,8 @@ PEAKS_PER_S = 10  # of an original, at least; silence makes no filler
 BATCH = 1000  # tracks in a transaction
 TRACKS_PER_ALBUM, ALBUMS_PER_ARTIST, WORDS = 12, 3, 30_000
 SYLLABLES = "ba be bo da di do fa go ha jo ka ki la le li lo ma mi mo na ne no pa ra re ri ro sa se"
+KINDS = ("identify", "similar", "search", "list", "map")
+CLIPS, CLIP_S, CLIP_SR = 24, 10.0, 16_000  # as the page sends what a microphone hears
 GENRES = ("Rock", "Jazz", "Ambient", "Metal", "Folk", "Classical", "House", "Hip-Hop", "Blues")
 
 
@@ -104,6 +121,120 @@ def make(options: argparse.Namespace) -> None:
         database.reclaim()
 
 
+# --- run
+
+
+def run(options: argparse.Namespace) -> None:
+    """Ask a service of a library, by each kind of request and number of clients."""
+    with tempfile.TemporaryDirectory() as name:
+        data = _write_data(options, Path(name))
+        with _served(options.library) as (url, server):
+            report: dict[str, Any] = {"tracks": data["tracks"], "seconds": options.seconds}
+            report["memory_mb_ready"] = _memory_mb(server)
+            started = time.perf_counter()
+            with urllib.request.urlopen(f"{url}/api/map", timeout=3600) as answer:
+                answer.read()
+            report["first_map_s"] = round(time.perf_counter() - started, 1)
+            report["requests"] = []
+            for kind, clients in itertools.product(options.kinds, options.clients):
+                row = _load(options, url, kind, clients, Path(name))
+                row["memory_mb"] = _memory_mb(server)
+                report["requests"].append(row)
+                print(json.dumps(row), file=sys.stderr)
+                options.output.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_data(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Write what clients ask: ids, words of names, and clips of ten seconds of known music."""
+    rng = np.random.default_rng(options.seed)
+    with open_library(options.library, read_only=True) as library:
+        known = list(library.tracks())
+    with open_library(options.clips_of, read_only=True) as library:
+        real = [each for each in library.tracks() if each.path and each.duration_s > 2 * CLIP_S]
+    clips = []
+    for number in rng.permutation(len(real))[:CLIPS].tolist():
+        samples = read_samples(real[number].path, CLIP_SR)
+        start = int(rng.integers(len(samples) - int(CLIP_S * CLIP_SR)))
+        clips.append(str(folder / f"{number}.wav"))
+        write_wav(Path(clips[-1]), samples[start : start + int(CLIP_S * CLIP_SR)], CLIP_SR)
+    some = [known[i] for i in rng.permutation(len(known))[:500].tolist()]
+    names = [each.title or Path(each.path or "").stem for each in some]
+    words = [" ".join(name.split()[:2]) for name in names if name.split()]
+    data = {
+        "tracks": len(known),
+        "ids": [each.id for each in some],
+        "words": words[:200],
+        "clips": clips,
+    }
+    (folder / "data.json").write_text(json.dumps(data), encoding="utf-8")
+    return data
+
+
+@contextmanager
+def _served(library: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run a service in a process until it is ready, and end it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "fingerprinter", "--db", library, "serve", "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while not _is_ready(url):
+            assert server.poll() is None, "the service has ended"
+            time.sleep(0.5)
+        yield url, server
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=60):
+            return True
+    except OSError:
+        return False
+
+
+def _memory_mb(server: subprocess.Popen[bytes]) -> float:
+    """The memory of a process and its children, in MB."""
+    whole = psutil.Process(server.pid)
+    sizes = [each.memory_info().rss for each in (whole, *whole.children(recursive=True))]
+    return round(sum(sizes) / 1e6, 1)
+
+
+def _load(
+    options: argparse.Namespace, url: str, kind: str, clients: int, folder: Path
+) -> dict[str, Any]:
+    """Let a number of clients ask for one kind, and return times in milliseconds."""
+    users = Path(__file__).with_name("service_load_users.py")
+    environment = {**os.environ, "LOAD_KIND": kind, "LOAD_DATA": str(folder / "data.json")}
+    line = [options.locust, "-f", str(users), "--headless", "--only-summary", "--host", url]
+    line += ["-u", str(clients), "-r", str(clients), "-t", f"{options.seconds}s", "-s", "60"]
+    subprocess.run(
+        [*line, "--csv", str(folder / "out")], env=environment, capture_output=True, check=False
+    )
+    with (folder / "out_stats.csv").open(encoding="utf-8") as file:
+        rows = {row["Name"]: row for row in csv.DictReader(file)}
+    found = rows.get(kind) or {}
+    busy, overhead = rows.get("busy") or {}, rows.get("overhead") or {}
+    return {
+        "kind": kind,
+        "clients": clients,
+        "answers": int(found.get("Request Count", 0)),
+        "errors": int(found.get("Failure Count", 0)),
+        "busy": int(busy.get("Request Count", 0)),
+        "p50_ms": _milliseconds(found, "50%"),
+        "p95_ms": _milliseconds(found, "95%"),
+        "overhead_p50_ms": _milliseconds(overhead, "50%"),
+    }
+
+
+def _milliseconds(row: dict[str, str], name: str) -> int | None:
+    return round(float(row[name])) if row.get(name, "N/A") != "N/A" else None
+
+
 def _analysis(fillers: Fillers, number: int, sounding: int) -> ExtractedFile:
     """A filler; one without peaks if enough have them."""
     if number < sounding:
@@ -134,6 +265,16 @@ def main() -> None:
     command.add_argument("--tracks", type=int, required=True)
     command.add_argument("--sounding", type=int, default=20_000, help="tracks with landmarks")
     command.add_argument("--seed", type=int, default=7)
+    command = commands.add_parser("run", help=run.__doc__)
+    command.set_defaults(run=run)
+    command.add_argument("library", metavar="LIBRARY")
+    command.add_argument("--clips-of", required=True, metavar="REAL.db")
+    command.add_argument("--locust", default="locust", metavar="PROGRAM")
+    command.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
+    command.add_argument("--clients", nargs="+", type=int, default=[1, 8, 32])
+    command.add_argument("--seconds", type=int, default=60)
+    command.add_argument("--seed", type=int, default=7)
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.json")
     options = parser.parse_args()
     options.run(options)
 
