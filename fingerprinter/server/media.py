@@ -135,7 +135,7 @@ def playable(
         os.utime(target)  # the time of its last use
     else:
         write_aside(target, lambda place: _encode_opus(track, path, place, bits_per_s))
-        _limit_size(cache)
+        limit_size(cache)
     return AudioFile(target, "audio/ogg")
 
 
@@ -173,10 +173,10 @@ def write_aside(target: Path, write: Callable[[Path], object]) -> None:
         aside.replace(target)
 
 
-def _limit_size(cache: Path) -> None:
+def limit_size(cache: Path, max_bytes: int = _MAX_CACHE_BYTES) -> None:
     """Delete the copies that were not used for the longest time, if all are too large."""
     files = [(each.stat(), each) for each in cache.glob("*.opus")]
-    excess = sum(stat.st_size for stat, _ in files) - _MAX_CACHE_BYTES
+    excess = sum(stat.st_size for stat, _ in files) - max_bytes
     for stat, file in sorted(files, key=lambda each: each[0].st_mtime):
         if excess <= 0:
             return

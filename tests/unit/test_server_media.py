@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import wave
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,3 +50,14 @@ def test_what_cannot_be_decoded_leaves_no_copy(tmp_path: Path) -> None:
     with pytest.raises(AudioError):
         media.playable(track_of(tmp_path / "a.wav"), tmp_path / "c", codecs=EVERY_FORMAT_IS_COPIED)
     assert list((tmp_path / "c").iterdir()) == []
+
+
+def test_the_copies_that_were_not_used_for_longest_are_deleted(tmp_path: Path) -> None:
+    for age, name in enumerate(("new", "middle", "old")):
+        file = tmp_path / f"{name}.opus"
+        file.write_bytes(bytes(10))
+        os.utime(file, (1000 - age, 1000 - age))
+    media.limit_size(tmp_path, 30)
+    assert len(list(tmp_path.iterdir())) == 3
+    media.limit_size(tmp_path, 15)
+    assert [file.name for file in tmp_path.iterdir()] == ["new.opus"]
