@@ -19,13 +19,16 @@ import tempfile
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest import mock
+
+from sqlalchemy import select, update
 
 from fingerprinter.library import Library, open_library
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import archive
-from fingerprinter.store.tables.schema import SCHEMA_HEAD
+from fingerprinter.store.tables.schema import SCHEMA_HEAD, file, row_checksum
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 GOLDEN = TESTS / "golden"
@@ -48,10 +51,12 @@ def make(path: Path, exported: Path) -> dict[str, object]:
 
 
 def _rename_files(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as connection, connection:
-        for id_, found in connection.execute("SELECT id, path FROM file").fetchall():
-            new = os.fsencode(Path("/music", Path(os.fsdecode(found)).name))
-            connection.execute("UPDATE file SET path = ? WHERE id = ?", (new, id_))
+    with Database.open(str(path)) as database, database.begin() as connection:
+        for row in connection.execute(select(file)).mappings().all():
+            name = Path(os.fsdecode(row["path"])).name
+            new: dict[str, Any] = {"path": os.fsencode(Path("/music", name))}
+            new["checksum"] = row_checksum(file, {**row, **new})
+            connection.execute(update(file).where(file.c.id == row["id"]).values(new))
 
 
 def _facts(library: Library) -> dict[str, object]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.errors import CorruptionError
 from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import checks
 from fingerprinter.store.tables import (
@@ -65,12 +66,13 @@ def test_what_is_written_has_its_checksum(store: Store) -> None:
         assert all(not checks.check_segment(connection, id_).problem for id_ in ids)
         checked = [t for t in schema.metadata.sorted_tables if "checksum" in t.c]
         filled = [t for t in checked if connection.scalar(select(t.c.checksum).limit(1))]
-        assert {*checked} - {*filled} == {schema.waveform}
+        assert {*checked} - {*filled} == {schema.waveform, schema.tombstone}
 
 
-@pytest.mark.parametrize("table", ["track", "embedding", "analysis"])
+@pytest.mark.parametrize("table", ["track", "file", "embedding", "analysis"])
 def test_a_changed_value_is_noticed(store: Store, table: str) -> None:
     changes = {"track": {"year": 1998}, "embedding": {"model": "n"}, "analysis": {"tempo_bpm": 121}}
+    changes["file"] = {"bit_rate": 2}
     with store.write() as connection:
         track_id = fill(connection)
         connection.execute(update(schema.metadata.tables[table]).values(**changes[table]))
@@ -78,6 +80,33 @@ def test_a_changed_value_is_noticed(store: Store, table: str) -> None:
         (damaged,) = checks.unreadable_rows(connection, [track_id], ignore)
         assert (damaged.table, damaged.track_id) == (table, track_id)
         assert "checksum" in damaged.found
+
+
+def test_no_answer_names_a_file_that_is_not_what_was_written(store: Store) -> None:
+    with store.write() as connection:
+        track_id = fill(connection)
+        files.set_file(connection, "/a", track_id, size=3, mtime_ns=4)  # another checksum
+        assert tracks.get(connection, track_id).path == "/a"
+        connection.execute(update(schema.file).values(path=b"/b"))
+    with (
+        store.read() as connection,
+        pytest.raises(CorruptionError, match="the checksum of file of track"),
+    ):
+        tracks.get(connection, track_id)
+
+
+def test_a_damaged_tombstone_hides_no_track(store: Store) -> None:
+    with store.write() as connection:
+        removed, kept = (
+            tracks.add_track(connection, f"c{n}", Tags(), 9, added_at=NOW) for n in (1, 2)
+        )
+        tracks.remove(connection, removed)
+        assert tracks.removed(connection) == {removed}
+        connection.execute(update(schema.tombstone).values(track_id=kept))
+    with store.read() as connection:
+        with pytest.raises(CorruptionError, match=f"of tombstone of track {kept} "):
+            tracks.removed(connection)
+        assert checks.tombstones(connection)[1] == [kept]
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])

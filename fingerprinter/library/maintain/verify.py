@@ -30,6 +30,7 @@ _REPAIR = "run `fingerprinter verify --repair`"
 
 # What `fingerprinter` makes again from the audio file, by table, and the command for it.
 _REMADE: Final = {
+    "file": "fingerprinter index {path}",
     "analysis": "fingerprinter analyze {id}",
     "embedding": "fingerprinter index {path}",
     "section": "fingerprinter index {path}",
@@ -218,7 +219,7 @@ class Verifier:
         self, connection: Connection, known: Longs, segments: Sequence[SegmentCheck]
     ) -> None:
         """Check that each track is in one segment, and that all others there have a tombstone."""
-        tombstones = checks.tombstones(connection)
+        tombstones, damaged = checks.tombstones(connection)
         broken = [each for each in segments if each.problem]
         intact = [each.track_ids for each in segments if not each.problem]
         held = np.concatenate([*intact, np.empty(0, np.int64)])
@@ -235,6 +236,10 @@ class Verifier:
             found = f"{_listed(missing)}: landmarks missing from every segment"
             self._report("landmarks", "landmarks", found, None)
         tombstone = schema.tombstone
+        if damaged:
+            found = f"the checksums of {_listed(damaged)} do not match"
+            which = tombstone.c.track_id.in_(damaged)
+            self._report("tombstone", "tombstones", found, _execute(delete(tombstone).where(which)))
         if without_tombstone:
             found = f"{_listed(without_tombstone)} are no tracks and have no tombstone"
             rows = [{"track_id": track_id} for track_id in without_tombstone]

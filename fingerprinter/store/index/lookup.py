@@ -25,7 +25,7 @@ from fingerprinter.store.index.postings import (
     open_blocks,
     read_segments,
 )
-from fingerprinter.store.tables import schema
+from fingerprinter.store.tables import schema, tracks
 from fingerprinter.store.tables.checked import damaged
 
 DELETED_TRACK = 0  # stands for the id of a track that was removed
@@ -97,7 +97,7 @@ class PostingIndex:
             self.landmark_count += segment.landmark_count
             self.frame_count += segment.frame_count
         self._starts, self._track_ids = np.concatenate(starts), np.concatenate(track_ids)
-        self._dead = frozenset(connection.scalars(select(schema.tombstone.c.track_id)))
+        self._dead = tracks.removed(connection)
         self._kept: dict[int, _OpenBlocks] = {}  # whole segments, by id
         self._read = Counter[int]()  # blocks that were looked for, by segment
 

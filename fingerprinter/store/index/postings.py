@@ -30,7 +30,7 @@ from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.numeric import compiled
 from fingerprinter.core.numeric.packing import Blocks, DamagedBlockError, encode_blocks
 from fingerprinter.errors import CorruptionError
-from fingerprinter.store.tables import schema, shards
+from fingerprinter.store.tables import schema, shards, tracks
 from fingerprinter.store.tables.bulk import insert_blocks
 from fingerprinter.store.tables.checked import damaged, unpack_numbers
 from fingerprinter.types import Landmarks
@@ -259,7 +259,7 @@ def _due(segments: Sequence[Segment]) -> list[Segment]:
 def _merge(connection: Connection, params: LandmarkParams, sources: Sequence[Segment]) -> None:
     """Replace segments by one that holds the landmarks of their tracks that were not removed."""
     bits = hash_bits(params)
-    dead = list(connection.scalars(select(schema.tombstone.c.track_id)))
+    dead = list(tracks.removed(connection))
     alive = [~np.isin(source.track_ids, dead) for source in sources]
     track_ids = np.concatenate([s.track_ids[a] for s, a in zip(sources, alive, strict=True)])
     frames = np.concatenate([np.diff(s.starts)[a] for s, a in zip(sources, alive, strict=True)])
@@ -415,7 +415,7 @@ class PostingStats:
 def stats(connection: Connection) -> PostingStats:
     """Count segments, landmarks, bytes and removed tracks."""
     segments = read_segments(connection)
-    tombstones = list(connection.scalars(select(schema.tombstone.c.track_id)))
+    tombstones = list(tracks.removed(connection))
     landmarks = sum(segment.landmark_count for segment in segments)
     dead = 0.0
     for segment in segments:

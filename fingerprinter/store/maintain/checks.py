@@ -156,9 +156,22 @@ def track_ids(connection: Connection) -> Longs:
     )
 
 
-def tombstones(connection: Connection) -> Longs:
-    """Return the ids of removed tracks whose landmarks may still be in a segment."""
-    return np.array(list(connection.scalars(select(schema.tombstone.c.track_id))), np.int64)
+def tombstones(connection: Connection) -> tuple[Longs, list[int]]:
+    """Return the ids of removed tracks whose landmarks may still be in a segment.
+
+    Returns
+    -------
+    (n,) int64 and list of int
+        Those with the right checksum, and the others.
+    """
+    whole, broken = list[int](), list[int]()
+    for row in connection.execute(select(schema.tombstone)):
+        try:
+            schema.require_checksum(schema.tombstone, row)
+            whole.append(row.track_id)
+        except CorruptionError:
+            broken.append(row.track_id)
+    return np.array(whole, np.int64), broken
 
 
 def without_peaks(connection: Connection) -> list[int]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, or_, select, update
 
-from fingerprinter.store.tables.schema import file
+from fingerprinter.store.tables.schema import file, row_checksum
 from fingerprinter.types import AudioFormat
 
 AnyPath = str | bytes | os.PathLike[str]
@@ -103,12 +103,15 @@ def set_file(
     """
     here = (file.c.path == os.fsencode(path)) & (file.c.start_s == start_s)
     held = connection.scalar(select(file.c.track_id).where(here))
-    values = {"track_id": track_id, "size": size, "mtime_ns": mtime_ns, "end_s": end_s}
+    values: dict[str, Any] = {"track_id": track_id, "size": size, "mtime_ns": mtime_ns}
+    values["end_s"] = end_s
     values |= asdict(audio) if audio else {}
     if held is None:
         place = {"path": os.fsencode(path), "start_s": start_s}
         connection.execute(insert(file).values(**place, **values))
     else:
+        row = connection.execute(select(file).where(here)).mappings().one()
+        values["checksum"] = row_checksum(file, {**row, **values})
         connection.execute(update(file).where(here).values(**values))
     return None if held == track_id else held
 

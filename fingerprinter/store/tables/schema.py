@@ -38,7 +38,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from fingerprinter.store.tables.checked import Checked, damaged
 
-SCHEMA_HEAD: Final = "0005"  # the newest revision in migrations/versions; a test holds them equal
+SCHEMA_HEAD: Final = "0006"  # the newest revision in migrations/versions; a test holds them equal
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -145,34 +145,39 @@ def row_checksum(table: Table, row: Mapping[str, Any]) -> int:
 _NOT_IN_CHECKSUM = {"id", "added_at", "checksum"}
 
 
-def require_checksum(table: Table, row: Row[Any]) -> None:
+def require_checksum(table: Table, row: Row[Any], prefix: str = "") -> None:
     """Raise an error if a row of a table is not what was written.
 
     Parameters
     ----------
     row
         All columns of the table, with these names. A table or row without a checksum passes.
+    prefix
+        What precedes the names of the columns in the row, as in a join.
 
     Raises
     ------
     CorruptionError
         If the checksum does not match.
     """
-    covered = _covered(table)
+    covered = _covered(table, prefix)
     if covered is None:
         return
     stored, *values = covered(row)
     if stored is not None and stored != checksum(*values):
-        number = row.track_id if "track_id" in row._mapping else row.id
-        owner = f"of track {number}" if "track_id" in row._mapping else str(number)
+        of_track = "track_id" in table.c
+        number = getattr(row, prefix + ("track_id" if of_track else "id"))
+        owner = f"of track {number}" if of_track else str(number)
         raise damaged(f"the checksum of {table.name} {owner} does not match")
 
 
 @cache
-def _covered(table: Table) -> Callable[[Row[Any]], tuple[Any, ...]] | None:
+def _covered(table: Table, prefix: str) -> Callable[[Row[Any]], tuple[Any, ...]] | None:
     """A function that takes the checksum and the values that it covers out of a row."""
-    names = (column.name for column in table.c if column.name not in _NOT_IN_CHECKSUM)
-    return attrgetter("checksum", *names) if "checksum" in table.c else None
+    if "checksum" not in table.c:
+        return None
+    covered = [column.name for column in table.c if column.name not in _NOT_IN_CHECKSUM]
+    return attrgetter(*(prefix + name for name in ("checksum", *covered)))
 
 
 def _checksum_column(table: str) -> Column[int]:
@@ -255,6 +260,7 @@ file = Table(
     Column("bit_rate", Integer),  # bits per second
     Column("sample_rate_hz", Integer),
     Column("channels", Integer),
+    _checksum_column("file"),
     UniqueConstraint("path", "start_s"),
     # With the id. Otherwise PostgreSQL searches a track's first file along the primary key.
     Index("ix_file_track_id_id", "track_id", "id"),
@@ -358,6 +364,7 @@ tombstone = Table(
     "tombstone",
     metadata,
     Column("track_id", _Id, primary_key=True, autoincrement=False),
+    _checksum_column("tombstone"),
 )
 
 job = Table(  # long work that a server does

@@ -31,11 +31,12 @@ ROWS_PER_READ = 1000  # few enough parameters for SQLite, and little memory
 _first_file = (
     select(func.min(file.c.id)).where(file.c.track_id == track.c.id).correlate(track)
 ).scalar_subquery()
-_OF_FILE = ("path", "codec", "bit_rate", "sample_rate_hz", "channels", "start_s", "end_s")
+_OF_FILE = ("codec", "bit_rate", "sample_rate_hz", "channels", "end_s")
+_OF_TRACK = tuple(column.name for column in track.c if column.name != "checksum")
 # Each track with its first file, if it has one
 _tracks: Select[Any] = select(
     *track.c,
-    *(or_missing(file.c[name]).label(name) for name in _OF_FILE),
+    *(or_missing(column).label(f"file_{column.name}") for column in file.c),
 ).select_from(track.outerjoin(file, file.c.id == _first_file))
 
 
@@ -51,10 +52,12 @@ class Counts:
 
 def _track(row: Row[Any]) -> Track:
     require_checksum(track, row)
-    values = row._asdict()
-    del values["checksum"]
-    path, start_s = values.pop("path"), values.pop("start_s")
-    return Track(path=None if path is None else os.fsdecode(path), start_s=start_s or 0.0, **values)
+    values = {name: getattr(row, name) for name in _OF_TRACK}
+    if row.file_id is None:
+        return Track(path=None, **values)
+    require_checksum(file, row, "file_")
+    values |= {name: getattr(row, f"file_{name}") for name in _OF_FILE}
+    return Track(path=os.fsdecode(row.file_path), start_s=row.file_start_s, **values)
 
 
 def add_track(
@@ -192,6 +195,20 @@ def remove(connection: Connection, track_id: int) -> None:
     if connection.execute(delete(track).where(track.c.id == track_id)).rowcount == 0:
         raise _unknown(track_id)
     connection.execute(insert(tombstone).values(track_id=track_id))
+
+
+def removed(connection: Connection) -> frozenset[int]:
+    """Return the ids of removed tracks whose landmarks may still be in a segment.
+
+    Raises
+    ------
+    CorruptionError
+        If one of the ids is damaged: it could hide a track that is there.
+    """
+    rows = connection.execute(select(tombstone)).all()
+    for row in rows:
+        require_checksum(tombstone, row)
+    return frozenset(row.track_id for row in rows)
 
 
 def orphans(connection: Connection) -> list[int]:
