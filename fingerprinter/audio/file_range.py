@@ -13,9 +13,9 @@ _ID3V2_FOOTER = 0x10  # flag in byte 5 of the header: ten more bytes follow the 
 _MPEG_SYNC = 0xE0  # the upper bits of the second byte of a frame of MP3 or AAC
 
 
-def file_range(file: BinaryIO, start: int, end: int) -> BinaryIO:
-    """Return the bytes ``start`` to ``end`` of a file as a buffered file."""
-    return io.BufferedReader(_FileRange(file, start, end))
+def file_range(file: BinaryIO, start: int, end: int, head: bytes = b"") -> BinaryIO:
+    """Return the bytes ``start`` to ``end`` of a file, after ``head``, as a buffered file."""
+    return io.BufferedReader(_FileRange(file, start, end, head))
 
 
 def without_id3v2(file: BinaryIO) -> BinaryIO:
@@ -111,9 +111,10 @@ class QuietFile:
 
 
 class _FileRange(io.RawIOBase):
-    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
-        self._file, self._start, self._end = file, start, end
-        self._at = start
+    def __init__(self, file: BinaryIO, start: int, end: int, head: bytes) -> None:
+        self._file, self._start, self._head = file, start, head
+        self._size = len(head) + end - start
+        self._at = 0
         self.name = getattr(file, "name", "<none>")  # its suffix helps to find the format
 
     def readable(self) -> bool:
@@ -123,17 +124,22 @@ class _FileRange(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._at - self._start
+        return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        origin = (self._start, self._at, self._end)[whence]
-        self._at = max(self._start, origin + offset)
-        return self.tell()
+        origin = (0, self._at, self._size)[whence]
+        self._at = max(0, origin + offset)
+        return self._at
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer)
-        self._file.seek(self._at)
-        data = self._file.read(min(len(view), max(0, self._end - self._at)))
+        size = min(len(view), max(0, self._size - self._at))
+        behind = self._at - len(self._head)
+        if behind < 0:
+            data = self._head[self._at : self._at + size]
+        else:
+            self._file.seek(self._start + behind)
+            data = self._file.read(size)
         view[: len(data)] = data
         self._at += len(data)
         return len(data)

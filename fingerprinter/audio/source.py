@@ -17,6 +17,7 @@ from unicodedata import category
 
 import numpy.typing as npt
 
+from fingerprinter.audio.field_limit import with_few_fields
 from fingerprinter.audio.file_range import without_id3v2
 from fingerprinter.errors import AudioError, UsageError
 
@@ -155,7 +156,7 @@ def as_file(source: EncodedSource, name: str) -> Iterator[BinaryIO]:
             if not file.read(1):
                 raise AudioError(f"{name}: empty, not a single byte; was it copied completely?")
             file.seek(0)
-            file = without_id3v2(file)
+            file = with_few_fields(without_id3v2(file))
         yield file
 
 

@@ -7,11 +7,13 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
+from fingerprinter.audio.field_limit import with_few_fields
 from fingerprinter.audio.file_range import QuietFile, without_padding
 from fingerprinter.audio.source import as_file, source_name
 from fingerprinter.types import Tags
@@ -92,22 +94,40 @@ def read_cover(path: str | os.PathLike[str]) -> bytes | None:
         be read.
     """
     try:
-        picture: bytes | None = _tag_file_class()(os.fspath(path)).art
+        with _tag_source(path) as source:
+            picture: bytes | None = _tag_file_class()(source).art
     except Exception:  # see `read_tags`
         return None
     return picture or None
 
 
+@contextmanager
+def _tag_source(path: str | os.PathLike[str]) -> Iterator[str | BinaryIO]:
+    """Give the path, or the file with fewer fields if it has very many."""
+    with Path(path).open("rb") as file:
+        limited = with_few_fields(file)
+        yield os.fspath(path) if limited is file else limited
+
+
 def _read_by_mediafile(path: str | os.PathLike[str]) -> Found:
+    with _tag_source(path) as source:
+        return _read_tag_file(source)
+
+
+def _read_tag_file(source: str | BinaryIO) -> Found:
     from mutagen.id3 import ID3, ID3NoHeaderError
 
-    read: Any = ID3  # mutagen has no types
-    file = _tag_file_class()(os.fspath(path))
+    def read(**options: bool) -> Any:
+        if not isinstance(source, str):
+            source.seek(0)
+        return cast(Any, ID3)(source, load_v1=False, **options)  # mutagen has no types
+
+    file = _tag_file_class()(source)
     dates = [file.date_text, file.other_date]
     if type(file.mgfile.tags) is ID3:  # of MP3: without what mutagen fills in from ID3v1
         try:
-            file.mgfile.tags = read(path, load_v1=False)
-            raw = read(path, load_v1=False, translate=False)  # translated, "1999 " is lost
+            file.mgfile.tags = read()
+            raw = read(translate=False)  # translated, "1999 " is lost
             dates = [text for name in _DATE_FRAMES for text in getattr(raw.get(name), "text", [])]
         except ID3NoHeaderError:
             return {}

@@ -22,6 +22,7 @@ from fingerprinter.audio import (
 )
 from fingerprinter.audio.content import content_of_part
 from fingerprinter.audio.cue_sheet import CuedFile, embedded_tracks, tags_of_part
+from fingerprinter.audio.field_limit import MOST_FIELDS, has_many_fields
 from fingerprinter.audio.source import source_name
 from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.constellation import pack_peaks
@@ -121,12 +122,12 @@ class ExtractedFile:
     ----------
     tracks : tuple of ExtractedTrack
         One, or those of a cue sheet.
-    sheet_problem : str or None
-        Why a cue sheet is not used, if so.
+    note : str or None
+        Why a cue sheet or some fields of tags do not count, if so.
     """
 
     tracks: tuple[ExtractedTrack, ...]
-    sheet_problem: str | None = None
+    note: str | None = None
 
     @property
     def audio_s(self) -> float:
@@ -189,6 +190,8 @@ def extract_file(
         reason = str(error).removeprefix(f"{source_name(path)}: ")
         where = f"a track from {at_s:g} s on: " if tracks else ""
         problem, tracks = f"{name}: {where}{reason}; this cue sheet is not used", []
+    if problem is None and has_many_fields(path):
+        problem = f"{source_name(path)}: more than {MOST_FIELDS:,} fields of tags; the first count"
     return ExtractedFile(tuple(tracks) or (extract(path, whole, tags),), problem)
 
 

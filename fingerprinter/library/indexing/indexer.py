@@ -268,8 +268,8 @@ class Indexer:
         for (file, extracted), of_tracks in zip(batch, outcomes, strict=True):
             name = str(file.path)
             self._outcomes.update(of_tracks)
-            if extracted.sheet_problem:
-                self._run.problems.append(Problem(name, extracted.sheet_problem))
+            if extracted.note:
+                self._run.problems.append(Problem(name, extracted.note))
             for track, outcome in zip(extracted.tracks, of_tracks, strict=True):
                 if outcome is Outcome.LOST:
                     reason = "its track was removed meanwhile; run `index` again"
