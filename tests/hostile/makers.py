@@ -33,6 +33,14 @@ def wav(
     return data[:at] + before + data[at:] + behind
 
 
+def rifx(before: bytes) -> bytes:
+    """A WAV file with the highest byte first, and further bytes in front of its data."""
+    samples = tone().astype(">i2").tobytes()
+    fmt = struct.pack(">4sIHHIIHH", b"fmt ", 16, 1, 1, SR, 2 * SR, 2, 16)
+    chunks = b"WAVE" + fmt + before + struct.pack(">4sI", b"data", len(samples)) + samples
+    return struct.pack(">4sI", b"RIFX", len(chunks)) + chunks
+
+
 def m4a() -> bytes:
     """A whole MP4 file of AAC."""
     file = io.BytesIO()

@@ -28,7 +28,7 @@ from fingerprinter.errors import AudioError
 
 Made = Callable[[str, bytes], Path]
 
-ENDLESS = makers.wav(before=bytes.fromhex("6a756e6b00000000") * (1 << 20))  # a million empty chunks
+ENDLESS = makers.rifx(b"junk\0\0\0\0" * (1 << 20))  # a million empty chunks
 
 
 def read(source: bytes | Path, process: DecodingProcess) -> tuple[float, str | None]:
