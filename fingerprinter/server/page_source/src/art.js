@@ -33,25 +33,28 @@ function numbers(text) {
 const line = (points) => `M${points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join("L")}`;
 const range = (length) => Array.from({ length }, (_, k) => k);
 
+// Each motif draws on 100 by 100. A small picture has about half of the lines (`many` is 1 or 0.5), so that it stays
+// clear, and so that a list of hundreds is drawn in no time.
+
 /** Closed ridges around a core, as in a whorl. */
-function whorl(next) {
+function whorl(next, many) {
   const [x, y, bend, turn] = [35 + 30 * next(), 35 + 30 * next(), 0.1 + 0.16 * next(), 7 * next()];
   const lobes = 2 + Math.floor(3 * next());
+  const steps = 56 * many;
   const ridge = (radius) =>
-    range(57).map((k) => {
-      const angle = (k / 56) * 2 * Math.PI;
+    range(steps + 1).map((k) => {
+      const angle = (k / steps) * 2 * Math.PI;
       const reach = radius * (1 + bend * Math.sin(lobes * angle + turn + radius / 26) + 0.05 * Math.sin(5 * angle));
       return [x + reach * Math.cos(angle), y + reach * Math.sin(angle)];
     });
-  return range(12).map((k) => line(ridge(4 + 8 * k)));
+  return range(12 * many).map((k) => line(ridge(4 + (8 * k) / many)));
 }
 
 /** Nested arches that stand on the lower edge. */
-function arches(next) {
-  const [x, lean] = [38 + 24 * next(), 26 * (next() - 0.5)];
-  return range(9).map((k) => {
-    const radius = 5 + 8 * k;
-    const top = 58 - 4 * next();
+function arches(next, many) {
+  const [x, lean, top] = [38 + 24 * next(), 26 * (next() - 0.5), 54 + 6 * next()];
+  return range(10 * many).map((k) => {
+    const radius = 5 + (8 * k) / many;
     const arch = range(25).map((step) => {
       const angle = Math.PI * (1 + step / 24);
       return [x + radius * Math.cos(angle) + lean * (0.4 - radius / 90), top + radius * Math.sin(angle) * 0.86];
@@ -61,27 +64,30 @@ function arches(next) {
 }
 
 /** Waves above each other, with their swell in one place. */
-function waves(next) {
+function waves(next, many) {
   const [middle, wide] = [30 + 40 * next(), 10 + 14 * next()];
-  return range(11).map((k) => {
-    const [from, high] = [k * 7, 5 + 16 * next()];
-    return line(
-      range(41).map((step) => {
-        const x = step * 2.6 - 2;
+  const heights = range(12).map(() => 5 + 16 * next());
+  const steps = 40 * many;
+  return range(12 * many).map((k) =>
+    line(
+      range(steps + 1).map((step) => {
+        const x = (step * 104) / steps - 2;
         const swell = Math.exp(-(((x - middle) / wide) ** 2));
-        return [x, 16 + k * 7.6 - high * swell * (0.7 + 0.3 * Math.sin(x / 4 + from)) - 1.4 * Math.sin(x / 9 + from)];
+        const high = heights[k] * swell * (0.7 + 0.3 * Math.sin(x / 4 + 7 * k));
+        return [x, 14 + (k * 7.4) / many - high - 1.4 * Math.sin(x / 9 + 7 * k)];
       }),
-    );
-  });
+    ),
+  );
 }
 
 /** The bars of a waveform, louder in one or two places. */
-function bars(next) {
+function bars(next, many) {
   const swells = range(2).map(() => [10 + 80 * next(), 8 + 18 * next(), 14 + 22 * next()]);
-  return range(19).map((k) => {
-    const x = 5 + 5 * k;
+  const wild = range(19).map(() => 0.55 + 0.6 * next());
+  return range(Math.ceil(19 * many)).map((k) => {
+    const x = 5 + (5 * k) / many;
     const swell = swells.reduce((sum, [middle, wide, high]) => sum + high * Math.exp(-(((x - middle) / wide) ** 2)), 3);
-    const reach = Math.min(46, swell * (0.55 + 0.6 * next()));
+    const reach = Math.min(46, swell * wild[k]);
     return line([[x, 50 - reach], [x, 50 + reach]]);
   });
 }
@@ -89,13 +95,15 @@ function bars(next) {
 const MOTIFS = [whorl, whorl, arches, waves, bars];
 
 /** {from, to, ink: colours; angle: of the gradient; lines: the path} for a name. */
-export function artOf(text) {
-  if (!kept.has(text)) {
+export function artOf(name, large = false) {
+  const key = `${large} ${name}`;
+  if (!kept.has(key)) {
     if (kept.size > MOST_KEPT) kept.clear();
-    const next = numbers(String(text));
+    const next = numbers(String(name));
     const [from, to, ink] = PALETTES[Math.floor(next() * PALETTES.length)];
     const angle = Math.floor(360 * next());
-    kept.set(text, { from, to, ink, angle, lines: MOTIFS[Math.floor(next() * MOTIFS.length)](next).join("") });
+    const motif = MOTIFS[Math.floor(next() * MOTIFS.length)];
+    kept.set(key, { from, to, ink, angle, lines: motif(next, large ? 1 : 0.5).join("") });
   }
-  return kept.get(text);
+  return kept.get(key);
 }

@@ -106,12 +106,20 @@ export class Nearby {
   }
 }
 
-/** Whether a point lies inside a polygon, by the even-odd rule. */
-export function inside(x, y, polygon) {
-  let odd = false;
-  for (let k = 0, last = polygon.length - 1; k < polygon.length; last = k++) {
-    const [[ax, ay], [bx, by]] = [polygon[k], polygon[last]];
-    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) odd = !odd;
+/** The indices of the dots inside a polygon of [x, y], by the even-odd rule. */
+export function within(xs, ys, polygon) {
+  const corners = [polygon.at(-1), ...polygon];
+  const [px, py] = [0, 1].map((axis) => Float64Array.from(corners, (corner) => corner[axis]));
+  const [left, right] = [Math.min(...px), Math.max(...px)];
+  const [top, bottom] = [Math.min(...py), Math.max(...py)];
+  const found = [];
+  for (let dot = 0; dot < xs.length; dot++) {
+    const [x, y] = [xs[dot], ys[dot]];
+    if (x < left || x > right || y < top || y > bottom) continue;
+    let odd = false;
+    for (let k = 1; k < px.length; k++)
+      if (py[k] > y !== py[k - 1] > y && x < ((px[k - 1] - px[k]) * (y - py[k])) / (py[k - 1] - py[k]) + px[k]) odd = !odd;
+    if (odd) found.push(dot);
   }
-  return odd;
+  return Uint32Array.from(found);
 }

@@ -94,10 +94,10 @@ export const tones = (track) => {
 
 /** A cover that is drawn: nobody but the name decides how it looks. */
 export function Art({ name, large = false }) {
-  const { from, to, ink, angle, lines } = artOf(name);
+  const { from, to, ink, angle, lines } = artOf(name, large);
   return (
-    <svg viewBox={large ? "0 0 100 100" : "18 18 64 64"} style={{ background: `linear-gradient(${angle}deg, ${from}, ${to})` }} aria-hidden="true">
-      <path d={lines} fill="none" stroke={ink} stroke-width={large ? 1.3 : 2.4} stroke-linejoin="round" opacity=".78" />
+    <svg viewBox="0 0 100 100" style={{ background: `linear-gradient(${angle}deg, ${from}, ${to})` }} aria-hidden="true">
+      <path d={lines} fill="none" stroke={ink} stroke-width={large ? 1.3 : 3} stroke-linejoin="round" opacity=".78" />
     </svg>
   );
 }
@@ -114,7 +114,7 @@ export function Cover({ track, large = false, children, ...rest }) {
     <Element class="cover" {...rest}>
       <Art name={nameOf(track)} large={large} />
       {!broken && (large || track.cover) && (
-        <img src={coverAddress(track)} alt="" loading="lazy" decoding="async" onError={() => setBroken(true)} />
+        <img key={track.id} src={coverAddress(track)} alt="" loading="lazy" decoding="async" onError={() => setBroken(true)} />
       )}
       {children}
     </Element>
@@ -220,6 +220,12 @@ export function NeighbourList({ results, note }) {
   );
 }
 
+const GhostItem = () => (
+  <div class="ghost-item">
+    <Ghost />
+  </div>
+);
+
 const PAGE = 200; // items of one request
 const BEYOND = 500; // pixels above and below the window that are drawn, too
 const STILL_MS = 90; // a page is asked for when the list stays there so long: no request for what flies by
@@ -231,12 +237,14 @@ const keptPages = new Map(); // the pages of the last list: on the way back it i
  *
  * `load(offset, limit)` gives one page; a change of `id` starts anew. `item(value, others)` draws one item, where
  * `others` are those of its page. Items stand in rows of as many as are at least `width` pixels wide; without a
- * width, each is a row. They are `height` pixels high, or `height(pixels)` of what their width comes to.
+ * width, each is a row. They are `height` pixels high, or `height(pixels)` of what their width comes to. The elements
+ * of items that leave the window are used again for those that enter it.
  */
 export function VirtualList({ id, total, load, item, height, width, name = "" }) {
   const frame = useRef();
-  const [{ columns, tall, from, to }, setSpan] = useState({ columns: 1, tall: 60, from: 0, to: 0 }); // rows in sight
+  const [{ columns, tall, from, to, rows }, setSpan] = useState({ columns: 1, tall: 60, from: 0, to: 0, rows: 1 });
   const [, redraw] = useState(0);
+  const drawn = useRef(new Map()); // the items in sight: one that stays is not drawn again
   if (!keptPages.has(id)) {
     keptPages.clear();
     keptPages.set(id, new Map());
@@ -248,7 +256,9 @@ export function VirtualList({ id, total, load, item, height, width, name = "" })
       const fit = width ? Math.max(1, Math.floor(box.width / width)) : 1;
       const high = typeof height === "function" ? height(box.width / fit) : height;
       const first = Math.max(0, Math.floor((-box.top - BEYOND) / high));
-      const next = { columns: fit, tall: high, from: first, to: Math.max(first, Math.ceil((innerHeight - box.top + BEYOND) / high)) };
+      const end = Math.max(first, Math.ceil((innerHeight - box.top + BEYOND) / high));
+      const most = Math.ceil((innerHeight + 2 * BEYOND) / high) + 2;
+      const next = { columns: fit, tall: high, from: first, to: Math.min(end, first + most), rows: most };
       setSpan((before) => (Object.keys(next).every((key) => before[key] === next[key]) ? before : next));
     };
     measure();
@@ -286,22 +296,27 @@ export function VirtualList({ id, total, load, item, height, width, name = "" })
     return () => clearTimeout(timer);
   }, [first, last, id]);
   const items = [];
+  const kept = new Map();
   for (let k = first; k < last; k++) {
     const page = pages.get(Math.floor(k / PAGE));
     const [row, column] = [Math.floor(k / columns), k % columns];
+    const old = drawn.current.get(k);
+    const entry = page?.[k % PAGE];
+    kept.set(k, old && old.entry === entry ? old : { entry, node: entry ? item(entry, page) : <GhostItem /> });
     items.push(
       <div
-        key={k}
+        key={k % (rows * columns)}
         class="slot"
         role="listitem"
         aria-setsize={total}
         aria-posinset={k + 1}
         style={{ transform: `translate(${100 * column}%, ${row * tall}px)`, width: `${100 / columns}%`, height: `${tall}px` }}
       >
-        {page?.[k % PAGE] ? item(page[k % PAGE], page) : <div class="ghost-item"><Ghost /></div>}
+        {kept.get(k).node}
       </div>,
     );
   }
+  drawn.current = kept;
   return (
     <div class={`virtual ${name}`} ref={frame} role="list" style={{ height: `${Math.ceil(total / columns) * tall}px` }}>
       {items}

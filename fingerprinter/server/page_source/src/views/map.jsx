@@ -3,7 +3,7 @@ import { select } from "d3-selection";
 import { zoom as makeZoom, zoomIdentity } from "d3-zoom";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { map as load, track as loadTrack, tracks } from "../api.js";
-import { Nearby, inside, paint, rgb } from "../dots.js";
+import { Nearby, paint, rgb, within } from "../dots.js";
 import { counted, title } from "../format.js";
 import { useLater, useLoad } from "../hooks.js";
 import { Icon } from "../icons.jsx";
@@ -69,6 +69,10 @@ function placed({ x, y }, [width, height]) {
     ys: Float32Array.from(y, (each) => height / 2 - (each - up.middle) * scale),
   };
 }
+
+/** At most so many of some values, spread evenly. */
+const sampled = (values, most) =>
+  Array.from({ length: Math.min(most, values.length) }, (_, k) => values[Math.floor((k * values.length) / Math.min(most, values.length))]);
 
 /** Red, green and blue of a colour of the sheet. */
 function groundOf(element) {
@@ -197,7 +201,7 @@ function Canvas({ columns, bytes, lit, lassoing, auditioning, onLasso }) {
     const polygon = line.current.map((point) => view.current.invert(point));
     line.current = [];
     drawMarks();
-    if (polygon.length > 2) onLasso(all.filter((k) => inside(xs[k], ys[k], polygon)));
+    if (polygon.length > 2) onLasso(within(xs, ys, polygon));
   };
   const start = (k, share = 0) => named(ids[k]).then((track) => play(track, share * track.duration_s));
   const KEYS = {
@@ -330,7 +334,7 @@ function Shown({ columns }) {
   const use = async (action) => {
     setWaiting(true);
     try {
-      action(await Promise.all([...chosen.slice(0, MOST_CHOSEN)].map((k) => named(ids[k]))));
+      action(await Promise.all(sampled(chosen, MOST_CHOSEN).map((k) => named(ids[k]))));
     } finally {
       setWaiting(false);
     }
@@ -394,7 +398,10 @@ function Shown({ columns }) {
               <span>{counted(lit.length, "track")} highlighted</span>
             ) : (
               <>
-                <span>{counted(chosen.length, "track")} in the lasso</span>
+                <span>
+                  {counted(chosen.length, "track")} in the lasso
+                  {chosen.length > MOST_CHOSEN && <span class="dim">, {MOST_CHOSEN} of them are used</span>}
+                </span>
                 <button class="button primary" disabled={waiting} onClick={() => use((some) => play(some[0], 0, some))}>
                   <Icon name="play" size={16} /> Play them
                 </button>
