@@ -447,7 +447,7 @@ def _stats_fields(stats: LibraryStats) -> Iterator[tuple[str, str]]:
     yield "peaks", f"{text.megabytes(stats.constellation_bytes)} packed"
     yield "embeddings", f"{stats.embeddings:,} ({text.megabytes(stats.embedding_bytes)})"
     if stats.mb_per_hour is not None:
-        yield "landmarks and peaks", f"{stats.mb_per_hour:.2f} MB packed per hour of audio"
+        yield "landmarks, peaks, sketches", f"{stats.mb_per_hour:.2f} MB packed per hour of audio"
 
 
 def _disk_fields(disk: DiskUse) -> Iterator[tuple[str, str]]:

@@ -24,10 +24,11 @@ def verify(
 ) -> None:
     """Check that the library is intact.
 
-    Checks the checksums of landmarks and peaks, the counts, the references between tables and
-    the vector index. --repair rebuilds landmarks from peaks, tombstones and the vector index.
-    Damage that only the music can repair is named, with the files to index again. The exit
-    status is 0 if everything is intact or repaired, else 4.
+    Checks every checksum, the counts, the references between tables and the vector index.
+    --repair rebuilds landmarks from peaks, tombstones and the vector index, and deletes damaged
+    analyses and embeddings, which `analyze` and `index` make again. Damage that only the music
+    can repair is named, with the files to index again. The exit status is 0 if everything is intact
+    or repaired, else 4.
 
     Example: fingerprinter verify --repair
     """
