@@ -1,4 +1,4 @@
-"""Normalized spelling of names, by which names are compared."""
+"""Normalised spelling of names, by which names are compared."""
 
 from __future__ import annotations
 

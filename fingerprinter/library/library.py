@@ -169,7 +169,7 @@ class Library:
         """Add audio files and folders to the library.
 
         Files that are in the library and unchanged are skipped. A file that was moved or retagged
-        is recognized by its content and not analyzed again. Results are committed every 20 seconds
+        is recognised by its content and not analysed again. Results are committed every 20 seconds
         or so, and an interrupt (Ctrl-C) keeps what is done.
 
         Parameters
@@ -197,7 +197,7 @@ class Library:
             Seconds since 1970. Files that were changed at that time or later are left out, because
             they may still be written.
         scheduler : str, optional
-            Address of a Dask scheduler. Its workers analyze the files instead of local processes.
+            Address of a Dask scheduler. Its workers analyse the files instead of local processes.
         on_progress : callable
             Is called with a `Progress` after each file.
         on_left_out : callable
@@ -465,7 +465,7 @@ class Library:
         Returns
         -------
         list of Match
-            Empty if the clip is not recognized.
+            Empty if the clip is not recognised.
 
         Raises
         ------
@@ -595,7 +595,7 @@ class Library:
         match: bool = True,
         min_confidence: float | None = None,
     ) -> Explanation:
-        """Show the peaks of a clip and the landmarks by which it is recognized.
+        """Show the peaks of a clip and the landmarks by which it is recognised.
 
         `fingerprinter.plotting.draw` draws the result.
 
@@ -1058,7 +1058,7 @@ class Library:
             A track, see `track`, or the path of any other audio file. The analysis of a track is
             stored.
         again : bool
-            Whether to analyze a track that has a stored analysis.
+            Whether to analyse a track that has a stored analysis.
 
         Returns
         -------
@@ -1092,7 +1092,7 @@ class Library:
     def analyze_all(
         self, *, jobs: int | None = None, on_progress: OnProgress = lambda _: None
     ) -> AnalyzeReport:
-        """Analyze every track that has no analysis of this version.
+        """Analyse every track that has no analysis of this version.
 
         An interrupt (Ctrl-C) keeps what is done.
 
@@ -1450,7 +1450,7 @@ class Library:
         Parameters
         ----------
         path : path
-            The exported file. Tracks that the library has are recognized by their content.
+            The exported file. Tracks that the library has are recognised by their content.
         moved : sequence of tuple of (old, new)
             Prefixes of the files' paths to replace.
         on_progress : callable

@@ -79,7 +79,7 @@ class Names:
         Parameters
         ----------
         query
-            Normalized text.
+            Normalised text.
 
         Returns
         -------
@@ -98,7 +98,7 @@ class Names:
         Parameters
         ----------
         words
-            Normalized text.
+            Normalised text.
         whole
             Match whole words only; otherwise the last word may be the beginning of a longer one.
         """
@@ -113,7 +113,7 @@ class Names:
         return closest_word(word, names.vocabulary(self._connection, lengths_like(word)))
 
     def corrected(self, words: str) -> str:
-        """Return normalized words; those that are in no name are replaced, see `closest`."""
+        """Return normalised words; those that are in no name are replaced, see `closest`."""
         return " ".join(
             word if self.has(word, whole=False) else self.closest(word) or word
             for word in normalize_name(words).split()

@@ -13,7 +13,7 @@ from typing import Final
 
 from fingerprinter.core.spelling import normalize_name
 
-Mixture = Mapping[str, float]  # weights by normalized tag name
+Mixture = Mapping[str, float]  # weights by normalised tag name
 
 _CALM: Final = {"mellow": 1.0, "chillout": 1.0, "ambient": 1.0, "chill": 1.0, "metal": -0.5}
 _HARD: Final = {"metal": 1.0, "heavy metal": 1.0, "hard rock": 1.0, "punk": 0.5, "mellow": -0.5}
@@ -75,7 +75,7 @@ class Term:
     Attributes
     ----------
     words
-        The normalized text.
+        The normalised text.
     wanted
         False if results should not match the term.
     mixture

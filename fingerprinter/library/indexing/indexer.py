@@ -1,4 +1,4 @@
-"""A run of `index`: find files, analyze them in worker processes, commit the results in batches.
+"""A run of `index`: find files, analyse them in worker processes, commit the results in batches.
 
 Files are committed in the order in which they were found, one batch per transaction. A run that is
 killed loses at most the batch in flight, and the next run continues after the last commit.
@@ -251,7 +251,7 @@ class Indexer:
     def _analyze(
         self, todo: Sequence[FoundFile], incomplete: frozenset[int]
     ) -> Generator[tuple[FoundFile, ExtractedFile | AudioError], None, None]:
-        """Hand the files to the workers; the audio of complete tracks is not analyzed again."""
+        """Hand the files to the workers; the audio of complete tracks is not analysed again."""
         with self._database.connect() as connection:
             track_ids = tracks.content_ids(connection)
         complete = frozenset(content for content, id_ in track_ids.items() if id_ not in incomplete)

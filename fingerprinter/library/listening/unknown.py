@@ -1,4 +1,4 @@
-"""Recognizes unknown sound that was heard before, such as a jingle.
+"""Recognises unknown sound that was heard before, such as a jingle.
 
 Sound that is not in the library is compared with the unknown sound of the last hours, as duplicates
 are: landmarks propose where two passages hold the same sound, and `overlap` finds the passages.

@@ -116,7 +116,7 @@ def import_tracks(
 ) -> ImportReport:
     """Merge the tracks of a file into a library, a batch per transaction.
 
-    What was committed stays when an import ends early. A second run recognizes it and continues.
+    What was committed stays when an import ends early. A second run recognises it and continues.
 
     Parameters
     ----------

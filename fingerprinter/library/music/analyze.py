@@ -100,12 +100,12 @@ class AnalyzeJob:
     """The job of worker processes for `Library.analyze_all`."""
 
     def prepare(self) -> Callable[[os.PathLike[str]], MusicFeatures]:
-        """Return the function that analyzes one file."""
+        """Return the function that analyses one file."""
         return analyze_music
 
 
 def analyze_music(source: AudioSource) -> MusicFeatures:
-    """Analyze a recording in one pass with bounded memory.
+    """Analyse a recording in one pass with bounded memory.
 
     Parameters
     ----------

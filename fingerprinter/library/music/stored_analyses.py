@@ -80,7 +80,7 @@ class AnalyzeReport:
     analyzed, skipped, failed
         Numbers of tracks.
     audio_s, elapsed_s
-        Duration of the analyzed audio and of the run in seconds.
+        Duration of the analysed audio and of the run in seconds.
     problems
         Files that could not be decoded, or only in part.
     """
@@ -94,7 +94,7 @@ class AnalyzeReport:
 
 
 def analyze_file(source: AudioSource, model: EmbeddingModel) -> TrackAnalysis:
-    """Analyze audio that is not in a library.
+    """Analyse audio that is not in a library.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def named_tags(logits: Logits, names: tuple[str, ...]) -> tuple[Tag, ...]:
 def analyze_track(
     database: Database, track: Track, model: EmbeddingModel, *, again: bool
 ) -> TrackAnalysis:
-    """Return the stored analysis of a track, or analyze it and store the result.
+    """Return the stored analysis of a track, or analyse it and store the result.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def analyze_track(
     model
         Embedding model, which computes the tags.
     again
-        Analyze the track even if an analysis is stored.
+        Analyse the track even if an analysis is stored.
 
     Raises
     ------
@@ -198,7 +198,7 @@ def analyze_track(
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A track to analyze, and its file."""
+    """A track to analyse, and its file."""
 
     track_id: int
     path: Path
@@ -224,7 +224,7 @@ class LibraryAnalyzer:
         self._analyzed = 0
 
     def run(self, on_progress: OnProgress) -> AnalyzeReport:
-        """Analyze and commit in batches. An interrupt (Ctrl-C) keeps what is done."""
+        """Analyse and commit in batches. An interrupt (Ctrl-C) keeps what is done."""
         todo, skipped = self._todo()
         replies = run_in_order(todo, AnalyzeJob(), self._jobs)
         self._run.process(replies, len(todo), attrgetter("duration_s"), self._commit, on_progress)
@@ -238,7 +238,7 @@ class LibraryAnalyzer:
         )
 
     def _todo(self) -> tuple[list[_Item], int]:
-        """Return the tracks to analyze, and how many have an analysis. Fail those without file."""
+        """Return the tracks to analyse, and how many have an analysis. Fail those without file."""
         with self._database.connect() as connection:
             missing = feature_rows.missing(connection, schema.analysis, self._version)
             known = tracks.get_many(connection, missing)

@@ -220,7 +220,7 @@ def spectrogram(
 def analysis(service: TheService, viewer: Guest, track_id: TrackId) -> Analysis:
     """Return tempo, beats, key, sections, loudness and tags.
 
-    A track that was not analyzed yet is analyzed now, which takes some seconds.
+    A track that was not analysed yet is analysed now, which takes some seconds.
     """
     with service.searches.enter():
         found = service.library.analyze(track_id)

@@ -140,7 +140,7 @@ def catalogue_of(parts: Iterable[AlbumPart]) -> Catalogue:
 
 
 def has_words(query: str, words: str) -> bool:
-    """Whether each word of a query begins a word of some names; both are normalized."""
+    """Whether each word of a query begins a word of some names; both are normalised."""
     return all(f" {word}" in f" {words}" for word in query.split())
 
 

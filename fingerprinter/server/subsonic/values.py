@@ -33,7 +33,7 @@ def song(track: Track, music: MusicAnalysis | None, size: int | None) -> Element
     track
         The track. The path of the song is made of its tags, and is no path of a file.
     music
-        Its tempo and loudness, if it was analyzed.
+        Its tempo and loudness, if it was analysed.
     size
         Bytes of its file, if it has one. Some players leave songs out that have none.
     """
