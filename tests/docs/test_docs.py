@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import re
 import shlex
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 import typer
 
-from fingerprinter import types
+from fingerprinter import Library, types
 from fingerprinter.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,6 +172,30 @@ def test_json_keys_are_documented() -> None:
     values = [types.Track, types.Match, types.Reasons, types.Evidence, types.IndexReport]
     keys = {each.name for value in values for each in fields(value)} - {"problems"}
     assert not [key for key in sorted(keys) if f"`{key}`" not in text]
+
+
+def test_the_python_reference_has_what_library_returns() -> None:
+    text = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
+    signatures = [
+        inspect.signature(method)
+        for name, method in inspect.getmembers(Library, inspect.isfunction)
+        if not name.startswith("_")
+    ]
+    results = " ".join(str(each.return_annotation) for each in signatures)
+    names = set(re.findall(r"\b[A-Z]\w+", results)) - {
+        "Iterator",
+        "None",
+        "NDArray",
+        "Path",
+        "Self",
+    }
+    inside = {"Connection", "Recognizer"}  # of `Library.snapshot`, which the service uses
+    assert names - inside
+    assert not [
+        name
+        for name in sorted(names - inside)
+        if not hasattr(types, name) and not re.search(rf"\b{name}\b", text)
+    ]
 
 
 def test_paths_in_the_architecture_exist() -> None:
