@@ -81,7 +81,7 @@ def read_content(source: AudioSource) -> Content:
     Returns
     -------
     Content
-        Of a chained Ogg file with the format of its first link.
+        Id and format. A chained Ogg file has the format of its first link.
 
     Raises
     ------
@@ -133,7 +133,7 @@ def content_of_part(whole: Content, part: FilePart) -> Content:
     Parameters
     ----------
     whole : Content
-        Of the file.
+        The content of the file.
     part : FilePart
         The part.
     """

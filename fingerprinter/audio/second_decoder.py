@@ -66,7 +66,7 @@ class SecondDecoder:
         Raises
         ------
         RuntimeError
-            Of libsndfile, if the file is damaged.
+            From libsndfile, if the file is damaged.
         """
         self._sound.seek(min(self._sound.frames, round(start_s * self.sr)))
         while len(block := self._sound.read(_BLOCK_SAMPLES, "float32", always_2d=True)):

@@ -24,7 +24,7 @@ def read_values(path: str | os.PathLike[str], names: tuple[str, ...]) -> TagValu
     path : path
         The file.
     names : tuple of str
-        Names of the package mediafile.
+        Names of tags, as mediafile calls them.
 
     Returns
     -------

@@ -195,7 +195,7 @@ class BeatModel:
         Returns
         -------
         probabilities : (n, 3) float32
-            Of beat only, downbeat and neither.
+            Probabilities of a beat only, of a downbeat, and of neither.
         state : list of float32 arrays
             State after the last frame.
         """

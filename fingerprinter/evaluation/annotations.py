@@ -30,13 +30,13 @@ class Annotation:
     Attributes
     ----------
     tempo_bpm
-        In beats a minute.
+        Tempo in beats per minute.
     beats_s
         (n,) float64, in seconds.
     key
-        As ``A minor``.
+        The key, such as ``A minor``.
     sections
-        In their order.
+        The sections in their order.
     """
 
     tempo_bpm: float | None = None

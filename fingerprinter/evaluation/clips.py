@@ -94,7 +94,7 @@ def draw_clip(
     sounds
         Where noise comes from.
     seed
-        Of the whole evaluation.
+        Seed of the whole evaluation.
 
     Returns
     -------

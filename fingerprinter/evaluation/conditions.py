@@ -73,7 +73,7 @@ class Condition:
     degradations
         Applied one after the other.
     change
-        Of speed, tempo or pitch; ``None`` for none.
+        Change of speed, tempo or pitch; ``None`` for none.
     recordings
         How many sound at once. All of them must be identified.
     outside

@@ -58,7 +58,7 @@ class Copy:
     pieces
         Its stretches, in their order.
     speed
-        Of the copy relative to the original, as a factor.
+        Speed of the copy relative to the original, as a factor.
     """
 
     path: Path

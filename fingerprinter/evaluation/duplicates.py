@@ -71,7 +71,7 @@ class KindResult:
     wrong
         Copies joined with a track that they were not made of.
     elapsed_s
-        Of the search through the whole library.
+        Seconds of the search through the whole library.
     """
 
     kind: str

@@ -24,7 +24,7 @@ class JudgedMatch:
     Attributes
     ----------
     track_id, confidence, offset_s
-        As in the match.
+        Values of the match.
     passage
         Number of the clip's passage that it names; ``None`` if it names none, a false positive.
     placed

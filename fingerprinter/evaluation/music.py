@@ -37,9 +37,9 @@ def inside_music(tracks: Iterable[Track], sources: Sequence[PathLike]) -> list[R
     Parameters
     ----------
     tracks
-        Of a library.
+        Tracks of a library.
     sources
-        Only tracks in these files and folders; all tracks if empty.
+        Files and folders whose tracks are used; all tracks if empty.
 
     Raises
     ------

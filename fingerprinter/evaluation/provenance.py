@@ -32,17 +32,17 @@ class Provenance:
     Attributes
     ----------
     params_id
-        Of the library; ``None`` if it is empty.
+        Id of the landmark parameters of the library; ``None`` if it is empty.
     policy_id
-        Of the search policy that decided the answers.
+        Id of the search policy that decided the answers.
     corpus
         Digest of all content ids, 16 hex digits. The same music has the same digest.
     tracks
-        In the library.
+        Number of tracks in the library.
     version
-        Of the package; ``None`` if it runs without being installed.
+        Version of the package; ``None`` if it runs without being installed.
     commit
-        Of the checkout, with ``-dirty`` after a change; ``None`` outside a checkout.
+        Commit of the checkout, with ``-dirty`` after a change; ``None`` outside a checkout.
     machine
         On which times were measured.
     """

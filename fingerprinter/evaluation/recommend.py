@@ -68,7 +68,7 @@ class MethodResult:
     Attributes
     ----------
     task
-        As "3 likes, 2 dislikes" or "new tracks".
+        Name of the task, such as "3 likes, 2 dislikes" or "new tracks".
     method
         ``library`` is what the program does; the others are for comparison.
     precision

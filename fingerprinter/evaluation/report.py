@@ -24,7 +24,7 @@ class Trial:
     Attributes
     ----------
     condition, number
-        Of the clip.
+        The condition, and the number of the clip.
     drawn
         (path, start in seconds) of each passage in the clip.
     answers
@@ -139,7 +139,7 @@ class IdentifyReport:
     seed
         The same seed draws the same clips.
     clips_per_condition
-        As asked for; there may be fewer.
+        Clips that were wanted; there may be fewer.
     min_confidence
         Matches below it were not reported.
     provenance

@@ -72,7 +72,7 @@ class System:
     Attributes
     ----------
     name
-        In the table.
+        Name in the table.
     model
         The name under which `HalfEmbeddings` holds its vectors.
     compare

@@ -36,7 +36,7 @@ class Stations:
     library : Library
         The library in which their music is looked up.
     settings : ServerSettings
-        Names the stations of the start, and says which addresses clients may add.
+        Settings: the stations of the start, and whether clients may add private addresses.
     """
 
     def __init__(self, library: Library, settings: ServerSettings) -> None:

@@ -28,9 +28,9 @@ def watch_folders(
     Parameters
     ----------
     settings : ServerSettings
-        Names the library and the folders.
+        Settings with the library and the folders.
     stop : threading.Event
-        Ends it.
+        Is set to end it.
     still_s : float
         Seconds for which a file must be still.
     """

@@ -87,7 +87,7 @@ class Source(Protocol):
         sr : int
             Sampling rate of the samples in Hz.
         stop : threading.Event
-            Ends it early.
+            Is set to end it early.
 
         Raises
         ------

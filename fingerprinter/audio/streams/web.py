@@ -29,7 +29,7 @@ class Answer:
     url : str
         Where it came from, after all redirects.
     headers : mapping
-        Names in any case.
+        Headers of the answer; their names in any case.
     """
 
     def __init__(self, url: str, response: httpx.Response, shown: str) -> None:

@@ -185,7 +185,7 @@ class UnknownSaver:
     Parameters
     ----------
     folder : Path
-        Is made if it is missing.
+        The folder. It is made if it is missing.
 
     Raises
     ------

@@ -27,7 +27,7 @@ def pack_peaks(peaks: Peaks) -> bytes:
     Parameters
     ----------
     peaks : Peaks
-        In any order. Their grade is not stored.
+        The peaks in any order. Their grade is not stored.
 
     Returns
     -------

@@ -44,7 +44,7 @@ class PeakChunk:
     peaks : Peaks
         All peaks of the frames before ``end`` that no earlier chunk had.
     end : int
-        In frames.
+        Frame before which all peaks are known.
     contrast : (frames, bands) float32
         Band contrast of the same frames, see `fingerprinter.core.fingerprint.sketch`. The default
         is no frames.

@@ -171,7 +171,7 @@ class Projections:
     recording_mean, clip_mean
         (bits,) float32, the mean of each projection.
     digest
-        Of all numbers, with the number of words that they are for.
+        Digest of all numbers, with the number of words of a sketch.
     """
 
     recording: Floats
@@ -320,7 +320,7 @@ class Place:
     Parameters
     ----------
     number
-        Of the recording, among those of `Sketches`.
+        Number of the recording among those of `Sketches`.
     offset
         Frame of the recording at the clip's frame 0.
     warp

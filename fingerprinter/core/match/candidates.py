@@ -16,7 +16,7 @@ class Candidate:
     Parameters
     ----------
     track_id
-        Of the recording.
+        Id of the track.
     offset
         Frame of the recording at the clip's frame 0; negative where the clip begins before it.
     warp

@@ -40,15 +40,15 @@ def probe_landmarks(
     Parameters
     ----------
     peaks
-        Of a whole recording, sorted by frame.
+        All peaks of a recording, sorted by frame.
 
     Returns
     -------
     list of Landmarks
-        Those of a recording of which this one is a copy at that speed, sorted by frame. Hashes
-        that occur more than once are left out: sustained tones and drums repeat theirs, in this
-        recording and in any other. A loop repeats nearly all of them; where too few are left, and
-        there are many different ones, each hash counts once.
+        For each speed the landmarks of the original, if this recording is its copy at that
+        speed, sorted by frame. Hashes that occur more than once are left out: sustained tones and
+        drums repeat theirs, in this recording and in any other. A loop repeats nearly all of them;
+        where too few are left, and there are many different ones, each hash counts once.
     """
     windows = _in_windows(peaks, params, policy.windows, policy.window_s)
     plain = make_landmarks(windows, params, params.fan_out)
@@ -120,9 +120,9 @@ class DuplicateCandidate:
     probe
         Number of the probe in its query.
     track_id
-        Of the track.
+        Id of the track.
     votes
-        Of the best offset.
+        Votes of the best offset.
     offsets
         Frames of the track at the probe's frame 0, the most votes first.
     """

@@ -72,7 +72,7 @@ def build_query(variants: Sequence[Sequence[Landmarks]]) -> HashQuery:
     Parameters
     ----------
     variants
-        For each variant (a warp of the clip) its landmarks at several phases. A landmark that two
+        Landmarks of each variant (a warp of the clip) at several phases. A landmark that two
         phases share counts once.
     """
     parts = []

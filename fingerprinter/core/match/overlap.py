@@ -43,7 +43,7 @@ class Line:
     offset
         Frame of the reference at frame 0 of the query.
     speed
-        Of the query, as a factor. Its pitch is changed likewise.
+        Speed of the query as a factor. Its pitch is changed likewise.
     """
 
     offset: float
@@ -96,7 +96,7 @@ class Reference:
     Parameters
     ----------
     peaks
-        Of the whole recording. Those that copies share best are kept in ``peaks``.
+        Peaks of the whole recording. Those that copies share best are kept in ``peaks``.
     """
 
     def __init__(self, peaks: Peaks, policy: OverlapPolicy = DEFAULT_POLICY.overlap) -> None:
@@ -138,11 +138,11 @@ class Overlap:
     Parameters
     ----------
     passages
-        In the order of the reference.
+        The shared passages, in the order of the reference.
     query_share, reference_share
         0..1, share of the peaks of each within the passages.
     policy
-        By which the confidence is computed.
+        The values that decide the confidence.
     """
 
     passages: Sequence[SharedPassage]

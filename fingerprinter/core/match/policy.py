@@ -249,7 +249,7 @@ class SearchPolicy:
     Parameters
     ----------
     version
-        Of what the other values do not say: formulas, grids and rounding.
+        Version of the rest of the search: formulas, grids and rounding.
     query
         Which peaks and landmarks of a clip are looked up, and how many candidates are weighed.
     votes, alignment, closeness, sketch, score

@@ -35,7 +35,7 @@ class Chroma:
     Attributes
     ----------
     frames : (n, 12) float32
-        From C on, one frame each `HOP_S`. The sum of a frame grows with its loudness.
+        Pitch classes from C on, one frame each `HOP_S`. The sum of a frame grows with its loudness.
     tuning : float
         Semitones above A4 = 440 Hz, -0.5..0.5.
     """

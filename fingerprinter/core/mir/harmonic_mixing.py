@@ -66,7 +66,7 @@ def key_distances(positions: Longs) -> Floats:
     Parameters
     ----------
     positions : (n,) int64
-        As `circle_position` returns them.
+        Positions that `circle_position` returns.
 
     Returns
     -------

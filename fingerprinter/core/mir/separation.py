@@ -92,7 +92,7 @@ def component_masks(templates: Floats) -> Masks:
     Parameters
     ----------
     templates : (count, bins) float32
-        As `learn_templates` returns them.
+        Spectra that `learn_templates` returns.
     """
     from sklearn.decomposition import non_negative_factorization
 

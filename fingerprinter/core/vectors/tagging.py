@@ -34,7 +34,7 @@ def standard_scores(logits: Floats) -> Floats:
     Parameters
     ----------
     logits : (n, t) float32
-        Of n tracks and t tags, n >= 0.
+        Logits of n tracks and t tags, n >= 0.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def mixture_shares(scores: Floats, tags: Sequence[str], mixture: Mapping[str, fl
     Parameters
     ----------
     scores : (n, t) float32
-        As `standard_scores` returns them.
+        Scores that `standard_scores` returns.
     tags : sequence of str
         The t names of the tags.
     mixture : mapping of str to float

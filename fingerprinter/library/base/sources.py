@@ -14,7 +14,7 @@ def track_source(track: Track) -> str | FilePart:
     Parameters
     ----------
     track : Track
-        Of a library.
+        A track of a library.
 
     Returns
     -------

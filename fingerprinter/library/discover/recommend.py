@@ -55,7 +55,7 @@ class Recommendations:
     songs
         Number of distinct tracks in the listener's history, matched or not.
     unmatched
-        Those that the library does not have, most played first.
+        Entries that the library does not have, most played first.
     listeners
         Number of listeners whose plays were used; 1 if only the listener's own.
     """

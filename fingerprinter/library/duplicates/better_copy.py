@@ -24,7 +24,8 @@ class RankedCopy:
     is_best : bool
         Whether it is the one to keep.
     reason : str
-        In what the best track is better: than this one, or for the best itself than the second.
+        Property in which the best track is better than this one; of the best track itself, than
+        the second.
     """
 
     track: Track

@@ -27,7 +27,7 @@ class Excerpt:
     start_s, duration_s
         Where it begins in the recording, and how long it is.
     params
-        By which its peaks were found.
+        The landmark parameters by which its peaks were found.
     log_mag
         (frames, bins) float32, log magnitude in nepers of full scale.
     kept, others

@@ -47,7 +47,7 @@ class Agreement:
     Parameters
     ----------
     match
-        As it was found, with times from the start of the whole clip.
+        The match, with times from the start of the whole clip.
     offset_s, tempo
         Where the excerpt begins in the recording, and how fast it plays there.
     reference
@@ -57,7 +57,7 @@ class Agreement:
     clip_pairs, reference_pairs
         The landmarks that both have.
     votes
-        For each offset in the recording.
+        Votes for each offset in the recording.
     """
 
     match: Match
@@ -78,7 +78,7 @@ class Explanation:
     Parameters
     ----------
     name
-        Of the file, as it was given.
+        Name of the file, as it was given.
     track
         The recording, where it is a track of the library.
     excerpt
@@ -86,7 +86,7 @@ class Explanation:
     searched
         Whether the library was searched for it.
     agreement
-        With the recording that was found; None where there is none.
+        Agreement with the recording that was found; None if none was.
     """
 
     name: str
@@ -124,7 +124,7 @@ def explain_match(
     start_s, end_s
         The part. Default: the first 30 s that match.
     params
-        Those of the library.
+        The landmark parameters of the library.
     identify
         Returns the matches of a clip.
     load_peaks
@@ -178,7 +178,7 @@ def agreement_of(
     Parameters
     ----------
     match
-        With times from the start of the whole clip.
+        The match, with times from the start of the whole clip.
     stored
         All peaks of the recording of the match, sorted by frame.
     query

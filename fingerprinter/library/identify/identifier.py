@@ -75,7 +75,7 @@ class Identifier:
     connection, index
         The snapshot: its tables, and its posting index.
     params
-        Those of the library.
+        The landmark parameters of the library.
     policy
         The values that decide answers.
     load_sketches

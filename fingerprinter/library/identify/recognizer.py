@@ -47,7 +47,7 @@ class Recognition:
     duration_s
         Length of the clip.
     matches
-        In the order of the clip.
+        The matches in the order of the clip.
     problem
         What of the clip could not be decoded; None when it is whole.
     alternatives
@@ -75,7 +75,7 @@ class Recognizer:
     connection, index
         The snapshot: its tables, and its posting index.
     params
-        Those of the library.
+        The landmark parameters of the library.
     load_sketches
         Returns the sketches of the library. It is called when the first clip needs them.
     policy

@@ -40,7 +40,7 @@ def merge_copies(
     Parameters
     ----------
     matches
-        In any order.
+        The matches in any order.
     are_copies
         Whether two tracks, given by their ids, hold the same recording.
     """
@@ -65,7 +65,7 @@ class TrackList:
     min_confidence
         Matches of less confidence are left out.
     params
-        Those of the library.
+        The landmark parameters of the library.
     policy
         The values that decide answers.
     """

@@ -31,7 +31,7 @@ class Span:
     Parameters
     ----------
     time_map
-        Of the whole span.
+        Time map of the whole span.
     start, end
         Frames of the clip.
     nats

@@ -35,7 +35,7 @@ class Window:
     start, end
         Frames of the clip.
     peaks
-        Of every grade, in frames from ``start``.
+        Peaks of every grade, in frames from ``start``.
     contrast
         (frames, bands) float32.
     """

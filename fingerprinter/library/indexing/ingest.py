@@ -92,7 +92,7 @@ def ingest(
     Returns
     -------
     list of list of Outcome
-        For each file one for each of its tracks.
+        The outcomes of each file, one for each of its tracks.
     """
     batch = _Ingest(connection, params, model)
     outcomes = [batch.add(file, extracted) for file, extracted in items]

@@ -110,7 +110,7 @@ class FolderWatcher:
         Parameters
         ----------
         stop : threading.Event
-            Ends it within a second.
+            Is set to end it, within a second.
 
         Yields
         ------

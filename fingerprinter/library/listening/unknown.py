@@ -42,7 +42,7 @@ class UnknownPart:
     Parameters
     ----------
     start, end
-        In frames from the start of the passage.
+        Its ends, in frames from the start of the passage.
     heard_before
         How often it was heard earlier.
     """

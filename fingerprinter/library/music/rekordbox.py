@@ -83,7 +83,7 @@ def export_rekordbox(
     path
         The file.
     tracks
-        Of the library. Tracks of a cue sheet are left out: rekordbox takes whole files only.
+        Tracks of the library. Those of a cue sheet are left out: rekordbox takes whole files only.
     on_progress
         Is called with a `TrackCount` after each track.
 

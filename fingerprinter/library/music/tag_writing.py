@@ -48,7 +48,7 @@ class TagReport:
     Attributes
     ----------
     changes
-        In the order of the files.
+        The changes in the order of the files.
     unchanged
         Number of files that had all values already.
     problems
@@ -107,7 +107,7 @@ def write_tags(
     database
         The library.
     tracks
-        Of the library.
+        Tracks of the library.
     fields
         Some of `FIELDS`.
     dry_run

@@ -94,7 +94,7 @@ def library_vectors(connection: Connection, cache: Path, model: str) -> LibraryV
     Parameters
     ----------
     connection, cache, model
-        As for `vector_index`. Vectors are standardised in the ``space`` of that index.
+        See `vector_index`. Vectors are standardised in the ``space`` of that index.
 
     Raises
     ------

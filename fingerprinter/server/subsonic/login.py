@@ -34,11 +34,11 @@ def log_in(
     Parameters
     ----------
     parameters
-        Of the request.
+        Parameters of the request.
     is_trusted
         Whether the client may listen without a login.
     digest
-        Of the token of the service; None if the service needs no token, and then every login
+        Digest of the token of the service; None if the service needs no token, and then every login
         of a trusted client is right.
     app_password
         The password of players; None if none was made.

@@ -85,7 +85,8 @@ class Database:
 
         Returns
         -------
-        What the work returns.
+        T
+            What the work returns.
 
         Raises
         ------

@@ -33,7 +33,8 @@ def upgrade(url: str) -> str:
 
     Returns
     -------
-    The revision of the schema.
+    str
+        The revision of the schema.
 
     Raises
     ------

@@ -152,7 +152,9 @@ def move_newest_blocks(engine: Engine, before: int, max_rows: int, size: int) ->
 
     Returns
     -------
-    The smallest id that was moved. None if no block is left, or the library was sharded meanwhile.
+    int or None
+        The smallest id that was moved. None if no block is left, or the library was sharded
+        meanwhile.
     """
     first: int | None = before
     while first is not None and size > 0:

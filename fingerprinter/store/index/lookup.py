@@ -107,7 +107,7 @@ class PostingIndex:
         Parameters
         ----------
         connection
-            Of the database of the snapshot.
+            Connection to the database of the snapshot.
         hashes
             (n,) uint32, sorted and distinct.
         limit
@@ -165,8 +165,9 @@ class PostingIndex:
 
         Returns
         -------
-        The track ids, which are `DELETED_TRACK` for removed tracks, and the frames within the
-        tracks; (n,) int64 each.
+        (ids, frames)
+            The track ids, which are `DELETED_TRACK` for removed tracks, and the frames within the
+            tracks; (n,) int64 each.
         """
         which = np.maximum(np.searchsorted(self._starts, positions, side="right") - 1, 0)
         track_ids = self._track_ids[which].copy()

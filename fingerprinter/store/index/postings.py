@@ -231,7 +231,8 @@ def merge_due(connection: Connection, params: LandmarkParams) -> bool:
 
     Returns
     -------
-    True if there was a group to merge. Call again until it is False.
+    bool
+        True if there was a group to merge. Call again until it is False.
     """
     _drop_blocks(connection, shards.droppable(connection, []))
     due = _due(read_segments(connection))
@@ -398,7 +399,7 @@ class PostingStats:
     Attributes
     ----------
     bytes
-        Of all packed blocks.
+        Bytes of all packed blocks.
     dead_tracks
         Removed tracks whose landmarks may still be in a segment.
     dead_share

@@ -55,9 +55,9 @@ class Size:
     Attributes
     ----------
     total
-        Of the file, or of all tables.
+        Bytes of the file, or of all tables.
     free
-        Of empty pages. None in PostgreSQL, where they belong to the tables.
+        Bytes of empty pages. None in PostgreSQL, where they belong to the tables.
     parts
         By part; together with the free bytes they are the total. None if SQLite was built without
         the table dbstat.

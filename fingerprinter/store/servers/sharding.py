@@ -56,7 +56,7 @@ class ShardServer:
     Attributes
     ----------
     name
-        Of the server in the library's database, and of the schema on that server.
+        Name of the server in the library's database, and of the schema on that server.
     url
         How this program and the library's server reach it.
     """
@@ -76,12 +76,13 @@ def shard_postings(database: Database, urls: Sequence[str]) -> list[str]:
     Parameters
     ----------
     urls
-        One URL per server. Both this program and the library's server use it. None: the postings
-        go back to the library's own server.
+        One URL per server. Both this program and the library's server use it. Empty: the
+        postings go back to the library's own server.
 
     Returns
     -------
-    One line for each schema that is not needed any more and could not be dropped.
+    list of str
+        One line for each schema that is not needed any more and could not be dropped.
 
     Raises
     ------

@@ -93,13 +93,15 @@ def set_file(
     audio
         How the sound is stored. Default: what is known stays.
     size, mtime_ns
-        Of the file. With a cue sheet in its folder, the sum of both sizes and the later time.
+        Size and time of the file. With a cue sheet in its folder, the sum of both sizes and the
+        later time.
     start_s, end_s
         The part of the file. Default: all of it.
 
     Returns
     -------
-    The id of another track that the file held at this start until now, or None.
+    int or None
+        The id of another track that the file held at this start until now, or None.
     """
     here = (file.c.path == os.fsencode(path)) & (file.c.start_s == start_s)
     held = connection.scalar(select(file.c.track_id).where(here))

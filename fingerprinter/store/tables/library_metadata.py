@@ -60,7 +60,7 @@ def initialize(connection: Connection, *, now: datetime, version: str) -> None:
     now
         Time of creation, with a time zone.
     version
-        Of the package that creates the library.
+        Version of the package that creates the library.
     """
     if get(connection, LIBRARY_ID) is None:
         put(connection, LIBRARY_ID, uuid.uuid4().hex)

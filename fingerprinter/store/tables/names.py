@@ -140,7 +140,7 @@ def matches(connection: Connection, words: str) -> ColumnElement[bool]:
     Parameters
     ----------
     words
-        As `normalize_name` spells them.
+        Words as `normalize_name` spells them.
     """
     return track.c.id.in_(_having(connection, words)) if words.split() else false()
 
@@ -194,7 +194,7 @@ def fits(connection: Connection, words: str) -> tuple[Ids, npt.NDArray[np.int64]
     Parameters
     ----------
     words
-        As `normalize_name` spells them.
+        Words as `normalize_name` spells them.
 
     Returns
     -------

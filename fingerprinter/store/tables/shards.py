@@ -42,7 +42,7 @@ class Shard:
     server
         Host, port and database, as `place_of` returns them.
     blocks, bytes
-        Of the segments that are in use.
+        Number and bytes of the blocks of segments in use.
     """
 
     server: str
@@ -92,8 +92,9 @@ def droppable(connection: Connection, dropped: Sequence[int]) -> list[int]:
 
     Returns
     -------
-    On one server, the dropped segments. On several, the blocks of a segment wait for `GRACE_S`:
-    those whose time is over are returned, and the others are noted.
+    list of int
+        On one server, the dropped segments. On several, the blocks of a segment wait for `GRACE_S`:
+        those whose time is over are returned, and the others are noted.
     """
     if not is_sharded(connection):
         return list(dropped)

@@ -18,7 +18,8 @@ def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bo
 
     Returns
     -------
-    True if the track had no sketches of this version.
+    bool
+        True if the track had no sketches of this version.
     """
     same = (sketch.c.track_id == track_id) & (sketch.c.version == version)
     known = connection.scalar(select(func.count()).where(same))

@@ -76,13 +76,14 @@ def add_track(
     content_id
         Digest of the recording.
     added_at
-        With a time zone. It is stored in UTC.
+        Time with a time zone. It is stored in UTC.
     problem
         Why the track could be decoded only in part, if so.
 
     Returns
     -------
-    The id of the track, which no track had before.
+    int
+        The id of the track, which no track had before.
     """
     values = {
         "content_id": content_id,
