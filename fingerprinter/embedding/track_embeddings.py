@@ -1,4 +1,4 @@
-"""All that the embedding model and the facets say about one track."""
+"""The embeddings and facets of one track."""
 
 from __future__ import annotations
 

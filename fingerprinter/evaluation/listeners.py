@@ -1,9 +1,9 @@
 """Simulated listeners of a real library: who likes and plays what, and why.
 
-There is no public record of who plays the user's music. The tastes of these listeners are made of
-what a library knows without the network that recommendations are made with: folder, artist and
-genre of a track. To these come a factor of each track's own, which no content can tell, and its
-popularity.
+There is no public record of who plays the user's music. The tastes of these listeners depend on
+folder, artist and genre of a track, which the library knows without the network of the
+recommendations. A random factor of each track, which nothing predicts, and its popularity are
+added.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def simulate_listeners(tracks: Sequence[Track], count: int, seed: int) -> Listen
     own = rng.standard_normal((len(tracks), _FACTORS)) * np.sqrt(_OWN / _FACTORS)
     factors = np.hstack([*parts, own])
     interests = rng.standard_normal((count, factors.shape[1]))
-    # A listener cares for few things: most factors count little, some much.
+    # Few factors count much for a listener, most count little.
     interests *= rng.gamma(0.3, 1 / 0.3, interests.shape)
     taste = interests @ factors.T
     taste *= _KEENNESS / taste.std(axis=1, keepdims=True)

@@ -50,8 +50,8 @@ class Hubness:
 def right_ranks(similarities: Matrix, right: Mask) -> Ranks:
     """The rank of the best right answer to each query, from 1 on.
 
-    A wrong answer that is as similar as the right one comes before it, because a measure that does
-    not tell them apart must not profit.
+    A wrong answer that is as similar as the right one comes before it, because a measure that
+    cannot separate them must not profit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Other fingerprinting programs, asked for the clips that `evaluate identify` draws.
+"""Other fingerprinting programs, which identify the clips that `evaluate identify` draws.
 
 The programs are the user's own. Each fills a database in a temporary folder. Its times are those of
 one process for all clips, divided by their number: they include loading and decoding, which ours do

@@ -1,4 +1,4 @@
-"""What a figure holds for: version, commit, parameters, machine and music."""
+"""Provenance of figures: version, commit, parameters, machine and music."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What a figure holds for.
+    """Where figures come from.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How well recommendations suit simulated listeners, by likes and by listening histories.
+"""How well recommendations suit simulated listeners, by likes and by play histories.
 
 *Likes*: a listener names some of the best tracks as liked and some of the worst as disliked; the
 other best tracks are to be found among all that were not named. *Histories*: a fifth of the tracks
@@ -51,7 +51,7 @@ class RecommendPlan:
     listeners
         How many are simulated; all of them are learned from, and judged.
     histories
-        Also evaluate listening histories, which needs the extra ``recommend``.
+        Also evaluate play histories, which needs the extra ``recommend``.
     seed
         The same seed simulates the same listeners.
     """

@@ -1,4 +1,4 @@
-"""What every evaluation reports: how far it is, its seed, and where its figures come from."""
+"""Values that every evaluation reports: progress, seed, and the origin of its figures."""
 
 from __future__ import annotations
 

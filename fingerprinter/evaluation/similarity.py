@@ -1,8 +1,8 @@
-"""How well a library tells similar tracks, compared with simpler ways to tell similarity.
+"""How well a library ranks similar tracks, compared with simpler methods.
 
 The two halves of each track are embedded separately. Is the other half the nearest among the halves
 of all tracks? For whole tracks: do the nearest neighbours share artist, album and genre, and does
-every track appear in some list? All ways are compared on the same tracks in one run.
+every track appear in some list? All methods are compared on the same tracks in one run.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class SimilarityPlan:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A way to tell similarity.
+    """A method of similarity.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class System:
 def evaluate_similarity(
     library: Library, plan: SimilarityPlan, on_progress: OnProgress = lambda _: None
 ) -> SimilarityReport:
-    """Draw tracks, embed their halves, and compare every way to tell similarity.
+    """Draw tracks, embed their halves, and compare all methods of similarity.
 
     Ctrl-C ends the embedding early; the report then holds the tracks that were done and says so.
 
@@ -143,7 +143,7 @@ def _same_recording(tracks: Sequence[Track], groups: Sequence[frozenset[int]]) -
 
 
 def _systems(models: Mapping[str, EmbeddingModel], seed: int) -> Iterator[System]:
-    """The ways to tell similarity that are compared, the simplest first."""
+    """The methods that are compared, the simplest first."""
     default, musicnn = models[_DEFAULT].digest, models[_MUSICNN].digest
     yield System("chance", default, _by_chance(np.random.default_rng(seed)))
     yield System(MFCC, MFCC, cosines)
@@ -168,7 +168,7 @@ def cosines(queries: Rows, tracks: Rows) -> Matrix:
 
 
 def _by_index(*, hubs: bool) -> Compare:
-    """The library's own way; hubs: without its correction of hubs."""
+    """The method of the library; with `hubs`, without its correction of hubs."""
 
     def compare(queries: Rows, tracks: Rows) -> Matrix:
         index = VectorIndex.build(np.arange(len(tracks)), tracks, hubs=hubs)

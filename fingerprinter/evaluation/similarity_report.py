@@ -14,7 +14,7 @@ from fingerprinter.evaluation.report import rate_json
 
 @dataclass(frozen=True, slots=True)
 class SystemResult:
-    """What was measured of one way to tell similarity.
+    """What was measured of one method of similarity.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class SimilarityReport:
     interrupted
         Whether the run was stopped before all tracks were embedded.
     systems
-        A row for each way to tell similarity.
+        A row for each method of similarity.
     """
 
     seed: int

@@ -1,4 +1,4 @@
-"""What the routes share: the library, its caches, the jobs and the limits."""
+"""State that the routes share: the library, its caches, the jobs and the limits."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class ServerSettings:
     host, port
         Where the service listens.
     hosts : tuple of str
-        Names under which clients reach the service, besides loopback names and ``host``.
+        Names under which clients reach the service, in addition to loopback names and ``host``.
     origins : tuple of str
         Origins of pages of other sites that may use ``/rest/``, such as ``https://player.example``.
     root_path : str

@@ -1,4 +1,4 @@
-"""`evaluate peers`: the same clips asked of audfprint and Olaf."""
+"""`evaluate peers`: the same clips, identified by audfprint and Olaf."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the evaluations share: their options, how a report is shown, how rates are printed."""
+"""Options of the evaluations, and how reports and rates are printed."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A candidate is found by peaks that agree to within a frame and a bin. Where it is right they agree
 far better: four in five within a quarter of a frame, while chance spreads them evenly. Each stored
-peak of the passage is weighed by the peak of the clip that speaks best for it. The weight is the
+peak of the passage is weighed by the peak of the clip that supports it most. The weight is the
 log-likelihood ratio of right alignments against the best ones of other music, and depends on:
 
 - distance in time and frequency;

@@ -1,9 +1,9 @@
-"""Lays one recording over another: where do they hold the same sound, and is it the same recording?
+"""Aligns two recordings: where do they hold the same sound, and are they the same recording?
 
 Along the right line, copies of one recording agree in nine of ten peaks below 2 kHz, however they
 were encoded; other music agrees in one of ten. Between them lie variations: the same backing under
-another melody, with a voice, or in another mix. A peak that agrees therefore speaks for a copy
-against a variation, and a peak that does not speaks for the variation. The shared passages are
+another melody, with a voice, or in another mix. A peak that agrees is therefore evidence for a
+copy, and a peak that does not agree is evidence for a variation. The shared passages are
 those of the greatest sum of this evidence, all maximal scoring subsequences [1]_.
 
 Within the passages a variation shows in *cells* of two seconds by about an octave where most peaks

@@ -1,4 +1,4 @@
-"""Loads the compiled kernels, and tells whether they are loaded.
+"""Loads the compiled kernels, and gives access to them.
 
 Loading numba and the kernels takes longer than a search (0.7 s, and some seconds for compiling
 when they run for the first time on a machine). Loading SciPy's Fourier transform takes 0.4 s. So a

@@ -53,7 +53,7 @@ class SnapshotCache(Generic[T]):
 
 
 class RecentValues(Generic[T]):
-    """Keeps the values that were asked for last. Threads may share it.
+    """Keeps the values that were used last. Threads may share it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which of several tracks with the same recording is the one to keep, and why."""
+"""Which of several tracks with the same recording should be kept, and why."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ from fingerprinter.types import Landmarks, Peaks
 
 @dataclass(frozen=True, slots=True)
 class ClipFeatures:
-    """What the search knows of a clip.
+    """A clip as the search sees it: peaks, length and contrast.
 
     Parameters
     ----------
@@ -347,7 +347,7 @@ class Identifier:
         )
 
     def _unheard_cost(self, clip: ClipFeatures, track: Peaks, offset: float, tempo: float) -> float:
-        """Return what it costs a place that its recording goes on where the clip is silent.
+        """Return the cost of a place whose recording continues where the clip is silent.
 
         The end of a recording and a repeat in its middle may be alike. A clip that falls silent
         comes from the end. The cost orders places, and takes nothing from their confidence.
@@ -399,8 +399,8 @@ class Identifier:
     def fit_tempo(self, clip: ClipFeatures, match: ScoredMatch) -> ScoredMatch:
         """Return a match at the tempo that fits best, where only a part of the clip fits.
 
-        Landmarks are short. Those of a few seconds agree at a tempo that is far off, and the rest
-        of the clip runs away from its recording.
+        Landmarks are short. Those of a few seconds agree at a tempo that is far off, and then the
+        rest of the clip does not fit its recording.
         """
         track, tempos = self._tracks[match.track_id], self._policy.tempos
         warp, offset = matching.refit_tempo(

@@ -30,7 +30,7 @@ class Login(BaseModel):
 
 @router.get("/healthz", responses={200: {"content": _STATUS}}, response_class=JSONResponse)
 def healthz() -> JSONResponse:
-    """Tell that the process lives."""
+    """Report that the process runs."""
     return JSONResponse({"status": "ok"})
 
 
@@ -40,7 +40,7 @@ def healthz() -> JSONResponse:
     response_class=JSONResponse,
 )
 def readyz(service: TheService) -> JSONResponse:
-    """Tell whether requests are answered at full speed; 503 while the service warms up."""
+    """Report whether requests are answered at full speed; 503 while the service warms up."""
     if service.ready:
         return JSONResponse({"status": "ready"})
     return JSONResponse({"status": "warming up"}, status_code=503, headers={"Retry-After": "2"})
@@ -54,7 +54,7 @@ def prometheus(service: TheService, _: Owner) -> Response:
 
 @router.get("/api/session")
 def session(request: Request, service: TheService) -> Session:
-    """Tell what this client may do: `owner`, `guest` or `stranger`."""
+    """Report what this client may do: `owner`, `guest` or `stranger`."""
     viewer: Viewer = request.state.viewer
     needed = service.settings.token_digest is not None
     folders = list(service.settings.folders) if viewer.sees_paths else []

@@ -23,7 +23,7 @@ from fingerprinter.server.station_board import Monitor
 router = APIRouter(route_class=Route, tags=["monitors"])
 
 _POLL_S = 0.5
-_AGAIN_S = 10.0  # tells how much was heard, and keeps proxies from closing the connection
+_AGAIN_S = 10.0  # shows the seconds so far, and keeps proxies from closing the connection
 _monitor_json = TypeAdapter(Monitor).dump_json
 MonitorId = Annotated[int, Path(ge=1, le=MAX_ID)]
 

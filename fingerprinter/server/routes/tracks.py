@@ -126,7 +126,7 @@ def artists(
 
 @router.get("/api/tracks/{track_id}")
 def track(service: TheService, viewer: Guest, track_id: TrackId) -> TrackDetails:
-    """Tell what is known of a track; `files` is empty without the token."""
+    """Return what is known of a track; `files` is empty without the token."""
     found = service.library.track(track_id)
     beat = service.library.lists.beats([found.id]).get(found.id, Beat(None, None))
     files = [text(file) for file in service.library.files(found)] if viewer.sees_paths else []

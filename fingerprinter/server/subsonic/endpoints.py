@@ -1,4 +1,4 @@
-"""What the protocol asks for: one function an endpoint, and the table of all of them."""
+"""The endpoints of the protocol: one function each, and the table of all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a database holds by its own account: tables and columns, and what does not belong there.
+"""The catalog of a database: tables and columns, and objects that do not belong there.
 
 A library file may come from a stranger. A view in place of a table, or a trigger, would run the
 stranger's SQL in this program. So a library with such things is refused before a row is read.

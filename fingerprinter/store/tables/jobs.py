@@ -50,7 +50,7 @@ class StoredJob:
     version : int
         Counts the changes.
     beat_at : datetime or None
-        When the process that does the job was last heard of.
+        Last sign of life of the process that does the job.
     report : dict or None
         The result of a job that is over.
     error : str or None

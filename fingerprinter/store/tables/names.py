@@ -57,7 +57,7 @@ _sources = select(
     track.c.genre,
     _first_path,
 )
-# SQLite's index keeps no text of its own. It is told the text that it has to forget.
+# SQLite's index keeps no text of its own. Deleting an entry needs its text.
 _FORGET = text(
     "INSERT INTO track_name_words (track_name_words, rowid, names)"
     " SELECT 'delete', track_id, names FROM track_name WHERE track_id = :track_id"

@@ -1,4 +1,4 @@
-"""What the store has to know about postings that lie on several PostgreSQL servers.
+"""Bookkeeping of postings that lie on several PostgreSQL servers.
 
 `fingerprinter.store.servers.sharding` turns ``posting_block`` into a table of hash partitions, each
 of them a foreign table (postgres_fdw) on another server. The SQL stays the same. Two things differ:
