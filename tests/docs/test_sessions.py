@@ -18,7 +18,6 @@ from fingerprinter.cli import app
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     "docs/tutorial/first-library.md",
-    "docs/tutorial/first-clip.md",
     "docs/how-to/developer.md",
     "README.md",
 ]
