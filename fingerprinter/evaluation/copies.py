@@ -29,7 +29,7 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of a copy and where its original has it, each in its own seconds."""
+    """A passage of a copy and where its original has it, each in its own seconds."""
 
     copy_s: float
     original_s: float
@@ -38,7 +38,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A changed recording: its samples, where its stretches come from, and its speed."""
+    """A changed recording: its samples, where its passages come from, and its speed."""
 
     samples: Samples
     pieces: Sequence[Piece]
@@ -56,7 +56,7 @@ class Copy:
     originals
         Ids of the tracks that it was made of: one for each piece, or one for all.
     pieces
-        Its stretches, in their order.
+        Its passages, in their order.
     speed
         Speed of the copy relative to the original, as a factor.
     """

@@ -31,7 +31,7 @@ from fingerprinter.types import DuplicateGroup, Evidence, Problem, Track
 
 OFFSET_TOLERANCE_S = 0.05
 _LONGEST_S = 600.0  # of a track that is copied: longer ones take much memory
-_POINTS = (0.1, 0.5, 0.9)  # of an aligned stretch, where it is checked
+_POINTS = (0.1, 0.5, 0.9)  # of a shared passage, where it is checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class KindResult:
     same, part
         How many of these joins are "the same recording", and how many "a part of it".
     placed
-        Points of the aligned stretches that lie within 50 ms of the true place.
+        Points of the shared passages that lie within 50 ms of the true place.
     wrong
         Copies joined with a track that they were not made of.
     elapsed_s
@@ -279,7 +279,7 @@ def _is_related(
 
 
 def _check_points(row: Evidence, copies: Mapping[int, Copy]) -> Iterator[bool]:
-    """Whether points of an aligned stretch are the same second of the same original."""
+    """Whether points of a shared passage are the same second of the same original."""
     if (row.a in copies) == (row.b in copies):
         return
     for share in _POINTS:

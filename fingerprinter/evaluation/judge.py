@@ -14,7 +14,7 @@ from fingerprinter.types import Match
 
 OFFSET_TOLERANCE_S = 0.05
 WARP_TOLERANCE = 0.005  # of tempo and of pitch
-SAME_SOUND = 0.95  # normalised cross-correlation of two stretches of the same waveform
+SAME_SOUND = 0.95  # normalised cross-correlation of two passages of the same waveform
 
 
 @dataclass(frozen=True, slots=True)
