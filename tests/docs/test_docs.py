@@ -20,6 +20,8 @@ import typer
 
 from fingerprinter import Library, types
 from fingerprinter.cli import app
+from fingerprinter.server.app import create_app
+from fingerprinter.server.settings import ServerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -172,6 +174,24 @@ def test_json_keys_are_documented() -> None:
     values = [types.Track, types.Match, types.Reasons, types.Evidence, types.IndexReport]
     keys = {each.name for value in values for each in fields(value)} - {"problems"}
     assert not [key for key in sorted(keys) if f"`{key}`" not in text]
+
+
+def test_the_http_reference_has_every_endpoint_and_parameter() -> None:
+    text = (DOCS / "reference" / "http.md").read_text(encoding="utf-8")
+    for path, operations in create_app(ServerSettings()).openapi()["paths"].items():
+        shown = re.sub(r"\{\w+\}", "{id}", path)
+        for method, operation in operations.items():
+            assert f"{method.upper()} {shown}" in text, f"{method} {path}"
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "query":
+                    assert f"`{parameter['name']}`" in text, f"{path}: {parameter['name']}"
+
+
+def test_every_setting_of_the_server_is_documented() -> None:
+    text = (DOCS / "how-to" / "serve.md").read_text(encoding="utf-8")
+    internal = {"token_digest"}  # derived from the token, and no key of the file
+    names = {each.name for each in fields(ServerSettings)} - internal
+    assert not [name for name in sorted(names) if not re.search(rf"^{name} = ", text, re.MULTILINE)]
 
 
 def test_the_python_reference_has_what_library_returns() -> None:
