@@ -749,10 +749,10 @@ def test_command_prints_a_table(address: str) -> None:
     result = run_command(address, "clean-5s", "outside-clean-5s", "--clips=1", *outside)
     assert result.exit_code == 0, result.output
     heading, clean, unknown, *_ = result.output.splitlines()
-    assert heading.split()[:3] == ["condition", "clips", "hits"]
+    assert heading.split()[:3] == ["condition", "clips", "named"]
     assert clean.split()[:4] == ["clean-5s", "1", "100.0", "%"]
     assert unknown.split()[:2] == ["outside-clean-5s", "1"]
-    assert "mean of the conditions: 100.0 % hits" in result.output
+    assert "mean of the conditions: 100.0 % named" in result.output
     assert "outside music answered: 0 of 1 clips" in result.output
 
 

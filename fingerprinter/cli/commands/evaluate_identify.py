@@ -111,7 +111,7 @@ def _print_report(report: IdentifyReport) -> None:
 
 def print_conditions(rows: Sequence[ConditionResult]) -> None:
     """Print a row for each condition."""
-    titles = ("clips", "hits", "95 % interval", "placed", "repeats", "in tune", "false")
+    titles = ("clips", "named", "95 % interval", "at place", "at repeat", "in tune", "false")
     columns = table_columns("condition", (*titles, "median", "p95"))
     print_table(columns, map(_condition_cells, rows))
 
@@ -152,7 +152,7 @@ def _print_reliability(report: IdentifyReport) -> None:
 def _print_summary(report: IdentifyReport) -> None:
     recall, outside = report.mean_recall, report.outside_answered
     if recall is not None:
-        emit(f"\nmean of the conditions: {100 * recall:.1f} % hits\n")
+        emit(f"\nmean of the conditions: {100 * recall:.1f} % named\n")
     if outside.total:
         emit(f"outside music answered: {outside.count} of {outside.total} clips\n")
     print_origin(report.seed, report.provenance)
