@@ -112,7 +112,10 @@ class StationBoard:
         """Return the stations by number."""
         with self._read() as connection:
             rows = connection.execute("SELECT id, source, name, shown, is_local FROM station")
-            return {number: Station(*rest[:3], bool(rest[3])) for number, *rest in rows}
+            return {
+                number: Station(source, name, shown, bool(is_local))
+                for number, source, name, shown, is_local in rows
+            }
 
     def monitors(self) -> dict[int, Monitor]:
         """Return what the owner told of stations, by number."""
