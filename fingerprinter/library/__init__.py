@@ -3,15 +3,11 @@
 from fingerprinter.library.base.defaults import MIN_CONFIDENCE
 from fingerprinter.library.identify.recognizer import Recognition
 from fingerprinter.library.library import Library
-from fingerprinter.library.maintain.statistics import DiskUse, LibraryStats, PartSize
 from fingerprinter.library.opening import SchemaStatus, open_library, schema_status, upgrade_schema
 
 __all__ = [
     "MIN_CONFIDENCE",
-    "DiskUse",
     "Library",
-    "LibraryStats",
-    "PartSize",
     "Recognition",
     "SchemaStatus",
     "open_library",

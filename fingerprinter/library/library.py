@@ -32,14 +32,9 @@ from fingerprinter.library.base.stored_peaks import load_peaks
 from fingerprinter.library.identify.recognizer import OnMatch, Recognition, Recognizer
 from fingerprinter.library.identify.sketch_index import SketchIndex
 from fingerprinter.library.indexing.batches import BatchLimits
-from fingerprinter.library.maintain import statistics
-from fingerprinter.library.maintain.lists import LibraryLists
-from fingerprinter.library.maintain.service import ServiceValues
-from fingerprinter.library.maintain.statistics import DiskUse, LibraryStats
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
 from fingerprinter.store.index.lookup import PostingIndex
-from fingerprinter.store.servers import sharding
 from fingerprinter.store.tables import (
     feature_rows,
     files,
@@ -73,6 +68,9 @@ if TYPE_CHECKING:
     from fingerprinter.library.identify.explanation import Explanation
     from fingerprinter.library.listening.monitors import Monitors
     from fingerprinter.library.listening.station import OnEvent
+    from fingerprinter.library.maintain.lists import LibraryLists
+    from fingerprinter.library.maintain.service import ServiceValues
+    from fingerprinter.library.maintain.statistics import DiskUse, LibraryStats
     from fingerprinter.library.maintain.transfer import ImportReport
     from fingerprinter.library.maintain.verify import OnVerifyProgress, VerifyReport
     from fingerprinter.library.music.stored_analyses import AnalyzeReport, TrackAnalysis
@@ -110,10 +108,6 @@ class Library:
     ----------
     policy : SearchPolicy
         The policy of this library object. It is not stored.
-    lists : LibraryLists
-        Pages of tracks, albums, artists and genres, and what is shown of many tracks at once.
-    service : ServiceValues
-        What a service of this library keeps in it: secrets and the queue of jobs.
     batch_limits : BatchLimits
         When `index` and `analyze_all` commit their results.
 
@@ -137,7 +131,6 @@ class Library:
         self._posting_cache = SnapshotCache[PostingIndex]()
         self._sketch_cache = SnapshotCache[SketchIndex]()
         self._sound_cache = SnapshotCache["SoundIndex"]()
-        self.lists, self.service = LibraryLists(database), ServiceValues(database)
 
     def __enter__(self) -> Self:
         return self
@@ -1166,6 +1159,20 @@ class Library:
 
     # --- what a service asks for --------------------------------------------------------
 
+    @cached_property
+    def lists(self) -> LibraryLists:
+        """Pages of tracks, albums, artists and genres, and what is shown of many tracks at once."""
+        from fingerprinter.library.maintain.lists import LibraryLists
+
+        return LibraryLists(self._database)
+
+    @cached_property
+    def service(self) -> ServiceValues:
+        """What a service of this library keeps in it: secrets and the queue of jobs."""
+        from fingerprinter.library.maintain.service import ServiceValues
+
+        return ServiceValues(self._database)
+
     def revision(self) -> int:
         """Return how often tracks, tags or vectors have changed. What is cached depends on it.
 
@@ -1218,7 +1225,9 @@ class Library:
         >>> library.stats().tracks
         4
         """
-        return statistics.stats(self._database, self._params)
+        from fingerprinter.library.maintain.statistics import stats
+
+        return stats(self._database, self._params)
 
     def disk_use(self) -> DiskUse:
         """Measure the size of the library on disk, in total and by part.
@@ -1234,7 +1243,9 @@ class Library:
         >>> library.disk_use().disk_bytes > 0
         True
         """
-        return statistics.disk_use(self._database)
+        from fingerprinter.library.maintain.statistics import disk_use
+
+        return disk_use(self._database)
 
     def reindex(self) -> int:
         """Rebuild all landmarks from the stored peaks, in one transaction.
@@ -1286,7 +1297,9 @@ class Library:
         """
         if not urls:
             raise UsageError("no server to shard to; name one, or call `unshard` to move all back")
-        return sharding.shard_postings(self._database, urls)
+        from fingerprinter.store.servers.sharding import shard_postings
+
+        return shard_postings(self._database, urls)
 
     def unshard(self) -> list[str]:
         """Move all landmarks back into the library's own database.
@@ -1307,7 +1320,9 @@ class Library:
         --------
         >>> library.unshard()  # doctest: +SKIP
         """
-        return sharding.shard_postings(self._database, [])
+        from fingerprinter.store.servers.sharding import shard_postings
+
+        return shard_postings(self._database, [])
 
     def shards(self) -> list[Shard]:
         """List the shards of the landmarks.

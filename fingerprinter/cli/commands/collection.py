@@ -42,8 +42,9 @@ from fingerprinter.cli.common.progress import index_progress, shown_progress
 from fingerprinter.cli.common.records import report_record, track_record
 from fingerprinter.config import config_path, read_config
 from fingerprinter.errors import LibraryError, UsageError
-from fingerprinter.library import DiskUse, LibraryStats, open_library
+from fingerprinter.library import open_library
 from fingerprinter.library.indexing.watch import STILL_S, FolderWatcher
+from fingerprinter.library.maintain.statistics import DiskUse, LibraryStats
 from fingerprinter.store.tables.lists import TrackFilter
 from fingerprinter.types import CHANGING, Album, IndexReport, Problem, Track
 
