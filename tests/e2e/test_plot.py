@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def test_without_matplotlib_the_next_step_is_named(
     sqlite_demo: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "matplotlib.py").write_text("raise ImportError('not installed')")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     run = sqlite_demo.process("plot", "1", "-o", "a.png", status=2)
     (complaint,) = run.complaints
     assert complaint.startswith("error: matplotlib is not installed")
