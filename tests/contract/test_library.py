@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile
-from databases import LIBRARIES, beside
+from databases import DIALECTS, LIBRARIES, beside
 from in_process import extract_in_process, load_model_once
 from sqlalchemy import select, text, update
 from synthetic import SR, play
@@ -47,6 +47,10 @@ from fingerprinter.types import IndexReport
 
 PIECES = 4
 PIECE_S = 6
+
+
+# Tests of files, tags and embeddings do not ask where the landmarks lie.
+in_one_place = pytest.mark.parametrize("dialect", DIALECTS)
 
 
 @pytest.fixture(params=LIBRARIES)
@@ -195,6 +199,7 @@ def test_an_empty_library_has_no_answer(library: Library) -> None:
     assert library.reindex() == 0
 
 
+@in_one_place
 def test_unchanged_and_touched_files_are_skipped(library: Library, music: Path) -> None:
     index(library, music)
     assert done(index(library, music, music / "0.flac")) == (0, 0, PIECES, 0)
@@ -204,6 +209,7 @@ def test_unchanged_and_touched_files_are_skipped(library: Library, music: Path) 
     assert done(index(library, music)) == (0, 0, PIECES, 0)
 
 
+@in_one_place
 def test_a_retagged_file_is_not_analyzed_again(library: Library, music: Path) -> None:
     index(library, music)
     before = library.track(music / "2.flac")
@@ -215,6 +221,7 @@ def test_a_retagged_file_is_not_analyzed_again(library: Library, music: Path) ->
     assert identified(library, 2) == ["Another title"]
 
 
+@in_one_place
 def test_a_moved_file_is_not_analyzed_again(library: Library, music: Path) -> None:
     index(library, music)
     before = library.track(music / "2.flac")
@@ -224,6 +231,7 @@ def test_a_moved_file_is_not_analyzed_again(library: Library, music: Path) -> No
     assert library.files(before) == [str(music / "moved.flac")]
 
 
+@in_one_place
 def test_files_that_swap_their_names_keep_their_tracks(library: Library, music: Path) -> None:
     index(library, music)
     ids = [library.track(music / f"{seed}.flac").id for seed in (0, 1)]
@@ -264,6 +272,7 @@ def test_one_recording_under_two_paths_is_one_track(
     assert done(index(library, music)) == (0, 0, PIECES + 1, 0)
 
 
+@in_one_place
 def test_only_pruning_forgets_files_that_are_gone(library: Library, music: Path) -> None:
     shutil.copy(music / "0.flac", music / "copy.flac")
     index(library, music)
@@ -275,6 +284,7 @@ def test_only_pruning_forgets_files_that_are_gone(library: Library, music: Path)
     assert identified(library, 0, 1) == ["Piece 0", None]
 
 
+@in_one_place
 def test_a_folder_that_is_gone_is_not_pruned(library: Library, music: Path) -> None:
     """It may be on a disk that is not mounted."""
     index(library, music)
@@ -284,6 +294,7 @@ def test_a_folder_that_is_gone_is_not_pruned(library: Library, music: Path) -> N
     assert library.stats().tracks == PIECES
 
 
+@in_one_place
 def test_a_folder_without_audio_is_pruned_on_demand_only(library: Library, music: Path) -> None:
     """It may be the mount point of a disk that is not mounted."""
     index(library, music)
@@ -296,6 +307,7 @@ def test_a_folder_without_audio_is_pruned_on_demand_only(library: Library, music
     assert (report.removed, report.failed) == (PIECES, 0)
 
 
+@in_one_place
 def test_pruning_asks_before_it_forgets_more_than_half(library: Library, music: Path) -> None:
     index(library, music)
     for number in range(1, PIECES):
@@ -308,6 +320,7 @@ def test_pruning_asks_before_it_forgets_more_than_half(library: Library, music: 
     assert index(library, music, prune=True, confirm=lambda _: True).removed == PIECES - 1
 
 
+@in_one_place
 def test_pruning_keeps_what_cannot_be_looked_at(
     library: Library, music: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,6 +360,7 @@ def test_removal_is_all_or_nothing(library: Library, music: Path) -> None:
     assert library.stats().tracks == PIECES - 1
 
 
+@in_one_place
 def test_unreadable_files_do_not_stop_the_others(library: Library, music: Path) -> None:
     (music / "0a.mp3").write_text("no sound in here")
     (music / "1a.wav").touch()
@@ -361,6 +375,7 @@ def test_unreadable_files_do_not_stop_the_others(library: Library, music: Path) 
     assert identified(library, 0, 3) == ["Piece 0", "Piece 3"]
 
 
+@in_one_place
 def test_progress_counts_every_file(library: Library, music: Path) -> None:
     (music / "0a.mp3").write_text("no sound in here")
     steps: list[Progress] = []
@@ -423,6 +438,7 @@ def test_damaged_peaks_are_noticed_and_change_nothing(
     assert library.reindex() == PIECES
 
 
+@in_one_place
 def test_a_damaged_embedding_is_named_and_made_again(library: Library, music: Path) -> None:
     """`verify` names the steps that help: to index again without removing does not."""
     library.index([music])
@@ -455,6 +471,7 @@ def test_an_open_library_keeps_up_with_another_writer(
     assert identified(library, 0, 3) == ["Piece 0", "Piece 3"]
 
 
+@in_one_place
 def test_embeddings_may_come_later(library: Library, music: Path) -> None:
     index(library, music)
     with pytest.raises(ModelError, match="no track has an embedding"):
@@ -469,6 +486,7 @@ def test_embeddings_may_come_later(library: Library, music: Path) -> None:
     assert "Piece 0" not in {neighbour.track.title for neighbour in neighbours}
 
 
+@in_one_place
 def test_the_vector_index_follows_the_library(library: Library, music: Path) -> None:
     library.index([music])
     piece = library.track(music / "0.flac")
@@ -480,6 +498,7 @@ def test_the_vector_index_follows_the_library(library: Library, music: Path) -> 
     assert "Piece 1" in {each.track.title for each in library.similar(piece)}
 
 
+@in_one_place
 def test_similar_takes_any_file(library: Library, music: Path, tmp_path: Path) -> None:
     library.index([music])
     again = tmp_path / "again.wav"
@@ -491,6 +510,7 @@ def test_similar_takes_any_file(library: Library, music: Path, tmp_path: Path) -
         library.similar("nowhere.wav")
 
 
+@in_one_place
 def test_the_whole_library_as_arrays(library: Library, music: Path) -> None:
     assert len(library.library_vectors()) == 0
     library.index([music])
@@ -508,6 +528,7 @@ def test_the_sound_is_decoded_once_for_both_analyses() -> None:
     assert load_model_once().sr == DEFAULT.sr
 
 
+@in_one_place
 def test_a_library_of_other_parameters_is_refused(library: Library, library_url: str) -> None:
     with Database.open(library_url) as database, database.begin() as connection:
         library_metadata.put(connection, library_metadata.PARAMS_ID, "0123456789abcdef")
@@ -515,6 +536,7 @@ def test_a_library_of_other_parameters_is_refused(library: Library, library_url:
         open_library(library_url)
 
 
+@in_one_place
 def test_less_than_one_job_is_refused(library: Library, music: Path) -> None:
     with pytest.raises(UsageError, match="jobs is 0"):
         library.index([music], jobs=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from conftest import Store
+from databases import Store
 from sqlalchemy import Connection
 
 from fingerprinter.store.tables import analyses, files, lists, names, tracks

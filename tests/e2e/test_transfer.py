@@ -33,12 +33,12 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with many tracks that have the peaks of one piece."""
     folder = tmp_path_factory.mktemp("exported")
     program = Program(str(folder / "library.db"), folder)
-    peaks = limit_density(find_peaks([play(1, 8.0)], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
+    peaks = limit_density(find_peaks([play(1, 4.0)], DEFAULT), DEFAULT.peaks_per_s, DEFAULT)
     with Database.open(program.url, create=True) as database, database.begin() as connection:
         library_metadata.claim(connection, library_metadata.PARAMS_ID, DEFAULT.id)
         for number in range(MANY):
             tags, now = Tags(f"Piece {number}"), datetime.now(UTC)
-            id_ = tracks.add_track(connection, f"{number:032x}", tags, 8.0, added_at=now)
+            id_ = tracks.add_track(connection, f"{number:032x}", tags, 4.0, added_at=now)
             feature_rows.put(connection, schema.constellation, id_, data=pack_peaks(peaks))
     record = program("export", "--json", folder / "many.fpx").record
     assert (record["tracks"], record["bytes"]) == (MANY, (folder / "many.fpx").stat().st_size)
