@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from program import Program
+from program import DEADLINE_S, Program
 from waiting import until
 
 
@@ -31,7 +31,7 @@ class Server:
         """Send a request; return status, headers and body."""
         request = urllib.request.Request(self.url + path, data, headers or {}, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
                 return answer.status, answer.headers, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()
@@ -80,4 +80,4 @@ def serving(
         yield server
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(DEADLINE_S)

@@ -15,7 +15,7 @@ from typing import Any
 import mutagen.oggopus
 import numpy as np
 import pytest
-from program import Program, Terminal
+from program import DEADLINE_S, Program, Terminal
 from restartable import restartable_server
 from synthetic import play
 from waiting import until
@@ -174,9 +174,14 @@ def test_watched_folders_are_indexed_until_an_interrupt(program: Program, tmp_pa
     with out.open("wb") as stdout, err.open("wb") as stderr:
         line = ["index", "--watch", "--no-embeddings", "--json", song, written.parent]
         process = program.start(*line, stdout=stdout, stderr=stderr)
-    until(lambda: out.read_text() or None)
+
+    def printed() -> str | None:
+        os.utime(written)  # it is still being written, however long the start takes
+        return out.read_text() or None
+
+    until(printed)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 0
+    assert process.wait(DEADLINE_S) == 0
     report = json.loads(out.read_text())
     assert (report["indexed"], report["left_out"]["changing"]) == (1, 1)
     assert err.read_text() == "stopped watching; indexed files are saved\n"

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from demo_music import MUSIC, Clips, Entry
-from program import COMMAND, Program
+from program import COMMAND, DEADLINE_S, Program
 from radio import Answer, radio
 from served import Server, serving
 from waiting import until
@@ -155,7 +155,7 @@ def test_a_signal_ends_the_service_gracefully(copied_demo: Program, clips: Clips
         assert stream.readline().startswith(b"id: ")
         server.process.send_signal(signal.SIGTERM)
         assert stream.read().endswith(b"\n\n")  # it ends with a whole event
-        assert server.process.wait(30) in (0, -signal.SIGTERM)
+        assert server.process.wait(DEADLINE_S) in (0, -signal.SIGTERM)
     log = (copied_demo.folder / "log").read_text()
     assert "Traceback" not in log
     assert copied_demo("analyze", "--json", "1").record["loudness"]  # what was done is stored
