@@ -229,6 +229,21 @@ SIMPLE: dict[str, tuple[str, str, dict[str, str]]] = {
             "query, clean clip": "{query_ms} ms",
         },
     ),
+    "service-load": (
+        "service-load",
+        "requests",
+        {
+            "tracks": "{tracks:,}",
+            "request": "{kind}",
+            "clients": "{clients}",
+            "p50": "{p50_ms:,} ms",
+            "p95": "{p95_ms:,} ms",
+            "processor": "{processor_ms} ms",
+            "answers": "{answers:,}",
+            "told to wait": "{busy:,}",
+            "errors": "{errors:,}",
+        },
+    ),
     "duplicates": ("duplicates", "kinds", {"copies": "{name}", "found": "{found} of {copies}"}),
     "long-recordings": (
         "long-recordings",

@@ -3,9 +3,9 @@
     python scripts/service_load.py make LARGE.db --from REAL.db --tracks 100000
     python scripts/service_load.py run LARGE.db --clips-of REAL.db --locust BIN/locust -o OUT.json
 
-`make` needs a library of real music with embeddings, and copies its tracks, too. `run` needs
-`locust` (from PyPI), which is no dependency of the project: it starts `fingerprinter serve` and
-asks it what people ask.
+`make` needs a library of real music with embeddings; `export` and `import` add its tracks, so that
+their clips are known. `run` needs `locust` (from PyPI), which is no dependency of the project: it
+starts `fingerprinter serve` and asks it what people ask.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from fingerprinter import open_library
 from fingerprinter.audio import read_samples, write_wav
 from fingerprinter.core.fingerprint.constellation import pack_peaks
 from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.spelling import normalize_name
 from fingerprinter.embedding import load_model
 from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedFile, ExtractedTrack
 from fingerprinter.library.indexing.ingest import FoundFile, ingest
@@ -135,7 +136,10 @@ def run(options: argparse.Namespace) -> None:
             for kind, clients in itertools.product(options.kinds, options.clients):
                 if kind == "map" and "first_map_s" not in report:
                     report["first_map_s"] = _first_map_s(url)
+                before_s = _processor_s(server)
                 row = _load(options, url, kind, clients, Path(name))
+                spent_ms = 1000 * (_processor_s(server) - before_s)
+                row["processor_ms"] = round(spent_ms / max(1, row["answers"]), 1)
                 row["memory_mb"] = _memory_mb(server)
                 report["requests"].append(row)
                 print(json.dumps(row), file=sys.stderr)
@@ -165,7 +169,7 @@ def _write_data(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         write_wav(Path(clips[-1]), samples[start : start + int(CLIP_S * CLIP_SR)], CLIP_SR)
     some = [known[i] for i in rng.permutation(len(known))[:500].tolist()]
     names = [each.title or Path(each.path or "").stem for each in some]
-    words = [" ".join(name.split()[:2]) for name in names if name.split()]
+    words = [" ".join(name.split()[:2]) for name in names if len(normalize_name(name)) > 3]
     data = {
         "tracks": len(known),
         "ids": [each.id for each in some],
@@ -201,6 +205,15 @@ def _is_ready(url: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def _processor_s(server: subprocess.Popen[bytes]) -> float:
+    """The processor time of a process and its children, those that ended included, in seconds."""
+    whole = psutil.Process(server.pid)
+    ended = whole.cpu_times()
+    times = [each.cpu_times() for each in (whole, *whole.children(recursive=True))]
+    spent = sum(each.user + each.system for each in times)
+    return spent + ended.children_user + ended.children_system
 
 
 def _memory_mb(server: subprocess.Popen[bytes]) -> float:
