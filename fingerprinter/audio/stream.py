@@ -114,6 +114,8 @@ class EncodedStream:
         defaults = (each for each in decodable if each.disposition & Disposition.default)
         stream = next(defaults, decodable[0])
         sr = stream.codec_context.sample_rate
+        if not sr:
+            raise AudioError(f"{self._name}: not audio, FFmpeg finds no sound in it; does it play?")
         if not is_audio_rate(sr, stream.codec_context.name):
             reason = f"{sr} Hz is no sampling rate of audio; is the file damaged?"
             raise AudioError(f"{self._name}: {reason}")

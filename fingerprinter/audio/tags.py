@@ -24,6 +24,7 @@ _NO_TEXT = re.compile(r"[\x01-\x1f\x7f-\x9f\ufeff\ufffe\ud800-\udfff]+")
 _YEAR = re.compile(r"(?<!\d)([12]\d{3})(?=\d{4}(?!\d)|(?!\d))")  # 1999-05-01, 1.5.1999, 19990501
 _NUMBER = re.compile(r"(\d{1,4})(?!\d)")  # 3, 03, 3/12
 _MAX_CHARS = 2000  # of a text; a crafted tag can have megabytes, which each list would print
+_MAX_FIELD_CHARS = 20 * _MAX_CHARS  # of all values of a field
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
 
@@ -245,7 +246,7 @@ def clean_fields(found: Found) -> dict[str, Any]:
 
 def _texts(value: Any) -> Iterator[str]:
     """Yield the values of a text, each as one line; ID3v2.4 and APEv2 separate them by NUL."""
-    for each in str(value if value is not None else "").split("\0"):
+    for each in str(value if value is not None else "")[:_MAX_FIELD_CHARS].split("\0"):
         if line := " ".join(_NO_TEXT.sub(" ", each).split()):
             yield line
 

@@ -140,6 +140,14 @@ def test_a_decoding_process_ends_with_its_parent(made: Made) -> None:
         until(lambda: not psutil.pid_exists(child))
 
 
+@pytest.mark.parametrize("data", [bytes(100_000), b"\xff" * 100_000], ids=["0", "255"])
+def test_what_is_audio_by_its_name_only_is_no_audio(
+    data: bytes, made: Made, process: DecodingProcess
+) -> None:
+    with pytest.raises(AudioError, match="not audio"):
+        read(made("a.mp3", data), process)
+
+
 def test_a_title_of_megabytes_is_cut(made: Made) -> None:
     frame = b"TIT2" + (5_000_001).to_bytes(4, "big") + b"\0\0\0" + b"x" * 5_000_000
     size = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
