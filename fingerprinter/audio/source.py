@@ -147,7 +147,7 @@ def as_file(source: EncodedSource, name: str) -> Iterator[BinaryIO]:
         with read_errors(name):
             if isinstance(source, bytes):
                 file: BinaryIO = io.BytesIO(source)
-            elif isinstance(source, str | os.PathLike) and not _is_pipe(source, name):
+            elif isinstance(source, str | os.PathLike) and not _is_stream(source, name):
                 file = resources.enter_context(Path(source).open("rb"))
             else:
                 file = cast(BinaryIO, resources.enter_context(tempfile.TemporaryFile()))
@@ -180,7 +180,7 @@ def path_or_bytes(source: EncodedSource, name: str) -> Iterator[str | bytes]:
         See `as_file`.
     """
     with ExitStack() as resources:
-        if isinstance(source, str | os.PathLike) and not _is_pipe(source, name):
+        if isinstance(source, str | os.PathLike) and not _is_stream(source, name):
             source = os.path.abspath(source)
         elif not isinstance(source, bytes):
             folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="fingerprinter-"))
@@ -201,18 +201,22 @@ def read_errors(name: str) -> Iterator[None]:
         raise AudioError(f"{name}: {reason}") from error
 
 
-def _is_pipe(path: str | os.PathLike[str], name: str) -> bool:
-    """Tell whether a path is a named pipe; raise `AudioError` if it is no file either."""
+def _is_stream(path: str | os.PathLike[str], name: str) -> bool:
+    """Tell whether a path is read like a named pipe; raise `AudioError` if it is no file either.
+
+    A file without a size, such as ``/proc/kmsg``, can also give nothing for ever.
+    """
     try:
         with read_errors(name):
-            mode = Path(path).stat().st_mode
+            found = Path(path).stat()
     except ValueError as error:  # a NUL in the path
         raise AudioError(f"{name}: no file can have this name") from error
+    mode = found.st_mode
     if stat.S_ISDIR(mode):
         raise AudioError(f"{name}: {_REASONS[IsADirectoryError]}")
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):  # a device may wait or go on for ever
         raise AudioError(f"{name}: not a regular file")
-    return stat.S_ISFIFO(mode)
+    return stat.S_ISFIFO(mode) or not found.st_size
 
 
 def _copy(source: str | os.PathLike[str] | BinaryIO, copy: BinaryIO, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
@@ -48,6 +49,14 @@ def test_a_named_pipe_without_a_writer_is_given_up(
 def test_a_device_is_no_audio() -> None:
     with pytest.raises(AudioError, match=r"^/dev/zero: not a regular file$"):
         read_samples("/dev/zero")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc")
+def test_a_file_without_a_size_is_read_as_a_stream() -> None:
+    """Some of them give nothing for ever: `/proc/kmsg` made `identify` wait."""
+    assert Path("/proc/version").stat().st_size == 0
+    with pytest.raises(AudioError, match="/proc/version: not audio"):
+        read_samples("/proc/version")
 
 
 def test_a_named_pipe_is_not_indexed(pipe: Path) -> None:
