@@ -67,7 +67,7 @@ def source_name(source: AudioSource) -> str:
     if isinstance(source, bytes):
         return "<bytes>"
     if isinstance(source, str | os.PathLike):
-        return printable(os.fspath(source))
+        return printable(os.fspath(source)) or "''"
     label = getattr(source, "name", None)
     return printable(label) if isinstance(label, str) else "<stream>"
 

@@ -46,6 +46,11 @@ def test_a_named_pipe_without_a_writer_is_given_up(
         read_samples(pipe)
 
 
+def test_a_name_without_letters_is_seen_in_the_message() -> None:
+    with pytest.raises(AudioError, match=r"^'': a folder, not a file"):
+        read_samples("")
+
+
 def test_a_device_is_no_audio() -> None:
     with pytest.raises(AudioError, match=r"^/dev/zero: not a regular file$"):
         read_samples("/dev/zero")

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli.common import text
-from fingerprinter.cli.common.options import AsJson
+from fingerprinter.cli.common.options import AsJson, real_number
 from fingerprinter.cli.common.output import (
     Column,
     csv_lines,
@@ -45,6 +45,7 @@ def duplicates(
         typer.Option(
             min=0.0,
             max=1.0,
+            callback=real_number,
             metavar="P",
             help="Report only duplicates with at least this confidence.",
         ),

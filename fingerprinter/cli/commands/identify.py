@@ -15,7 +15,7 @@ import typer
 
 from fingerprinter.audio import AudioSource
 from fingerprinter.cli.common import text
-from fingerprinter.cli.common.options import AsJson, MinConfidence
+from fingerprinter.cli.common.options import AsJson, MinConfidence, real_number
 from fingerprinter.cli.common.output import Column, emit, print_json, print_message, print_table
 from fingerprinter.cli.common.progress import shown_progress
 from fingerprinter.cli.common.records import Record, match_record
@@ -53,6 +53,7 @@ def identify(
         typer.Option(
             min=1,
             max=600,
+            callback=real_number,
             metavar="SECONDS",
             help="Record a clip from the microphone instead, until it is named for sure.",
         ),

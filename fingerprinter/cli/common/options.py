@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from itertools import islice
@@ -153,6 +154,19 @@ def keys(text: str) -> KeyNames:
     return KeyNames(wheel_neighbours(key) if text.strip().startswith("~") else (key,))
 
 
+def real_number(value: float | None) -> float | None:
+    """Refuse "nan", which is neither too small nor too large for the limits of an option.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the value is not a number.
+    """
+    if value is not None and math.isnan(value):
+        raise typer.BadParameter("nan is not a number")
+    return value
+
+
 def known_tracks(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Complete the name of a track in the shell.
 
@@ -193,7 +207,11 @@ Count = Annotated[int, typer.Option("-n", min=1, metavar="N", help="Number of tr
 MinConfidence = Annotated[
     float,
     typer.Option(
-        min=0.0, max=1.0, metavar="P", help="Report only matches with at least this confidence."
+        min=0.0,
+        max=1.0,
+        callback=real_number,
+        metavar="P",
+        help="Report only matches with at least this confidence.",
     ),
 ]
 PlaylistFile = Annotated[
