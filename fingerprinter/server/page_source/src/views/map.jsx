@@ -4,7 +4,7 @@ import { zoom as makeZoom, zoomIdentity } from "d3-zoom";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { map as load, track as loadTrack, tracks } from "../api.js";
 import { Nearby, paint, rgb, within } from "../dots.js";
-import { counted, title } from "../format.js";
+import { count, counted, title } from "../format.js";
 import { useLater, useLoad } from "../hooks.js";
 import { Icon } from "../icons.jsx";
 import { Cover, Empty, Loaded } from "../parts.jsx";
@@ -17,6 +17,7 @@ const LEAST_ZOOM = 0.8;
 const MOST_ZOOM = 80;
 const LINE_STEP = 4; // pixels between two points of a lasso
 const MOST_CHOSEN = 200; // tracks of a lasso that become a playlist
+const MOST_LIT = 1000; // tracks of a search
 const LEGEND = 12; // clusters that it names
 const AUDITION_MS = 400; // the pointer rests so long before it is heard
 const AUDITION_FROM = 0.35; // of the track
@@ -323,10 +324,10 @@ function Shown({ columns }) {
   const [chosen, setChosen] = useState([]); // indices of dots
   const [waiting, setWaiting] = useState(false);
   const later = useLater(words.trim());
-  const hits = useLoad(async (stop) => (later ? (await tracks({ query: later, limit: 1000 }, stop)).tracks : []), [later]);
+  const hits = useLoad(async (stop) => (later ? tracks({ query: later, limit: MOST_LIT }, stop) : null), [later]);
   const lit = useMemo(() => {
     const every = (test) => Uint32Array.from(ids.keys()).filter(test);
-    const found = new Set((hits.value ?? []).map(({ id }) => id));
+    const found = new Set((hits.value?.tracks ?? []).map(({ id }) => id));
     if (later) return hits.loading ? null : every((k) => found.has(ids[k]));
     if (chosen.length) return chosen;
     return only == null ? null : every((k) => cluster[k] === only);
@@ -395,7 +396,10 @@ function Shown({ columns }) {
         {(chosen.length > 0 || (later && lit)) && (
           <div class="map-bar" role="status">
             {later && lit ? (
-              <span>{counted(lit.length, "track")} highlighted</span>
+              <span>
+                {counted(hits.value?.total ?? 0, "track")} found
+                {hits.value?.total > MOST_LIT && `, ${count(MOST_LIT)} highlighted`}
+              </span>
             ) : (
               <>
                 <span>
