@@ -134,7 +134,7 @@ def send(value: Any, pipe: IO[bytes]) -> None:
 def receive_requests(pipe: IO[bytes]) -> SimpleQueue[Any]:
     """Read requests in a thread, and end this process at once when its parent has ended.
 
-    The parent may have been killed, so that nothing but the end of the pipe tells of it.
+    The parent may have been killed. Then the end of the pipe is the only sign of it.
 
     Parameters
     ----------

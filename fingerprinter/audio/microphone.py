@@ -77,8 +77,8 @@ def record(
     on_progress : callable
         Receives the progress after each block.
     is_enough : callable
-        Is asked about the last `ASKED_S` seconds while the recording goes on, and tells whether
-        that ends it.
+        Receives the last `ASKED_S` seconds while the recording continues. The recording ends once
+        it returns True.
     stall_s : float
         Give up if the device gives no block for so many seconds.
 

@@ -100,7 +100,7 @@ def _find_pages(file: BinaryIO) -> tuple[list[int], int]:
 
 
 def _page_bytes(file: BinaryIO, at: int) -> int:
-    """Return the length that the header of a page tells; that of the header if it is cut off."""
+    """Return the length of a page by its header; that of the header if it is cut off."""
     file.seek(at)
     header = file.read(_HEADER_BYTES)
     n_segments = header[26] if len(header) == _HEADER_BYTES else 0

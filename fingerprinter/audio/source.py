@@ -76,7 +76,7 @@ def may_be_file(path: str | os.PathLike[str]) -> bool:
     """Tell whether something other than a folder is at a path.
 
     It is ``True`` also for what cannot be looked at: with no permission, behind a dead mount, or
-    with too long a name. Reading it tells why.
+    with too long a name. Reading it raises the reason.
 
     >>> may_be_file("nowhere.flac"), may_be_file("a" * 300)
     (False, True)

@@ -118,13 +118,13 @@ class StationBoard:
             }
 
     def monitors(self) -> dict[int, Monitor]:
-        """Return what the owner told of stations, by number."""
+        """Return the states that the owner reported, by number of the station."""
         with self._read() as connection:
             rows = connection.execute("SELECT id, monitor FROM station WHERE monitor IS NOT NULL")
             return {number: pickle.loads(data) for number, data in rows}
 
     def log(self, number: int) -> list[StationEvent]:
-        """Return the events that the owner told of a station, the newest first."""
+        """Return the events that the owner reported of a station, the newest first."""
         with self._read() as connection:
             row = connection.execute("SELECT log FROM station WHERE id = ?", (number,)).fetchone()
             return pickle.loads(row[0]) if row and row[0] else []

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 _MAX_STATIONS = 64  # unknown music needs 2 % of a core each
 _LOG_EVENTS = 1000
 _LOOK_S = 0.3  # between two looks at the board
-_TELL_S = 1.0  # between two notes of how much was heard
+_TELL_S = 1.0  # between two reports of the seconds so far
 
 
 class Stations:
@@ -133,18 +133,18 @@ class Stations:
 
 
 class _Listening:
-    """Listens to the stations of a board, and tells there what it hears."""
+    """Listens to the stations of a board, and reports their states and events there."""
 
     def __init__(self, library: Library, settings: ServerSettings, board: StationBoard) -> None:
         self._settings, self._board = settings, board
         self._monitors = library.monitors(on_problem=_log.warning)
         self._numbers: dict[int, int] = {}  # of the board: in `_monitors`
-        # What was told last and when, and what an owner before told
+        # The last report and its time, and the events that an earlier owner reported
         self._told: dict[int, tuple[Monitor, float]] = {}
         self._before: dict[int, tuple[Monitor, list[StationEvent]]] = {}
 
     def look_after(self) -> None:
-        """Listen to what the board names, no more and no less, and tell what is new."""
+        """Listen to exactly the stations that the board names, and report what is new."""
         wanted = self._board.stations()
         for number in self._numbers.keys() - wanted.keys():
             self._monitors.remove(self._numbers.pop(number))
@@ -155,7 +155,7 @@ class _Listening:
         self._tell_all()
 
     def close(self) -> None:
-        """Stop listening, and tell how it ended."""
+        """Stop listening, and report how it ended."""
         self._monitors.close()
         self._tell_all()
 
@@ -192,6 +192,6 @@ class _Listening:
 
 
 def _connecting(number: int, station: Station) -> Monitor:
-    """Return a station of which nothing was told yet."""
+    """Return a station of which nothing was reported yet."""
     name = station.name or station_name(station.shown)
     return Monitor(number, name, station.shown, "connecting", None, None, None, 0.0, 0)

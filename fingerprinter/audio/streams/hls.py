@@ -39,7 +39,7 @@ def read_hls(
     playlist : bytes
         The playlist. Of a list of variants the one of the lowest bandwidth is read.
     wait : callable
-        Waits for some seconds, and tells whether the reader was stopped meanwhile.
+        Waits for some seconds, and returns whether the reader was stopped meanwhile.
     on_end : callable
         Is called when the playlist says that nothing follows.
 

@@ -179,7 +179,7 @@ class LibraryLists:
             return tracks.get_many(connection, track_ids)
 
     def beats(self, track_ids: Sequence[int]) -> dict[int, Beat]:
-        """Return tempo and key of tracks that were analyzed, by track id.
+        """Return tempo and key of analysed tracks, by track id.
 
         Examples
         --------
@@ -190,7 +190,7 @@ class LibraryLists:
             return analyses.beats(connection, track_ids)
 
     def stored_analyses(self, track_ids: Sequence[int]) -> dict[int, MusicAnalysis]:
-        """Return the analyses of tracks that were analyzed, by track id.
+        """Return the stored analyses of tracks, by track id.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What a service of a library keeps in the library itself."""
+"""Values of a service that are stored in its library."""
 
 from __future__ import annotations
 

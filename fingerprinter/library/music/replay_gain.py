@@ -12,7 +12,7 @@ REFERENCE_LUFS: Final = -18.0  # of ReplayGain 2.0
 
 @dataclass(frozen=True, slots=True)
 class ReplayGain:
-    """How players bring a track to the common loudness.
+    """Gain by which players bring a track to the common loudness, and its peak.
 
     Attributes
     ----------

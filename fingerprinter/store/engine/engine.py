@@ -184,7 +184,7 @@ def _sqlite_engine(
 
 
 def _start_clock(connection: Connection, *event_arguments: Any) -> None:
-    """Notes until when the statement that begins may run; `_prepare_sqlite` looks at it."""
+    """Note until when the statement that begins may run; `_prepare_sqlite` looks at it."""
     context = event_arguments[3]
     takes_long = context is not None and context.execution_options.get(TAKES_LONG)
     connection.info["deadline"] = math.inf if takes_long else time.monotonic() + TURN_S

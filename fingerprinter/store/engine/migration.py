@@ -119,7 +119,7 @@ def upgrade_engine(address: Address, engine: Engine) -> None:
 
 
 def require_head(address: Address, engine: Engine, *, create: bool) -> None:
-    """Requires that the schema is this version's.
+    """Require that the schema is this version's.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def require_head(address: Address, engine: Engine, *, create: bool) -> None:
 
 
 def _require_known(address: Address, found: str) -> None:
-    """Raises an error for a schema that this version does not know."""
+    """Raise an error for a schema that this version does not know."""
     if not _REVISION.fullmatch(found):
         raise LibraryError(
             f"{address}: the database of another program (schema {found[:40]!r}); name another"

@@ -86,7 +86,7 @@ NO_FILTER = TrackFilter()
 
 
 def track_ids(connection: Connection, wanted: TrackFilter, order: str) -> array[int]:
-    """Returns the ids of the tracks of a list.
+    """Return the ids of the tracks of a list.
 
     Parameters
     ----------

@@ -211,7 +211,7 @@ def fits(connection: Connection, words: str) -> tuple[Ids, npt.NDArray[np.int64]
 
 
 def fit(connection: Connection, words: str) -> ColumnElement[int]:
-    """Returns the value of `Fit` of a row of ``track_name`` that matches some words."""
+    """Return the value of `Fit` of a row of ``track_name`` that matches some words."""
     words = _limited(words)
     names = literal(" ") + track_name.c.names + " "  # two spaces before and after each name
     return case(
