@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,31 @@ def test_clean_clips_are_found_where_they_were_cut(
         assert 0 <= match["clip_start_s"] < match["clip_end_s"] <= 5.0
         if entry["artist"] != LOOPING:
             assert match["offset_s"] == pytest.approx(clips.start_s, abs=0.05)
+
+
+def test_a_folder_of_clips_is_named_by_several_processes_as_by_one(
+    sqlite_demo: Program, inside: list[Entry], clips: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "clips"
+    (folder / "more").mkdir(parents=True)
+    for number, entry in enumerate(inside[:3]):
+        copyfile(clips.clean(entry), folder / f"{number}.wav")
+    (folder / "more" / "3.wav").write_bytes(b"RIFF")
+    (folder / "notes.txt").write_text("no clip")
+    (tmp_path / "empty").mkdir()
+    runs = [
+        sqlite_demo("identify", "--json", "--jobs", n, folder, tmp_path / "empty", status=1)
+        for n in (1, 2)
+    ]
+    for run in runs:
+        assert [Path(record["clip"]).name for record in run.records] == ["0.wav", "1.wav", "2.wav"]
+        titles = [record["matches"][0]["track"]["title"] for record in run.records]
+        assert titles == [entry["title"] for entry in inside[:3]]
+        empty, broken = run.complaints
+        assert empty == f"{tmp_path / 'empty'}: no audio file in it"
+        assert broken.startswith(f"{folder / 'more' / '3.wav'}: ")
+    one, two = ([record["matches"] for record in run.records] for run in runs)
+    assert one == two
 
 
 def test_clips_as_noisy_as_loud_are_found(

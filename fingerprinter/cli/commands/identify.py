@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fingerprinter.audio import AudioSource
+from fingerprinter.audio.folders import find_audio
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson, MinConfidence, real_number
 from fingerprinter.cli.common.output import Column, emit, print_json, print_message, print_table
@@ -25,9 +26,10 @@ from fingerprinter.cli.common.track_lists import (
     position_in_track,
     track_list,
 )
+from fingerprinter.config import Settings, read_config
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.library import MIN_CONFIDENCE, Library, open_library
-from fingerprinter.types import Match
+from fingerprinter.types import Match, Problem
 
 if TYPE_CHECKING:
     from fingerprinter.audio.microphone import Recording
@@ -36,8 +38,18 @@ if TYPE_CHECKING:
 _STDIN, _MIC = "-", "mic"
 _SURE = 0.99  # confidence that ends a recording: of such answers at most 1 % are wrong
 
+_MANY = 16  # clips from which on several processes are worth their start
+
 Clip = tuple[AudioSource, str | None]
 """The audio of a clip, and a message if some of it is missing."""
+Answers = Iterator[tuple[str, ClipResult | AudioError]]
+"""Of each clip its name, and the answer or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ClipCount:
+    done: int
+    total: int
 
 
 def identify(
@@ -45,7 +57,9 @@ def identify(
     clips: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="CLIP...", help="Audio files; - reads standard input.", show_default=False
+            metavar="CLIP...",
+            help="Audio files and folders; - reads standard input.",
+            show_default=False,
         ),
     ] = None,
     mic: Annotated[
@@ -92,6 +106,14 @@ def identify(
             help="Ask a running `fingerprinter serve`; $FINGERPRINTER_TOKEN is its token.",
         ),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help=f"Worker processes. Default: one for each core from {_MANY} clips on, else one.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Identify the recording that plays in each clip.
@@ -101,8 +123,8 @@ def identify(
     recording. A clip without a match above the minimum confidence is listed as "no match". A
     microphone is asked after 3, 6, 10 and 15 s and then every 5 s, and a match of confidence 0.99
     ends the recording; under --all it goes on. Ctrl-C ends a microphone recording, and a clip under
-    --all, early; what was found by then is listed.
-    Under --all, each recording of standard input is also named on stderr when it ends.
+    --all, early; what was found by then is listed. Under --all, each recording of standard input is
+    also named on stderr when it ends. Of a folder, all audio files are clips.
 
     Example: fingerprinter identify party.m4a
     """
@@ -112,46 +134,120 @@ def identify(
         raise UsageError(f"--device {device}: no recording; add --mic SECONDS to record from it")
     if wanted and (as_json or (wanted is TrackListFormat.LABELS and len(clips or []) > 1)):
         raise UsageError("--format needs no --json, and labels belong to one clip: leave out one")
+    problems: list[Problem] = []
+    names = _clip_names(clips, problems.append) if clips else [_MIC]
+    asked: dict[str, Any] = {
+        "min_confidence": min_confidence,
+        "all_matches": all_matches,
+        "alternatives": alternatives,
+    }
+    if jobs is None:
+        jobs = Settings.of(read_config()).jobs if len(names) >= _MANY else 1
+    if jobs > 1 and server is None and mic is None and _STDIN not in names:
+        answers = _in_processes(ctx.obj, names, jobs, asked)
+    else:
+        answers = _one_by_one(ctx.obj, server, names, (mic, device), asked)
     results: list[ClipResult] = []
-    failed = False
-    with _library_or_server(ctx.obj, server) as source:
-        for name in clips or [_MIC]:
-            try:
-                if mic is None:
-                    audio, cut = _clip_file(name)
-                else:
-                    is_enough = _never if all_matches else partial(_is_sure, source, min_confidence)
-                    audio, cut = _record_clip(mic, device, is_enough)
-                start = time.perf_counter()
-                found = source.recognize(
-                    audio,
-                    min_confidence=min_confidence,
-                    all_matches=all_matches,
-                    alternatives=alternatives,
-                    on_match=_print_ended if name == _STDIN else lambda _: None,
-                )
-                elapsed_s = time.perf_counter() - start
-            except AudioError as error:
-                print_message(error)
+    for problem in problems:
+        print_message(f"{problem.path}: {problem.message}")
+    failed = bool(problems)
+    try:
+        for name, answer in answers:
+            if isinstance(answer, AudioError):
+                print_message(answer)
                 failed = True
                 continue
-            problem = cut or found.problem
-            if problem:
-                print_message(f"{name}: read only in part: {problem}")
-                failed = True
-            results.append(ClipResult(name, replace(found, problem=problem), elapsed_s))
+            results.append(answer)
+            found = answer.recognition
+            if found.problem:
+                print_message(f"{name}: read only in part: {found.problem}")
             if as_json:
-                print_json(result_record(results[-1], alternatives=alternatives > 0))
+                print_json(result_record(answer, alternatives=alternatives > 0))
             if found.stopped:
                 print_message(f"{name}: stopped after {text.position(found.duration_s)}")
-                failed = True
+            failed = failed or found.problem is not None or found.stopped
+            if found.stopped:
                 break
+    except KeyboardInterrupt:  # what was found by then is listed
+        _list(results, wanted, as_json=as_json, all_matches=all_matches)
+        raise
+    _list(results, wanted, as_json=as_json, all_matches=all_matches)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _list(
+    results: Sequence[ClipResult],
+    wanted: TrackListFormat | None,
+    *,
+    as_json: bool,
+    all_matches: bool,
+) -> None:
+    """Print all results together; as JSON each was printed when it was known."""
     if wanted:
         emit(track_list(results, wanted))
     elif not as_json:
         print_results(results, all_matches=all_matches)
-    if failed:
-        raise typer.Exit(1)
+
+
+def _clip_names(clips: Sequence[str], on_problem: Callable[[Problem], None]) -> list[str]:
+    """Return the clips that the user named, with the audio files of folders instead of these."""
+    names = list[str]()
+    for clip in clips:
+        found = [clip]
+        if os.path.isdir(clip):
+            found = [str(path) for path in find_audio([clip], on_problem)]
+        if not found:
+            on_problem(Problem(clip, "no audio file in it"))
+        names += found
+    return names
+
+
+def _in_processes(
+    address: str | None, names: Sequence[str], jobs: int, asked: Mapping[str, Any]
+) -> Answers:
+    """Identify files in several processes."""
+    from fingerprinter.library.clip_files import recognize_files
+
+    with (
+        shown_progress("identifying", lambda count: f"identified {count.done}") as on_progress,
+        closing(recognize_files(address, names, jobs=jobs, **asked)) as answers,
+    ):
+        for number, (name, (_, answer)) in enumerate(zip(names, answers, strict=True), 1):
+            on_progress(_ClipCount(number, len(names)))
+            if isinstance(answer, AudioError):
+                yield name, answer
+            else:
+                yield name, ClipResult(name, answer.recognition, answer.elapsed_s)
+
+
+def _one_by_one(
+    address: str | None,
+    server: str | None,
+    names: Sequence[str],
+    microphone: tuple[float | None, str | None],
+    asked: Mapping[str, Any],
+) -> Answers:
+    """Identify files, standard input or a recording from the microphone in this process."""
+    seconds, device = microphone
+    with _library_or_server(address, server) as source:
+        for name in names:
+            try:
+                if seconds is None:
+                    audio, cut = sys.stdin.buffer if name == _STDIN else name, None
+                else:
+                    sure = partial(_is_sure, source, asked["min_confidence"])
+                    is_enough = _never if asked["all_matches"] else sure
+                    audio, cut = _record_clip(seconds, device, is_enough)
+                on_match = _print_ended if name == _STDIN else lambda _: None
+                start = time.perf_counter()
+                found = source.recognize(audio, **asked, on_match=on_match)
+                elapsed_s = time.perf_counter() - start
+            except AudioError as error:
+                yield name, error
+            else:
+                found = replace(found, problem=cut or found.problem)
+                yield name, ClipResult(name, found, elapsed_s)
 
 
 def _print_ended(match: Match) -> None:
@@ -197,14 +293,6 @@ def _record_clip(
     ) as on_progress:
         recording = record(seconds, chosen, on_progress, is_enough=is_enough)
     return (recording.samples, recording.sr), recording.problem
-
-
-def _clip_file(clip: str) -> Clip:
-    """Return a file or standard input as an audio source; refuse a folder."""
-    if os.path.isdir(clip):
-        command = f"find {shlex.quote(clip)} -type f -exec fingerprinter identify {{}} +"
-        raise AudioError(f"{clip}: a folder; name the files in it, as `{command}` does")
-    return sys.stdin.buffer if clip == _STDIN else clip, None
 
 
 def result_record(result: ClipResult, *, alternatives: bool = False) -> Record:
