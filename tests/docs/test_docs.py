@@ -157,6 +157,12 @@ def test_python_examples_compile(page: Path) -> None:
         compile(block, str(page), "exec")
 
 
+def test_the_change_log_names_each_change_once() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
+    changes = [line for line in lines if line.startswith("- ")]
+    assert len(changes) == len(set(changes))
+
+
 def test_pages_that_the_code_names_exist() -> None:
     for path in CODE:
         for name in re.findall(r"docs/[\w/-]+\.md", path.read_text(encoding="utf-8")):
