@@ -143,7 +143,8 @@ def test_a_usage_error_is_one_line(
 
 def test_a_missing_file(three_tracks: Program) -> None:
     with closing(sqlite3.connect(three_tracks.url)) as connection, connection:
-        connection.execute("UPDATE file SET path = CAST('/gone.ogg' AS BLOB) WHERE track_id = 1")
+        gone = "UPDATE file SET path = CAST('/gone.ogg' AS BLOB), checksum = NULL"
+        connection.execute(f"{gone} WHERE track_id = 1")
     (line,) = three_tracks("analyze", "1", status=1).complaints
     assert "its file is gone; run `fingerprinter index`" in line
     run = three_tracks("analyze", "--all", "--jobs", "1", "--json", status=1)

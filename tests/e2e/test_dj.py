@@ -37,7 +37,7 @@ def song(program: Program, analyzed: Path, tmp_path: Path) -> Path:
     shutil.copyfile(MUSIC / "kenta_cho-stg1.opus", song)
     path = os.fsencode(song)
     with closing(sqlite3.connect(program.url)) as connection, connection:
-        connection.execute("UPDATE file SET path = ?", (path,))
+        connection.execute("UPDATE file SET path = ?, checksum = NULL", (path,))
     program("index", song.parent, "--no-embeddings")  # notes size and time of the copy
     return song
 

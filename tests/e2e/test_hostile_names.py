@@ -106,10 +106,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, indexed_demo: Path) -> Path
     with sqlite3.connect(folder / "music.db") as connection:
         connection.execute(
             "UPDATE track SET title = title || ?, artist = artist || ?, album = ?, genre = ?,"
-            " problem = ?",
+            " problem = ?, checksum = NULL",
             [HOSTILE] * 5,
         )
-        connection.execute("UPDATE file SET path = CAST(path || ? AS BLOB)", [HOSTILE.encode()])
+        renamed = "UPDATE file SET path = CAST(path || ? AS BLOB), checksum = NULL"
+        connection.execute(renamed, [HOSTILE.encode()])
     return folder
 
 
