@@ -5,6 +5,9 @@ The environment names the kind of request (LOAD_KIND) and a file with ids, words
 told to wait (429) waits as long as it is told, and counts that apart.
 """
 
+# mypy: disable-error-code="misc,untyped-decorator"
+# ... because locust, which is no dependency, has no types here
+
 from __future__ import annotations
 
 import json

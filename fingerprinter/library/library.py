@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -1196,7 +1196,7 @@ class Library:
             return self._config.cache / library_metadata.library_id(connection)
 
     def warm_up(self) -> None:
-        """Load what `identify` and `similar` would load with their first calls.
+        """Load what `identify`, `similar` and `search` would load with their first calls.
 
         A service calls it before it says that it is ready. Afterwards the process uses the
         compiled kernels.
@@ -1210,6 +1210,8 @@ class Library:
         self.identify((noise, self._params.sr))
         if self.stats().embeddings:
             self.similar((noise, self._params.sr), n=1)
+            with self._database.connect() as connection, suppress(ModelError):
+                self._sound_index(connection)  # `search` tells what is wrong with a text model
 
     # --- maintenance --------------------------------------------------------------------
 
