@@ -1,12 +1,12 @@
 // The parts that several views share.
-import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { coverAddress } from "./api.js";
 import { artOf } from "./art.js";
 import { time, title } from "./format.js";
 import { Icon } from "./icons.jsx";
 import { current, enqueue, play, playing, toggle } from "./player.js";
 import { offer } from "./playlist.js";
-import { link } from "./router.js";
+import { link, returning } from "./router.js";
 import { tell } from "./toasts.jsx";
 
 export const Waiting = ({ children }) => (
@@ -245,11 +245,13 @@ export function VirtualList({ id, total, load, item, height, width, name = "" })
   const [{ columns, tall, from, to, rows }, setSpan] = useState({ columns: 1, tall: 60, from: 0, to: 0, rows: 1 });
   const [, redraw] = useState(0);
   const drawn = useRef(new Map()); // the items in sight: one that stays is not drawn again
-  if (!keptPages.has(id)) {
-    keptPages.clear();
-    keptPages.set(id, new Map());
-  }
-  const pages = keptPages.get(id);
+  const pages = useMemo(() => {
+    if (!returning() || !keptPages.has(id)) {
+      keptPages.clear();
+      keptPages.set(id, new Map());
+    }
+    return keptPages.get(id);
+  }, [id]);
   useLayoutEffect(() => {
     const measure = () => {
       const box = frame.current.getBoundingClientRect();

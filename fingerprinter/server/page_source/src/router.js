@@ -42,6 +42,9 @@ addEventListener("hashchange", () => {
   hash.value = location.hash;
 });
 
+/** Whether the page was scrolled at this step of the history, and so is on its way back. */
+export const returning = () => wanted > 0;
+
 /** Scrolls to where the page was at this step of the history, or to its top if the step is new. */
 export function scrollBack() {
   const [mine, end] = [step, performance.now() + WAIT_MS];
