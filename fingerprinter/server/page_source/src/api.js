@@ -4,11 +4,11 @@ import { query } from "./router.js";
 
 export const signedOut = signal(false);
 
-/** An answer of the server that is an error; `status` is HTTP's. */
+/** An answer of the server that is an error; `code` names its kind. */
 class Refused extends Error {
-  constructor(status, message) {
+  constructor(code, message) {
     super(message);
-    this.status = status;
+    this.code = code;
   }
 }
 
@@ -18,12 +18,12 @@ async function send(path, options = {}) {
     response = await fetch(path, { credentials: "same-origin", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refused(0, "The server does not answer. Is “fingerprinter serve” still running?");
+    throw new Refused("unreachable", "The server does not answer. Is “fingerprinter serve” still running?");
   }
   if (response.ok) return response;
   if (response.status === 401) signedOut.value = true;
   const body = await response.json().catch(() => null);
-  throw new Refused(response.status, body?.error?.message ?? `The server answered with ${response.status}.`);
+  throw new Refused(body?.error?.code, body?.error?.message ?? `The server answered with ${response.status}.`);
 }
 
 const get = async (path, values = {}, stop = undefined) =>

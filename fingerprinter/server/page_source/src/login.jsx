@@ -14,7 +14,7 @@ export function Login() {
     }
   };
   return (
-    <div class="login">
+    <main class="login">
       <form class="card stack" onSubmit={send}>
         <div class="row">
           <img src="icon.svg" alt="" width="40" height="40" />
@@ -40,6 +40,6 @@ export function Login() {
           Open the library
         </button>
       </form>
-    </div>
+    </main>
   );
 }

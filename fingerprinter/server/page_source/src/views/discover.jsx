@@ -43,7 +43,14 @@ const Found = ({ results, none }) =>
 function Kinds() {
   const state = useLoad((stop) => clusters(stop), []);
   const list = state.value ?? [];
-  if (state.error || state.value?.length === 0) return null;
+  if (state.error || state.value?.length === 0)
+    return (
+      <Empty
+        icon="discover"
+        heading="What do you want to hear?"
+        text="Describe it by its genre, its mood or its instruments. Titles and artists are found, too."
+      />
+    );
   return (
     <section class="stack">
       <h2>Kinds of music in your library</h2>

@@ -286,29 +286,31 @@ function Canvas({ columns, bytes, lit, lassoing, auditioning, onLasso }) {
   );
 }
 
+const NoMap = () => (
+  <Empty
+    icon="map"
+    heading="No map yet"
+    text="A map needs at least three tracks with embeddings. Index some music, and it draws itself."
+  >
+    <a class="button primary" href="#/jobs">
+      <Icon name="folder" size={18} /> Index a folder
+    </a>
+  </Empty>
+);
+
 export function SoundMap() {
   const state = useLoad((signal) => load(signal), []);
+  if (state.value?.ids.length) return <Shown columns={state.value} />;
+  const isEmpty = state.value || state.error?.code === "model"; // nothing has an embedding
   return (
-    <Loaded state={state} waiting="Drawing the map. The first time this takes a while in a large library.">
-      {(columns) =>
-        columns.ids.length ? (
-          <Shown columns={columns} />
-        ) : (
-          <>
-            <h1>Map</h1>
-            <Empty
-              icon="map"
-              heading="No map yet"
-              text="A map needs at least three tracks with embeddings. Index some music, and it draws itself."
-            >
-              <a class="button primary" href="#/jobs">
-                <Icon name="folder" size={18} /> Index a folder
-              </a>
-            </Empty>
-          </>
-        )
-      }
-    </Loaded>
+    <div class="stack">
+      <h1>Map</h1>
+      {isEmpty ? (
+        <NoMap />
+      ) : (
+        <Loaded state={state} waiting="Drawing the map. The first time this takes a while in a large library." />
+      )}
+    </div>
   );
 }
 
