@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,21 @@ def test_a_file_that_cannot_be_read_fails_at_once(url: str) -> None:
     assert (station.state().state, station.state().problem) == ("failed", "no such file")
 
 
+def test_a_fault_of_the_program_fails_the_station_and_is_raised(url: str) -> None:
+    def told(_: StationEvent) -> None:
+        raise ZeroDivisionError
+
+    source = FakeSource([programme(1)], [START])
+    with open_library(url, read_only=True) as library:
+        station = StationMonitor(source, listener(library), "x", source.stop, told)
+        with pytest.raises(ZeroDivisionError):
+            station.run()
+    assert (station.state().state, station.state().problem) == (
+        "failed",
+        "fake: a fault of the program (ZeroDivisionError())",
+    )
+
+
 def test_a_database_that_comes_back_is_asked_again() -> None:
     problems = list[str]()
     stop = threading.Event()
@@ -179,6 +194,17 @@ def test_unknown_sound_in_memory_is_bounded() -> None:
         assert sounds.kept_s <= 20.0
     assert [part.heard_before for part in sounds.meet(peaks[23], length)] == [1]
     assert [part.heard_before for part in sounds.meet(peaks[21], length)] == [0]
+
+
+@pytest.mark.parametrize("start", [0.0, 0.13, 0.37])
+def test_unknown_sound_that_begins_between_two_frames_is_known_again(start: float) -> None:
+    from fingerprinter.core.fingerprint.peaks import find_peaks
+
+    sounds, heard = UnknownSounds(DEFAULT), find_peaks([play(20, 20.0)], DEFAULT)
+    length = 20.0 / DEFAULT.hop_s
+    for before in range(2):
+        peaks = replace(heard, frames=heard.frames - np.float32(start * (1 - 2 * before)))
+        assert [part.heard_before for part in sounds.meet(peaks, length)] == [before]
 
 
 def test_the_api_listens_to_a_station(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,18 @@ class StationMonitor:
         self._on_problem(problem)
 
     def run(self) -> None:
-        """Listen until the source ends or `stop` is set."""
+        """Listen until the source ends or `stop` is set.
+
+        What is a fault of the program is raised, and the station counts as failed.
+        """
+        try:
+            self._run()
+        except Exception as error:
+            self._state = "failed"
+            self.tell_problem(f"{self._source.shown}: a fault of the program ({error!r})")
+            raise
+
+    def _run(self) -> None:
         wait_s = FIRST_WAIT_S
         while not self._stop.is_set():
             self._state, self._failure = "connecting", None

@@ -13,6 +13,7 @@ import numpy as np
 from fingerprinter.core.arrays import Hashes, Longs
 from fingerprinter.core.fingerprint.landmarks import make_landmarks
 from fingerprinter.core.fingerprint.params import LandmarkParams
+from fingerprinter.core.fingerprint.peaks import PARTS
 from fingerprinter.core.match.overlap import Reference, SharedPassage, overlap
 from fingerprinter.core.match.tracking import peaks_between
 from fingerprinter.types import Peaks
@@ -95,6 +96,7 @@ class UnknownSounds:
         length
             Its length in frames.
         """
+        peaks = _counted_from(0.0, peaks)
         min_frames = self._policy.min_s / self._params.hop_s
         parts: list[UnknownPart] = []
         for number, passage in self._shared(peaks):
@@ -190,5 +192,10 @@ def _equal(wanted: Hashes, stored: Hashes, most: int) -> tuple[Longs, Longs]:
 
 def _between(peaks: Peaks, start: float, end: float) -> Peaks:
     """Return the peaks of a part, in frames from its start."""
-    inside = peaks_between(peaks, start, end)
-    return replace(inside, frames=inside.frames - np.float32(start))
+    return _counted_from(start, peaks_between(peaks, start, end))
+
+
+def _counted_from(start: float, peaks: Peaks) -> Peaks:
+    """Return peaks in frames from a start, at quarters of a frame, as landmarks need them."""
+    frames = np.rint((peaks.frames - start) * PARTS) / PARTS
+    return replace(peaks, frames=frames.astype(np.float32))
