@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,15 +18,17 @@ SR = 16_000
 INTERVAL = 4000  # bytes of sound between two titles
 
 
-def encoded(samples: npt.NDArray[Any], codec: str = "mp3", container: str = "mp3") -> bytes:
-    """Mono samples at `SR` as the bytes of a file."""
+def encoded(
+    samples: npt.NDArray[Any], codec: str = "mp3", container: str = "mp3", sr: int = SR
+) -> bytes:
+    """Mono samples as the bytes of a file."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as out:
-        stream: Any = out.add_stream(codec, rate=SR, layout="mono")
+        stream: Any = out.add_stream(codec, rate=sr, layout="mono")
         stream.bit_rate = 64_000
         pcm = np.rint(np.clip(samples, -1, 1) * 32_767).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(pcm[None], format="s16", layout="mono")
-        frame.sample_rate = SR
+        frame.sample_rate = sr
         for converted in av.AudioResampler(format=stream.format, layout="mono").resample(frame):
             out.mux(stream.encode(converted))
         out.mux(stream.encode(None))
@@ -48,11 +50,13 @@ def with_titles(sound: bytes, titles: Sequence[str], interval: int = INTERVAL) -
 
 @dataclass
 class Answer:
-    """What the station answers at a path."""
+    """What the station answers at a path. One that stalls neither sends more nor ends."""
 
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     status: int = 200
+    stalls: bool = False
+    endless: bytes = b""  # is sent again and again after the body
 
 
 @dataclass
@@ -68,7 +72,7 @@ class Radio:
 @contextmanager
 def radio() -> Iterator[Radio]:
     """Run a station at a free port."""
-    station = Radio("")
+    station, over = Radio(""), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -81,6 +85,11 @@ def radio() -> Iterator[Radio]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer.body)
+            with suppress(OSError):  # the listener has left
+                while answer.endless and not over.wait(0.01):
+                    self.wfile.write(answer.endless)
+            if answer.stalls:
+                over.wait()
 
         def do_POST(self) -> None:
             station.posted.append(self.rfile.read(int(self.headers["Content-Length"])))
@@ -97,5 +106,6 @@ def radio() -> Iterator[Radio]:
     try:
         yield station
     finally:
+        over.set()
         server.shutdown()
         server.server_close()

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from radio import INTERVAL, SR, Answer, Radio, encoded, radio, with_titles
 from synthetic import play
+from waiting import until
 
 from fingerprinter.audio import open_audio
-from fingerprinter.audio.streams import addresses
+from fingerprinter.audio.streams import addresses, sources, web
 from fingerprinter.audio.streams.addresses import is_public, resolve, shown_address
 from fingerprinter.audio.streams.icy import parse_title, split_titles
 from fingerprinter.audio.streams.sources import open_source
@@ -37,6 +38,15 @@ PRIVATE = [
 def station() -> Iterator[Radio]:
     with radio() as running:
         yield running
+
+
+@pytest.fixture
+def nothing_is_left(station: Radio) -> Iterator[None]:
+    """No thread of the listener outlives a test; the station has one for each connection."""
+    before = set(threading.enumerate())
+    yield
+    left = {"feed", "stop"}
+    until(lambda: not any(t.name in left for t in set(threading.enumerate()) - before))
 
 
 def listen(url: str, **options: Any) -> tuple[float, list[str | None]]:
@@ -118,6 +128,43 @@ def test_what_is_no_station_is_told_in_a_line(station: Radio, answer: Answer, pr
     with pytest.raises(AudioError, match=problem) as error:
         listen(f"{station.url}/live?token=secret")
     assert "secret" not in str(error.value)
+
+
+def test_an_endless_redirect_is_told_in_a_line(station: Radio) -> None:
+    station.answers["/live"] = [Answer(status=302, headers={"Location": "/live?again"})]
+    with pytest.raises(AudioError, match=r"/live: more than 5 redirects$"):
+        listen(f"{station.url}/live")
+    assert len(station.requests) == 6
+
+
+def test_a_stream_whose_rate_changes_goes_on(station: Radio) -> None:
+    parts = [encoded(play(seed, 4.0), sr=rate) for seed, rate in ((1, 16_000), (2, 32_000))]
+    station.answers["/live"] = [Answer(b"".join(parts), MPEG)]
+    assert listen(f"{station.url}/live")[0] == pytest.approx(4.0 + 2.0, abs=0.3)
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+def test_a_stream_that_stalls_is_told_after_its_sound(
+    station: Radio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "READ_S", 0.3)
+    station.answers["/live"] = [Answer(encoded(play(1, 6.0)), MPEG, stalls=True)]
+    heard_s = 0.0
+    with pytest.raises(AudioError, match=r"/live: no sound for 0.3 s$"):
+        for block in open_source(f"{station.url}/live").blocks(SR, threading.Event()):
+            heard_s += len(block.samples) / SR
+    assert heard_s > 4.0
+
+
+@pytest.mark.usefixtures("nothing_is_left")
+@pytest.mark.parametrize("junk", [b"<html>no station</html>", b"\xff\xfb\x90" + bytes(400)])
+def test_a_station_that_sends_anything_but_sound_is_left(
+    station: Radio, monkeypatch: pytest.MonkeyPatch, junk: bytes
+) -> None:
+    monkeypatch.setattr(sources, "NO_SOUND_S", 1.0)
+    station.answers["/live"] = [Answer(headers=MPEG, endless=junk)]
+    with pytest.raises(AudioError, match=r"/live: (no sound for 1 s|not audio)"):
+        listen(f"{station.url}/live")
 
 
 # --- HLS ------------------------------------------------------------------------------

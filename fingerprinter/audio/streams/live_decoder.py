@@ -7,10 +7,12 @@ the decoder costs the stream, not the program.
 from __future__ import annotations
 
 import io
+import math
 import os
 import pickle
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -86,6 +88,8 @@ class LiveDecoder:
         Ends the stream, also while it waits for sound.
     damage : Damage, optional
         Collects what is damaged. It is complete after the last piece.
+    patience_s : float
+        How long a stream that goes on may give no sound. Default: for ever.
     """
 
     def __init__(
@@ -95,7 +99,9 @@ class LiveDecoder:
         format: str | None = None,
         stop: threading.Event | None = None,
         damage: Damage | None = None,
+        patience_s: float = math.inf,
     ) -> None:
+        self._patience_s, self._waits_since = patience_s, math.inf
         self._name, self._over, self._stop = name, threading.Event(), stop or threading.Event()
         self._failure: Exception | None = None
         self._damage = damage or Damage()
@@ -126,7 +132,7 @@ class LiveDecoder:
         Raises
         ------
         AudioError
-            If there is no audio, or the process ends.
+            If there is no audio, none for too long, or the process ends.
         Exception
             What ``encoded`` raises, after the samples before it.
         """
@@ -134,11 +140,16 @@ class LiveDecoder:
         threading.Thread(target=self._end_when_stopped, name="stop", daemon=True).start()
         while True:
             try:
+                self._waits_since = time.monotonic()
                 reply = self._child.receive()
+                self._waits_since = math.inf
             except EOFError:
                 status = self._child.stop()
                 if self._stop.is_set():
                     return
+                if self._is_silent():
+                    problem = f"no sound for {self._patience_s:g} s; is it audio?"
+                    raise AudioError(f"{self._name}: {problem}") from None
                 raise AudioError(f"{self._name}: {exit_reason(status)}") from None
             if isinstance(reply, AudioError):
                 raise self._failure or reply
@@ -162,10 +173,14 @@ class LiveDecoder:
 
     def _end_when_stopped(self) -> None:
         """End the process when the stream is to stop: it may be waiting for sound."""
-        while not self._stop.wait(_POLL_S):
+        while not (self._stop.wait(_POLL_S) or self._is_silent()):
             if self._over.is_set():
                 return
         self._child.stop()
+
+    def _is_silent(self) -> bool:
+        """Tell whether samples were asked for, and none came for too long."""
+        return time.monotonic() - self._waits_since > self._patience_s
 
 
 class _Parts:

@@ -29,6 +29,8 @@ from fingerprinter.errors import AudioError, UsageError
 
 STDIN, MIC = "-", "mic"
 BLOCK_S = 1.0
+NO_SOUND_S = 60.0
+"""How long a station that sends something may give no sound, in seconds."""
 
 _MAX_CLAIM = 300  # characters of a title
 _MAX_PLAYLISTS = 3  # playlists that name each other, one after the other
@@ -218,7 +220,7 @@ class Station:
                 )
             else:
                 encoded = self._sound(answer)
-            decoder = LiveDecoder(self.shown, sr, _FORMATS.get(kind), stop)
+            decoder = LiveDecoder(self.shown, sr, _FORMATS.get(kind), stop, patience_s=NO_SOUND_S)
             resources.enter_context(decoder)
             for samples in decoder.pieces(encoded):
                 if stop.is_set():
