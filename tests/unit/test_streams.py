@@ -21,6 +21,7 @@ from waiting import until
 from fingerprinter.audio import open_audio
 from fingerprinter.audio.streams import addresses, sources, web
 from fingerprinter.audio.streams.addresses import is_public, resolve, shown_address
+from fingerprinter.audio.streams.hls import HlsPlace, read_hls
 from fingerprinter.audio.streams.icy import parse_title, split_titles
 from fingerprinter.audio.streams.sources import open_source
 from fingerprinter.audio.streams.web import Web
@@ -198,6 +199,25 @@ def test_each_line_of_a_playlist_is_checked(
     station.answers["/live.m3u8"] = [Answer(playlist(*lines), HLS)]
     with pytest.raises((AudioError, UsageError), match=problem):
         listen(f"{station.url}/live.m3u8", allow_private=False)
+
+
+def test_nothing_is_read_twice_when_hls_is_connected_again(station: Radio) -> None:
+    station.answers |= {f"/{name}.ts": [Answer(name.encode())] for name in "abcde"}
+    place = HlsPlace()
+
+    def read(names: str) -> bytes:
+        lines = [line for name in names for line in ("#EXTINF:2,", f"{name}.ts")]
+        body, parts = playlist(*lines, end=False), list[bytes | None]()
+        station.answers["/live.m3u8"] = [Answer(body, HLS)]
+        with Web(allow_private=True) as client, pytest.raises(AudioError, match="does not go on"):
+            for part in read_hls(client, f"{station.url}/live.m3u8", body, stopped, place=place):
+                parts.append(part)  # noqa: PERF402: what came before the error counts
+        return b"".join(filter(None, parts))
+
+    def stopped(_: float) -> bool:
+        return False
+
+    assert [read("abcd"), read("abcd"), read("bcde")] == [b"bcd", b"", b"e"]
 
 
 # --- addresses ------------------------------------------------------------------------

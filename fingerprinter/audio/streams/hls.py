@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
@@ -17,6 +18,20 @@ _AT_START = 3  # segments before the end of a live playlist at which a player be
 _MIN_POLL_S, _MAX_POLL_S = 1.0, 30.0
 _STALL_POLLS = 10  # a playlist that stays the same for so many polls belongs to a dead station
 
+
+@dataclass(slots=True)
+class HlsPlace:
+    """How far a station was read, so that nothing is read twice when it is connected again.
+
+    Attributes
+    ----------
+    segment : str or None
+        Address of the last segment, as the playlist writes it.
+    """
+
+    segment: str | None = None
+
+
 NEW_DECODER = None
 """Stands in a stream where the following bytes need another decoder."""
 
@@ -27,6 +42,7 @@ def read_hls(
     playlist: bytes,
     wait: Callable[[float], bool],
     on_end: Callable[[], None] = lambda: None,
+    place: HlsPlace | None = None,
 ) -> Iterator[bytes | None]:
     """Yield the segments of a playlist, each whole, as they appear.
 
@@ -42,6 +58,8 @@ def read_hls(
         Waits for some seconds, and returns whether the reader was stopped meanwhile.
     on_end : callable
         Is called when the playlist says that nothing follows.
+    place : HlsPlace, optional
+        Where an earlier connection stopped; it is kept up to date. Default: begin anew.
 
     Yields
     ------
@@ -55,12 +73,16 @@ def read_hls(
     """
     url, parsed = _media_playlist(web, url, _parse(playlist, url))
     following: int | None = None
+    place = place or HlsPlace()
     header: str | None = None  # address of the initialization section that was sent last
     unchanged = 0
     while True:
         first = parsed.media_sequence or 0
         numbered = list(enumerate(parsed.segments, first))
-        if following is None:
+        known = [number for number, each in numbered if each.uri == place.segment]
+        if following is None and known:
+            following = known[-1] + 1
+        elif following is None:
             is_live = not parsed.is_endlist and parsed.playlist_type != "event"
             following = max(first, first + len(numbered) - _AT_START) if is_live else first
         elif following < first or following > first + len(numbered):
@@ -77,7 +99,7 @@ def read_hls(
                 header = section.uri
                 yield _fetch(web, urljoin(url, section.uri))
             yield _fetch(web, urljoin(url, segment.uri))
-            following = number + 1
+            following, place.segment = number + 1, segment.uri
         if parsed.is_endlist:
             on_end()
             return

@@ -21,7 +21,7 @@ from fingerprinter.audio.streams.addresses import (
     is_web_address,
     shown_address,
 )
-from fingerprinter.audio.streams.hls import MAX_PLAYLIST_BYTES, read_hls
+from fingerprinter.audio.streams.hls import MAX_PLAYLIST_BYTES, HlsPlace, read_hls
 from fingerprinter.audio.streams.icy import MAX_INTERVAL, split_titles
 from fingerprinter.audio.streams.live_decoder import LiveDecoder, read_pipe
 from fingerprinter.audio.streams.web import Answer, Web
@@ -203,6 +203,7 @@ class Station:
         self.station: str | None = None
         self.reconnects = True
         self._claimed: str | None = None
+        self._place = HlsPlace()
 
     def blocks(self, sr: int, stop: threading.Event) -> Iterator[SoundBlock]:
         """Connect, and yield the sound as it comes in; see `Source.blocks`."""
@@ -216,7 +217,7 @@ class Station:
             if _is_playlist(answer):
                 playlist = answer.read(MAX_PLAYLIST_BYTES)
                 encoded: Iterator[bytes | None] = read_hls(
-                    web, answer.url, playlist, stop.wait, self._end
+                    web, answer.url, playlist, stop.wait, self._end, self._place
                 )
             else:
                 encoded = self._sound(answer)
