@@ -88,3 +88,25 @@ def test_identify_answers_while_a_pipe_is_open(sqlite_demo: Program, inside: lis
         (match,) = json.loads(running.stdout.readline())["matches"]  # the pipe is still open
         assert match["track"]["title"] == inside[2]["title"]
         assert running.wait(DEADLINE_S) == 0
+
+
+def test_a_pipe_without_an_end_is_listed_as_it_plays_and_ctrl_c_keeps_it(
+    sqlite_demo: Program, inside: list[Entry], clips: Any
+) -> None:
+    songs = [read_samples(clips.clean(entry, 20.0), SR) for entry in inside[1:3]]
+    data = encoded(np.concatenate([*songs, np.zeros(50 * SR, np.float32)]))
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with sqlite_demo.start("identify", "--all", "--json", "-", **pipes) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdin.write(data)
+        running.stdin.flush()
+        told = [running.stderr.readline().decode() for _ in songs]  # the pipe is still open
+        running.send_signal(signal.SIGINT)
+        assert running.wait(DEADLINE_S) == 1
+        assert "stopped after" in running.stderr.read().decode()
+        (record,) = [json.loads(line) for line in running.stdout]
+    titles = [entry["title"] for entry in inside[1:3]]
+    assert [each["track"]["title"] for each in record["matches"]] == titles
+    assert all(title in line for title, line in zip(titles, told, strict=True))
