@@ -1,7 +1,8 @@
 """Long mixes of known recordings, with the truth about every second of them.
 
 Neighbours overlap in a crossfade of equal power. Half of the tracks are changed in tempo alone
-(time stretch), half in speed (resampling), as a disc jockey does.
+(time stretch), half in speed (resampling), as a disc jockey does. Speech may lie over every second
+transition.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.evaluation.clips import Recording
 from fingerprinter.evaluation.degrade import rms, stretched
+from fingerprinter.evaluation.degrade.noise import Sound
 from fingerprinter.evaluation.excerpt import SR, Samples, read_excerpt
 
 SHORTEST_S = 30.0  # of a recording in a mix
 _LEVEL = 0.1  # RMS of each track, of full scale
 _FADES_S = (4.0, 12.0)
+_SPEECH_S, _SPEECH_EVERY = (8.0, 20.0), 2  # speech lies over every second transition
+_SPEECH_LEVEL = 2 * _LEVEL  # 6 dB above the music
 _OUTSIDE_S, _OUTSIDE_EVERY = (20.0, 60.0), 3  # unknown music comes before every third track
 
 
@@ -35,11 +39,14 @@ class MixPlan:
         How long each of them plays at most.
     change
         Tempo or speed are changed by at most so much, as a share.
+    speech
+        What is spoken over the music; ``None`` for nothing.
     """
 
     tracks: int = 10
     slot_s: float = 90.0
     change: float = 0.06
+    speech: Sound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,23 @@ def draw_mix(
             f"no recording of {SHORTEST_S:.0f} s or more could be read to mix;"
             " index longer music, or choose other files with --from"
         )
+    if plan.speech:
+        for each in played[_SPEECH_EVERY - 1 :: _SPEECH_EVERY]:
+            _speak_over(samples, each.start_s + each.fade_in_s / 2, plan.speech, rng)
     return Mix(samples, tuple(played))
+
+
+def _speak_over(samples: Samples, middle_s: float, speech: Sound, rng: np.random.Generator) -> None:
+    """Adds speech to a mix, around a second of it."""
+    length_s = rng.uniform(*_SPEECH_S)
+    start = round(max(0.0, middle_s - length_s / 2) * SR)
+    over = samples[start : start + round(length_s * SR)]
+    over += at_level(speech(len(over), rng), _SPEECH_LEVEL)
+
+
+def at_level(samples: Samples, level: float = _LEVEL) -> Samples:
+    """Scales to an RMS, of full scale; what is nearly silent stays quiet."""
+    return samples * np.float32(level / max(rms(samples), 1e-4))
 
 
 def crossfaded(before: Samples, after: Samples, fade: int) -> Samples:
@@ -162,5 +185,4 @@ def _draw_part(
     latest_s = max(0.0, (recording.duration_s or 0.0) - length_s)
     offset_s = float(rng.uniform(0.0, latest_s))
     samples = read_excerpt(recording.path, offset_s, round(length_s * SR))
-    part = stretched(samples, warp)
-    return part * np.float32(_LEVEL / max(rms(part), 1e-4)), offset_s, warp
+    return at_level(stretched(samples, warp)), offset_s, warp

@@ -1,15 +1,18 @@
-"""How well the track list of a long mix is recognised (`identify --all`)."""
+"""How well the track list of a long mix is recognised (`identify --all`, `monitor`)."""
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from fingerprinter.evaluation.clips import Recording
 from fingerprinter.evaluation.excerpt import SR
+from fingerprinter.evaluation.jingles import draw_jingles
 from fingerprinter.evaluation.metrics import Rate
 from fingerprinter.evaluation.mixes import Mix, MixPlan, PlayedTrack, draw_mix
 from fingerprinter.evaluation.music import PathLike, inside_music, outside_music, track_groups
@@ -17,6 +20,8 @@ from fingerprinter.evaluation.provenance import Provenance
 from fingerprinter.evaluation.report import rate_json
 from fingerprinter.evaluation.run import OnProgress, Progress, Run
 from fingerprinter.library import MIN_CONFIDENCE, Library
+from fingerprinter.library.listening.listener import Listener, TimedBlock
+from fingerprinter.library.listening.window_search import WindowSearcher
 from fingerprinter.types import Match
 
 BOUNDARY_TOLERANCE_S = 3.0
@@ -34,6 +39,11 @@ class TrackListPlan:
         How many mixes are made.
     mix
         How each of them is made.
+    jingles
+        Instead of mixes, play so many short parts alone: in silence and, if there is speech, in
+        speech.
+    monitor
+        Whether the listener of `monitor` is asked instead of `identify --all`.
     seed
         The same seed draws the same mixes.
     sources
@@ -48,6 +58,8 @@ class TrackListPlan:
 
     mixes: int = 3
     mix: MixPlan = field(default_factory=MixPlan)
+    jingles: int = 0
+    monitor: bool = False
     seed: int = 0
     sources: Sequence[PathLike] = ()
     outside: Sequence[PathLike] = ()
@@ -61,6 +73,8 @@ class MixResult:
 
     Attributes
     ----------
+    name
+        Of the mix.
     duration_s, elapsed_s
         Length of the mix, and time of the identification.
     found
@@ -78,6 +92,7 @@ class MixResult:
         Entries whose place in the track is within 50 ms.
     """
 
+    name: str
     duration_s: float
     elapsed_s: float
     found: Rate
@@ -108,6 +123,7 @@ class MixResult:
         median_s = self.median_boundary_error_s
         rates = ("found", "wrong", "boundaries", "middle_boundaries", "tempo", "placed")
         return {
+            "name": self.name,
             "duration_s": round(self.duration_s, 3),
             "elapsed_s": round(self.elapsed_s, 3),
             **{name: rate_json(getattr(self, name)) for name in rates},
@@ -136,6 +152,7 @@ class TrackListReport:
             return Rate(sum(rate.count for rate in rates), sum(rate.total for rate in rates))
 
         return MixResult(
+            name="all",
             duration_s=sum(each.duration_s for each in self.mixes),
             elapsed_s=sum(each.elapsed_s for each in self.mixes),
             found=added("found"),
@@ -169,21 +186,63 @@ def evaluate_track_list(
     groups = track_groups(library, plan.groups)
     results: list[MixResult] = []
     interrupted = False
+    ask = _heard if plan.monitor else _listed
+    total = (2 if plan.mix.speech else 1) if plan.jingles else plan.mixes
     try:
-        for number in range(plan.mixes):
-            rng = np.random.default_rng([plan.seed, number])
-            mix = draw_mix(plan.mix, inside, outside, rng)
+        for name, mix in _drawn(plan, inside, outside):
             started = time.perf_counter()
-            matches = library.identify(
-                (mix.samples, SR), min_confidence=plan.min_confidence, all_matches=True
-            )
+            matches = ask(library, mix, plan.min_confidence)
             elapsed_s = time.perf_counter() - started
-            results.append(judge_track_list(mix, matches, groups, elapsed_s))
-            on_progress(Progress(len(results), plan.mixes))
+            results.append(replace(judge_track_list(mix, matches, groups, elapsed_s), name=name))
+            on_progress(Progress(len(results), total))
     except KeyboardInterrupt:
         interrupted = True
     return TrackListReport(
         Run(plan.seed, Provenance.of(library, tracks), interrupted), tuple(results)
+    )
+
+
+def _drawn(
+    plan: TrackListPlan, inside: Sequence[Recording], outside: Sequence[Recording]
+) -> Iterator[tuple[str, Mix]]:
+    """The mixes of a plan with their names, each drawn when it is asked for."""
+    for number in range(0 if plan.jingles else plan.mixes):
+        rng = np.random.default_rng([plan.seed, number])
+        yield f"{number + 1}", draw_mix(plan.mix, inside, outside, rng)
+    if plan.jingles:
+        rng = np.random.default_rng([plan.seed, 0])
+        yield "jingles in silence", draw_jingles(plan.jingles, inside, None, rng)
+    if plan.jingles and plan.mix.speech:
+        rng = np.random.default_rng([plan.seed, 1])
+        yield "jingles in speech", draw_jingles(plan.jingles, inside, plan.mix.speech, rng)
+
+
+def _listed(library: Library, mix: Mix, min_confidence: float) -> Sequence[Match]:
+    """What `identify --all` lists."""
+    return library.identify((mix.samples, SR), min_confidence=min_confidence, all_matches=True)
+
+
+def _heard(library: Library, mix: Mix, min_confidence: float) -> Sequence[Match]:
+    """What `monitor` tells as ended, in seconds of the mix."""
+    with library.snapshot() as (_, recognizer):
+        params, policy = recognizer.params, recognizer.policy
+    search = WindowSearcher(library.snapshot, threading.Event(), lambda _: None)
+    listener = Listener(search, "mix", params, policy, min_confidence=min_confidence)
+    blocks = (
+        TimedBlock(mix.samples[start : start + SR], min(start + SR, len(mix.samples)) / SR)
+        for start in range(0, len(mix.samples), SR)
+    )
+    ended = [each for each in listener.listen(blocks) if each.type == "ended"]
+    return [_in_mix(each.match, each.started_at.timestamp()) for each in ended if each.match]
+
+
+def _in_mix(match: Match, start_s: float) -> Match:
+    """A match whose times count from its start, in seconds of the mix."""
+    return replace(
+        match,
+        clip_start_s=start_s,
+        clip_end_s=start_s + match.clip_end_s,
+        offset_s=match.offset_s - start_s * match.tempo,
     )
 
 
@@ -211,6 +270,7 @@ def judge_track_list(
     found = [(each, named) for each, named in zip(known, right, strict=True) if named]
     pairs = [(each, match) for each, named in found for match in named]
     return MixResult(
+        name="",
         duration_s=mix.duration_s,
         elapsed_s=elapsed_s,
         found=Rate(len(found), len(known)),

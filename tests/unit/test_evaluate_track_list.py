@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile
 from typer.testing import CliRunner
@@ -16,6 +17,7 @@ from fingerprinter.cli.app import app
 from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.errors import UsageError
 from fingerprinter.evaluation.clips import Recording
+from fingerprinter.evaluation.jingles import draw_jingles
 from fingerprinter.evaluation.judge import likeness
 from fingerprinter.evaluation.metrics import Rate
 from fingerprinter.evaluation.mixes import Mix, MixPlan, PlayedTrack, crossfaded, draw_mix
@@ -76,6 +78,38 @@ def test_the_same_seed_makes_the_same_mix_with_unknown_music(recordings: list[Re
     assert all(0.94 <= each.warp.tempo <= 1.06 for each in one.played)
 
 
+def test_speech_lies_over_every_second_transition(recordings: list[Recording]) -> None:
+    def spoken(n: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        return rng.standard_normal(n).astype(np.float32)
+
+    plain, with_speech = (
+        draw_mix(MixPlan(4, 25, 0.0, speech), recordings, [], np.random.default_rng(5))
+        for speech in (None, spoken)
+    )
+    assert with_speech.played == plain.played
+    changed = np.flatnonzero(with_speech.samples != plain.samples) / SR
+    middles_s = [each.start_s + each.fade_in_s / 2 for each in plain.played]
+    assert changed[-1] - changed[0] >= 8
+    assert np.all(np.min(np.abs(changed[:, None] - middles_s[1::2]), axis=1) <= 10.0)
+
+
+def test_jingles_stand_alone_where_they_are_said_to_be(recordings: list[Recording]) -> None:
+    mix = draw_jingles(3, recordings, None, np.random.default_rng(2))
+    is_sound = np.abs(mix.samples) > 0
+    for each in mix.played:
+        assert 2 <= each.end_s - each.start_s <= 5
+        start, end = round(each.start_s * SR), round(each.end_s * SR)
+        assert is_sound[start:end].mean() > 0.9
+        assert not is_sound[start - SR : start].any()
+        is_sound[start:end] = False
+    assert not is_sound.any()
+
+
+def test_without_long_recordings_there_are_no_jingles() -> None:
+    with pytest.raises(UsageError, match="no audible part of a recording of 10 s or more"):
+        draw_jingles(3, [Recording("a", 1, 5.0)], None, np.random.default_rng(0))
+
+
 def test_without_long_recordings_there_is_no_mix() -> None:
     with pytest.raises(UsageError, match="no recording of 30 s or more"):
         draw_mix(MixPlan(), [Recording("a", 1, 20.0)], [], np.random.default_rng(0))
@@ -125,3 +159,9 @@ def test_the_command_lists_mixes_of_the_library(folder: Path, tmp_path: Path) ->
     assert record["total"]["found"]["total"] == 3
     assert record["total"]["wrong"]["count"] == 0
     assert {"seed", "corpus", "machine", "mixes"} <= set(record)
+    jingles = ["--jingles", "1", "--speech", outside, "--monitor"]
+    run = CliRunner().invoke(app, [*command, *jingles, "--json"])
+    mixes = json.loads(run.output)["mixes"]
+    assert [each["name"] for each in mixes] == ["jingles in silence", "jingles in speech"]
+    assert [each["found"]["count"] for each in mixes] == [1, 1]
+    assert record["total"]["wrong"]["count"] == 0

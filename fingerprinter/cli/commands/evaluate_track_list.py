@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,6 +41,21 @@ def track_list(
             min=0.0, max=0.2, metavar="SHARE", help="Largest change of tempo or speed, as a share."
         ),
     ] = 0.06,
+    jingles: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Instead of mixes: N parts of 2 to 5 s, each alone in silence, and in speech.",
+        ),
+    ] = 0,
+    speech: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="Speech, also over every second transition of a mix."),
+    ] = None,
+    monitor: Annotated[
+        bool, typer.Option("--monitor", help="Measure `monitor` instead of `identify --all`.")
+    ] = False,
     seed: Seed = 0,
     source: Sources = None,
     outside: Outside = None,
@@ -48,7 +64,7 @@ def track_list(
     as_json: AsJson = False,
     output: OutputFile = None,
 ) -> None:
-    """Measure how well `identify --all` lists the tracks of long mixes.
+    """Measure how well `identify --all` or `monitor` lists the tracks of long mixes.
 
     Mixes the library's own tracks with crossfades and changed tempos and speeds, identifies them,
     and compares the list with the truth: tracks found, wrong entries, and boundaries within 3 s of
@@ -58,12 +74,15 @@ def track_list(
     Example: fingerprinter evaluate track-list --mixes 2 --outside ~/Other/Music
     """
     from fingerprinter.evaluation import read_groups
+    from fingerprinter.evaluation.degrade import folder_sound
     from fingerprinter.evaluation.mixes import MixPlan
     from fingerprinter.evaluation.track_list import TrackListPlan, evaluate_track_list
 
     plan = TrackListPlan(
         mixes=mixes,
-        mix=MixPlan(tracks, slot, change),
+        mix=MixPlan(tracks, slot, change, folder_sound(speech) if speech else None),
+        jingles=jingles,
+        monitor=monitor,
         seed=seed,
         sources=source or (),
         outside=outside or (),
@@ -80,19 +99,19 @@ def track_list(
 
 
 def _print_report(report: TrackListReport) -> None:
-    rows = [_cells(f"{number}", each) for number, each in enumerate(report.mixes, 1)]
+    rows = [_cells(each) for each in report.mixes]
     titles = ("length", "tracks found", "wrong", "boundaries in 3 s", "median", "of middles")
     print_table(
         table_columns("mix", (*titles, "tempo", "place", "time")),
-        [*rows, _cells("all", report.total)],
+        [*rows, _cells(report.total)],
     )
     print_origin(report.run.seed, report.run.provenance)
 
 
-def _cells(name: str, result: MixResult) -> list[str]:
+def _cells(result: MixResult) -> list[str]:
     median_s = result.median_boundary_error_s
     return [
-        name,
+        result.name,
         f"{result.duration_s / 60:.1f} min",
         _of(result.found),
         _of(result.wrong),
