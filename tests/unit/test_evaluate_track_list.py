@@ -67,6 +67,7 @@ def test_a_mix_plays_what_it_says(recordings: list[Recording]) -> None:
     assert mix.played[-1].end_s == pytest.approx(mix.duration_s)
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_mix_with_unknown_music(recordings: list[Recording]) -> None:
     outside = [replace(recordings[3], track_id=None)]
     one, same = (

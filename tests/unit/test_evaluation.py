@@ -652,6 +652,7 @@ def evaluation(library: Library, plan: IdentifyPlan) -> IdentifyReport:
     return evaluate_identify(library, plan)
 
 
+@pytest.mark.slow
 def test_run_finds_what_is_there_and_times_it(evaluation: IdentifyReport) -> None:
     assert [row.condition.name for row in evaluation.conditions] == [
         "clean-5s",

@@ -260,7 +260,8 @@ def test_an_interrupt_while_it_asks_keeps_the_audio(install: Any) -> None:
         raise KeyboardInterrupt
 
     recording = record(60.0, is_enough=is_enough)
-    assert (recording.problem, round(len(recording.samples) / SR)) == (None, 3)
+    assert recording.problem is None
+    assert 3 * SR <= len(recording.samples) <= 4 * SR  # more may have come in while it asked
 
 
 @pytest.mark.usefixtures("interruptible")

@@ -40,6 +40,7 @@ def rms(samples: Floats) -> float:
     return float(np.sqrt(np.mean(np.square(samples))))
 
 
+@pytest.mark.slow
 def test_harmonic_and_percussive_parts() -> None:
     harmonic, percussive = parts_of(tone(440) + clicks(), harmonic_percussive)
     np.testing.assert_allclose(harmonic + percussive, tone(440) + clicks(), atol=1e-5)

@@ -141,6 +141,7 @@ def test_ctrl_c_keeps_the_tracks_that_were_embedded(library: Library) -> None:
     assert (report.drawn, report.interrupted) == (3, True)
 
 
+@pytest.mark.slow
 def test_at_least_two_tracks_are_needed(library: Library) -> None:
     one = str(next(library.tracks()).path)
     with pytest.raises(UsageError, match="1 tracks could be embedded; two are needed"):
