@@ -17,6 +17,7 @@ from fingerprinter.store.servers.sharding import shard_postings
 
 # No test reads the configuration file of whoever runs it.
 os.environ["FINGERPRINTER_CONFIG"] = os.devnull
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests import onnxruntime themselves
 
 # They use locks, signals and terminals of POSIX.
 collect_ignore = ["e2e", "stress"] if os.name == "nt" else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -32,6 +33,16 @@ SMALL = Sampling(window=8, min_windows=3, max_stride=4, max_windows=20)
 @pytest.fixture(scope="module")
 def model() -> EmbeddingModel:
     return load_model()
+
+
+def test_a_model_keeps_no_reports_of_its_use(tmp_path: Path) -> None:
+    program = "import numpy as np; from fingerprinter.embedding import load_model as load;"
+    program += "model = load();"
+    program += "model.embed(np.ones((1, model.sampling.window), np.float32))"
+    hidden = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    env = {name: value for name, value in os.environ.items() if name not in hidden}
+    subprocess.run([sys.executable, "-c", program], env={**env, "HOME": str(tmp_path)}, check=True)
+    assert list(tmp_path.rglob("*")) == []
 
 
 def noise(n: int, level: float = 0.1) -> Floats:
