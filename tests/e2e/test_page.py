@@ -233,7 +233,9 @@ def test_the_keyboard_alone_opens_finds_plays_and_pauses(page: Page, inside: lis
     page.wait_until_it_plays()
     page.tab.evaluate("document.activeElement.blur()")
     press("Space")
-    page.tab.get_by_role("region", name="Player").get_by_role("button", name="Play").wait_for()
+    page.tab.get_by_role("region", name="Player").get_by_role(
+        "button", name="Play", exact=True
+    ).wait_for()
     press("?")
     page.tab.get_by_role("dialog", name="Keyboard").wait_for()
     press("Escape")
