@@ -296,11 +296,11 @@ class TextSearch:
         the geometric mean over the terms, so that a result has to match all of them.
         """
         terms = self._scorer.parse(query, lambda words: self._names.has(words, whole=True))
-        if not terms:
+        named, name_scores = self._names.fits(normalize_name(query))
+        if not terms and not len(named):  # words like "song" are no terms, but may be a title
             raise UsageError(f"{query!r}: no word to search for; name a sound, a title, an artist")
         terms, notes = self._correct(terms)
         scores = _MAX_SOUND_SCORE * self._sound_scores(terms)
-        named, name_scores = self._names.fits(normalize_name(query))
         rows = np.searchsorted(self._index.ids, named)
         scores[rows] = name_scores + _SOUND_WEIGHT * scores[rows]
         good = np.flatnonzero(scores >= _MIN_SCORE)
