@@ -245,6 +245,11 @@ SIMPLE: dict[str, tuple[str, str, dict[str, str]]] = {
         },
     ),
     "duplicates": ("duplicates", "kinds", {"copies": "{name}", "found": "{found} of {copies}"}),
+    "outside-sounds": (
+        "outside-sounds",
+        "kinds",
+        {"sound": "{name}", "clips": "{clips:,}", "answered": "{answered}"},
+    ),
     "long-recordings": (
         "long-recordings",
         "mixes",
