@@ -225,6 +225,13 @@ def test_chance_reaches_more_in_short_clips_large_or_sparse_libraries_and_under_
     assert level(clip_s, library_s, peaks_per_s, sketched=True) >= usual
 
 
+def test_a_clip_of_few_notes_needs_more_under_changes_only() -> None:
+    level = partial(matching.null_score, 3.0, 1e5, 30.0, sketched=True)
+    assert level(escalated=True, bins=12) > level(escalated=True, bins=50) + 3
+    assert level(escalated=True, bins=50) == level(escalated=True)
+    assert level(escalated=False, bins=1) == level(escalated=False)
+
+
 @pytest.mark.parametrize("tempo", [0.78, 0.9, 1.1, 1.3])
 def test_a_clip_that_fits_in_part_is_laid_at_its_tempo(tempo: float) -> None:
     """Found at the recording's own tempo, where only what lies around its middle agrees."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.core.arrays import Doubles, Longs
+from fingerprinter.core.arrays import Doubles, Floats, Longs
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.core.match.policy import DEFAULT_POLICY, AlignmentPolicy, ScorePolicy, VotePolicy
 from fingerprinter.core.numeric import compiled
@@ -463,6 +463,7 @@ def null_score(
     *,
     escalated: bool,
     sketched: bool,
+    bins: float = np.inf,
     policy: ScorePolicy = DEFAULT_POLICY.score,
 ) -> float:
     """Return the score at which a match is as likely a false positive as correct.
@@ -479,6 +480,8 @@ def null_score(
         Whether it was searched for under dozens of warps.
     sketched
         Whether the score includes the likeness of sketches.
+    bins
+        The effective number of bins of the clip's peaks, see `effective_bins`.
     """
     if sketched:
         level, per_e = policy.sketched_null_level, policy.sketched_null_per_e
@@ -489,7 +492,27 @@ def null_score(
     brevity = per_e * np.log(min(max(clip_s, policy.min_clip_s), policy.settled_s))
     size = policy.library_cost * np.log(max(library_s / policy.usual_library_s, 1.0))
     sparsity = policy.sparse_cost * np.log(max(policy.usual_peaks_per_s / peaks_per_s, 1.0))
+    if escalated:
+        changes += policy.narrow_cost * np.log(max(policy.usual_bins / bins, 1.0))
     return float(level - brevity + size + sparsity + changes)
+
+
+def effective_bins(bins: Floats) -> float:
+    """Return in how many bins peaks lie, as the exponential of the entropy of their bins.
+
+    Parameters
+    ----------
+    bins
+        (n,) Bins of peaks.
+
+    Examples
+    --------
+    >>> effective_bins(np.array([3.0, 3.25, 80.0, 80.0]))
+    2.0
+    """
+    _, counts = np.unique(np.rint(bins), return_counts=True)
+    shares = counts / max(1, len(bins))
+    return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def confidence(

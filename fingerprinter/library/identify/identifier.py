@@ -431,6 +431,7 @@ class Identifier:
             self._params.peaks_per_s,
             escalated=escalated,
             sketched=sketched,
+            bins=matching.effective_bins(clip.peaks.bins) if escalated else np.inf,
             policy=self._policy.score,
         )
 
