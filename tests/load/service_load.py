@@ -1,7 +1,8 @@
 """Measures the service under load: how long requests take, errors, and the memory of the server.
 
-    python scripts/service_load.py make LARGE.db --from REAL.db --tracks 100000
-    python scripts/service_load.py run LARGE.db --clips-of REAL.db --locust BIN/locust -o OUT.json
+    export PYTHONPATH=.:scripts
+    python tests/load/service_load.py make LARGE.db --from REAL.db --tracks 100000
+    python tests/load/service_load.py run LARGE.db --clips-of REAL.db --locust LOCUST -o OUT.json
 
 `make` needs a library of real music with embeddings; `export` and `import` add its tracks, so that
 their clips are known. `run` needs `locust` (from PyPI), which is no dependency of the project: it
