@@ -262,6 +262,38 @@ SIMPLE: dict[str, tuple[str, str, dict[str, str]]] = {
             "memory": "{memory_mb} MB",
         },
     ),
+    "broadcast": (
+        "long-recordings",
+        "broadcast",
+        {
+            "command": "`{command}`",
+            "known pieces named": "{found} of {known}",
+            "wrong names": "{wrong}",
+            "borders within 3 s": "{borders_within_3_s} of {borders}",
+            "processor": "{processor_s} s",
+        },
+    ),
+    "jingles": (
+        "long-recordings",
+        "jingles",
+        {
+            "jingles in": "{between}",
+            "named": "{found} of {jingles}",
+            "wrong names": "{wrong}",
+            "borders within 3 s": "{borders_within_3_s} of {borders}",
+            "length": "{minutes} min",
+            "processor": "{processor_s} s",
+        },
+    ),
+    "listening-memory": (
+        "long-recordings",
+        "listening_memory",
+        {
+            "unknown sound so far": "{hours} h",
+            "kept": "{kept_hours:.1f} h",
+            "memory": "{memory_mb} MB",
+        },
+    ),
 }
 
 
