@@ -26,7 +26,9 @@ def track(tmp_path: Path) -> Track:
     ("better", "reason"),
     [
         ({"codec": "flac", "bit_rate": 700_000}, "lossless"),
-        ({"bit_rate": 320_000, "title": None}, "higher bit rate"),
+        ({"bit_rate": 320_000, "title": None}, "higher bit rate for its codec"),
+        ({"codec": "vorbis", "bit_rate": 110_000}, "higher bit rate for its codec"),
+        ({"codec": "opus", "bit_rate": 96_000}, "higher bit rate for its codec"),
         ({"artist": "Artist"}, "more tags"),
         ({"duration_s": 210.0, "bit_rate": 64_000}, "longer"),
     ],

@@ -11,6 +11,8 @@ from fingerprinter.types import Tags, Track
 
 _SAME_LENGTH_S = 1.0  # encoders add and cut less at the ends
 _LOSSLESS: Final = ("pcm_", "dsd_", "flac", "alac", "ape", "wavpack", "tta", "tak", "shorten")
+# Bits of MP3 that sound as good as one bit of another codec, about as in public listening tests.
+_BITS_OF_MP3: Final = {"opus": 1.5, "vorbis": 1.25, "aac": 1.25, "mp2": 0.7, "ac3": 0.8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,9 @@ def rank_copies(tracks: Sequence[Track]) -> list[RankedCopy]:
     """Rank tracks that hold the same recording, the one to keep first.
 
     A track whose file is there is better than one without, one that is whole than one that misses
-    more than a second, a lossless codec than a lossy one, a higher bit rate of a lossy codec than
-    a lower one, and more tags than fewer. The first of these in which two tracks differ decides.
-    Among equals the one that was added first wins.
+    more than a second, a lossless codec than a lossy one, a lossy one of more bits, counted as
+    those of MP3, than one of fewer, and more tags than fewer. The first of these in which two
+    tracks differ decides. Among equals the one that was added first wins.
 
     Parameters
     ----------
@@ -51,12 +53,14 @@ def rank_copies(tracks: Sequence[Track]) -> list[RankedCopy]:
 
     def merits(track: Track) -> list[tuple[str, float]]:
         """Return the merits of a track in the order in which they decide, the more the better."""
-        lossless = (track.codec or "").startswith(_LOSSLESS)
+        codec = track.codec or ""
+        lossless = codec.startswith(_LOSSLESS)
+        lossy_bits = (track.bit_rate or 0) * _BITS_OF_MP3.get(codec, 1.0)
         return [
             ("its file exists", track.path is not None and os.path.lexists(track.path)),
             ("longer", track.duration_s >= longest_s - _SAME_LENGTH_S),
             ("lossless", lossless),
-            ("higher bit rate", 0 if lossless else track.bit_rate or 0),
+            ("higher bit rate for its codec", 0 if lossless else lossy_bits),
             ("more tags", _tag_count(track)),
         ]
 
