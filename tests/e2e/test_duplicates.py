@@ -78,7 +78,8 @@ def test_groups_are_printed_as_a_table(copies: Program, inside: list[Entry]) -> 
 
 def test_music_without_copies_has_no_groups(demo_library: Program) -> None:
     run = demo_library("duplicates")
-    assert (run.out, run.err) == ("", "")
+    assert (run.out, run.complaints) == ("", ["no two tracks hold the same recording"])
+    assert demo_library("duplicates", "--json").err == ""
 
 
 def test_nothing_is_deleted(copies: Program) -> None:

@@ -89,6 +89,8 @@ def duplicates(
         report = library.duplicates(min_confidence=min_confidence, on_progress=on_progress)
     for problem in report.problems:
         print_message(problem.message)
+    if not (report.groups or as_json or wanted):
+        print_message("no two tracks hold the same recording")
     failed = 0
     if as_json:
         for group in report.groups:

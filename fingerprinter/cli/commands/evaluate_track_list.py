@@ -64,7 +64,7 @@ def track_list(
     as_json: AsJson = False,
     output: OutputFile = None,
 ) -> None:
-    """Measure how well `identify --all` or `monitor` lists the tracks of long mixes.
+    """Measure how well long mixes are split into their recordings.
 
     Mixes the library's own tracks with crossfades and changed tempos and speeds, identifies them,
     and compares the list with the truth: tracks found, wrong entries, and boundaries within 3 s of
