@@ -15,7 +15,7 @@ from fingerprinter.core.spelling import normalize_name
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
 from fingerprinter.library import Library
 from fingerprinter.store.engine.database import Database
-from fingerprinter.store.tables import analyses, tracks
+from fingerprinter.store.tables import analyses, names, tracks
 from fingerprinter.types import Key, Loudness, MusicAnalysis, Neighbour, Tags
 
 
@@ -79,11 +79,13 @@ def test_a_path_needs_two_different_ends(arc: Library) -> None:
         arc.path(file("north"), 99)
 
 
-def add_without_embedding(address: str, *names: str) -> list[int]:
+def add_without_embedding(address: str, *titles: str) -> list[int]:
     """Add tracks that have no embedding."""
     now = datetime.now(UTC)
     with Database.open(address) as database, database.begin() as connection:
-        return [tracks.add_track(connection, name, Tags(name), 9.0, added_at=now) for name in names]
+        ids = [tracks.add_track(connection, name, Tags(name), 9.0, added_at=now) for name in titles]
+        names.refresh(connection, ids)
+        return ids
 
 
 def test_a_path_needs_embeddings_of_both_ends(address: str, arc: Library) -> None:
