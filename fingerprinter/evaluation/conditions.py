@@ -4,7 +4,9 @@ A name says what is done to a clip and how long it is. ``room+5dB-2s`` is a room
 signal-to-noise ratio of +5 dB and 2 s long. ``speed-0.80+5dB-10s`` is a changed speed with the same
 ambience. ``pitch-4-5s`` is four semitones down, ``mix-15s`` two recordings at once, and
 ``outside-...`` music that the library does not hold. ``sound-pips`` is a rendered sound of 1 to
-30 s that is no music (`SOUND_CONDITIONS`), which is drawn where it is asked for by name.
+30 s that is no music (`SOUND_CONDITIONS`), which is drawn where it is asked for by name. So are
+the conditions of `HARD_CONDITIONS`: ``tempo-1.06pitch-2-10s`` changes both, and
+``speed-0.80+room-10s`` is a slow version with reverberation.
 """
 
 from __future__ import annotations
@@ -47,15 +49,21 @@ _QUICK = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A range of factors by which the speed, the tempo alone, or the pitch alone is changed."""
+    """A range of factors by which the speed, the tempo alone, or the pitch alone is changed.
+
+    With ``pitch``, a tempo is changed together with a pitch within 1 % of this factor.
+    """
 
     kind: str
     low: float
     high: float
+    pitch: float = 1.0
 
     def draw(self, rng: np.random.Generator) -> Warp:
         """Draw a factor of the range, as a tempo and a pitch."""
         factor = float(rng.uniform(self.low, self.high))
+        if self.pitch != 1.0:
+            return Warp(factor, self.pitch * float(rng.uniform(1 - _SPREAD, 1 + _SPREAD)))
         tempo = 1.0 if self.kind == "pitch" else factor
         return Warp(tempo, 1.0 if self.kind == "tempo" else factor)
 
@@ -176,6 +184,38 @@ def _near(kind: str, factor: float, factors: Sequence[float]) -> Change:
     return Change(kind, low, min(factor * (1 + _SPREAD), max(factors)))
 
 
+def _hard() -> list[Condition]:
+    changes = {
+        **{f"speed-{f:.2f}": _around("speed", f) for f in (0.50, 0.74, 1.35, 2.00)},
+        **{f"tempo-{f:.2f}": _around("tempo", f) for f in (0.50, 0.70, 1.40, 2.00)},
+        **{f"pitch{n:+d}": _around("pitch", _SEMITONE**n) for n in (-12, -6, 5, 12)},
+        **{
+            f"tempo-{f:.2f}pitch{n:+d}": _around("tempo", f, _SEMITONE**n)
+            for f, n in ((0.60, 5), (1.06, -2), (1.70, -9))
+        },
+    }
+    noisy = (
+        ("speed-0.80+room", 10, _around("speed", 0.80), (_room,)),
+        ("speed-1.06+room+5dB", 10, _around("speed", 1.06), (_room, _ambience(5.0))),
+        ("pitch+2+0dB", 5, _around("pitch", _SEMITONE**2), (_ambience(0.0),)),
+        ("speed-1.04+0dB", 3, _around("speed", 1.04), (_ambience(0.0),)),
+        ("ambience-10dB", 10, None, (_ambience(-10.0),)),
+        ("room+5dB", 1, None, (_room, _ambience(5.0))),
+        ("room+0dB", 5, None, (_room, _ambience(0.0))),
+        ("clean", 0.5, None, ()),
+    )
+    return [
+        *(Condition(f"{name}-10s", 10, change=change) for name, change in changes.items()),
+        *(Condition(f"{name}-{s}s", s, done, change) for name, s, change, done in noisy),
+    ]
+
+
+def _around(kind: str, factor: float, pitch: float = 1.0) -> Change:
+    """Factors within 1 % of the named one, inside the range of the search: half to double."""
+    low, high = max(factor * (1 - _SPREAD), 0.5), min(factor * (1 + _SPREAD), 2.0)
+    return Change(kind, low, high, pitch)
+
+
 def _crowded() -> list[Condition]:
     outside = [
         Condition(f"outside{noise or '-clean'}-{s}s", s, degradations, outside=True)
@@ -191,6 +231,7 @@ def _of_random_length(render: Renderer, longest: int, rng: np.random.Generator) 
 
 
 CONDITIONS: tuple[Condition, ...] = (*_plain(), *_channels(), *_changed(), *_crowded())
+HARD_CONDITIONS: tuple[Condition, ...] = tuple(_hard())
 SOUND_CONDITIONS: tuple[Condition, ...] = tuple(
     Condition(f"sound-{kind}", 30, outside=True, render=partial(_of_random_length, render))
     for kind, render in OUTSIDE_SOUNDS.items()

@@ -52,16 +52,30 @@ def _factors(low: float, high: float, step: float) -> tuple[float, ...]:
 
 _PITCH_STEP = 0.012  # half of it moves bin 80 by half a bin
 _TEMPO_STEP = 0.04  # half of it moves a target 25 frames away by half a frame
+_LOW, _HIGH = 0.5, 2.0  # an octave down and up
 
-# The warps that a search tries one group after another, the cheapest group first: 14 changes of
-# tempo, 38 of speed, 39 of pitch.
+
+def _far(low: float, high: float, step: float) -> tuple[float, ...]:
+    """Factors from an octave down to an octave up that lie outside of a range."""
+    return tuple(each for each in _factors(_LOW, _HIGH, step) if not low <= each <= high)
+
+
+# The warps that a search tries one group after another, the likeliest and cheapest group first:
+# changes of tempo, of speed and of pitch that are usual, then those that are not.
 ESCALATION: tuple[tuple[Warp, ...], ...] = (
     tuple(Warp(factor, 1.0) for factor in _factors(0.75, 1.33, _TEMPO_STEP)),
     tuple(Warp(factor, factor) for factor in _factors(0.80, 1.25, _PITCH_STEP)),
     tuple(Warp(1.0, factor) for factor in _factors(0.79, 1.26, _PITCH_STEP)),
+    tuple(Warp(factor, 1.0) for factor in _far(0.75, 1.33, _TEMPO_STEP)),
+    tuple(Warp(factor, factor) for factor in _far(0.80, 1.25, _PITCH_STEP)),
+    tuple(Warp(1.0, factor) for factor in _far(0.79, 1.26, _PITCH_STEP)),
 )
+
+# The grid of the search for any tempo with any pitch.
+WIDE_TEMPOS: tuple[float, ...] = tuple(sorted((1.0, *_factors(_LOW, _HIGH, 0.05))))
+WIDE_PITCHES: tuple[float, ...] = tuple(sorted((1.0, *_factors(_LOW, _HIGH, 0.014))))
 
 # Tempos that are tried on a recording that was found. The step is fine enough to align 10 s. The
 # range is wider than that of the search: landmarks also agree at a tempo that is a little off, and
 # the answer must tell the true one.
-TEMPOS: tuple[float, ...] = (1.0, *_factors(0.62, 1.6, 0.02))
+TEMPOS: tuple[float, ...] = (1.0, *_factors(0.42, 2.4, 0.02))

@@ -22,11 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.core.arrays import Doubles, Floats, Longs
+from fingerprinter.core.arrays import Doubles, Floats, Ints, Longs
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.core.match.policy import DEFAULT_POLICY, AlignmentPolicy, ScorePolicy, VotePolicy
 from fingerprinter.core.numeric import compiled
@@ -40,9 +41,13 @@ _VARIANT_SHIFT = 44
 _ORIGIN = 1 << (_VARIANT_SHIFT - 1)
 # A landmark code is hash, variant, and frame in the clip plus `_EARLY_FRAMES`: interpolation may
 # place a peak before frame 0.
-_CLIP_FRAME_BITS, _VARIANT_BITS = 24, 8
+_CLIP_FRAME_BITS, _VARIANT_BITS = 24, 13
 _HASH_SHIFT = _CLIP_FRAME_BITS + _VARIANT_BITS
 _EARLY_FRAMES = 1 << 8
+
+
+Reach = Literal["unchanged", "warped", "wide"]
+"""Under what a clip is searched for: nothing, many warps of one kind, any tempo with any pitch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +80,24 @@ def build_query(variants: Sequence[Sequence[Landmarks]]) -> HashQuery:
         Landmarks of each variant (a warp of the clip) at several phases. A landmark that two
         phases share counts once.
     """
-    parts = []
-    for variant, phases in enumerate(variants):
-        for marks in phases:
-            frames = marks.frames.astype(np.int64) + _EARLY_FRAMES
-            high = marks.hashes.astype(np.int64) << _HASH_SHIFT
-            parts.append(high + (variant << _CLIP_FRAME_BITS) + frames)
-    codes = np.concatenate(parts)
+    marks = [(variant, each) for variant, phases in enumerate(variants) for each in phases]
+    hashes = np.concatenate([each.hashes for _, each in marks])
+    numbers = np.repeat([variant for variant, _ in marks], [len(each.hashes) for _, each in marks])
+    return join_landmarks(hashes, numbers, np.concatenate([each.frames for _, each in marks]))
+
+
+def join_landmarks(
+    hashes: npt.NDArray[np.uint32], variants: Longs, frames: Ints | Longs
+) -> HashQuery:
+    """Join landmarks of many variants into one look-up.
+
+    Parameters
+    ----------
+    hashes, variants, frames
+        (n,), of each landmark its hash, the variant that it belongs to, and its frame in it.
+    """
+    codes = (hashes.astype(np.int64) << _HASH_SHIFT) + (variants << _CLIP_FRAME_BITS)
+    codes += frames.astype(np.int64) + _EARLY_FRAMES
     codes.sort()  # np.unique makes a hash table first, which costs more than the sort
     codes = codes[np.diff(codes, prepend=-1) > 0]
     hashes = (codes >> _HASH_SHIFT).astype(np.uint32)
@@ -126,24 +142,27 @@ class Votes:
         (n,) int64, position of the clip's frame 0 on the axis of the whole library, in frames.
     votes
         (n,) int64, landmarks that agree on the place.
+    variant
+        (n,) int64, the variant of the clip that lies there.
     """
 
     position: Longs
     votes: Longs
+    variant: Longs
 
 
-def count_votes(keys: Longs, variant: int, limit: int) -> Votes:
-    """Return the places of one variant with the most votes, of equal ones the first.
+def count_votes(keys: Longs, variants: range, limit: int) -> Votes:
+    """Return the places of some variants with the most votes, of equal ones the first.
 
     Parameters
     ----------
     keys
         Result of `vote_keys`.
     limit
-        Number of places at most.
+        Number of places at most, of all these variants together.
     """
-    start, end = np.searchsorted(keys, [variant << _VARIANT_SHIFT, (variant + 1) << _VARIANT_SHIFT])
-    own_keys = keys[start:end]
+    ends = variants.start << _VARIANT_SHIFT, variants.stop << _VARIANT_SHIFT
+    own_keys = keys[slice(*np.searchsorted(keys, ends))]
     kernels = compiled.kernels()
     if kernels:
         position, votes = np.empty((2, limit), np.int64)
@@ -157,7 +176,8 @@ def count_votes(keys: Longs, variant: int, limit: int) -> Votes:
         capped = np.minimum(votes, np.iinfo(np.int16).max).astype(np.int16)  # sorted by radix
         best = np.argsort(-capped, kind="stable")[:limit]
         position, votes = position[best], votes[best]
-    return Votes(position - ((variant << _VARIANT_SHIFT) + _ORIGIN), votes)
+    variant = position >> _VARIANT_SHIFT
+    return Votes(position - ((variant << _VARIANT_SHIFT) + _ORIGIN), votes, variant)
 
 
 def best_per_track(
@@ -461,7 +481,7 @@ def null_score(
     library_s: float,
     peaks_per_s: float,
     *,
-    escalated: bool,
+    reach: Reach,
     sketched: bool,
     bins: float = np.inf,
     policy: ScorePolicy = DEFAULT_POLICY.score,
@@ -476,8 +496,9 @@ def null_score(
         Seconds of music that it was compared with. More music gives more chances of a false match.
     peaks_per_s
         Peaks per second that the library keeps of a recording.
-    escalated
-        Whether it was searched for under dozens of warps.
+    reach
+        Whether it was searched for unchanged, under dozens of warps of one kind, or under every
+        tempo with every pitch.
     sketched
         Whether the score includes the likeness of sketches.
     bins
@@ -485,10 +506,11 @@ def null_score(
     """
     if sketched:
         level, per_e = policy.sketched_null_level, policy.sketched_null_per_e
-        changes = policy.sketched_warp_cost * escalated
+        warp_cost, wide_cost = policy.sketched_warp_cost, policy.sketched_wide_cost
     else:
         level, per_e = policy.null_level, policy.null_per_e
-        changes = policy.warp_cost * escalated
+        warp_cost, wide_cost = policy.warp_cost, policy.wide_cost
+    changes = {"unchanged": 0.0, "warped": warp_cost, "wide": wide_cost}[reach]
     brevity = per_e * np.log(min(max(clip_s, policy.min_clip_s), policy.settled_s))
     size = policy.library_cost * np.log(max(library_s / policy.usual_library_s, 1.0))
     sparsity = policy.sparse_cost * np.log(max(policy.usual_peaks_per_s / peaks_per_s, 1.0))

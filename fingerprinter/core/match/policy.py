@@ -25,7 +25,13 @@ from fingerprinter.core.fingerprint.params import (
     QueryParams,
     SketchSearchParams,
 )
-from fingerprinter.core.fingerprint.warp import ESCALATION, TEMPOS, Warp
+from fingerprinter.core.fingerprint.warp import (
+    ESCALATION,
+    TEMPOS,
+    WIDE_PITCHES,
+    WIDE_TEMPOS,
+    Warp,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +137,8 @@ class ScorePolicy:
     # 5 of 3,000 clips of other music were answered.
     warp_cost: float = 2.0
     sketched_warp_cost: float = 4.0
+    wide_cost: float = 3.5  # the same where every tempo was tried with every pitch
+    sketched_wide_cost: float = 6.0
     # The same for every e times fewer bins than usual in which the clip's peaks lie. A tone and a
     # chord of 3 to 4 s, with 15 and 12 bins, were named at another tempo. Clips of 3 s of music
     # have 50 bins and more.
@@ -265,11 +273,13 @@ class SearchPolicy:
         Which tracks may be copies, and when they are. Of copies only the best one is listed.
     escalation
         Kinds of changes that are tried one after another, in (stages, warps).
+    wide_tempos, wide_pitches
+        The grid of the search for any tempo with any pitch.
     tempos
         Factors that are tried where only a part of a clip fits.
     """
 
-    version: int = 1
+    version: int = 2
     query: QueryParams = DEFAULT_QUERY
     votes: VotePolicy = VotePolicy()
     alignment: AlignmentPolicy = AlignmentPolicy()
@@ -281,6 +291,8 @@ class SearchPolicy:
     duplicates: DuplicateQueryPolicy = DuplicateQueryPolicy()
     overlap: OverlapPolicy = OverlapPolicy()
     escalation: tuple[tuple[Warp, ...], ...] = ESCALATION
+    wide_tempos: tuple[float, ...] = WIDE_TEMPOS
+    wide_pitches: tuple[float, ...] = WIDE_PITCHES
     tempos: tuple[float, ...] = TEMPOS
 
     @property

@@ -19,6 +19,9 @@ def stretched(samples: Samples, warp: Warp) -> Samples:
     """
     pitched = samples if warp.pitch == 1.0 else _resampled(samples, warp.pitch)
     tempo = warp.tempo / warp.pitch
+    if not 0.5 <= tempo <= 2.0:  # the range of the filter; a large change is made in two steps
+        tempo = tempo**0.5
+        pitched = _with_tempo(pitched, tempo)
     return pitched if abs(tempo - 1.0) < 1e-9 else _with_tempo(pitched, tempo)
 
 

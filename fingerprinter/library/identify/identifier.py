@@ -5,7 +5,8 @@ The search escalates, and each step ends it when its best match is beyond doubt:
 1. the quick look-up of few landmarks of the unchanged clip;
 2. the full look-up of all its landmarks, together with its sketches;
 3. the look-up under every tempo and pitch of one kind of change after another
-   (`fingerprinter.core.fingerprint.warp`).
+   (`fingerprinter.core.fingerprint.warp`);
+4. the look-up of few landmarks under every tempo with every pitch.
 
 Each step proposes `Candidate` places and verifies them against the stored peaks, which gives
 `ScoredMatch` values.
@@ -25,6 +26,7 @@ from fingerprinter.core.fingerprint.landmarks import (
     make_landmarks,
     shifted_landmarks,
     warped_landmarks,
+    wide_landmarks,
 )
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import limit_density, sort_by_bin, sort_by_frame
@@ -32,7 +34,7 @@ from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
 from fingerprinter.core.match import matching
 from fingerprinter.core.match.candidates import Candidate, ScoredMatch
 from fingerprinter.core.match.closeness import closeness
-from fingerprinter.core.match.matching import Alignment, AlignmentCurve
+from fingerprinter.core.match.matching import Alignment, AlignmentCurve, Reach
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.library.base.stored_peaks import decode_peaks, load_peaks
 from fingerprinter.library.identify.jit import timed_search
@@ -194,9 +196,9 @@ class Identifier:
         best: list[ScoredMatch] = []
         for warps in self._policy.escalation:
             best = max(best, self.search_under(clip, low, warps), key=_margin)
-            if self._is_decisive(clip, best, escalated=True):
-                break
-        return best
+            if self._is_decisive(clip, best, "warped"):
+                return best
+        return max(best, self.wide_search(clip), key=_margin)
 
     def search_under(
         self, clip: ClipFeatures, low: Peaks, warps: Sequence[Warp]
@@ -209,7 +211,49 @@ class Identifier:
         found = self._look_up(warps, landmarks, limit, self._policy.votes.max_postings)
         if clip.contrast is not None:
             found = self._likeliest(clip.contrast, found, (0.0,))
-        return self._verify(clip, found, escalated=True)
+        return self._verify(clip, found, "warped")
+
+    def wide_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
+        """Look up few landmarks of a clip under every tempo with every pitch."""
+        query = self._policy.query
+        few = limit_density(clip.peaks, query.wide_peaks_per_s, self._params)
+        half = query.warped_s / self._params.hop_s / 2
+        middle = float(np.median(few.frames)) if len(few) else 0.0
+        inside = (few.bins >= query.wide_min_bin) & (few.bins <= query.wide_max_bin)
+        some = few.take(inside & (np.abs(few.frames - middle) <= half))
+        found = self._look_up_wide(some, query.wide_places)
+        if clip.contrast is not None:
+            found = self._likeliest(clip.contrast, found, (0.0,))
+        return self._verify(clip, found[: query.wide_proposals], "wide")
+
+    def _look_up_wide(self, some: Peaks, limit: int) -> list[Candidate]:
+        """Return the places with the most votes of a few peaks, each under its own warp."""
+        query, policy = self._policy.query, self._policy.votes
+        tempos = np.array(self._policy.wide_tempos, np.float32)
+        pitches = np.array(self._policy.wide_pitches, np.float32)
+        landmarks = wide_landmarks(some, tempos, pitches, self._params, query)
+        if not len(landmarks[0]):
+            return []
+        joined = matching.join_landmarks(*landmarks)
+        postings = self._index.lookup(self._connection, joined.hashes, policy.max_postings)
+        keys = matching.vote_keys(joined, postings.query, postings.position)
+        votes = matching.count_votes(keys, range(len(tempos) * len(pitches)), query.wide_votes)
+        tempo, pitch = np.divmod(votes.variant, len(pitches))
+        into = np.rint(np.median(some.frames) * tempos[tempo]).astype(np.int64)
+        track_ids, frames = self._index.locate(votes.position + into)
+        # the same place under another warp is another one, unless the warps are neighbours
+        apart = frames + ((tempo // 2) << 40) + ((pitch // 2) << 32)
+        kept = matching.best_per_track(track_ids, apart, DELETED_TRACK, policy)[:limit]
+        excess = matching.vote_excess(votes.votes[kept], track_ids[kept], policy)
+        return [
+            Candidate(
+                int(track_ids[i]),
+                float(frames[i] - into[i]),
+                Warp(self._policy.wide_tempos[tempo[i]], self._policy.wide_pitches[pitch[i]]),
+                float(over),
+            )
+            for i, over in zip(kept, excess, strict=True)
+        ]
 
     def _look_up(
         self,
@@ -233,7 +277,7 @@ class Identifier:
         found = []
         for variant in range(len(warps)):
             most = policy.places if len(warps) == 1 else policy.warped_places
-            votes = matching.count_votes(keys, variant, most)
+            votes = matching.count_votes(keys, range(variant, variant + 1), most)
             for share in policy.inside:
                 into = round(share * length)  # frames from the clip's start
                 track_ids, frames = self._index.locate(votes.position + into)
@@ -276,12 +320,12 @@ class Identifier:
         ]
 
     def _verify(
-        self, clip: ClipFeatures, candidates: Sequence[Candidate], *, escalated: bool = False
+        self, clip: ClipFeatures, candidates: Sequence[Candidate], reach: Reach = "unchanged"
     ) -> list[ScoredMatch]:
         """Weigh candidates against the stored peaks; the best of each track, best first."""
-        null_score = self._null_score(clip, escalated=escalated, sketched=clip.contrast is not None)
+        null_score = self._null_score(clip, reach, sketched=clip.contrast is not None)
         aligned = self._align(clip, candidates)
-        if escalated:
+        if reach != "unchanged":
             aligned = aligned[: self._policy.query.warped_finalists]
         matches = []
         for candidate, alignment in aligned:
@@ -411,7 +455,7 @@ class Identifier:
         return other if other.score > match.score + self._policy.query.tempo_gain else match
 
     def _is_decisive(
-        self, clip: ClipFeatures, matches: Sequence[ScoredMatch], *, escalated: bool = False
+        self, clip: ClipFeatures, matches: Sequence[ScoredMatch], reach: Reach = "unchanged"
     ) -> bool:
         """Whether the best match is certain by its peaks alone.
 
@@ -420,16 +464,16 @@ class Identifier:
         if not matches:
             return False
         by_peaks = matches[0].score - matches[0].likeness
-        null_score = self._null_score(clip, escalated=escalated, sketched=False)
+        null_score = self._null_score(clip, reach, sketched=False)
         certain = matching.confidence(by_peaks, null_score, self._policy.score)
         return certain >= self._policy.query.decisive
 
-    def _null_score(self, clip: ClipFeatures, *, escalated: bool, sketched: bool) -> float:
+    def _null_score(self, clip: ClipFeatures, reach: Reach, *, sketched: bool) -> float:
         return matching.null_score(
             clip.length_s,
             self._library_s,
             self._params.peaks_per_s,
-            escalated=escalated,
+            reach=reach,
             sketched=sketched,
             bins=matching.effective_bins(clip.peaks.bins) if escalated else np.inf,
             policy=self._policy.score,
