@@ -6,6 +6,7 @@ version, parameters, music and machine its figures hold for.
 
 from fingerprinter.evaluation.conditions import (
     CONDITIONS,
+    HARD_CONDITIONS,
     QUICK,
     SOUND_CONDITIONS,
     Condition,
@@ -23,6 +24,7 @@ from fingerprinter.evaluation.similarity_report import SimilarityReport, SystemR
 
 __all__ = [
     "CONDITIONS",
+    "HARD_CONDITIONS",
     "QUICK",
     "SOUND_CONDITIONS",
     "Condition",

@@ -62,10 +62,14 @@ class ScriptedIdentifier(Identifier):
         return self._unchanged
 
     def search_under(
-        self, clip: ClipFeatures, low: Peaks, warps: Sequence[Warp]
+        self, clip: ClipFeatures, low: Peaks, warps: Sequence[Warp], fan_out: int | None = None
     ) -> list[ScoredMatch]:
         self.tried.append(warps)
-        return next(self._warped)
+        return next(self._warped, [])
+
+    def wide_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
+        self.tried.append(())
+        return []
 
     def plays_backwards(self, clip: ClipFeatures, match: ScoredMatch) -> bool:
         return False
@@ -89,10 +93,11 @@ def test_a_match_that_only_sketches_make_certain_is_compared_with_warps(
     assert identify(ScriptedIdentifier([unchanged], [[HIGHER], [], []])) == [answer]
 
 
-@pytest.mark.parametrize("first, stages", [(DRUMS, 3), (WHOLE, 1)])
+@pytest.mark.parametrize("first, stages", [(DRUMS, 5), (WHOLE, 1)])
 def test_warps_are_tried_until_a_match_is_certain_without_sketches(
     first: ScoredMatch, stages: int
 ) -> None:
     identifier = ScriptedIdentifier([], [[first], [], []])
     assert identify(identifier) == [first]
-    assert identifier.tried == list(DEFAULT_POLICY.escalation[:stages])
+    every_stage = [*DEFAULT_POLICY.escalation, DEFAULT_POLICY.far_warps, ()]
+    assert identifier.tried == every_stage[:stages]

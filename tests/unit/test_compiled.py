@@ -114,7 +114,7 @@ def test_votes(seed: int) -> None:
     postings = list(zip(query.hashes[row].tolist(), position.tolist(), strict=True))
     places = {at - frame for hash_, frame in landmarks for met, at in postings if met == hash_}
     for most in (1, 7, 48, 5000):
-        slow, quick = both(lambda most=most: matching.count_votes(plain, 3, most))
+        slow, quick = both(lambda most=most: matching.count_votes(plain, range(3, 4), most))
         np.testing.assert_array_equal(slow.position, quick.position)
         np.testing.assert_array_equal(slow.votes, quick.votes)
         assert len(slow.votes) == min(most, len(places))
@@ -148,7 +148,7 @@ def test_keys_of_any_width_are_sorted(count: int, bits: int) -> None:
 
 
 def test_no_votes() -> None:
-    for found in both(lambda: matching.count_votes(np.empty(0, np.int64), 0, 5)):
+    for found in both(lambda: matching.count_votes(np.empty(0, np.int64), range(1), 5)):
         assert len(found.votes) == 0
 
 

@@ -80,7 +80,7 @@ def test_a_query_has_each_hash_once(variants: list[list[list[Mark]]]) -> None:
 def test_votes_agree_with_plain_loops(variants: list[list[list[Mark]]], library: Library) -> None:
     keys = keys_in(library, query_of(variants))
     for number, phases in enumerate(variants):
-        votes = count_votes(keys, number, 1000)
+        votes = count_votes(keys, range(number, number + 1), 1000)
         expected = with_neighbour(votes_plainly(library, phases))
         assert dict(zip(votes.position.tolist(), votes.votes.tolist(), strict=True)) == expected
 
@@ -90,8 +90,8 @@ def test_the_places_with_most_votes_come_first(
     variants: list[list[list[Mark]]], library: Library, limit: int
 ) -> None:
     keys = keys_in(library, query_of(variants))
-    all_votes = count_votes(keys, 0, 1000).votes.tolist()
-    assert count_votes(keys, 0, limit).votes.tolist() == sorted(all_votes, reverse=True)[:limit]
+    all_votes = count_votes(keys, range(1), 1000).votes.tolist()
+    assert count_votes(keys, range(1), limit).votes.tolist() == sorted(all_votes, reverse=True)[:limit]
 
 
 def test_excess_ranks_places_as_their_votes_do() -> None:
@@ -216,12 +216,13 @@ def test_confidence_rises_with_the_score(score: float, more: float, chance: floa
 def test_chance_reaches_more_in_short_clips_large_or_sparse_libraries_and_under_changes(
     clip_s: float, longer: float, library_s: float, peaks_per_s: float, sketched: bool
 ) -> None:
-    level = partial(matching.null_score, escalated=False, sketched=sketched)
+    level = partial(matching.null_score, reach="unchanged", sketched=sketched)
     usual = level(clip_s, library_s, peaks_per_s)
     assert level(clip_s + longer, library_s, peaks_per_s) <= usual
     assert level(clip_s, 10 * library_s, peaks_per_s) >= usual
     assert level(clip_s, library_s, peaks_per_s / 2) >= usual
-    assert level(clip_s, library_s, peaks_per_s, escalated=True) > usual
+    warped = level(clip_s, library_s, peaks_per_s, reach="warped")
+    assert level(clip_s, library_s, peaks_per_s, reach="wide") > warped > usual
     assert level(clip_s, library_s, peaks_per_s, sketched=True) >= usual
 
 

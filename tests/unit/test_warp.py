@@ -9,7 +9,17 @@ from synthetic import play
 from fingerprinter.core.fingerprint.landmarks import make_landmarks
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.peaks import find_peaks, limit_density
-from fingerprinter.core.fingerprint.warp import ESCALATION, UNCHANGED, Warp, unwarp
+from fingerprinter.core.fingerprint.warp import (
+    ESCALATION,
+    FAR_WARPS,
+    UNCHANGED,
+    WIDE_PITCHES,
+    WIDE_TEMPOS,
+    Warp,
+    offset_in_frames,
+    offset_in_seconds,
+    unwarp,
+)
 from fingerprinter.types import Peaks
 
 WARPS = [Warp(1.06, 1.06), Warp(0.9, 0.9), Warp(1.15, 1.0), Warp(1.0, 1.1)]
@@ -42,7 +52,7 @@ def test_unwarped_peaks_have_the_landmarks_of_the_recording(warp: Warp) -> None:
 
 
 def test_the_escalation_has_no_duplicates_and_not_the_unchanged_warp() -> None:
-    tried = [warp for stage in ESCALATION for warp in stage]
+    tried = [warp for stage in (*ESCALATION, FAR_WARPS) for warp in stage]
     assert len(set(tried)) == len(tried)
     assert UNCHANGED not in tried
 
@@ -55,3 +65,27 @@ def test_the_escalation_covers_changes_of_speed_tempo_and_pitch(kind: Warp) -> N
     for wanted in (kind, down):
         away = np.abs(np.log(tried) - np.log([wanted.tempo, wanted.pitch])).max(axis=1)
         assert away.min() < 0.03
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.61, 0.74, 0.93, 1.07, 1.35, 1.62, 2.0])
+@pytest.mark.parametrize("kind", ["speed", "tempo", "pitch"])
+def test_changes_of_one_kind_reach_an_octave_up_and_down(kind: str, factor: float) -> None:
+    wanted = [1.0 if kind == "pitch" else factor, 1.0 if kind == "tempo" else factor]
+    warps = [warp for stage in (*ESCALATION, FAR_WARPS) for warp in stage]
+    tried = np.log(np.array([(warp.tempo, warp.pitch) for warp in warps]))
+    assert np.abs(tried - np.log(wanted)).max(axis=1).min() < 0.03
+
+
+def test_the_wide_grid_reaches_an_octave_up_and_down() -> None:
+    for grid, step in ((WIDE_TEMPOS, 0.09), (WIDE_PITCHES, 0.03)):
+        assert min(grid) < 0.52 and max(grid) > 1.9 and 1.0 in grid
+        assert np.diff(np.log(grid)).max() < step
+
+
+@pytest.mark.parametrize("tempo", [0.5, 1.0, 1.8])
+def test_a_clip_of_the_start_lies_at_the_start_at_any_tempo(tempo: float) -> None:
+    """Its first peak is in the middle of the first transform."""
+    middle = DEFAULT.n_fft / 2 / DEFAULT.sr
+    frame = (tempo * middle - middle) / DEFAULT.hop_s  # of that peak in the recording
+    assert offset_in_seconds(frame, tempo, DEFAULT) == pytest.approx(0)
+    assert offset_in_frames(0.0, tempo, DEFAULT) == pytest.approx(frame)

@@ -36,7 +36,7 @@ def identify(
         typer.Argument(
             metavar="CONDITION...",
             help="Names, or how they begin: clean, ambience+0dB, speed-0.80-10s, sound-pips. "
-            "Default: all but sound.",
+            "Default: all but sound and the hardest.",
             show_default=False,
         ),
     ] = None,
@@ -89,11 +89,17 @@ def identify(
 
 
 def _selected(names: Sequence[str] | None, quick: bool) -> Sequence[Condition]:
-    from fingerprinter.evaluation import CONDITIONS, QUICK, SOUND_CONDITIONS, select
+    from fingerprinter.evaluation import (
+        CONDITIONS,
+        HARD_CONDITIONS,
+        QUICK,
+        SOUND_CONDITIONS,
+        select,
+    )
 
     if not names:
         return QUICK if quick else CONDITIONS
-    return select(names, QUICK if quick else (*CONDITIONS, *SOUND_CONDITIONS))
+    return select(names, QUICK if quick else (*CONDITIONS, *HARD_CONDITIONS, *SOUND_CONDITIONS))
 
 
 def _sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> Sounds:

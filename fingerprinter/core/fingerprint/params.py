@@ -108,9 +108,13 @@ class QueryParams:
     # Seconds around the median peak of a clip that propose candidates under warps. Of 144 clips of
     # 5 and 10 s 141 are named, with the whole clip 142 in twice the time.
     warped_s: float = 5.0
+    # Fewer peaks and landmarks again for warps that are unusual.
+    far_peaks_per_s: float = 20.0
+    far_fan_out: int = 4
     # The search for any tempo with any pitch: few peaks, and of their pairs the most salient. A
     # bin below 40 does not tell the pitch to a few per cent. Of a pair 4 to 20 frames apart some
     # warp of every tempo is in the target zone.
+    wide_s: float = 3.5
     wide_peaks_per_s: float = 25.0
     wide_min_bin: int = 40
     wide_max_bin: int = 200
@@ -118,8 +122,9 @@ class QueryParams:
     wide_max_dt: int = 20
     wide_fan_out: int = 4
     wide_landmarks: int = 100
+    wide_postings: int = 1 << 21
     wide_votes: int = 2048  # cells with the most votes that are assigned to tracks
-    wide_places: int = 256  # candidates whose sketches are compared, or ...
+    wide_places: int = 128  # candidates whose sketches are compared, or ...
     wide_proposals: int = 16  # ... that are aligned where there are no sketches
     # Candidates that are weighed for the unchanged clip. With 12, 24 and 48 the right one is best
     # for 277, 280 and 279 of 312 hard clips; each costs 2 ms.

@@ -178,7 +178,7 @@ def offset_votes(
     known = np.isin(stored.hashes, hash_query.hashes)
     which = np.searchsorted(hash_query.hashes, stored.hashes[known])
     keys = matching.vote_keys(hash_query, which, stored.frames[known].astype(np.int64))
-    found = matching.count_votes(keys, 0, len(keys))
+    found = matching.count_votes(keys, range(1), len(keys))
     length = float(np.ptp(reference.frames) + np.ptp(clip.frames)) if len(found.votes) else 0.0
     n_offsets = max(length, 1.0)
     wrong = found.votes[np.abs(found.position - offset) > _VICINITY].astype(np.float64)

@@ -27,6 +27,7 @@ from fingerprinter.core.fingerprint.params import (
 )
 from fingerprinter.core.fingerprint.warp import (
     ESCALATION,
+    FAR_WARPS,
     TEMPOS,
     WIDE_PITCHES,
     WIDE_TEMPOS,
@@ -273,6 +274,8 @@ class SearchPolicy:
         Which tracks may be copies, and when they are. Of copies only the best one is listed.
     escalation
         Kinds of changes that are tried one after another, in (stages, warps).
+    far_warps
+        Changes of one kind that are tried together after those, with fewer landmarks.
     wide_tempos, wide_pitches
         The grid of the search for any tempo with any pitch.
     tempos
@@ -291,6 +294,7 @@ class SearchPolicy:
     duplicates: DuplicateQueryPolicy = DuplicateQueryPolicy()
     overlap: OverlapPolicy = OverlapPolicy()
     escalation: tuple[tuple[Warp, ...], ...] = ESCALATION
+    far_warps: tuple[Warp, ...] = FAR_WARPS
     wide_tempos: tuple[float, ...] = WIDE_TEMPOS
     wide_pitches: tuple[float, ...] = WIDE_PITCHES
     tempos: tuple[float, ...] = TEMPOS

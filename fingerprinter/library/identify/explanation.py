@@ -17,7 +17,7 @@ from fingerprinter.core.fingerprint.params import (
     QueryParams,
 )
 from fingerprinter.core.fingerprint.peaks import sort_by_bin
-from fingerprinter.core.fingerprint.warp import Warp, unwarp
+from fingerprinter.core.fingerprint.warp import Warp, offset_in_frames, unwarp
 from fingerprinter.core.match import matching
 from fingerprinter.core.match.agreement import (
     OffsetVotes,
@@ -209,7 +209,8 @@ def _fit(match: Match, excerpt: Excerpt, stored: Peaks) -> tuple[Warp, float]:
     """Return the (warp, offset in frames) of the excerpt; a drift within the clip is followed."""
     reference = sort_by_bin(stored)
     warp = Warp(match.tempo, match.pitch)
-    offset = (match.offset_s + excerpt.start_s * match.tempo) / excerpt.params.hop_s
+    start_s = match.offset_s + excerpt.start_s * match.tempo
+    offset = offset_in_frames(start_s, match.tempo, excerpt.params)
     finer = matching.refine_warp(excerpt.kept, reference, warp, offset)
     fits = {
         each: matching.align(unwarp(excerpt.kept, each), reference, offset)

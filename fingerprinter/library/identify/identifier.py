@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from sqlalchemy import Connection
@@ -193,19 +193,29 @@ class Identifier:
         half = query.warped_s / self._params.hop_s / 2
         middle = float(np.median(few.frames)) if len(few) else 0.0  # of what sounds, not of silence
         low = few.take((few.bins <= query.warped_max_bin) & (np.abs(few.frames - middle) <= half))
+        searches = [
+            *(partial(self.search_under, clip, low, warps) for warps in self._policy.escalation),
+            partial(self.far_search, clip, low),
+        ]
         best: list[ScoredMatch] = []
-        for warps in self._policy.escalation:
-            best = max(best, self.search_under(clip, low, warps), key=_margin)
+        for search in searches:
+            best = max(best, search(), key=_margin)
             if self._is_decisive(clip, best, "warped"):
                 return best
         return max(best, self.wide_search(clip), key=_margin)
 
+    def far_search(self, clip: ClipFeatures, low: Peaks) -> list[ScoredMatch]:
+        """Look up fewer peaks under the warps of one kind that are unusual."""
+        query = self._policy.query
+        fewer = limit_density(low, query.far_peaks_per_s, self._params)
+        return self.search_under(clip, fewer, self._policy.far_warps, query.far_fan_out)
+
     def search_under(
-        self, clip: ClipFeatures, low: Peaks, warps: Sequence[Warp]
+        self, clip: ClipFeatures, low: Peaks, warps: Sequence[Warp], fan_out: int | None = None
     ) -> list[ScoredMatch]:
         """Look up few low peaks of a clip under each of many warps."""
         query = self._policy.query
-        made = warped_landmarks(low, warps, self._params, query.warped_fan_out)
+        made = warped_landmarks(low, warps, self._params, fan_out or query.warped_fan_out)
         limit = query.warped_proposals if clip.contrast is None else query.warped_places
         landmarks = [[marks] for marks in made]
         found = self._look_up(warps, landmarks, limit, self._policy.votes.max_postings)
@@ -217,7 +227,7 @@ class Identifier:
         """Look up few landmarks of a clip under every tempo with every pitch."""
         query = self._policy.query
         few = limit_density(clip.peaks, query.wide_peaks_per_s, self._params)
-        half = query.warped_s / self._params.hop_s / 2
+        half = query.wide_s / self._params.hop_s / 2
         middle = float(np.median(few.frames)) if len(few) else 0.0
         inside = (few.bins >= query.wide_min_bin) & (few.bins <= query.wide_max_bin)
         some = few.take(inside & (np.abs(few.frames - middle) <= half))
@@ -231,11 +241,11 @@ class Identifier:
         query, policy = self._policy.query, self._policy.votes
         tempos = np.array(self._policy.wide_tempos, np.float32)
         pitches = np.array(self._policy.wide_pitches, np.float32)
-        landmarks = wide_landmarks(some, tempos, pitches, self._params, query)
-        if not len(landmarks[0]):
+        hashes, variants, marked = wide_landmarks(some, tempos, pitches, self._params, query)
+        if not len(hashes):
             return []
-        joined = matching.join_landmarks(*landmarks)
-        postings = self._index.lookup(self._connection, joined.hashes, policy.max_postings)
+        joined = matching.join_landmarks(hashes, variants, marked)
+        postings = self._index.lookup(self._connection, joined.hashes, query.wide_postings)
         keys = matching.vote_keys(joined, postings.query, postings.position)
         votes = matching.count_votes(keys, range(len(tempos) * len(pitches)), query.wide_votes)
         tempo, pitch = np.divmod(votes.variant, len(pitches))
@@ -243,8 +253,8 @@ class Identifier:
         track_ids, frames = self._index.locate(votes.position + into)
         # the same place under another warp is another one, unless the warps are neighbours
         apart = frames + ((tempo // 2) << 40) + ((pitch // 2) << 32)
-        kept = matching.best_per_track(track_ids, apart, DELETED_TRACK, policy)[:limit]
-        excess = matching.vote_excess(votes.votes[kept], track_ids[kept], policy)
+        best = matching.best_per_track(track_ids, apart, DELETED_TRACK, policy)[:limit]
+        excess = matching.vote_excess(votes.votes[best], track_ids[best], policy)
         return [
             Candidate(
                 int(track_ids[i]),
@@ -252,7 +262,7 @@ class Identifier:
                 Warp(self._policy.wide_tempos[tempo[i]], self._policy.wide_pitches[pitch[i]]),
                 float(over),
             )
-            for i, over in zip(kept, excess, strict=True)
+            for i, over in zip(best, excess, strict=True)
         ]
 
     def _look_up(
@@ -274,13 +284,17 @@ class Identifier:
         postings = self._index.lookup(self._connection, query.hashes, max_postings)
         keys = matching.vote_keys(query, postings.query, postings.position)
         length = max(int(m.frames.max(initial=0)) for phases in landmarks for m in phases)
+        most = policy.places if len(warps) == 1 else policy.warped_places
+        voted = [matching.count_votes(keys, range(i, i + 1), most) for i in range(len(warps))]
+        ends = np.cumsum([len(votes.votes) for votes in voted])
+        everywhere = np.concatenate([votes.position for votes in voted])
         found = []
-        for variant in range(len(warps)):
-            most = policy.places if len(warps) == 1 else policy.warped_places
-            votes = matching.count_votes(keys, range(variant, variant + 1), most)
-            for share in policy.inside:
-                into = round(share * length)  # frames from the clip's start
-                track_ids, frames = self._index.locate(votes.position + into)
+        for share in policy.inside:
+            into = round(share * length)  # frames from the clip's start
+            located = self._index.locate(everywhere + into)
+            for variant, votes in enumerate(voted):
+                own = slice(ends[variant] - len(votes.votes), ends[variant])
+                track_ids, frames = (each[own] for each in located)
                 kept = matching.best_per_track(track_ids, frames, DELETED_TRACK, policy)
                 excess = matching.vote_excess(votes.votes[kept], track_ids[kept], policy)
                 variants, positions = np.full(len(kept), variant), votes.position[kept]

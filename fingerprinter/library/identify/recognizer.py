@@ -28,6 +28,7 @@ from fingerprinter.core.fingerprint.peaks import (
     PeakChunk,
     peak_chunks,
 )
+from fingerprinter.core.fingerprint.warp import offset_in_seconds
 from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.library.identify.identifier import Identifier
@@ -190,7 +191,7 @@ def match_in_seconds(
 ) -> Match:
     """Turn the frames of a match in a clip of some length into seconds."""
     hop_s, tempo = params.hop_s, match.warp.tempo
-    offset_s = match.offset * hop_s
+    offset_s = offset_in_seconds(match.offset, tempo, params)
     last_frame_s = match.end * hop_s + params.n_fft / params.sr - hop_s
     track_end_s = (track.duration_s - offset_s) / tempo
     return Match(
