@@ -1,4 +1,4 @@
-"""A clip at any tempo and pitch, an octave up and down, together and apart, is found and measured."""
+"""Clips at other tempos and pitches, together and apart, are found and measured."""
 
 from __future__ import annotations
 

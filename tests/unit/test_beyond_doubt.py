@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fingerprinter.core.fingerprint.params import DEFAULT
-from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WideGrid
 from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.core.match.matching import combined_score, confidence
 from fingerprinter.core.match.policy import DEFAULT_POLICY
@@ -53,7 +53,7 @@ class ScriptedIdentifier(Identifier):
         super().__init__(connection, index, DEFAULT)
         self._unchanged = unchanged
         self._warped: Iterator[list[ScoredMatch]] = iter(warped)
-        self.tried: list[Sequence[Warp]] = []
+        self.tried: list[Sequence[Warp] | WideGrid] = []
 
     def quick_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
         return []
@@ -67,8 +67,8 @@ class ScriptedIdentifier(Identifier):
         self.tried.append(warps)
         return next(self._warped, [])
 
-    def wide_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
-        self.tried.append(())
+    def wide_search(self, clip: ClipFeatures, grid: WideGrid) -> list[ScoredMatch]:
+        self.tried.append(grid)
         return []
 
     def plays_backwards(self, clip: ClipFeatures, match: ScoredMatch) -> bool:
@@ -93,11 +93,12 @@ def test_a_match_that_only_sketches_make_certain_is_compared_with_warps(
     assert identify(ScriptedIdentifier([unchanged], [[HIGHER], [], []])) == [answer]
 
 
-@pytest.mark.parametrize("first, stages", [(DRUMS, 5), (WHOLE, 1)])
+@pytest.mark.parametrize("first, stages", [(DRUMS, 6), (WHOLE, 1)])
 def test_warps_are_tried_until_a_match_is_certain_without_sketches(
     first: ScoredMatch, stages: int
 ) -> None:
     identifier = ScriptedIdentifier([], [[first], [], []])
     assert identify(identifier) == [first]
-    every_stage = [*DEFAULT_POLICY.escalation, DEFAULT_POLICY.far_warps, ()]
+    every_stage: list[Sequence[Warp] | WideGrid] = [*DEFAULT_POLICY.escalation, DEFAULT_POLICY.far_warps]
+    every_stage += DEFAULT_POLICY.wide_grids
     assert identifier.tried == every_stage[:stages]

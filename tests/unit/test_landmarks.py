@@ -18,7 +18,7 @@ from fingerprinter.core.fingerprint.landmarks import (
     wide_landmarks,
 )
 from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams, QueryParams
-from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WideGrid, unwarp
 from fingerprinter.types import Landmarks, Peaks
 
 SMALL = LandmarkParams(max_bin=100, min_dt=2, max_dt=9, max_df=12)
@@ -125,12 +125,11 @@ def test_wide_landmarks_are_those_of_each_tempo_with_each_pitch() -> None:
     bins = rng.integers(60, 140, 150).astype(np.float32)
     recording = Peaks(frames, bins, rng.random(150).astype(np.float32))
     clip = Peaks(frames / np.float32(1.6), bins * np.float32(0.75), recording.salience)
-    tempos, pitches = np.array([0.8, 1.6], np.float32), np.array([0.75, 1.0, 1.5], np.float32)
-    query = QueryParams(wide_landmarks=400)
-    hashes, variants, anchors = wide_landmarks(clip, tempos, pitches, DEFAULT, query)
+    grid = WideGrid((0.8, 1.6), (0.75, 1.0, 1.5), 400)
+    hashes, variants, anchors = wide_landmarks(clip, grid, DEFAULT, QueryParams())
     stored = set(as_sorted_pairs(make_landmarks(recording, DEFAULT, 30)))
     found = [
-        {mark for mark in zip(hashes[which].tolist(), anchors[which].tolist(), strict=True)}
+        set(zip(hashes[which].tolist(), anchors[which].tolist(), strict=True))
         for which in (variants == number for number in range(6))
     ]
     assert [len(marks & stored) > 0.9 * len(marks) for marks in found] == [

@@ -91,7 +91,8 @@ def test_the_places_with_most_votes_come_first(
 ) -> None:
     keys = keys_in(library, query_of(variants))
     all_votes = count_votes(keys, range(1), 1000).votes.tolist()
-    assert count_votes(keys, range(1), limit).votes.tolist() == sorted(all_votes, reverse=True)[:limit]
+    found = count_votes(keys, range(1), limit).votes.tolist()
+    assert found == sorted(all_votes, reverse=True)[:limit]
 
 
 def test_excess_ranks_places_as_their_votes_do() -> None:

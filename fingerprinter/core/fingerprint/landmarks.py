@@ -18,7 +18,7 @@ import numpy as np
 
 from fingerprinter.core.arrays import Floats, Hashes, Indices, Ints, Longs
 from fingerprinter.core.fingerprint.params import LandmarkParams, QueryParams
-from fingerprinter.core.fingerprint.warp import Warp
+from fingerprinter.core.fingerprint.warp import Warp, WideGrid
 from fingerprinter.core.numeric import compiled
 from fingerprinter.types import Landmarks, Peaks
 
@@ -140,8 +140,7 @@ def warped_landmarks(
 
 def wide_landmarks(
     clip: Peaks,
-    tempos: Floats,
-    pitches: Floats,
+    grid: WideGrid,
     params: LandmarkParams,
     query: QueryParams,
 ) -> tuple[Hashes, Longs, Longs]:
@@ -154,8 +153,8 @@ def wide_landmarks(
     ----------
     clip
         Peaks sorted by frame, none of them low, because a low bin does not tell the pitch.
-    tempos, pitches
-        (t,) and (p,) float32, factors.
+    grid
+        Of t tempos and p pitches.
 
     Returns
     -------
@@ -170,8 +169,9 @@ def wide_landmarks(
     moving = clip.bins[anchors] != clip.bins[targets]  # a held tone repeats everywhere
     anchors, targets = anchors[moving], targets[moving]
     salience = np.minimum(clip.salience[anchors], clip.salience[targets])
-    best = np.argsort(-salience, kind="stable")[: query.wide_landmarks]
+    best = np.argsort(-salience, kind="stable")[: grid.landmarks]
     anchors, targets = anchors[best], targets[best]
+    tempos, pitches = np.array(grid.tempos, np.float32), np.array(grid.pitches, np.float32)
     apart = clip.frames[targets] - clip.frames[anchors]
     dt = _round_half_up(apart * tempos[:, np.newaxis])
     low, high = (_round_half_up(clip.bins[i] / pitches[:, np.newaxis]) for i in (anchors, targets))

@@ -114,17 +114,16 @@ class QueryParams:
     # The search for any tempo with any pitch: few peaks, and of their pairs the most salient. A
     # bin below 40 does not tell the pitch to a few per cent. Of a pair 4 to 20 frames apart some
     # warp of every tempo is in the target zone.
-    wide_s: float = 3.5
+    wide_s: float = 4.0  # around the median peak
     wide_peaks_per_s: float = 25.0
     wide_min_bin: int = 40
     wide_max_bin: int = 200
     wide_min_dt: int = 4
     wide_max_dt: int = 20
     wide_fan_out: int = 4
-    wide_landmarks: int = 100
     wide_postings: int = 1 << 21
     wide_votes: int = 2048  # cells with the most votes that are assigned to tracks
-    wide_places: int = 128  # candidates whose sketches are compared, or ...
+    wide_places: int = 64  # candidates whose sketches are compared, or ...
     wide_proposals: int = 16  # ... that are aligned where there are no sketches
     # Candidates that are weighed for the unchanged clip. With 12, 24 and 48 the right one is best
     # for 277, 280 and 279 of 312 hard clips; each costs 2 ms.

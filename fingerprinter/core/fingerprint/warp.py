@@ -100,9 +100,38 @@ FAR_WARPS: tuple[Warp, ...] = (
     *(Warp(1.0, factor) for factor in _far(0.79, 1.26, _PITCH_STEP)),
 )
 
-# The grid of the search for any tempo with any pitch.
-WIDE_TEMPOS: tuple[float, ...] = tuple(sorted((1.0, *_factors(_LOW, _HIGH, 0.08))))
-WIDE_PITCHES: tuple[float, ...] = tuple(sorted((1.0, *_factors(_LOW, _HIGH, 0.02))))
+
+@dataclass(frozen=True, slots=True)
+class WideGrid:
+    """Every tempo of a range with every pitch of another.
+
+    Parameters
+    ----------
+    tempos, pitches
+        Factors, sorted.
+    landmarks
+        Of a clip, so many are looked up under all these warps.
+    """
+
+    tempos: tuple[float, ...]
+    pitches: tuple[float, ...]
+    landmarks: int
+
+
+def _wide_grid(
+    tempos: tuple[float, float, float], pitches: tuple[float, float, float], landmarks: int
+) -> WideGrid:
+    """Return the grid of two ranges, each (low, high, step)."""
+    both = (tuple(sorted((1.0, *_factors(*each)))) for each in (tempos, pitches))
+    return WideGrid(*both, landmarks)
+
+
+# The searches for any tempo with any pitch: a fine grid of the usual ones with many landmarks,
+# then a coarse grid of all with few.
+WIDE_GRIDS: tuple[WideGrid, ...] = (
+    _wide_grid((0.80, 1.25, 0.05), (0.79, 1.26, 0.014), 300),
+    _wide_grid((_LOW, _HIGH, 0.08), (_LOW, _HIGH, 0.02), 80),
+)
 
 # Tempos that are tried on a recording that was found. The step is fine enough to align 10 s. The
 # range is wider than that of the search: landmarks also agree at a tempo that is a little off, and

@@ -29,9 +29,9 @@ from fingerprinter.core.fingerprint.warp import (
     ESCALATION,
     FAR_WARPS,
     TEMPOS,
-    WIDE_PITCHES,
-    WIDE_TEMPOS,
+    WIDE_GRIDS,
     Warp,
+    WideGrid,
 )
 
 
@@ -276,8 +276,8 @@ class SearchPolicy:
         Kinds of changes that are tried one after another, in (stages, warps).
     far_warps
         Changes of one kind that are tried together after those, with fewer landmarks.
-    wide_tempos, wide_pitches
-        The grid of the search for any tempo with any pitch.
+    wide_grids
+        Tempos and pitches that are tried together.
     tempos
         Factors that are tried where only a part of a clip fits.
     """
@@ -295,8 +295,7 @@ class SearchPolicy:
     overlap: OverlapPolicy = OverlapPolicy()
     escalation: tuple[tuple[Warp, ...], ...] = ESCALATION
     far_warps: tuple[Warp, ...] = FAR_WARPS
-    wide_tempos: tuple[float, ...] = WIDE_TEMPOS
-    wide_pitches: tuple[float, ...] = WIDE_PITCHES
+    wide_grids: tuple[WideGrid, ...] = WIDE_GRIDS
     tempos: tuple[float, ...] = TEMPOS
 
     @property

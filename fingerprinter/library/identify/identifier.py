@@ -30,7 +30,7 @@ from fingerprinter.core.fingerprint.landmarks import (
 )
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import limit_density, sort_by_bin, sort_by_frame
-from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WideGrid, unwarp
 from fingerprinter.core.match import matching
 from fingerprinter.core.match.candidates import Candidate, ScoredMatch
 from fingerprinter.core.match.closeness import closeness
@@ -193,16 +193,18 @@ class Identifier:
         half = query.warped_s / self._params.hop_s / 2
         middle = float(np.median(few.frames)) if len(few) else 0.0  # of what sounds, not of silence
         low = few.take((few.bins <= query.warped_max_bin) & (np.abs(few.frames - middle) <= half))
-        searches = [
-            *(partial(self.search_under, clip, low, warps) for warps in self._policy.escalation),
-            partial(self.far_search, clip, low),
+        policy = self._policy
+        searches: list[tuple[Reach, Callable[[], list[ScoredMatch]]]] = [
+            *(("warped", partial(self.search_under, clip, low, ws)) for ws in policy.escalation),
+            ("warped", partial(self.far_search, clip, low)),
+            *(("wide", partial(self.wide_search, clip, grid)) for grid in policy.wide_grids),
         ]
         best: list[ScoredMatch] = []
-        for search in searches:
+        for reach, search in searches:
             best = max(best, search(), key=_margin)
-            if self._is_decisive(clip, best, "warped"):
-                return best
-        return max(best, self.wide_search(clip), key=_margin)
+            if self._is_decisive(clip, best, reach):
+                break
+        return best
 
     def far_search(self, clip: ClipFeatures, low: Peaks) -> list[ScoredMatch]:
         """Look up fewer peaks under the warps of one kind that are unusual."""
@@ -223,25 +225,24 @@ class Identifier:
             found = self._likeliest(clip.contrast, found, (0.0,))
         return self._verify(clip, found, "warped")
 
-    def wide_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
-        """Look up few landmarks of a clip under every tempo with every pitch."""
+    def wide_search(self, clip: ClipFeatures, grid: WideGrid) -> list[ScoredMatch]:
+        """Look up few landmarks of a clip under every tempo with every pitch of a grid."""
         query = self._policy.query
         few = limit_density(clip.peaks, query.wide_peaks_per_s, self._params)
         half = query.wide_s / self._params.hop_s / 2
         middle = float(np.median(few.frames)) if len(few) else 0.0
         inside = (few.bins >= query.wide_min_bin) & (few.bins <= query.wide_max_bin)
         some = few.take(inside & (np.abs(few.frames - middle) <= half))
-        found = self._look_up_wide(some, query.wide_places)
+        found = self._look_up_wide(some, grid, query.wide_places)
         if clip.contrast is not None:
             found = self._likeliest(clip.contrast, found, (0.0,))
         return self._verify(clip, found[: query.wide_proposals], "wide")
 
-    def _look_up_wide(self, some: Peaks, limit: int) -> list[Candidate]:
+    def _look_up_wide(self, some: Peaks, grid: WideGrid, limit: int) -> list[Candidate]:
         """Return the places with the most votes of a few peaks, each under its own warp."""
         query, policy = self._policy.query, self._policy.votes
-        tempos = np.array(self._policy.wide_tempos, np.float32)
-        pitches = np.array(self._policy.wide_pitches, np.float32)
-        hashes, variants, marked = wide_landmarks(some, tempos, pitches, self._params, query)
+        tempos, pitches = np.array(grid.tempos), grid.pitches
+        hashes, variants, marked = wide_landmarks(some, grid, self._params, query)
         if not len(hashes):
             return []
         joined = matching.join_landmarks(hashes, variants, marked)
@@ -259,7 +260,7 @@ class Identifier:
             Candidate(
                 int(track_ids[i]),
                 float(frames[i] - into[i]),
-                Warp(self._policy.wide_tempos[tempo[i]], self._policy.wide_pitches[pitch[i]]),
+                Warp(grid.tempos[tempo[i]], pitches[pitch[i]]),
                 float(over),
             )
             for i, over in zip(best, excess, strict=True)
