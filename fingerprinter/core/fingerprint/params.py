@@ -111,9 +111,9 @@ class QueryParams:
     # Fewer peaks and landmarks again for warps that are unusual.
     far_peaks_per_s: float = 20.0
     far_fan_out: int = 4
-    # The search for any tempo with any pitch: few peaks, and of their pairs the most salient. A
-    # bin below 40 does not tell the pitch to a few per cent. Of a pair 4 to 20 frames apart some
-    # warp of every tempo is in the target zone.
+    # The search for any tempo with any pitch: of few peaks the most salient pairs. A bin below 40
+    # does not tell the pitch to a few per cent. A pair that is 4 to 20 frames apart fits into the
+    # target zone at most tempos.
     wide_s: float = 4.0  # around the median peak
     wide_peaks_per_s: float = 25.0
     wide_min_bin: int = 40

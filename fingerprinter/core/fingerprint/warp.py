@@ -122,8 +122,8 @@ def _wide_grid(
     tempos: tuple[float, float, float], pitches: tuple[float, float, float], landmarks: int
 ) -> WideGrid:
     """Return the grid of two ranges, each (low, high, step)."""
-    both = (tuple(sorted((1.0, *_factors(*each)))) for each in (tempos, pitches))
-    return WideGrid(*both, landmarks)
+    every_tempo, every_pitch = (tuple(sorted((1.0, *_factors(*r)))) for r in (tempos, pitches))
+    return WideGrid(every_tempo, every_pitch, landmarks)
 
 
 # The searches for any tempo with any pitch: a fine grid of the usual ones with many landmarks,
