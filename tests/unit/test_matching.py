@@ -229,9 +229,9 @@ def test_chance_reaches_more_in_short_clips_large_or_sparse_libraries_and_under_
 
 def test_a_clip_of_few_notes_needs_more_under_changes_only() -> None:
     level = partial(matching.null_score, 3.0, 1e5, 30.0, sketched=True)
-    assert level(escalated=True, bins=12) > level(escalated=True, bins=50) + 3
-    assert level(escalated=True, bins=50) == level(escalated=True)
-    assert level(escalated=False, bins=1) == level(escalated=False)
+    assert level(reach="warped", bins=12) > level(reach="warped", bins=50) + 3
+    assert level(reach="warped", bins=50) == level(reach="warped")
+    assert level(reach="unchanged", bins=1) == level(reach="unchanged")
 
 
 @pytest.mark.parametrize("tempo", [0.78, 0.9, 1.1, 1.3])

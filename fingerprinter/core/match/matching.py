@@ -514,7 +514,7 @@ def null_score(
     brevity = per_e * np.log(min(max(clip_s, policy.min_clip_s), policy.settled_s))
     size = policy.library_cost * np.log(max(library_s / policy.usual_library_s, 1.0))
     sparsity = policy.sparse_cost * np.log(max(policy.usual_peaks_per_s / peaks_per_s, 1.0))
-    if escalated:
+    if reach != "unchanged":
         changes += policy.narrow_cost * np.log(max(policy.usual_bins / bins, 1.0))
     return float(level - brevity + size + sparsity + changes)
 

@@ -490,7 +490,7 @@ class Identifier:
             self._params.peaks_per_s,
             reach=reach,
             sketched=sketched,
-            bins=matching.effective_bins(clip.peaks.bins) if escalated else np.inf,
+            bins=matching.effective_bins(clip.peaks.bins) if reach != "unchanged" else np.inf,
             policy=self._policy.score,
         )
 
