@@ -29,7 +29,7 @@ from fingerprinter.core.fingerprint.warp import (
     ESCALATION,
     FAR_WARPS,
     TEMPOS,
-    WIDE_GRIDS,
+    WIDE_GRID,
     Warp,
     WideGrid,
 )
@@ -276,7 +276,7 @@ class SearchPolicy:
         Kinds of changes that are tried one after another, in (stages, warps).
     far_warps
         Changes of one kind that are tried together after those, with fewer landmarks.
-    wide_grids
+    wide_grid
         Tempos and pitches that are tried together.
     tempos
         Factors that are tried where only a part of a clip fits.
@@ -295,7 +295,7 @@ class SearchPolicy:
     overlap: OverlapPolicy = OverlapPolicy()
     escalation: tuple[tuple[Warp, ...], ...] = ESCALATION
     far_warps: tuple[Warp, ...] = FAR_WARPS
-    wide_grids: tuple[WideGrid, ...] = WIDE_GRIDS
+    wide_grid: WideGrid = WIDE_GRID
     tempos: tuple[float, ...] = TEMPOS
 
     @property

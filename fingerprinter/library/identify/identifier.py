@@ -197,7 +197,7 @@ class Identifier:
         searches: list[tuple[Reach, Callable[[], list[ScoredMatch]]]] = [
             *(("warped", partial(self.search_under, clip, low, ws)) for ws in policy.escalation),
             ("warped", partial(self.far_search, clip, low)),
-            *(("wide", partial(self.wide_search, clip, grid)) for grid in policy.wide_grids),
+            ("wide", partial(self.wide_search, clip)),
         ]
         best: list[ScoredMatch] = []
         for reach, search in searches:
@@ -225,7 +225,7 @@ class Identifier:
             found = self._likeliest(clip.contrast, found, (0.0,))
         return self._verify(clip, found, "warped")
 
-    def wide_search(self, clip: ClipFeatures, grid: WideGrid) -> list[ScoredMatch]:
+    def wide_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Look up few landmarks of a clip under every tempo with every pitch of a grid."""
         query = self._policy.query
         few = limit_density(clip.peaks, query.wide_peaks_per_s, self._params)
@@ -233,7 +233,7 @@ class Identifier:
         middle = float(np.median(few.frames)) if len(few) else 0.0
         inside = (few.bins >= query.wide_min_bin) & (few.bins <= query.wide_max_bin)
         some = few.take(inside & (np.abs(few.frames - middle) <= half))
-        found = self._look_up_wide(some, grid, query.wide_places)
+        found = self._look_up_wide(some, self._policy.wide_grid, query.wide_places)
         if clip.contrast is not None:
             found = self._likeliest(clip.contrast, found, (0.0,))
         return self._verify(clip, found[: query.wide_proposals], "wide")
@@ -338,12 +338,13 @@ class Identifier:
         self, clip: ClipFeatures, candidates: Sequence[Candidate], reach: Reach = "unchanged"
     ) -> list[ScoredMatch]:
         """Weigh candidates against the stored peaks; the best of each track, best first."""
-        null_score = self._null_score(clip, reach, sketched=clip.contrast is not None)
         aligned = self._align(clip, candidates)
         if reach != "unchanged":
             aligned = aligned[: self._policy.query.warped_finalists]
         matches = []
         for candidate, alignment in aligned:
+            sketched, tempo = clip.contrast is not None, candidate.warp.tempo
+            null_score = self._null_score(clip, reach, tempo, sketched=sketched)
             match = self._weigh(clip, candidate, alignment, null_score)
             matches.append(match if match.warp == UNCHANGED else self._refine(clip, match))
         best: dict[int, ScoredMatch] = {}
@@ -479,13 +480,16 @@ class Identifier:
         if not matches:
             return False
         by_peaks = matches[0].score - matches[0].likeness
-        null_score = self._null_score(clip, reach, sketched=False)
+        null_score = self._null_score(clip, reach, matches[0].warp.tempo, sketched=False)
         certain = matching.confidence(by_peaks, null_score, self._policy.score)
         return certain >= self._policy.query.decisive
 
-    def _null_score(self, clip: ClipFeatures, reach: Reach, *, sketched: bool) -> float:
+    def _null_score(
+        self, clip: ClipFeatures, reach: Reach, tempo: float, *, sketched: bool
+    ) -> float:
+        """Return the null score of a clip at a tempo; a slow one covers less of a recording."""
         return matching.null_score(
-            clip.length_s,
+            clip.length_s * min(tempo, 1.0),
             self._library_s,
             self._params.peaks_per_s,
             reach=reach,
