@@ -12,7 +12,7 @@ import pytest
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WideGrid
 from fingerprinter.core.match.candidates import ScoredMatch
-from fingerprinter.core.match.matching import combined_score, confidence
+from fingerprinter.core.match.matching import Reach, combined_score, confidence
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library.identify.identifier import ClipFeatures, Identifier
 from fingerprinter.types import Peaks
@@ -62,7 +62,12 @@ class ScriptedIdentifier(Identifier):
         return self._unchanged
 
     def search_under(
-        self, clip: ClipFeatures, low: Peaks, warps: Sequence[Warp], fan_out: int | None = None
+        self,
+        clip: ClipFeatures,
+        low: Peaks,
+        warps: Sequence[Warp],
+        fan_out: int | None = None,
+        reach: Reach = "warped",
     ) -> list[ScoredMatch]:
         self.tried.append(warps)
         return next(self._warped, [])

@@ -47,7 +47,7 @@ _EARLY_FRAMES = 1 << 8
 
 
 Reach = Literal["unchanged", "warped", "wide"]
-"""Under what a clip is searched for: nothing, many warps of one kind, any tempo with any pitch."""
+"""Under what a clip is searched for: nothing; usual changes of one kind; far or joint changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,8 +497,8 @@ def null_score(
     peaks_per_s
         Peaks per second that the library keeps of a recording.
     reach
-        Whether it was searched for unchanged, under dozens of warps of one kind, or under every
-        tempo with every pitch.
+        Whether it was searched for unchanged, under usual changes of one kind, or under far or
+        joint ones, which are less likely.
     sketched
         Whether the score includes the likeness of sketches.
     bins

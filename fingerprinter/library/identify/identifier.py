@@ -196,7 +196,7 @@ class Identifier:
         policy = self._policy
         searches: list[tuple[Reach, Callable[[], list[ScoredMatch]]]] = [
             *(("warped", partial(self.search_under, clip, low, ws)) for ws in policy.escalation),
-            ("warped", partial(self.far_search, clip, low)),
+            ("wide", partial(self.far_search, clip, low)),
             ("wide", partial(self.wide_search, clip)),
         ]
         best: list[ScoredMatch] = []
@@ -210,10 +210,15 @@ class Identifier:
         """Look up fewer peaks under the warps of one kind that are unusual."""
         query = self._policy.query
         fewer = limit_density(low, query.far_peaks_per_s, self._params)
-        return self.search_under(clip, fewer, self._policy.far_warps, query.far_fan_out)
+        return self.search_under(clip, fewer, self._policy.far_warps, query.far_fan_out, "wide")
 
     def search_under(
-        self, clip: ClipFeatures, low: Peaks, warps: Sequence[Warp], fan_out: int | None = None
+        self,
+        clip: ClipFeatures,
+        low: Peaks,
+        warps: Sequence[Warp],
+        fan_out: int | None = None,
+        reach: Reach = "warped",
     ) -> list[ScoredMatch]:
         """Look up few low peaks of a clip under each of many warps."""
         query = self._policy.query
@@ -223,7 +228,7 @@ class Identifier:
         found = self._look_up(warps, landmarks, limit, self._policy.votes.max_postings)
         if clip.contrast is not None:
             found = self._likeliest(clip.contrast, found, (0.0,))
-        return self._verify(clip, found, "warped")
+        return self._verify(clip, found, reach)
 
     def wide_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Look up few landmarks of a clip under every tempo with every pitch of a grid."""
