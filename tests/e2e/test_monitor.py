@@ -16,7 +16,7 @@ from radio import INTERVAL, SR, Answer, encoded, radio, with_titles
 from synthetic import play
 from waiting import until
 
-from fingerprinter.audio import read_samples
+from fingerprinter.audio import read_samples, write_wav
 
 
 def test_stations_are_followed_until_ctrl_c(
@@ -75,6 +75,15 @@ def test_files_and_standard_input_end_by_themselves(
         *(("<stdin>", "began"), ("<stdin>", "ended"), ("Tape", "began"), ("Tape", "ended")),
     ]
     assert run.complaints == ["nowhere.flac: no such file"]
+
+
+def test_a_report_names_recordings_without_tags_by_their_file(tmp_path: Path) -> None:
+    program = Program(str(tmp_path / "untagged.db"), tmp_path)
+    write_wav(tmp_path / "untagged.wav", play(7, 15.0), SR)
+    program("index", "--no-embeddings", tmp_path / "untagged.wav")
+    program("monitor", tmp_path / "untagged.wav", "--csv", tmp_path / "played.csv")
+    with (tmp_path / "played.csv").open(encoding="utf-8") as report:
+        assert [row["title"] for row in csv.DictReader(report)] == ["untagged"]
 
 
 def test_identify_answers_while_a_pipe_is_open(sqlite_demo: Program, inside: list[Entry]) -> None:

@@ -14,6 +14,7 @@ import typer
 
 from fingerprinter.audio import write_wav
 from fingerprinter.audio.streams.sources import MIC, STDIN, named_source, open_source
+from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import MinConfidence
 from fingerprinter.cli.common.output import csv_lines, print_json, print_message
 from fingerprinter.cli.common.records import event_record
@@ -168,8 +169,8 @@ class Report:
             start.strftime("%Y-%m-%d"),
             start.strftime("%H:%M:%S"),
             round(seconds, 1),
-            *((each or "") for each in (track.title, track.artist, track.album)),
-            *((each or "") for each in (track.isrc, track.label)),
+            text.title(track),
+            *((each or "") for each in (track.artist, track.album, track.isrc, track.label)),
         ]
         _, line = csv_lines(_COLUMNS, [row])
         try:
