@@ -7,14 +7,14 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any, Self
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPHandler, HTTPRedirectHandler, Request, build_opener
 
 from fingerprinter.audio import AudioSource
 from fingerprinter.audio.source import as_file, source_name
@@ -36,6 +36,19 @@ class _NoRedirects(HTTPRedirectHandler):
         return None
 
 
+class _Connection(HTTPConnection):
+    """Reads the answer of a service that refuses a request before all of it has been sent."""
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            super().request(*args, **kwargs)
+
+
+class _EarlyAnswers(HTTPHandler):
+    def http_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
 class Server:
     """A running service.
 
@@ -54,7 +67,7 @@ class Server:
         if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
             raise UsageError(f"{address}: no address; write http://HOST:8765")
         self._address = address.rstrip("/")
-        self._opener = build_opener(_NoRedirects)
+        self._opener = build_opener(_NoRedirects, _EarlyAnswers)
 
     def __enter__(self) -> Self:
         return self
