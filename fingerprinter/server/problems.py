@@ -11,12 +11,13 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
-from starlette.routing import Match, Route
+from starlette.routing import Match, Mount
 
 from fingerprinter.errors import FingerprinterError, UsageError
 
 _log = logging.getLogger(__name__)
 _RETRY_AFTER_S = 2
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _CODES = {401: "token", 403: "forbidden", 404: "not_found", 405: "method", 413: "too_large"}
 
 
@@ -84,10 +85,14 @@ def problem_response(status: int, code: str, message: str) -> JSONResponse:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Return the methods of all routes of a path; each route knows its own only."""
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    matching = [each for each in routes if each.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for route in matching for method in route.methods or ()})
+    """Return the methods of all routes of a path; the mounted page, which takes all, is none."""
+    routes = [each for each in request.app.routes if not isinstance(each, Mount)]
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [
+        method
+        for method, scope in scopes.items()
+        if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ]
 
 
 def install(app: FastAPI) -> None:
@@ -110,11 +115,14 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> JSONResponse:
-        code = _CODES.get(error.status_code, "usage")
-        response = problem_response(error.status_code, code, str(error.detail))
-        response.headers.update(error.headers or {})
-        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            response.headers["Allow"] = ", ".join(_allowed_methods(request))
+        status, message, headers = error.status_code, str(error.detail), dict(error.headers or {})
+        # The page answers what no route takes: 404, also where a route takes another method.
+        is_refused = status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+        if is_refused and (allowed := ", ".join(_allowed_methods(request))):
+            status, headers["Allow"] = HTTPStatus.METHOD_NOT_ALLOWED, allowed
+            message = f"{request.method}: this address takes {allowed} only"
+        response = problem_response(status, _CODES.get(status, "usage"), message)
+        response.headers.update(headers)
         return response
 
     @app.exception_handler(ClientDisconnect)

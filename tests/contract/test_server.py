@@ -285,6 +285,8 @@ def test_an_indexed_folder_is_in_the_library(new: TestClient, tmp_path: Path) ->
     assert opus.content.startswith(b"OggS")
     part = new.get(f"/api/tracks/{track}/audio", headers={"Range": "bytes=4-7"})
     assert (part.status_code, part.headers["content-type"]) == (206, "audio/wav")
+    head = new.head(f"/api/tracks/{track}/audio")
+    assert (head.status_code, head.headers["accept-ranges"], head.content) == (200, "bytes", b"")
 
 
 # --- access ---------------------------------------------------------------------------
@@ -470,6 +472,22 @@ def test_paths_lead_to_no_file(local: TestClient, url: str) -> None:
 )
 def test_mistakes_are_told_in_one_form(local: TestClient, url: str, status: int, code: str) -> None:
     assert error_of(local.get(url), status) == code
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "allowed"),
+    [
+        ("GET", "/api/identify", "POST"),
+        ("HEAD", "/api/tracks", "GET"),
+        ("PUT", "/api/session", "DELETE, GET, POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_with_those_there_are(
+    local: TestClient, method: str, url: str, allowed: str
+) -> None:
+    answer = local.request(method, url)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
 def test_answers_forbid_foreign_content(local: TestClient) -> None:

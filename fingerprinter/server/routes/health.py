@@ -28,12 +28,14 @@ class Login(BaseModel):
     token: str = Field(min_length=1, max_length=200)
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", responses={200: {"content": _STATUS}}, response_class=JSONResponse)
 def healthz() -> JSONResponse:
     """Report that the process runs."""
     return JSONResponse({"status": "ok"})
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
     responses={200: {"content": _STATUS}, 503: {"content": _STATUS, "description": "Not ready."}},

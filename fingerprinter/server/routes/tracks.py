@@ -163,6 +163,7 @@ def similar(
     return shown(Similar(found, results), viewer)
 
 
+@router.head("/api/tracks/{track_id}/audio", include_in_schema=False)
 @router.get("/api/tracks/{track_id}/audio", responses=_BYTES, response_class=FileResponse)
 def audio(
     service: TheService,
@@ -192,6 +193,7 @@ def waveform(service: TheService, _: Guest, track_id: TrackId) -> Waveform:
     return Waveform(found.duration_s, [round(point / 255, 3) for point in points.tolist()])
 
 
+@router.head("/api/tracks/{track_id}/cover", include_in_schema=False)
 @router.get("/api/tracks/{track_id}/cover", responses=_PICTURE, response_class=Response)
 def cover(service: TheService, _: Guest, track_id: TrackId) -> Response:
     """Send the cover of a track: the picture in its tags, or in its folder."""
