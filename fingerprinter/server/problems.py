@@ -110,7 +110,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"][1:]) or "body"
+        place = ".".join(str(part) for part in first["loc"][1:])
+        if not place or first["type"] == "json_invalid":
+            message = "the body is no JSON object; send one as `Content-Type: application/json`"
+            return problem_response(422, "usage", message)
         return problem_response(422, "usage", f"{place}: {first['msg']}")
 
     @app.exception_handler(HTTPException)

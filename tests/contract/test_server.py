@@ -434,6 +434,8 @@ def test_what_is_no_audio_is_told(local: TestClient) -> None:
     assert error_of(local.post("/api/identify", content=b"no audio"), 422) == "audio"
     assert error_of(local.post("/api/identify", content=b""), 422) == "audio"
     assert error_of(local.post("/api/identify", files={"other": b"x"}), 400) == "usage"
+    told = local.post("/api/identify?name=mine", files={"file": ("theirs.wav", b"no audio")})
+    assert told.json()["error"]["message"].startswith("mine: ")
     form = {"Content-Type": "multipart/form-data"}
     assert error_of(local.post("/api/identify", content=b"x", headers=form), 400) == "usage"
 
@@ -472,6 +474,19 @@ def test_paths_lead_to_no_file(local: TestClient, url: str) -> None:
 )
 def test_mistakes_are_told_in_one_form(local: TestClient, url: str, status: int, code: str) -> None:
     assert error_of(local.get(url), status) == code
+
+
+def test_a_body_that_is_no_json_object_is_told(local: TestClient) -> None:
+    bodies: list[Json] = [
+        {"json": [1]},
+        {"content": b'{"like":'},
+        {"content": b'{"like": [1]}'},
+        {},
+    ]
+    for body in bodies:
+        answer = local.post("/api/recommend", **body)
+        assert error_of(answer, 422) == "usage"
+        assert "send one as `Content-Type: application/json`" in answer.text
 
 
 @pytest.mark.parametrize(
