@@ -134,7 +134,7 @@ async def _read_body(request: Request, chunks: AsyncIterator[bytes]) -> Upload:
         file.close()
         raise
     file.seek(0)
-    return Upload(_name(request.query_params.get("name")), file)  # type: ignore[arg-type]
+    return Upload(_name(request), file)  # type: ignore[arg-type]
 
 
 async def _read_form(request: Request, chunks: AsyncIterator[bytes]) -> Upload:
@@ -148,11 +148,12 @@ async def _read_form(request: Request, chunks: AsyncIterator[bytes]) -> Upload:
     if not isinstance(field, UploadFile):
         await form.close()
         raise UsageError("the form has no field `file` with the audio")
-    return Upload(_name(field.filename), field.file)
+    return Upload(_name(request, field.filename), field.file)
 
 
-def _name(name: str | None) -> str:
-    return printable((name or "clip")[:_MAX_NAME])
+def _name(request: Request, filename: str | None = None) -> str:
+    name = request.query_params.get("name") or filename or "clip"
+    return printable(name[:_MAX_NAME])
 
 
 def _too_large(limit: int) -> TooLargeError:
