@@ -45,6 +45,14 @@ def test_the_client_prints_what_the_library_says(
     assert answer["matches"][0]["offset_s"] == pytest.approx(own["matches"][0]["offset_s"], abs=0.1)
 
 
+def test_a_port_in_use_is_told_and_the_token_stays(server: Server, sqlite_demo: Program) -> None:
+    port = server.url.rpartition(":")[2]
+    run = sqlite_demo("serve", "--port", port, "--new-token", status=2)
+    (line,) = run.complaints
+    assert f"cannot listen at 127.0.0.1, port {port}: address already in use" in line
+    assert run.out == ""
+
+
 def test_a_clip_is_identified_and_explained(
     server: Server, clips: Clips, inside: list[Entry], outside: Entry
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -111,6 +112,7 @@ def serve(
         raise UsageError(f"there are no folders to watch; {hint}")
     if settings.watch:
         check_watchfiles()
+    _check_port(settings)  # before a new token or password replaces that of a running service
     token, digest = _token(settings, new_token)
     password = _make_app_password(settings) if app_password else None
     url = f"http://{settings.host}:{settings.port}{settings.root_path}/"
@@ -125,6 +127,21 @@ def serve(
         print_message("the password of music players (any user name), which is shown only once:")
         print_line(password)
     run(replace(settings, token_digest=digest))
+
+
+def _check_port(settings: ServerSettings) -> None:
+    """Refuse an address at which this computer cannot listen."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn does
+            probe.bind((settings.host, settings.port))
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"cannot listen at {settings.host}, port {settings.port}: {reason};"
+            " --host and --port name another address"
+        ) from None
 
 
 def _token(settings: ServerSettings, new: bool) -> tuple[str | None, str | None]:
