@@ -96,6 +96,13 @@ def test_list_and_show_print_all_fields(sqlite_demo: Program, inside: list[Entry
     assert (fields["length"], fields["year"], fields["file"]) == ("0:34", "2004", tracks[4]["path"])
 
 
+def test_a_list_of_nothing_is_told(sqlite_demo: Program) -> None:
+    for arguments in (["geoskape"], ["--artist", "nobody"], ["--albums", "geoskape"]):
+        run = sqlite_demo("list", *arguments)
+        assert (run.out, "nothing here has such names" in run.err) == ("", True)
+        assert sqlite_demo("list", *arguments, "--json").err == ""
+
+
 def test_removed_tracks_are_gone(copied_demo: Program, inside: list[Entry], clips: Any) -> None:
     before = copied_demo("list", "--json").records
     refused = copied_demo("remove", "1", "99", status=3)

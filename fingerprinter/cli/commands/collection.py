@@ -314,6 +314,16 @@ def _pages(read: Callable[..., tuple[int, list[T]]]) -> Iterator[T]:
         offset += _PAGE
 
 
+def _told_if_none(entries: Iterator[T]) -> Iterator[T]:
+    """Yield the entries of a list, and say so if there are none."""
+    are_none = True
+    for entry in entries:
+        are_none = False
+        yield entry
+    if are_none:
+        print_message("nothing here has such names and values; `search` corrects misspelt words")
+
+
 def _print_albums(albums: Iterator[Album], *, as_json: bool) -> None:
     if as_json:
         for album in albums:
@@ -334,7 +344,7 @@ def _print_albums(albums: Iterator[Album], *, as_json: bool) -> None:
             str(album.tracks),
             text.length(album.duration_s),
         ]
-        for album in albums
+        for album in _told_if_none(albums)
     )
     print_table(columns, rows)
 
@@ -357,7 +367,7 @@ def _print_tracks(tracks: Iterator[Track]) -> None:
             text.length(track.duration_s),
             track.path or "",
         ]
-        for track in tracks
+        for track in _told_if_none(tracks)
     )
     print_table(columns, rows)
 
