@@ -286,6 +286,9 @@ def test_the_api_refuses_private_addresses_unless_allowed(url: str) -> None:
     ):
         number = client.post("/api/monitors", json={"source": f"{air.url}/live"}).json()["id"]
         until(lambda: client.get("/api/monitors").json()["monitors"][0]["problem"])
-        assert "private network" in client.get("/api/monitors").json()["monitors"][0]["problem"]
+        assert (
+            "`private_streams = true`"
+            in client.get("/api/monitors").json()["monitors"][0]["problem"]
+        )
         assert air.requests == []
         assert client.delete(f"/api/monitors/{number}").status_code == 200

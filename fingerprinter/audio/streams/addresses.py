@@ -107,7 +107,8 @@ def resolve(url: str, *, allow_private: bool) -> Target:
     ips = [str(each[4][0]) for each in found]
     if not allow_private and not all(map(is_public, ips)):
         raise AudioError(
-            f"{shown_address(url)}: an address of a private network; the owner can allow these"
+            f"{shown_address(url)}: an address of a private network;"
+            " `private_streams = true` in config.toml allows these"
         )
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
     user = parts.username
