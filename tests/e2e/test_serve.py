@@ -45,10 +45,11 @@ def test_the_client_prints_what_the_library_says(
     assert answer["matches"][0]["offset_s"] == pytest.approx(own["matches"][0]["offset_s"], abs=0.1)
 
 
-def test_a_port_in_use_is_told_and_the_token_stays(server: Server, sqlite_demo: Program) -> None:
+def test_a_missing_folder_and_a_port_in_use_are_told(server: Server, sqlite_demo: Program) -> None:
     port = server.url.rpartition(":")[2]
-    run = sqlite_demo("serve", "--port", port, "--new-token", status=2)
-    (line,) = run.complaints
+    run = sqlite_demo("serve", "--port", port, "--new-token", "--folder", "/gone", status=2)
+    hint, line = run.complaints
+    assert hint == "/gone: no such folder now; is its disk mounted?"
     assert f"cannot listen at 127.0.0.1, port {port}: address already in use" in line
     assert run.out == ""
 

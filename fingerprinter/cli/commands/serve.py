@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -112,6 +113,8 @@ def serve(
         raise UsageError(f"there are no folders to watch; {hint}")
     if settings.watch:
         check_watchfiles()
+    for missing in (each for each in settings.folders if not Path(each).expanduser().is_dir()):
+        print_message(f"{missing}: no such folder now; is its disk mounted?")
     _check_port(settings)  # before a new token or password replaces that of a running service
     token, digest = _token(settings, new_token)
     password = _make_app_password(settings) if app_password else None
