@@ -284,7 +284,7 @@ class VectorIndex:
             reason = " ".join(str(error).split())
             raise ModelError(
                 f"{directory}: the vector index was not written ({reason}); "
-                "free some space or make the folder writable"
+                "free some space, or name another folder by FINGERPRINTER_CACHE"
             ) from error
 
     @classmethod
