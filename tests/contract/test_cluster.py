@@ -194,6 +194,7 @@ def test_no_scheduler_and_no_workers(
     monkeypatch.setattr(cluster_module, "CONNECT_S", 0.5)
     with pytest.raises(ClusterError, match=r"^tcp://localhost:1: no Dask scheduler answers there"):
         index(library_url, music, scheduler="tcp://localhost:1")
+    monkeypatch.setattr(cluster_module, "CONNECT_S", 5.0)
     with LocalCluster(n_workers=0, dashboard_address=":0") as empty:
         address = empty.scheduler_address
         missing = f"has no worker; start some with `dask worker {address}`"

@@ -17,12 +17,10 @@ ANSWER = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: %d\r\n\r\n%b" % (len(REF
 
 
 def test_a_refusal_is_read_though_the_clip_was_not_sent_to_its_end() -> None:
-    accepted = list[socket.socket]()
-
     def refuse() -> None:
-        accepted.append(listener.accept()[0])
-        accepted[0].sendall(ANSWER)
-        accepted[0].shutdown(socket.SHUT_RDWR)  # sending to it fails from now on
+        with listener.accept()[0] as connection:
+            connection.recv(1)
+            connection.sendall(ANSWER)  # closed with bytes unread, so that sending fails
 
     clip = np.zeros(8_000_000, np.float32), 16_000  # more bytes than the system keeps
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -32,4 +30,3 @@ def test_a_refusal_is_read_though_the_clip_was_not_sent_to_its_end() -> None:
             pytest.raises(LibraryError, match="needs the token; set FINGERPRINTER_TOKEN"),
         ):
             server.recognize(clip, min_confidence=0.95, all_matches=False)
-    accepted[0].close()
