@@ -334,6 +334,7 @@ def test_every_view_opens_in_both_themes_and_on_a_phone(page: Page) -> None:
 def test_a_phone_reaches_all_views_and_the_whole_player(page: Page) -> None:
     page.tab.set_viewport_size({"width": 390, "height": 780})
     page.open("library")
+    page.tab.wait_for_load_state("networkidle")  # the list is drawn anew when all of it has come
     page.tab.locator(".slot .cover").first.click()
     page.button("Show what plays").click()
     sheet = page.tab.get_by_role("dialog", name="Now playing")
