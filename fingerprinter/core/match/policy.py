@@ -138,9 +138,9 @@ class ScorePolicy:
     # 5 of 3,000 clips of other music were answered.
     warp_cost: float = 2.0
     sketched_warp_cost: float = 4.0
-    # The same for far changes, and for a tempo with another pitch. Of 41 such clips the right
-    # answers exceed the null score by 24 points and more without them. Of 630 clips of other music
-    # one was answered with 4 points less, at half its tempo.
+    # The same for far changes, and for a tempo with another pitch. The right answers to 41 such
+    # clips exceed the null score by 20 points and more. With 4 points less one of 630 clips of
+    # other music was answered, at half its tempo.
     wide_cost: float = 7.5
     sketched_wide_cost: float = 10.0
     # The same for every e times fewer bins than usual in which the clip's peaks lie. A tone and a
