@@ -56,6 +56,7 @@ def constellation(rng: np.random.Generator, n: int) -> Peaks:
     return peaks.sort_by_frame(unsorted)
 
 
+@pytest.mark.slow
 @given(SEEDS)
 def test_ranges_of_blocks(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -79,6 +79,7 @@ def test_the_same_seed_makes_the_same_mix_with_unknown_music(recordings: list[Re
     assert all(0.94 <= each.warp.tempo <= 1.06 for each in one.played)
 
 
+@pytest.mark.slow
 def test_speech_lies_over_every_second_transition(recordings: list[Recording]) -> None:
     def spoken(n: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
         return rng.standard_normal(n).astype(np.float32)

@@ -430,6 +430,7 @@ def test_mix_holds_two_recordings(pieces: list[Recording]) -> None:
         assert a.recording != b.recording
 
 
+@pytest.mark.slow
 def test_nothing_is_drawn_from_silence_or_short_files(
     tmp_path: Path, pieces: list[Recording]
 ) -> None:
@@ -667,6 +668,7 @@ def test_run_finds_what_is_there_and_times_it(evaluation: IdentifyReport) -> Non
     assert not evaluation.interrupted
 
 
+@pytest.mark.slow
 def test_run_is_repeatable(
     library: Library, plan: IdentifyPlan, evaluation: IdentifyReport
 ) -> None:

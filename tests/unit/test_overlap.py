@@ -175,6 +175,7 @@ def test_confidence_falls_with_cells_that_disagree_and_rises_with_the_share(
     assert 0 < worse.confidence <= same.confidence < more.confidence < 1
 
 
+@pytest.mark.slow
 def test_pairs_agree_with_plain_loops() -> None:
     query, reference = low_peaks(peaks_of(piece(13, 0, 3))), Reference(peaks_of(piece(14, 0, 3)))
     pairs = reference.pairs_with(query)

@@ -67,6 +67,7 @@ def votes_plainly(
     }
 
 
+@pytest.mark.slow
 @given(probe_lists, libraries)
 def test_votes_agree_with_plain_loops(probes: list[list[Mark]], library: list[Posting]) -> None:
     votes = votes_plainly(probes, library)

@@ -57,6 +57,7 @@ def test_chunks_fade_into_each_other(seconds: float) -> None:
     np.testing.assert_allclose(parts.sum(axis=0), samples, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_components_are_the_recurring_sounds() -> None:
     first, second = tone(300), tone(2000)
     first[SR : 2 * SR] = 0

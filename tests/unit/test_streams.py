@@ -157,6 +157,7 @@ def test_a_stream_that_stalls_is_told_after_its_sound(
     assert heard_s > 4.0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("nothing_is_left")
 @pytest.mark.parametrize("junk", [b"<html>no station</html>", b"\xff\xfb\x90" + bytes(400)])
 def test_a_station_that_sends_anything_but_sound_is_left(
@@ -171,6 +172,7 @@ def test_a_station_that_sends_anything_but_sound_is_left(
 # --- HLS ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_hls_is_read_with_discontinuities_and_variants(station: Radio) -> None:
     variants = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=64000\nlow/live.m3u8\n"
     station.answers["/master.m3u8"] = [Answer(variants, HLS)]

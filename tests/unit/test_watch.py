@@ -154,6 +154,7 @@ def test_what_failed_is_tried_again(tmp_path: Path) -> None:
     assert seen == [(0, True), (10, False), (71, True)]
 
 
+@pytest.mark.slow
 def test_the_system_tells_of_a_change(tmp_path: Path) -> None:
     pytest.importorskip("watchfiles")
     stop, song = threading.Event(), tmp_path / "song.mp3"
