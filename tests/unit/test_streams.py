@@ -213,7 +213,7 @@ def test_nothing_is_read_twice_when_hls_is_connected_again(station: Radio) -> No
         station.answers["/live.m3u8"] = [Answer(body, HLS)]
         with Web(allow_private=True) as client, pytest.raises(AudioError, match="does not go on"):
             for part in read_hls(client, f"{station.url}/live.m3u8", body, stopped, place=place):
-                parts.append(part)  # noqa: PERF402: what came before the error counts
+                parts.append(part)  # what came before the error counts
         return b"".join(filter(None, parts))
 
     def stopped(_: float) -> bool:
