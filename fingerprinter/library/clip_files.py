@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from fingerprinter.errors import AudioError, FingerprinterError
 from fingerprinter.library.identify.recognizer import Recognition
 from fingerprinter.library.indexing.workers import run_in_order
 from fingerprinter.library.opening import open_library
+
+P = TypeVar("P", bound=str | os.PathLike[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,13 @@ class _RecognizeJob:
 
 def recognize_files(
     url: str | os.PathLike[str] | None,
-    files: Sequence[str | os.PathLike[str]],
+    files: Sequence[P],
     *,
     jobs: int,
     min_confidence: float | None = None,
     all_matches: bool = False,
     alternatives: int = 0,
-) -> Generator[tuple[str | os.PathLike[str], TimedRecognition | AudioError], None, None]:
+) -> Generator[tuple[P, TimedRecognition | AudioError], None, None]:
     """Name the recordings in many clips, in several processes.
 
     Each process opens the library for itself. Its work on a clip is bounded in memory and time, and

@@ -213,7 +213,7 @@ def _in_processes(
         shown_progress("identifying", lambda count: f"identified {count.done}") as on_progress,
         closing(recognize_files(address, names, jobs=jobs, **asked)) as answers,
     ):
-        for number, (name, (_, answer)) in enumerate(zip(names, answers, strict=True), 1):
+        for number, (name, answer) in enumerate(answers, 1):
             on_progress(_ClipCount(number, len(names)))
             if isinstance(answer, AudioError):
                 yield name, answer

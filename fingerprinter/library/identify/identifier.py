@@ -36,6 +36,7 @@ from fingerprinter.core.match.candidates import Candidate, ScoredMatch
 from fingerprinter.core.match.closeness import closeness
 from fingerprinter.core.match.matching import Alignment, AlignmentCurve, Reach
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
+from fingerprinter.core.numeric.median import median
 from fingerprinter.library.base.stored_peaks import decode_peaks, load_peaks
 from fingerprinter.library.identify.jit import timed_search
 from fingerprinter.library.identify.sketch_index import SketchIndex
@@ -188,12 +189,10 @@ class Identifier:
 
     def _escalate(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Search under one kind of change after another, until a match is beyond doubt."""
-        query = self._policy.query
-        few = limit_density(clip.peaks, query.warped_peaks_per_s, self._params)
-        half = query.warped_s / self._params.hop_s / 2
-        middle = float(np.median(few.frames)) if len(few) else 0.0  # of what sounds, not of silence
-        low = few.take((few.bins <= query.warped_max_bin) & (np.abs(few.frames - middle) <= half))
-        policy = self._policy
+        query, policy = self._policy.query, self._policy
+        low = self._around_middle(
+            clip, query.warped_peaks_per_s, query.warped_s, (0, query.warped_max_bin)
+        )
         searches: list[tuple[Reach, Callable[[], list[ScoredMatch]]]] = [
             *(("warped", partial(self.search_under, clip, low, ws)) for ws in policy.escalation),
             ("wide", partial(self.far_search, clip, low)),
@@ -205,6 +204,19 @@ class Identifier:
             if self._is_decisive(clip, best, reach):
                 break
         return best
+
+    def _around_middle(
+        self, clip: ClipFeatures, per_s: float, seconds: float, bins: tuple[int, int]
+    ) -> Peaks:
+        """Return few peaks of a clip, in a range of bins, around its median peak.
+
+        The median lies in the middle of what sounds, and not in silence.
+        """
+        few = limit_density(clip.peaks, per_s, self._params)
+        half = seconds / self._params.hop_s / 2
+        middle = float(median(few.frames)) if len(few) else 0.0
+        inside = (few.bins >= bins[0]) & (few.bins <= bins[1])
+        return few.take(inside & (np.abs(few.frames - middle) <= half))
 
     def far_search(self, clip: ClipFeatures, low: Peaks) -> list[ScoredMatch]:
         """Look up fewer peaks under the warps of one kind that are unusual."""
@@ -233,11 +245,8 @@ class Identifier:
     def wide_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Look up few landmarks of a clip under every tempo with every pitch of a grid."""
         query = self._policy.query
-        few = limit_density(clip.peaks, query.wide_peaks_per_s, self._params)
-        half = query.wide_s / self._params.hop_s / 2
-        middle = float(np.median(few.frames)) if len(few) else 0.0
-        inside = (few.bins >= query.wide_min_bin) & (few.bins <= query.wide_max_bin)
-        some = few.take(inside & (np.abs(few.frames - middle) <= half))
+        bins = query.wide_min_bin, query.wide_max_bin
+        some = self._around_middle(clip, query.wide_peaks_per_s, query.wide_s, bins)
         found = self._look_up_wide(some, self._policy.wide_grid, query.wide_places)
         if clip.contrast is not None:
             found = self._likeliest(clip.contrast, found, (0.0,))
@@ -255,7 +264,7 @@ class Identifier:
         keys = matching.vote_keys(joined, postings.query, postings.position)
         votes = matching.count_votes(keys, range(len(tempos) * len(pitches)), query.wide_votes)
         tempo, pitch = np.divmod(votes.variant, len(pitches))
-        into = np.rint(np.median(some.frames) * tempos[tempo]).astype(np.int64)
+        into = np.rint(median(some.frames) * tempos[tempo]).astype(np.int64)
         track_ids, frames = self._index.locate(votes.position + into)
         # the same place under another warp is another one, unless the warps are neighbours
         apart = frames + ((tempo // 2) << 40) + ((pitch // 2) << 32)
