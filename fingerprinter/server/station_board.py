@@ -129,7 +129,7 @@ class StationBoard:
             row = connection.execute("SELECT log FROM station WHERE id = ?", (number,)).fetchone()
             return pickle.loads(row[0]) if row and row[0] else []
 
-    def tell(self, monitor: Monitor, log: Sequence[StationEvent] | None) -> None:
+    def report(self, monitor: Monitor, log: Sequence[StationEvent] | None) -> None:
         """Write how a station is, and its events if there are new ones."""
         with self._change() as connection:
             connection.execute(

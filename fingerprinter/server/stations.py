@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 _MAX_STATIONS = 64  # unknown music needs 2 % of a core each
 _LOG_EVENTS = 1000
 _LOOK_S = 0.3  # between two looks at the board
-_TELL_S = 1.0  # between two reports of the seconds so far
+_REPORT_S = 1.0  # between two reports of the seconds so far
 
 
 class Stations:
@@ -67,9 +67,9 @@ class Stations:
 
     def all(self) -> list[Monitor]:
         """Return all stations."""
-        told = self._board.monitors()
+        reported = self._board.monitors()
         stations = self._board.stations().items()
-        return [told.get(number) or _connecting(number, each) for number, each in stations]
+        return [reported.get(number) or _connecting(number, each) for number, each in stations]
 
     def add(self, source: str, name: str | None) -> Monitor:
         """Listen to an address.
@@ -140,7 +140,7 @@ class _Listening:
         self._monitors = library.monitors(on_problem=_log.warning)
         self._numbers: dict[int, int] = {}  # of the board: in `_monitors`
         # The last report and its time, and the events that an earlier owner reported
-        self._told: dict[int, tuple[Monitor, float]] = {}
+        self._reported: dict[int, tuple[Monitor, float]] = {}
         self._before: dict[int, tuple[Monitor, list[StationEvent]]] = {}
 
     def look_after(self) -> None:
@@ -148,16 +148,16 @@ class _Listening:
         wanted = self._board.stations()
         for number in self._numbers.keys() - wanted.keys():
             self._monitors.remove(self._numbers.pop(number))
-            self._told.pop(number, None)
+            self._reported.pop(number, None)
             self._before.pop(number, None)
         for number in wanted.keys() - self._numbers.keys():
             self._begin(number, wanted[number])
-        self._tell_all()
+        self._report_all()
 
     def close(self) -> None:
         """Stop listening, and report how it ended."""
         self._monitors.close()
-        self._tell_all()
+        self._report_all()
 
     def _begin(self, number: int, station: Station) -> None:
         allowed = self._settings.private_streams or station.is_local
@@ -171,7 +171,7 @@ class _Listening:
         self._before[number] = before, self._board.log(number)
         self._numbers[number] = self._monitors.add(source, station.name)
 
-    def _tell_all(self) -> None:
+    def _report_all(self) -> None:
         running = self._monitors.stations()
         for number, here in self._numbers.items():
             station, (before, log_before) = running[here], self._before[number]
@@ -180,15 +180,15 @@ class _Listening:
             values["heard_s"] += before.heard_s
             values["events"] += before.events
             monitor = Monitor(number, **values)
-            told, told_at = self._told.get(number, (None, 0.0))
-            is_same = told and replace(told, heard_s=0.0) == replace(monitor, heard_s=0.0)
-            if is_same and (monitor == told or time.monotonic() - told_at < _TELL_S):
+            reported, reported_at = self._reported.get(number, (None, 0.0))
+            is_same = reported and replace(reported, heard_s=0.0) == replace(monitor, heard_s=0.0)
+            if is_same and (monitor == reported or time.monotonic() - reported_at < _REPORT_S):
                 continue
             log = None
-            if told is None or told.events != monitor.events:
+            if reported is None or reported.events != monitor.events:
                 log = [*station.log(_LOG_EVENTS), *log_before][:_LOG_EVENTS]
-            self._board.tell(monitor, log)
-            self._told[number] = monitor, time.monotonic()
+            self._board.report(monitor, log)
+            self._reported[number] = monitor, time.monotonic()
 
 
 def _connecting(number: int, station: Station) -> Monitor:
