@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fingerprinter.library.listening.events import StationEvent
-from fingerprinter.library.listening.station import State
+from fingerprinter.library.listening.station import StationState
 
 _WAIT_S = 10.0  # for another process that writes
 _TABLE = """
@@ -49,18 +49,16 @@ class Station:
 
 
 @dataclass(frozen=True, slots=True)
-class Monitor:
-    """A station that is listened to. ``now`` is the last event of the recording that is on."""
+class Monitor(StationState):
+    """A station of the board as it is now.
+
+    Attributes
+    ----------
+    id : int
+        Its number.
+    """
 
     id: int
-    name: str
-    source: str
-    state: State
-    problem: str | None
-    claimed: str | None
-    now: StationEvent | None
-    heard_s: float
-    events: int
 
 
 class StationBoard:

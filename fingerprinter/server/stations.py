@@ -179,7 +179,7 @@ class _Listening:
             values = {name: getattr(state, name) for name in state.__slots__}
             values["heard_s"] += before.heard_s
             values["events"] += before.events
-            monitor = Monitor(number, **values)
+            monitor = Monitor(**values, id=number)
             reported, reported_at = self._reported.get(number, (None, 0.0))
             is_same = reported and replace(reported, heard_s=0.0) == replace(monitor, heard_s=0.0)
             if is_same and (monitor == reported or time.monotonic() - reported_at < _REPORT_S):
@@ -194,4 +194,4 @@ class _Listening:
 def _connecting(number: int, station: Station) -> Monitor:
     """Return a station of which nothing was reported yet."""
     name = station.name or station_name(station.shown)
-    return Monitor(number, name, station.shown, "connecting", None, None, None, 0.0, 0)
+    return Monitor(name, station.shown, "connecting", None, None, None, 0.0, 0, number)
