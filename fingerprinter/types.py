@@ -430,18 +430,19 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup:
-    """Tracks that hold the same recording.
+    """Tracks, or files of one track, that hold the same recording.
 
     Attributes
     ----------
-    kind : "same" or "part"
-        "same": most of each track is in another track of the group. "part": there are two
-        tracks, and most of the second is in the first, which holds other sound as well.
+    kind : "exact", "same" or "part"
+        "exact": one track that several files hold. It is in ``tracks`` once for each file, with
+        its path. "same": most of each track is in another track of the group. "part": there are
+        two tracks, and most of the second is in the first, which holds other sound as well.
     evidence : tuple of Evidence
         Sorted by (a, b, start_s). Every track of the group is in at least one of them.
     """
 
-    kind: Literal["same", "part"]
+    kind: Literal["exact", "same", "part"]
     tracks: tuple[Track, ...]
     evidence: tuple[Evidence, ...]
 

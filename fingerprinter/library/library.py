@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -47,6 +48,7 @@ from fingerprinter.store.tables import (
 from fingerprinter.store.tables.lists import NO_FILTER, TrackFilter
 from fingerprinter.store.tables.shards import Shard
 from fingerprinter.types import (
+    DuplicateGroup,
     DuplicateReport,
     IndexReport,
     Match,
@@ -637,7 +639,8 @@ class Library:
     ) -> DuplicateReport:
         """Find tracks that hold the same recording, or a part of another track.
 
-        Nothing is deleted. A track with damaged peaks is reported as a problem and left out.
+        Exact copies of a file are one track, and come first. Nothing is deleted. A track with
+        damaged peaks is reported as a problem and left out.
 
         Parameters
         ----------
@@ -661,12 +664,31 @@ class Library:
         >>> library.duplicates().groups
         ()
         """
-        from fingerprinter.library.duplicates.search import DuplicateSearch
+        from fingerprinter.library.duplicates.search import DuplicateSearch, exact_copies
 
         with self._database.connect() as connection:
             index = self._posting_index(connection)
             search = DuplicateSearch(connection, index, self._params, min_confidence, self.policy)
-            return search.run(on_progress)
+            found = search.run(on_progress)
+            return replace(found, groups=(*exact_copies(connection), *found.groups))
+
+    def exact_copies(self) -> list[DuplicateGroup]:
+        """List the tracks that several files hold. Nothing is compared for it.
+
+        Returns
+        -------
+        list of DuplicateGroup
+            Of the kind "exact", in the order of track ids.
+
+        Examples
+        --------
+        >>> library.exact_copies()
+        []
+        """
+        from fingerprinter.library.duplicates.search import exact_copies
+
+        with self._database.connect() as connection:
+            return list(exact_copies(connection))
 
     # --- similarity and discovery -------------------------------------------------------
 

@@ -62,7 +62,7 @@ def make_map(library: Library, folder: Path) -> MapColumns:
 
 
 def write_duplicates(folder: Path, revision: int, found: DuplicateReport) -> None:
-    """Keep the result of a search for duplicates."""
+    """Keep the result of a search for duplicates, but for exact copies: they are always known."""
     groups = [
         {
             "kind": group.kind,
@@ -70,18 +70,24 @@ def write_duplicates(folder: Path, revision: int, found: DuplicateReport) -> Non
             "evidence": [asdict(row) for row in group.evidence],
         }
         for group in found.groups
+        if group.kind != "exact"
     ]
     _write(folder / _DUPLICATES, {"revision": revision, "groups": groups})
 
 
 def read_duplicates(library: Library, folder: Path) -> Duplicates:
-    """Return the result of the last search, without tracks that were removed since."""
+    """Return exact copies and the result of the last search, without tracks removed since."""
+    exact = [
+        Copies(each.kind, each.tracks, each.evidence, better=None, reason=None)
+        for each in library.exact_copies()
+    ]
     stored = _read(folder / _DUPLICATES)
     if stored is None:
-        return Duplicates(None, False, [])
+        return Duplicates(None, False, exact)
     ids = {track_id for group in stored["groups"] for track_id in group["tracks"]}
     groups = list(_groups(stored["groups"], library.lists.tracks_by_id(list(ids))))
-    return Duplicates(stored["revision"], stored["revision"] == library.revision(), groups)
+    current = stored["revision"] == library.revision()
+    return Duplicates(stored["revision"], current, [*exact, *groups])
 
 
 def _groups(stored: list[dict[str, Any]], known: dict[int, Track]) -> Iterator[Copies]:

@@ -190,7 +190,7 @@ class MapColumns:
 class Copies(DuplicateGroup):
     """A group of duplicates, the id of the copy to keep, and in what it is better.
 
-    Both are None where one track is a part of the other.
+    Both are None where one track is a part of the other, and for exact copies of one file.
     """
 
     better: int | None
@@ -199,7 +199,7 @@ class Copies(DuplicateGroup):
 
 @dataclass(frozen=True, slots=True)
 class Duplicates:
-    """The result of the last search for duplicates; ``revision`` is None if there was none."""
+    """Exact copies, and the last search's result; ``revision`` is None if there was no search."""
 
     revision: int | None
     current: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from fingerprinter.library import Library
 from fingerprinter.library.duplicates.search import SearchProgress
 from fingerprinter.library.indexing import indexer
 from fingerprinter.store.engine.database import Database
-from fingerprinter.store.tables import schema
+from fingerprinter.store.tables import files, schema
 from fingerprinter.types import DuplicateGroup, Track
 
 Floats = npt.NDArray[np.float32]
@@ -194,6 +195,21 @@ def test_silence_and_tones_are_no_duplicates(fill: Fill) -> None:
         | {"tone": tone, "shorter": tone[: 12 * SR]}
     )
     assert found(library) == []
+
+
+def test_exact_copies_of_a_file_come_first(fill: Fill, tmp_path: Path) -> None:
+    """Files of one track, and not a file that holds the track twice, as by its cue sheet."""
+    library = fill({"quiet": 0.1 * piece(1), "loud": piece(1), **others(3)})
+    shutil.copy(tmp_path / "loud.flac", tmp_path / "again.flac")
+    library.index([tmp_path / "again.flac"], embeddings=False)
+    with Database.open(library.stats().address) as database, database.begin() as connection:
+        again = {"size": 1, "mtime_ns": 1, "start_s": 9.0, "end_s": 12.0}
+        files.set_file(connection, tmp_path / "other3.flac", named(library, "other3").id, **again)
+    assert found(library) == [("exact", "loud", "again"), ("same", "quiet", "loud")]
+    (group,) = library.exact_copies()
+    (whole,) = group.evidence
+    assert {track.id for track in group.tracks} == {whole.a} == {whole.b}
+    assert (whole.overlap_s, whole.confidence) == (pytest.approx(PIECE_S), 1.0)
 
 
 def test_progress_counts_every_track(fill: Fill) -> None:

@@ -23,6 +23,8 @@ from fingerprinter.server.app import create_app
 from fingerprinter.server.derived import write_duplicates
 from fingerprinter.server.settings import ServerSettings
 from fingerprinter.server.watching import watch_folders
+from fingerprinter.store.engine.database import Database
+from fingerprinter.store.tables import files
 from fingerprinter.types import DuplicateGroup, DuplicateReport, Evidence
 
 TRACKS = [
@@ -266,6 +268,17 @@ def test_duplicates_come_with_the_better_copy(reading: TestClient) -> None:
         ("part", None, None),
     ]
     assert found[0]["evidence"][0]["overlap_s"] == 9
+
+
+def test_exact_copies_are_known_without_a_search(client: TestClient, ids: list[int]) -> None:
+    service = client.app.state.service  # type: ignore[attr-defined]
+    path = "/music/again.flac"
+    with Database.open(service.settings.library) as database, database.begin() as connection:
+        files.set_file(connection, path, ids[1], size=1, mtime_ns=1)
+    (group,) = client.get("/api/duplicates").json()["groups"]
+    assert (group["kind"], group["better"], group["reason"]) == ("exact", None, None)
+    first = client.get(f"/api/tracks/{ids[1]}").json()["track"]["path"]
+    assert [track["path"] for track in group["tracks"]] == [first, path]
 
 
 def test_an_indexed_folder_is_in_the_library(new: TestClient, tmp_path: Path) -> None:

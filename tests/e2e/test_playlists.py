@@ -136,6 +136,30 @@ def test_a_clip_of_a_passage_that_two_tracks_share_has_an_alternative(
     assert len(list((tmp_path / "out").iterdir())) == 1
 
 
+def test_exact_copies_are_moved_and_links_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first file that exists stays. A link to it is the same file, and frees no space."""
+    monkeypatch.setenv("FINGERPRINTER_DB", str(tmp_path / "exact.db"))
+    first, second, link = (tmp_path / f"{name}.ogg" for name in ("first", "second", "third"))
+    shutil.copy(MUSIC / "kenta_cho-stg3.ogg", first)
+    shutil.copy(first, second)
+    link.symlink_to(first)
+    run("index", "--no-embeddings", "--jobs", "1", *map(str, (first, second, link)))
+    rows = [line.split(",") for line in run("duplicates", "--format", "csv").stdout.splitlines()]
+    assert [(row[1], row[2], row[-1]) for row in rows[1:]] == [
+        ("exact", "yes", str(first)),
+        ("exact", "no", str(second)),
+        ("exact", "no", str(link)),
+    ]
+    assert " of 1" not in run("duplicates").stdout
+    moved = run("duplicates", "--move-to", str(tmp_path / "out"))
+    assert f"{link}: a link to {first}; not moved" in moved.stderr
+    assert f"(exact copy of {first})" in moved.stdout
+    assert (first.exists(), second.exists(), link.exists()) == (True, False, True)
+    assert (tmp_path / "out" / "second.ogg").exists()
+
+
 def test_the_shell_completes_tracks(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def completed(begun: str) -> list[str]:
         monkeypatch.setenv("COMP_WORDS", f"root show {begun}")

@@ -70,9 +70,10 @@ def duplicates(
 ) -> None:
     """Find tracks that hold the same recording.
 
-    Nothing is deleted, and nothing is moved without --move-to. A group of kind "same" holds one
-    recording in several encodings, lengths, edits or speeds. In a group of kind "part", one track
-    contains the other. Other performances of a piece are different recordings. "Aligned" says
+    Nothing is deleted, and nothing is moved without --move-to. A group of kind "exact" lists the
+    files that hold one track, with the same sound. A group of kind "same" holds one recording in
+    several encodings, lengths, edits or speeds. In a group of kind "part", one track contains the
+    other. Other performances of a piece are different recordings. "Aligned" says
     which part of another track a track covers. The best copy of a group of kind "same" is the one
     that is whole, then lossless, then of the highest bit rate, then with the most tags.
 
@@ -114,8 +115,8 @@ def _csv(groups: Sequence[DuplicateGroup]) -> Iterator[str]:
         [
             number,
             group.kind,
-            ("yes" if copy.is_best else "no") if group.kind == "same" else "",
-            copy.reason if group.kind == "same" else "",
+            "" if group.kind == "part" else "yes" if copy.is_best else "no",
+            "" if group.kind == "part" else copy.reason,
             copy.track.id,
             copy.track.artist or "",
             text.title(copy.track),
@@ -141,11 +142,14 @@ def _move_copies(groups: Sequence[DuplicateGroup], folder: Path, *, dry_run: boo
     failed, taken = 0, set[Path]()
     for group in groups:
         best, *others = rank_copies(group.tracks)
-        for copy in others if group.kind == "same" else ():
+        for copy in others if group.kind != "part" else ():
             if copy.track.path is None or not os.path.lexists(copy.track.path):
                 continue
             if copy.track.is_part:
                 print_message(f"{copy.track.path}: holds other tracks too; not moved")
+                continue
+            if _are_one_file(copy.track.path, best.track.path):
+                print_message(f"{copy.track.path}: a link to {best.track.path}; not moved")
                 continue
             source = Path(copy.track.path)
             names = (f"{source.stem} ({n}){source.suffix}" for n in count(2))
@@ -155,7 +159,11 @@ def _move_copies(groups: Sequence[DuplicateGroup], folder: Path, *, dry_run: boo
                 if path not in taken and not os.path.lexists(path)
             )
             taken.add(target)
-            why = f"track {best.track.id} is better: {copy.reason}"
+            why = (
+                f"exact copy of {best.track.path}"
+                if group.kind == "exact"
+                else f"track {best.track.id} is better: {copy.reason}"
+            )
             if dry_run:
                 print_line(f"would move {source} to {target} ({why})")
                 continue
@@ -167,6 +175,11 @@ def _move_copies(groups: Sequence[DuplicateGroup], folder: Path, *, dry_run: boo
                 failed += 1
                 print_message(f"{source}: {error.strerror}; not moved to {target}")
     return failed
+
+
+def _are_one_file(path: str, other: str | None) -> bool:
+    """Return whether two paths lead to one file: to move it would free no space."""
+    return other is not None and os.path.exists(other) and Path(path).samefile(other)
 
 
 def group_record(group: DuplicateGroup) -> Record:
@@ -195,7 +208,8 @@ def _print_groups(groups: Sequence[DuplicateGroup]) -> None:
 def _rows(number: int, group: DuplicateGroup) -> Iterator[list[str]]:
     """Yield one table row for each track of a group."""
     for track in group.tracks:
-        aligned = (_aligned_part(row) for row in group.evidence if row.b == track.id)
+        others = (row for row in group.evidence if row.b == track.id and row.a != track.id)
+        aligned = map(_aligned_part, others)
         yield [
             str(number),
             group.kind,

@@ -270,3 +270,11 @@ class DuplicateSearch:
         ]
         evidence.sort(key=lambda each: (each.a, each.b, each.start_s))
         return DuplicateGroup(kind, tuple(members), tuple(evidence))
+
+
+def exact_copies(connection: Connection) -> Iterator[DuplicateGroup]:
+    """Yield the tracks that several files hold, as groups of the kind "exact"."""
+    for copies in tracks.exact_copies(connection):
+        track = copies[0]
+        whole = Evidence(track.id, track.id, 0.0, track.duration_s, confidence=1.0, start_s=0.0)
+        yield DuplicateGroup("exact", tuple(copies), (whole,))

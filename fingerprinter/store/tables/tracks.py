@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
@@ -33,11 +34,12 @@ _first_file = (
 ).scalar_subquery()
 _OF_FILE = ("codec", "bit_rate", "sample_rate_hz", "channels", "end_s")
 _OF_TRACK = tuple(column.name for column in track.c if column.name != "checksum")
+_columns = (*track.c, *(or_missing(column).label(f"file_{column.name}") for column in file.c))
 # Each track with its first file, if it has one
-_tracks: Select[Any] = select(
-    *track.c,
-    *(or_missing(column).label(f"file_{column.name}") for column in file.c),
-).select_from(track.outerjoin(file, file.c.id == _first_file))
+_tracks: Select[Any] = select(*_columns).select_from(
+    track.outerjoin(file, file.c.id == _first_file)
+)
+_each_file: Select[Any] = select(*_columns).select_from(track.join(file))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,21 @@ def by_path(connection: Connection, path: AnyPath, start_s: float | None = None)
     owner = here.order_by(file.c.start_s).limit(1).scalar_subquery()
     row = connection.execute(_tracks.where(track.c.id == owner)).first()
     return None if row is None else _track(row)
+
+
+def exact_copies(connection: Connection) -> Iterator[list[Track]]:
+    """Yield each track that several files hold, once for each of them, in the order of ids.
+
+    The files of a track are in the order in which they were added.
+    """
+    held = file.c.track_id
+    several = select(held).group_by(held).having(func.count(file.c.path.distinct()) > 1)
+    ids = list(connection.scalars(several.order_by(held)))
+    for start in range(0, len(ids), ROWS_PER_READ):
+        some = _each_file.where(track.c.id.in_(ids[start : start + ROWS_PER_READ]))
+        rows = map(_track, connection.execute(some.order_by(track.c.id, file.c.id)))
+        for _, copies in groupby(rows, lambda each: each.id):
+            yield list({each.path: each for each in copies}.values())
 
 
 def iterate(connection: Connection) -> Iterator[Track]:

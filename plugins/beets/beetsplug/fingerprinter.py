@@ -149,8 +149,8 @@ class FingerprinterPlugin(BeetsPlugin):
         groups = [
             [
                 item
-                for track in group["tracks"]
-                for path in service.ask(f"/api/tracks/{track['id']}")["files"]
+                for track_id in dict.fromkeys(track["id"] for track in group["tracks"])
+                for path in service.ask(f"/api/tracks/{track_id}")["files"]
                 if (item := by_path.get(os.fsencode(path)))
             ]
             for group in found["groups"]

@@ -39,13 +39,30 @@ function Copy({ track, best }) {
   );
 }
 
+const KINDS = { same: "the same recording", part: "one is part of the other" };
+
+/** One track and all of its files. */
+const Exact = ({ tracks }) => (
+  <li class="card stack" style={{ gap: "12px" }}>
+    <div class="row spread wrap">
+      <h2>{title(tracks[0])}</h2>
+      <span class="chip">{tracks.length} exact copies</span>
+    </div>
+    <Copy track={{ ...tracks[0], path: null }} />
+    <ul class="plain small dim" style={{ overflowWrap: "anywhere" }}>
+      {tracks.map(({ path }) => path && <li key={path}>{path}</li>)}
+    </ul>
+  </li>
+);
+
 function Group({ group }) {
+  if (group.kind === "exact") return <Exact tracks={group.tracks} />;
   const names = new Map(group.tracks.map((track) => [track.id, title(track)]));
   return (
     <li class="card stack" style={{ gap: "12px" }}>
       <div class="row spread wrap">
         <h2>{title(group.tracks[0])}</h2>
-        <span class="chip">{group.kind === "same" ? "the same recording" : "one is part of the other"}</span>
+        <span class="chip">{KINDS[group.kind]}</span>
       </div>
       <div class="side-by-side">
         {group.tracks.map((track) => (
@@ -76,11 +93,11 @@ export function Duplicates() {
       <div class="head">
         <div class="lines">
           <h1>Duplicates</h1>
-          <p class="dim small">Other encodings, trims and edits of one recording. Nothing is ever deleted here.</p>
+          <p class="dim small">Exact copies of a file; other encodings, trims and edits. Nothing is ever deleted here.</p>
         </div>
-        {state.value?.revision != null && (
+        {(state.value?.revision != null || state.value?.groups.length > 0) && (
           <button class="button" onClick={look} disabled={Boolean(job)}>
-            {job ? "Looking…" : "Look again"}
+            {job ? "Looking…" : state.value.revision == null ? "Look for duplicates" : "Look again"}
           </button>
         )}
       </div>
@@ -95,11 +112,13 @@ export function Duplicates() {
             <>
               <p class="dim small">
                 {counted(groups.length, "group")}
-                {!current && ". The library has changed since this search."}
+                {revision == null
+                  ? " of exact copies. Other copies are found by their sound, in a search."
+                  : !current && ". The library has changed since this search."}
               </p>
               <ul class="plain stack">
                 {groups.map((group) => (
-                  <Group key={group.tracks.map(({ id }) => id).join()} group={group} />
+                  <Group key={[group.kind, ...group.tracks.map(({ id }) => id)].join()} group={group} />
                 ))}
               </ul>
             </>
