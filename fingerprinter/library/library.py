@@ -45,6 +45,7 @@ from fingerprinter.store.tables import (
     tracks,
     waveforms,
 )
+from fingerprinter.store.tables.checked import damaged
 from fingerprinter.store.tables.lists import NO_FILTER, TrackFilter
 from fingerprinter.store.tables.shards import Shard
 from fingerprinter.types import (
@@ -1573,6 +1574,8 @@ class Library:
 def _stored_params(connection: Connection, profile: str | None) -> LandmarkParams:
     """Return the parameters that a library was filled with, or those of ``profile`` if empty."""
     stored = library_metadata.get(connection, library_metadata.PARAMS_ID)
+    if stored is None and postings.newest_segment(connection):
+        raise damaged("its landmarks were made under parameters that it does not name")
     stored_profile = {params.id: name for name, params in PROFILES.items()}.get(stored or "")
     if profile and stored_profile and profile != stored_profile:
         raise UsageError(

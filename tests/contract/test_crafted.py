@@ -145,6 +145,31 @@ def test_a_changed_value_is_named_and_not_ranked(
         assert "checksum" in " ".join(map(str, library.verify().findings))
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO track_name_words (track_name_words, rowid, names)"
+        " SELECT 'delete', track_id, names FROM track_name WHERE track_id = 1",
+        "UPDATE track_name_words_data SET block = zeroblob(length(block)) WHERE id > 10",
+        "UPDATE track_name_words_data SET block = x'00'",
+        "DELETE FROM setting WHERE name = 'params_id'",
+    ],
+)
+def test_damage_that_would_leave_tracks_out_is_named(path: Path, statement: str) -> None:
+    """A search reads the index of names before the row of a track, whose checksum is read."""
+    execute(path, statement)
+    try:
+        with open_library(path, read_only=True) as library:
+            (finding,) = library.verify().findings
+            assert finding.kind == "names"
+        with open_library(path) as library:
+            assert library.verify(repair=True).is_whole
+            assert library.verify().findings == ()
+            assert library.search("kenta").results
+    except CorruptionError as error:
+        assert "does not name" in str(error)
+
+
 STRANGERS = {
     "view track": ["DROP TABLE track", f"CREATE VIEW track AS {ENDLESS} AS id FROM n"],
     "view alembic_version": [

@@ -147,6 +147,7 @@ DAMAGES = {
         )
     ],
     "tombstone": [lambda lib: change(lib, insert(schema.tombstone).values(track_id=ids(lib)[0]))],
+    "names": [lambda lib: change(lib, update(schema.track_name).values(names=" other "))],
     "twice": [
         lambda lib: change(
             lib,

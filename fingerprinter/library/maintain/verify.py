@@ -22,7 +22,7 @@ from fingerprinter.store.index import postings
 from fingerprinter.store.maintain import checks
 from fingerprinter.store.maintain.checks import SegmentCheck
 from fingerprinter.store.maintain.merging import merge_segments
-from fingerprinter.store.tables import constellations, library_metadata, schema, tracks
+from fingerprinter.store.tables import constellations, library_metadata, names, schema, tracks
 
 _TRACKS = 64  # tracks whose landmarks are put into one segment by a repair
 
@@ -206,6 +206,7 @@ class Verifier:
         unreadable = list(checks.unreadable_rows(connection, known.tolist(), on_tracks))
         if not unreadable:
             unreadable = list(checks.odd_lengths(connection))
+            self._check_names(connection)
         for row in unreadable:
             if row.table == schema.constellation.name:
                 self._unreadable.add(row.track_id)
@@ -214,6 +215,13 @@ class Verifier:
                 self._report_remade(connection, row.table, row.track_id, row.found)
             else:
                 self._report_track(row.table, connection, row.track_id, row.found)
+
+    def _check_names(self, connection: Connection) -> None:
+        """Check what searches for names read: it is derived from tags and file names."""
+        wrong = checks.wrong_names(connection)
+        if wrong:
+            found = f"{_listed(wrong)}: the index of their names is not what tags and files say"
+            self._report("names", "names", found, names.rebuild)
 
     def _check_membership(
         self, connection: Connection, known: Longs, segments: Sequence[SegmentCheck]
@@ -256,6 +264,8 @@ class Verifier:
 
     def _check_settings(self, connection: Connection) -> None:
         """Check the settings, and the files of the vector index that belong to them."""
+        for found, step in library_metadata.damaged_settings(connection):
+            self._findings.append(Finding("setting", "settings", found, step))
         try:
             revision = library_metadata.revision(connection)
         except CorruptionError as error:

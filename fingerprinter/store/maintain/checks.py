@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, Table, exists, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from fingerprinter.core.arrays import Longs
 from fingerprinter.core.fingerprint.constellation import unpack_peaks
@@ -19,7 +19,7 @@ from fingerprinter.errors import CorruptionError
 from fingerprinter.store.engine.db_errors import is_undecodable
 from fingerprinter.store.engine.engine import TAKES_LONG
 from fingerprinter.store.index.postings import PREFIX_SHIFT, read_segment
-from fingerprinter.store.tables import analyses, facets, schema, sections, shards
+from fingerprinter.store.tables import analyses, facets, names, schema, sections, shards
 from fingerprinter.store.tables.checked import unpack_numbers
 
 # The tables whose rows belong to a track and are deleted with it.
@@ -172,6 +172,49 @@ def tombstones(connection: Connection) -> tuple[Longs, list[int]]:
         except CorruptionError:
             broken.append(row.track_id)
     return np.array(whole, np.int64), broken
+
+
+def wrong_names(connection: Connection) -> list[int]:
+    """Return the ids of the tracks that a search for their names would not find, sorted.
+
+    All tracks are among them if the full-text index cannot be read.
+    """
+    try:
+        indexed = _wrongly_indexed(connection)
+    except DatabaseError:
+        return track_ids(connection).tolist()
+    return sorted({*names.wrong_ids(connection), *indexed})
+
+
+def _wrongly_indexed(connection: Connection) -> list[int]:
+    """Ids under which SQLite's full-text index does not hold the stored names.
+
+    The index is compared with one in a temporary table. PostgreSQL answers for its own index.
+    """
+    if connection.dialect.name != "sqlite":
+        return []
+    made, fresh, kept = (f"temp.track_name_{name}" for name in ("made", "fresh", "kept"))
+    tables = {
+        made: f"fts5(names, content='', {names.TOKENIZER})",
+        fresh: f"fts5vocab('temp', '{made.removeprefix('temp.')}', 'instance')",
+        kept: f"fts5vocab('main', '{schema.FULL_TEXT_INDEX}', 'instance')",
+    }
+    words = 'SELECT doc, term, "offset" FROM'
+    differing = text(
+        f"SELECT DISTINCT doc FROM (SELECT * FROM ({words} {fresh} EXCEPT {words} {kept})"
+        f" UNION ALL SELECT * FROM ({words} {kept} EXCEPT {words} {fresh})) ORDER BY doc"
+    ).execution_options(**{TAKES_LONG: True})
+    with names.temporary_tables(connection):
+        for name, module in tables.items():
+            connection.exec_driver_sql(f"CREATE VIRTUAL TABLE {name} USING {module}")
+        try:
+            connection.exec_driver_sql(
+                f"INSERT INTO {made} (rowid, names) SELECT track_id, names FROM track_name"
+            )
+            return list(connection.scalars(differing))
+        finally:
+            for name in reversed(tables):
+                connection.exec_driver_sql(f"DROP TABLE {name}")
 
 
 def without_peaks(connection: Connection) -> list[int]:

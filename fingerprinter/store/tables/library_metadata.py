@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -21,9 +23,40 @@ ACCESS_DIGEST = "access_digest"
 APP_PASSWORD = "app_password"
 
 
+# The form of a value, and what to do where a stored one has another. Rows of settings have no
+# checksum, so each value is checked when it is read.
+_NEW = "restore a copy of the library, or index into a new one (--db)"
+_FORMS: Final = {
+    PARAMS_ID: ("[0-9a-f]{16}", _NEW),
+    CREATED_BY: ("[!-~]{1,100}", _NEW),
+    ACCESS_DIGEST: ("[0-9a-f]{64}", "run `fingerprinter serve --new-token`"),
+    APP_PASSWORD: (r"[^\x00-\x1f]{1,1000}", "run `fingerprinter serve --app-password`"),
+}
+
+
 def get(connection: Connection, name: str) -> str | None:
-    """Return the value of a setting, or None if there is none."""
-    return connection.scalar(select(setting.c.value).where(setting.c.name == name))
+    """Return the value of a setting, or None if there is none.
+
+    Raises
+    ------
+    CorruptionError
+        If the value is none that this program writes.
+    """
+    value = connection.scalar(select(setting.c.value).where(setting.c.name == name))
+    form, next_step = _FORMS.get(name, ("(?s:.*)", ""))
+    if value is not None and not re.fullmatch(form, value):
+        found = f"the setting {name} is not what was written"
+        raise CorruptionError(f"the library is damaged: {found}; {next_step}", found)
+    return value
+
+
+def damaged_settings(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Yield what is found of each value that `get` refuses, and the next step."""
+    for name, (_, next_step) in _FORMS.items():
+        try:
+            get(connection, name)
+        except CorruptionError as error:
+            yield error.found, next_step
 
 
 def library_id(connection: Connection) -> str:

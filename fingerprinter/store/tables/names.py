@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import PurePath
 
@@ -65,6 +66,7 @@ _FORGET = text(
 _ADD = text("INSERT INTO track_name_words (rowid, names) VALUES (:track_id, :names)")
 _REBUILD = text("INSERT INTO track_name_words (track_name_words) VALUES ('rebuild')")
 _VECTOR = "array_to_tsvector(array_remove(string_to_array(names, ' '), ''))"  # as it is indexed
+TOKENIZER = "tokenize='unicode61 remove_diacritics 2'"  # of SQLite's index, see its migration
 _VOCABULARY = "temp.track_name_vocabulary"
 
 
@@ -117,6 +119,20 @@ def rebuild(connection: Connection) -> None:
         last = rows[-1].id
     if connection.dialect.name == "sqlite":
         connection.execute(_REBUILD)
+
+
+def wrong_ids(connection: Connection) -> list[int]:
+    """Return the ids of the tracks whose stored names are not those of their tags and file."""
+    wrong, last = list[int](), 0
+    while rows := connection.execute(
+        _sources.where(track.c.id > last).order_by(track.c.id).limit(_IDS_PER_STATEMENT)
+    ).all():
+        last = rows[-1].id
+        ids = track_name.c.track_id.between(rows[0].id, last)
+        known = connection.execute(select(track_name).where(ids))
+        stored = {row.track_id: row.names for row in known}
+        wrong += [row.id for row in rows if stored.get(row.id) != join_names(row)]
+    return wrong
 
 
 def join_names(row: Row[*tuple[object, ...]]) -> str:
@@ -237,13 +253,22 @@ def vocabulary(connection: Connection, lengths: range) -> Iterator[str]:
 
 def _open_vocabulary(connection: Connection) -> None:
     """Make SQLite's view of the words of the index, a temporary table of this session."""
+    with temporary_tables(connection):
+        connection.exec_driver_sql(
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS {_VOCABULARY}"
+            f" USING fts5vocab('main', '{FULL_TEXT_INDEX}', 'row')"
+        )
+
+
+@contextmanager
+def temporary_tables(connection: Connection) -> Iterator[None]:
+    """Let a reader make temporary tables in SQLite."""
     is_reader = connection.exec_driver_sql("PRAGMA query_only").scalar()
     connection.exec_driver_sql("PRAGMA query_only = 0")
-    connection.exec_driver_sql(
-        f"CREATE VIRTUAL TABLE IF NOT EXISTS {_VOCABULARY}"
-        f" USING fts5vocab('main', '{FULL_TEXT_INDEX}', 'row')"
-    )
-    connection.exec_driver_sql(f"PRAGMA query_only = {is_reader}")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA query_only = {is_reader}")
 
 
 def _having(connection: Connection, words: str) -> Select[tuple[int]]:
