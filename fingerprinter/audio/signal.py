@@ -108,11 +108,12 @@ class Downmixer:
         >>> Downmixer().push(np.stack([left, -left])).tolist()
         [0.5, 0.5, 0.5, 0.5]
         """
-        before, signs = self._signs, self._choose_signs(samples)
+        average = downmix(samples)
+        before, signs = self._signs, self._choose_signs(samples, average)
         self._signs = signs
         changed = before is not None and not np.array_equal(before, signs)
         if not changed and (signs > 0).all():
-            return downmix(samples)
+            return average
         floats = as_floats(samples)
         n_channels, n = floats.shape
         mono: Mono = (signs / n_channels) @ floats
@@ -123,7 +124,7 @@ class Downmixer:
             mono[:n_fade] += (1 - ramp) * ((before / n_channels) @ floats[:, :n_fade])
         return mono
 
-    def _choose_signs(self, samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def _choose_signs(self, samples: npt.NDArray[Any], average: Mono) -> npt.NDArray[np.float32]:
         """Return the polarity that each channel gets, (channels,): 1 or -1."""
         n_channels, n = samples.shape
         signs = np.ones(n_channels, np.float32)
@@ -133,11 +134,13 @@ class Downmixer:
         with np.errstate(all="ignore"):  # damaged float files; see silence_damage
             floats = samples.astype(np.float32, copy=False)
             floats = floats - np.float32(middle * scale) if middle else floats
-            products = floats @ floats.T / np.float32(n * scale**2)
-            kept = products.sum() / products.trace()  # 1 for channels that have nothing in common
+            power = _energy(floats) / np.float32(n * scale**2)  # of all channels
+            # 1 for channels that have nothing in common
+            kept = _energy(average) * np.float32(n_channels**2 / n) / power
         inverted = self._signs is not None and bool((self._signs < 0).any())
         cancelled = kept < (_RESTORED if inverted else _CANCELLED)
-        if cancelled and products.trace() > _MIN_POWER * n_channels:
+        if cancelled and power > _MIN_POWER * n_channels:
+            products = floats @ floats.T
             for i in range(1, n_channels):
                 signs[i] = -1 if signs[:i] @ products[:i, i] < 0 else 1
         return signs
@@ -159,6 +162,15 @@ def as_floats(samples: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     floats = samples.astype(np.float32) * np.float32(1 / scale) - np.float32(middle)
     silence_damage(floats)
     return floats
+
+
+def _energy(samples: npt.NDArray[np.float32]) -> np.float32:
+    """Return the sum of the squares; a dot product takes half of the time of a search for the
+    greatest sample.
+    """
+    flat = samples.ravel(order="K")
+    energy: np.float32 = flat @ flat
+    return energy
 
 
 def _full_scale(dtype: np.dtype[Any]) -> tuple[float, float]:
@@ -184,7 +196,7 @@ def silence_damage(samples: npt.NDArray[np.float32]) -> int:
     (2, [0.5, 0.0, 0.0])
     """
     with np.errstate(all="ignore"):
-        if np.abs(samples).max(initial=0.0) <= _MAX_SAMPLE:  # False for NaN too
+        if _energy(samples) <= _MAX_SAMPLE:  # then no sample is greater; False for NaN too
             return 0
         damaged = ~(np.abs(samples) <= _MAX_SAMPLE)
     samples[damaged] = 0.0

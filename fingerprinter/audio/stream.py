@@ -160,7 +160,7 @@ class EncodedStream:
 
     def frames(self) -> Iterator[av.AudioFrame]:
         """Yield the decoded frames, without the padding that Opus, MP3 and AAC encoders declare."""
-        decoder = self._stream.codec_context
+        decoder, sr = self._stream.codec_context, None
         for packet in chain(self.packets(), [None]):  # None: get what the decoder held back
             try:
                 frames = decoder.decode(packet)
@@ -168,9 +168,11 @@ class EncodedStream:
                 self._damage.note(_reason(error))
                 continue
             for frame in frames:
-                if not is_audio_rate(frame.sample_rate, decoder.name):
-                    reason = f"its sampling rate changes to {frame.sample_rate} Hz"
-                    raise AudioError(f"{self._name}: {reason}; is the file damaged?")
+                if frame.sample_rate != sr:
+                    sr = frame.sample_rate
+                    if not is_audio_rate(sr, decoder.name):
+                        reason = f"its sampling rate changes to {sr} Hz"
+                        raise AudioError(f"{self._name}: {reason}; is the file damaged?")
                 yield frame
 
     def frames_from(self, start_s: float) -> tuple[Iterator[av.AudioFrame], float]:

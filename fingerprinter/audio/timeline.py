@@ -7,6 +7,7 @@ video, and a damaged part may be left out by the decoder: the time stamps of the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
 
 import av
 
@@ -42,9 +43,11 @@ def fill_gaps(
     ------
     av.AudioFrame
     """
+    time_base: Fraction | None = None  # one for all frames; reading it takes as long as the rest
     for frame in frames:
-        if frame.pts is not None and frame.time_base:
-            jump_s = float(frame.pts * frame.time_base) - position_s
+        time_base = time_base or frame.time_base
+        if frame.pts is not None and time_base:
+            jump_s = frame.pts * time_base.numerator / time_base.denominator - position_s
             if tolerance_s < jump_s <= most_s:
                 on_gap(jump_s)
                 most_s -= jump_s

@@ -192,7 +192,8 @@ def local_mean(log_mag: Floats, rows: Indices, cols: Indices, params: LandmarkPa
     if kernels:
         kernels.integrate(log_mag, integral)
     else:
-        np.cumsum(log_mag, axis=0, out=integral[1:, 1:])
+        for row, above, total in zip(log_mag, integral, integral[1:], strict=False):
+            np.add(above[1:], row, out=total[1:])  # half of the time of cumsum over the first axis
         np.cumsum(integral[1:, 1:], axis=1, out=integral[1:, 1:])
     top = np.maximum(rows - params.mean_frames // 2, 0)
     bottom = np.minimum(rows + params.mean_frames // 2 + 1, log_mag.shape[0])

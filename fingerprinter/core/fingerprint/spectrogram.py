@@ -12,6 +12,8 @@ from fingerprinter.core.numeric import compiled
 
 _EPSILON = np.float32(1e-18)  # power; keeps the logarithm of digital silence finite (-20.7 nepers)
 
+_CACHED_FRAMES = 64  # are computed together: their spectra fit into the cache of a core
+
 
 def frame_count(n_samples: int, params: LandmarkParams) -> int:
     """Number of whole frames in ``n_samples`` samples."""
@@ -37,12 +39,16 @@ def log_spectrogram(samples: Floats, params: LandmarkParams) -> Floats:
         return np.empty((0, params.max_bin + 1), np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, params.n_fft)
     frames = frames[: n * params.hop_length : params.hop_length]
-    spectrum = compiled.rfft()(frames * _window(params.n_fft), axis=1)[:, : params.max_bin + 1]
-    power: Floats = np.square(spectrum.real) + np.square(spectrum.imag)
-    power += _EPSILON
-    np.log(power, out=power)
-    power *= np.float32(0.5)
-    return power
+    log_mag = np.empty((n, params.max_bin + 1), np.float32)
+    for start in range(0, n, _CACHED_FRAMES):
+        part, power = frames[start : start + _CACHED_FRAMES], log_mag[start : start + _CACHED_FRAMES]
+        spectrum = compiled.rfft()(part * _window(params.n_fft), axis=1)[:, : params.max_bin + 1]
+        np.square(spectrum.real, out=power)
+        power += np.square(spectrum.imag)
+        power += _EPSILON
+        np.log(power, out=power)
+        power *= np.float32(0.5)
+    return log_mag
 
 
 @lru_cache(maxsize=4)
