@@ -83,7 +83,7 @@ def test_an_identity_that_could_be_a_path_is_refused(store: Store, value: str) -
         (library_metadata.APP_PASSWORD, "", "serve --app-password"),  # anybody could log in
     ],
 )
-def test_a_setting_that_is_none_is_refused(
+def test_a_value_that_no_program_writes_is_refused(
     store: Store, name: str, value: str, next_step: str
 ) -> None:
     with store.write() as connection:

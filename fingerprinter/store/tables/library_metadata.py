@@ -40,7 +40,7 @@ def get(connection: Connection, name: str) -> str | None:
     Raises
     ------
     CorruptionError
-        If the value is none that this program writes.
+        If the program never writes such a value.
     """
     value = connection.scalar(select(setting.c.value).where(setting.c.name == name))
     form, next_step = _FORMS.get(name, ("(?s:.*)", ""))
