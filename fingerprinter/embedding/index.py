@@ -283,8 +283,8 @@ class VectorIndex:
         except (OSError, RuntimeError) as error:  # FAISS raises RuntimeError if it cannot write
             reason = " ".join(str(error).split())
             raise ModelError(
-                f"{directory}: the vector index was not written ({reason}); "
-                "free some space, or name another folder by FINGERPRINTER_CACHE"
+                f"{directory}: the vector index was not written ({reason}), so the next run makes"
+                " it again; free some space, or name another folder by FINGERPRINTER_CACHE"
             ) from error
 
     @classmethod

@@ -61,7 +61,7 @@ from fingerprinter.types import (
 )
 
 if TYPE_CHECKING:
-    from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel
+    from fingerprinter.embedding import EmbeddingModel, FolderTextAudioModel, VectorIndex
     from fingerprinter.library.discover.clusters import Cluster
     from fingerprinter.library.discover.recommend import Recommendations
     from fingerprinter.library.discover.sound_map import Places, SoundMap
@@ -134,6 +134,7 @@ class Library:
         self._posting_cache = SnapshotCache[PostingIndex]()
         self._sketch_cache = SnapshotCache[SketchIndex]()
         self._sound_cache = SnapshotCache["SoundIndex"]()
+        self._vector_cache = SnapshotCache["VectorIndex"]()
 
     def __enter__(self) -> Self:
         return self
@@ -760,13 +761,12 @@ class Library:
         from fingerprinter.library.similar.queries import Part, QueryBuilder, as_list
         from fingerprinter.library.similar.result_list import ListOptions
         from fingerprinter.library.similar.search import NeighbourSearch
-        from fingerprinter.library.similar.vectors import vector_index
 
         options = ListOptions(n, only, per_artist, per_album, not_same_album, copies, why)
         part = Part.checked(start_s, end_s)
         with self._database.connect() as connection:
             queries = QueryBuilder(connection, self._model).build(as_list(query), part, on_problem)
-            index = vector_index(connection, self._config.cache, self._model.digest)
+            index = self._vector_index(connection)
             if not len(index):
                 raise ModelError(
                     f"{self._database.address}: no track has an embedding;"
@@ -1565,10 +1565,19 @@ class Library:
             lambda: read_sound_index(connection, self._model, self._text_model),
         )
 
+    def _vector_index(self, connection: Connection) -> VectorIndex:
+        """Return the vector index of this snapshot."""
+        from fingerprinter.library.similar.vectors import vector_index
+
+        return self._vector_cache.get(
+            library_metadata.revision(connection),
+            lambda: vector_index(connection, self._config.cache, self._model.digest),
+        )
+
     def _library_vectors(self, connection: Connection) -> LibraryVectors:
         from fingerprinter.library.similar.vectors import library_vectors
 
-        return library_vectors(connection, self._config.cache, self._model.digest)
+        return library_vectors(connection, self._vector_index(connection), self._model.digest)
 
 
 def _stored_params(connection: Connection, profile: str | None) -> LandmarkParams:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.audio import FilePart, open_audio
+from fingerprinter.errors import LibraryError
 from fingerprinter.server.problems import MissingError
 from fingerprinter.types import Track
 
@@ -165,12 +166,24 @@ def _file_name(track: Track) -> str:
 
 
 def write_aside(target: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name and rename it, so that nobody sees a part of it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        aside = Path(folder) / target.name
-        write(aside)
-        aside.replace(target)
+    """Write a file under another name and rename it, so that nobody sees a part of it.
+
+    Raises
+    ------
+    LibraryError
+        If the folder cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            aside = Path(folder) / target.name
+            write(aside)
+            aside.replace(target)
+    except OSError as error:
+        raise LibraryError(
+            f"the service cannot write to its cache folder ({error.strerror or error});"
+            " free some space, or name another folder by FINGERPRINTER_CACHE"
+        ) from error
 
 
 def limit_size(cache: Path, max_bytes: int = _MAX_CACHE_BYTES) -> None:

@@ -106,6 +106,22 @@ def test_recommend_and_similar_report_the_same_similarity(library: Library, fold
         assert each.similarity == pytest.approx(expected[each.track.id], abs=1e-4)
 
 
+def test_a_cache_folder_that_cannot_be_written_only_warns(
+    library: Library,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FINGERPRINTER_CACHE", str(tmp_path / "file" / "cache"))
+    with open_library(folder / "library.db", read_only=True) as without_cache:
+        assert without_cache.similar(1, why=True) == library.similar(1, why=True)
+        assert without_cache.recommend([1]) == library.recommend([1])
+    (warning,) = caplog.messages  # once: the index stays in memory
+    assert "the vector index was not written" in warning
+
+
 def test_a_selective_filter_still_fills_the_list(library: Library) -> None:
     first = next(library.tracks())
     found = library.similar(first, n=2, only=TrackFilter(genre="ambient"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from sqlalchemy import Connection
 
 from fingerprinter.core.arrays import Floats, Ids
 from fingerprinter.embedding import VectorIndex
+from fingerprinter.errors import ModelError
 from fingerprinter.store.tables import library_metadata, vectors
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,8 @@ def vector_index(connection: Connection, cache: Path, model: str) -> VectorIndex
     """Return the vector index for the current state of the library.
 
     The index is kept in files. Small changes since then are added to it. It is rebuilt after large
-    changes, and if it is missing or damaged.
+    changes, and if it is missing or damaged. An index that cannot be written is in memory only, and
+    a warning is logged.
 
     Parameters
     ----------
@@ -84,17 +89,24 @@ def vector_index(connection: Connection, cache: Path, model: str) -> VectorIndex
     if index is None:
         matrix = vectors.vector_matrix(connection, model)
         index = VectorIndex.build(matrix.ids, matrix.rows)
-    index.save(folder, library_id, revision, model)
+    try:
+        index.save(folder, library_id, revision, model)
+    except ModelError as error:
+        _log.warning("%s", error)
     return index
 
 
-def library_vectors(connection: Connection, cache: Path, model: str) -> LibraryVectors:
+def library_vectors(connection: Connection, index: VectorIndex, model: str) -> LibraryVectors:
     """Read the vectors and tags of all tracks.
 
     Parameters
     ----------
-    connection, cache, model
-        See `vector_index`. Vectors are standardised in the ``space`` of that index.
+    connection
+        Connection to the library.
+    index
+        The index of its current state. Vectors are standardised in the ``space`` of this index.
+    model
+        Digest of the embedding model.
 
     Raises
     ------
@@ -102,7 +114,6 @@ def library_vectors(connection: Connection, cache: Path, model: str) -> LibraryV
         If a stored embedding is damaged.
     """
     raw = vectors.vector_matrix(connection, model)
-    index = vector_index(connection, cache, model)
     tags = vectors.tag_matrix(connection, model)
     units = index.space.standardise(raw.rows)
     return LibraryVectors(raw.ids, units, tags.rows, index.space.scale(units))
