@@ -31,7 +31,11 @@ from fingerprinter.library.base.snapshots import SnapshotCache
 from fingerprinter.library.base.sources import track_source
 from fingerprinter.library.base.stored_peaks import load_peaks
 from fingerprinter.library.identify.recognizer import OnMatch, Recognition, Recognizer
-from fingerprinter.library.identify.sketch_index import SketchIndex
+from fingerprinter.library.identify.sketch_index import (
+    SketchIndex,
+    StoredSketches,
+    read_sketches,
+)
 from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index import postings
@@ -132,7 +136,7 @@ class Library:
         with database.connect() as connection:
             self._params = _stored_params(connection, profile)
         self._posting_cache = SnapshotCache[PostingIndex]()
-        self._sketch_cache = SnapshotCache[SketchIndex]()
+        self._sketch_cache = SnapshotCache[SketchIndex | None]()
         self._sound_cache = SnapshotCache["SoundIndex"]()
         self._vector_cache = SnapshotCache["VectorIndex"]()
 
@@ -578,7 +582,7 @@ class Library:
                     connection,
                     self._posting_index(connection),
                     self._params,
-                    partial(self._sketch_index, connection),
+                    partial(self._sketches, connection),
                     self.policy,
                 ),
             )
@@ -1549,12 +1553,13 @@ class Library:
         state = library_metadata.revision(connection), postings.newest_segment(connection)
         return self._posting_cache.get(state, lambda: PostingIndex(connection, self._params))
 
-    def _sketch_index(self, connection: Connection) -> SketchIndex:
+    def _sketches(self, connection: Connection) -> SketchIndex | StoredSketches:
         """Return the sketches of this snapshot."""
         words = self._params.sketch_words
-        return self._sketch_cache.get(
-            library_metadata.revision(connection), lambda: SketchIndex.read(connection, words)
+        held = self._sketch_cache.get(
+            library_metadata.revision(connection), lambda: read_sketches(connection, words)
         )
+        return StoredSketches(connection, words) if held is None else held
 
     def _sound_index(self, connection: Connection) -> SoundIndex:
         """Return what a text search keeps of this snapshot."""

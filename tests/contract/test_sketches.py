@@ -21,7 +21,7 @@ from fingerprinter.core.match.candidates import Candidate
 from fingerprinter.errors import CorruptionError
 from fingerprinter.evaluation.degrade import stretched
 from fingerprinter.library.base.sketch_projections import projections
-from fingerprinter.library.identify.sketch_index import SketchIndex
+from fingerprinter.library.identify.sketch_index import SketchIndex, StoredSketches, read_sketches
 from fingerprinter.store.tables import feature_rows, library_metadata, schema, sketches, tracks
 from fingerprinter.types import Tags
 
@@ -47,6 +47,9 @@ def test_sketches_are_read_under_their_version(store: Store) -> None:
             two: [],
         }
         assert sketches.get_all(connection, "v2", 2) == {}
+        assert (sketches.exist(connection, "v1"), sketches.exist(connection, "v2")) == (True, False)
+        [few] = sketches.get_many(connection, [one, none], "v1", 2).items()
+        assert (few[0], few[1].tolist()) == (one, CODES[::-1].tolist())
         assert feature_rows.missing(connection, schema.sketch, "v1") == [none]
         assert feature_rows.missing(connection, schema.sketch, "v2") == [one, two, none]
         assert feature_rows.size(connection, schema.sketch.c.data) == CODES.nbytes
@@ -151,13 +154,22 @@ def test_a_profile_sets_the_size_of_sketches(
         assert Path(str(found.track.path)).name == "1.flac"
 
 
-def test_a_library_with_too_many_sketches_works_without_them(library_url: str, music: Path) -> None:
+def test_sketches_that_are_too_many_for_the_memory_are_read_for_candidates(
+    library_url: str, music: Path
+) -> None:
+    log_mag = log_spectrogram(play(2, 20)[5 * SR : 7 * SR], DEFAULT)
+    clip = contrast(log_mag, 0, len(log_mag))
     with open_library(library_url) as library:
         library.index([music], embeddings=False)
+        places = [Candidate(n, 156.0) for n in (0, *(track.id for track in library.tracks()))]
         with beside(library) as connection:
-            assert len(SketchIndex.read(connection, 6)) == 4
-            assert len(SketchIndex.read(connection, 6, max_bytes=100)) == 0
-        assert library.identify((play(2, 20)[5 * SR : 7 * SR], SR))
+            held = read_sketches(connection, 6)
+            assert held is not None
+            assert len(held) == 4
+            assert read_sketches(connection, 6, max_bytes=100) is None
+            read = StoredSketches(connection, 6).likeness(clip, places, (-2.0, 0.0, 2.0))
+            assert read.tolist() == held.likeness(clip, places, (-2.0, 0.0, 2.0)).tolist()
+            assert read.max() > 10
 
 
 def test_a_removed_track_is_not_found_and_a_new_one_is_at_once(

@@ -39,7 +39,7 @@ from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.core.numeric.median import median
 from fingerprinter.library.base.stored_peaks import decode_peaks, load_peaks
 from fingerprinter.library.identify.jit import timed_search
-from fingerprinter.library.identify.sketch_index import SketchIndex
+from fingerprinter.library.identify.sketch_index import SketchIndex, StoredSketches
 from fingerprinter.store.index.lookup import DELETED_TRACK, PostingIndex
 from fingerprinter.store.tables import constellations
 from fingerprinter.types import Landmarks, Peaks
@@ -91,7 +91,7 @@ class Identifier:
         index: PostingIndex,
         params: LandmarkParams,
         policy: SearchPolicy = DEFAULT_POLICY,
-        load_sketches: Callable[[], SketchIndex] = SketchIndex.empty,
+        load_sketches: Callable[[], SketchIndex | StoredSketches] = SketchIndex.empty,
     ) -> None:
         self._connection, self._index = connection, index
         self._params, self._policy, self._load_sketches = params, policy, load_sketches
@@ -99,7 +99,7 @@ class Identifier:
         self._tracks: dict[int, Peaks] = {}
 
     @cached_property
-    def _sketches(self) -> SketchIndex:
+    def _sketches(self) -> SketchIndex | StoredSketches:
         return self._load_sketches()
 
     @timed_search()
@@ -126,7 +126,7 @@ class Identifier:
         clip = ClipFeatures(dense, peaks, length_s, end)
         matches = self.quick_search(clip)
         if not self._is_decisive(clip, matches):
-            if contrast is not None and len(self._sketches):
+            if contrast is not None and self._sketches:
                 clip = replace(clip, contrast=contrast)
             matches = self.full_search(clip)
             if not self._is_decisive(clip, matches):
@@ -169,21 +169,23 @@ class Identifier:
         """Look up all landmarks of the unchanged clip, and compare its sketches."""
         query = self._policy.query
         limit = query.proposals
-        if clip.contrast is not None:  # sketches take the place of the detuned landmarks
+        proposing = self._sketches if isinstance(self._sketches, SketchIndex) else None
+        if clip.contrast is not None and proposing:  # in place of the detuned landmarks
             query, limit = replace(query, detunings=(0.0,)), query.sketched_proposals
         landmarks = shifted_landmarks(clip.peaks, self._params, query, query.fan_out)
         max_postings = self._policy.votes.max_postings
         found = self._look_up([UNCHANGED], [landmarks], limit, max_postings)
-        if clip.contrast is not None:
+        if clip.contrast is not None and proposing:
             near = self._policy.sketch.same_place_frames
             found += [
                 place
-                for place in self._sketches.nearest(clip.contrast, limit, self._policy.sketch)
+                for place in proposing.nearest(clip.contrast, limit, self._policy.sketch)
                 if not any(
                     place.track_id == other.track_id and abs(place.offset - other.offset) <= near
                     for other in found
                 )
             ]
+        if clip.contrast is not None:
             found = self._likeliest(clip.contrast, found, self._policy.sketch.lags)
         return self._verify(clip, found)
 

@@ -32,7 +32,7 @@ from fingerprinter.core.fingerprint.warp import offset_in_seconds
 from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.library.identify.identifier import Identifier
-from fingerprinter.library.identify.sketch_index import SketchIndex
+from fingerprinter.library.identify.sketch_index import SketchIndex, StoredSketches
 from fingerprinter.library.identify.windows import first_matches
 from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.tables import tracks
@@ -86,7 +86,7 @@ class Recognizer:
     connection: Connection
     index: PostingIndex
     params: LandmarkParams
-    load_sketches: Callable[[], SketchIndex]
+    load_sketches: Callable[[], SketchIndex | StoredSketches]
     policy: SearchPolicy = DEFAULT_POLICY
 
     def identifier(self) -> Identifier:

@@ -1,23 +1,23 @@
-"""The sketches of a whole library in memory, which short clips are compared with."""
+"""The sketches of a library, which short clips are compared with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from fingerprinter.core.arrays import Doubles, Floats
 from fingerprinter.core.fingerprint.params import SketchSearchParams
-from fingerprinter.core.fingerprint.sketch import Codes, Place, Sketches, clip_sketch
+from fingerprinter.core.fingerprint.sketch import HOP, WORD, Codes, Place, Sketches, clip_sketch
 from fingerprinter.core.match.candidates import Candidate
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library.base.sketch_projections import projections
-from fingerprinter.store.tables import feature_rows, schema, sketches
+from fingerprinter.store.tables import schema, sketches
 
 
 class SketchIndex:
-    """The sketches of many tracks. Those of deleted tracks do no harm.
+    """The sketches of many tracks in memory. Those of deleted tracks do no harm.
 
     Parameters
     ----------
@@ -36,18 +36,6 @@ class SketchIndex:
     def empty(cls) -> SketchIndex:
         """Return the index of a library without sketches."""
         return cls({}, 0)
-
-    @classmethod
-    def read(
-        cls, connection: Connection, words: int, max_bytes: int = DEFAULT_POLICY.sketch.max_bytes
-    ) -> SketchIndex:
-        """Read all sketches of a library, or none where they take more than ``max_bytes``.
-
-        Raises `CorruptionError` where they are damaged.
-        """
-        if feature_rows.size(connection, schema.sketch.c.data) > max_bytes:
-            return cls.empty()
-        return cls(sketches.get_all(connection, projections(words).digest, words), words)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -104,3 +92,48 @@ class SketchIndex:
             likeness = self._sketches.likeness(contrast, places, projections(self._words), policy)
             found[known] = likeness.reshape(-1, len(lags)).max(axis=1)
         return found
+
+
+class StoredSketches:
+    """The sketches of a library that are too many for the memory. Those of candidates are read.
+
+    Parameters
+    ----------
+    connection
+        The snapshot of the library.
+    words
+        Words of 64 bits in a sketch; see `LandmarkParams.sketch_words`.
+    """
+
+    def __init__(self, connection: Connection, words: int) -> None:
+        self._connection, self._words = connection, words
+
+    def likeness(
+        self,
+        contrast: Floats,
+        candidates: Sequence[Candidate],
+        lags: Sequence[float] = (0.0,),
+        policy: SketchSearchParams = DEFAULT_POLICY.sketch,
+    ) -> Doubles:
+        """Return (n,) how like a clip is to candidate places, as `SketchIndex.likeness` does."""
+        track_ids, version = {each.track_id for each in candidates}, projections(self._words).digest
+        of_tracks = sketches.get_many(self._connection, track_ids, version, self._words)
+        return SketchIndex(of_tracks, self._words).likeness(contrast, candidates, lags, policy)
+
+
+def read_sketches(
+    connection: Connection, words: int, max_bytes: int = DEFAULT_POLICY.sketch.max_bytes
+) -> SketchIndex | None:
+    """Read all sketches of a library, or none where they take more than ``max_bytes``.
+
+    Raises
+    ------
+    CorruptionError
+        If they are damaged.
+    """
+    # Lengths of tracks tell the bytes. To ask for the length of all sketches would read them.
+    frames = sum(connection.scalars(select(schema.segment.c.frame_count)))
+    version = projections(words).digest
+    if frames // HOP * words * WORD // 8 <= max_bytes or not sketches.exist(connection, version):
+        return SketchIndex(sketches.get_all(connection, version, words), words)
+    return None

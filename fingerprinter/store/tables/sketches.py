@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from fingerprinter.core.fingerprint.sketch import Codes
 from fingerprinter.errors import CorruptionError
@@ -28,6 +31,12 @@ def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bo
     return not known
 
 
+def exist(connection: Connection, version: str) -> bool:
+    """Whether a track has sketches of a version."""
+    any_track = select(sketch.c.track_id).where(sketch.c.version == version).limit(1)
+    return connection.scalar(any_track) is not None
+
+
 def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes]:
     """Return the sketches of a version by track id, (n, words) uint64 each.
 
@@ -36,9 +45,19 @@ def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes
     CorruptionError
         If the stored bytes have a wrong length.
     """
-    wanted = select(sketch).where(sketch.c.version == version)
+    return _read(connection, select(sketch).order_by(sketch.c.track_id), version, words)
+
+
+def get_many(
+    connection: Connection, track_ids: Collection[int], version: str, words: int
+) -> dict[int, Codes]:
+    """Return the sketches of some tracks as `get_all` does; those without any are left out."""
+    return _read(connection, select(sketch).where(sketch.c.track_id.in_(track_ids)), version, words)
+
+
+def _read(connection: Connection, rows: Select[Any], version: str, words: int) -> dict[int, Codes]:
     found = {}
-    for row in connection.execute(wanted.order_by(sketch.c.track_id)):
+    for row in connection.execute(rows.where(sketch.c.version == version)):
         require_checksum(sketch, row)
         track_id, data = row.track_id, row.data
         if len(data) % (words * _STORED.itemsize):
