@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core.arrays import Floats
-from fingerprinter.embedding.log_mel import LogMel, log_mel
-from fingerprinter.embedding.windows import at_level
+from fingerprinter.embedding.log_mel import LogMel
+from fingerprinter.embedding.windows import Spectrograms
 
 FACETS_ID: Final = "1"  # must be raised with every change of the values that are computed below
 SR: Final = 16_000  # sample rate of the windows in hertz
@@ -73,16 +73,20 @@ def facets_from_rows(rows: Floats) -> Facets:
     return Facets(*np.split(rows, [2 * _MFCC, 2 * _MFCC + _LAGS], axis=-1))
 
 
-def facets(windows: Floats) -> Facets:
+def facets(windows: Floats, known: Spectrograms | None = None) -> Facets:
     """Compute the facets of a track.
 
     Parameters
     ----------
     windows
         (k, n) float32 at 16 kHz, k >= 1, of at least 2 s, at any level.
+    known
+        Spectrograms of the windows that an embedding model has made. They are used if they are
+        those that facets are made of.
     """
-    leveled = at_level(windows, _LEVEL_DB)
-    mels = np.stack([log_mel(window, _MEL) for window in leveled])
+    if known is None or (known.front_end, known.level_db) != (_MEL, _LEVEL_DB):
+        known = Spectrograms.of(windows, _MEL, _LEVEL_DB)
+    leveled, mels = known.windows, known.mels
     coefficients = mfcc(mels).reshape(-1, _MFCC)
     timbre = np.concatenate([coefficients.mean(axis=0), coefficients.std(axis=0)])
     return Facets(timbre, _rhythm(mels), _harmony(leveled))

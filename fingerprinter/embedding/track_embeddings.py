@@ -54,6 +54,7 @@ def embed_track(model: EmbeddingModel, sampler: WindowSampler) -> TrackEmbedding
         If the model cannot be run.
     """
     windows = sampler.windows()
-    each = model.embed_each(windows)
+    spectrograms = model.spectrograms(windows)
+    each = model.embed_spectrograms(spectrograms)
     starts_s = (sampler.starts() / model.sr).astype(np.float32)
-    return TrackEmbeddings(each.mean(), starts_s, each.vectors, facets(windows))
+    return TrackEmbeddings(each.mean(), starts_s, each.vectors, facets(windows, spectrograms))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core.arrays import Floats
+from fingerprinter.embedding.log_mel import LogMel, log_mel
 
 _INAUDIBLE_POWER = 1e-20  # -200 dB of full scale: below it there is only rounding noise
 
@@ -143,6 +144,36 @@ def at_level(windows: Floats, level_db: float) -> Floats:
     power = _mean_square(windows).mean()
     gain = np.sqrt(_power_ratio(level_db) / power) if power > _INAUDIBLE_POWER else 1.0
     return windows * np.float32(gain)
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrograms:
+    """Log-mel spectrograms of the windows of a track.
+
+    Attributes
+    ----------
+    front_end
+        Parameters of the spectrograms.
+    level_db
+        RMS level of all windows together, in dB of full scale.
+    windows
+        (k, window) float32, at this level.
+    mels
+        (k, frames, n_mels) float32, the spectrograms.
+    """
+
+    front_end: LogMel
+    level_db: float
+    windows: Floats
+    mels: Floats
+
+    @classmethod
+    def of(cls, windows: Floats, front_end: LogMel, level_db: float) -> Spectrograms:
+        """Bring windows, (k, window) float32, to a level and compute their spectrograms."""
+        leveled = at_level(windows, level_db)
+        # They are computed one by one, because one fits the CPU cache (2 times faster).
+        mels = np.stack([log_mel(window, front_end) for window in leveled])
+        return cls(front_end, level_db, leveled, mels)
 
 
 def _mean_square(windows: Floats) -> npt.NDArray[np.float64]:

@@ -41,8 +41,9 @@ def log_spectrogram(samples: Floats, params: LandmarkParams) -> Floats:
     frames = frames[: n * params.hop_length : params.hop_length]
     log_mag = np.empty((n, params.max_bin + 1), np.float32)
     for start in range(0, n, _CACHED_FRAMES):
-        part, power = frames[start : start + _CACHED_FRAMES], log_mag[start : start + _CACHED_FRAMES]
-        spectrum = compiled.rfft()(part * _window(params.n_fft), axis=1)[:, : params.max_bin + 1]
+        part = slice(start, start + _CACHED_FRAMES)
+        windowed, power = frames[part] * _window(params.n_fft), log_mag[part]
+        spectrum = compiled.rfft()(windowed, axis=1)[:, : params.max_bin + 1]
         np.square(spectrum.real, out=power)
         power += np.square(spectrum.imag)
         power += _EPSILON
