@@ -93,7 +93,7 @@ def record(
     AudioError
         If there is no such microphone, or if it gives nothing or only silence.
     """
-    sd = _import_sounddevice()
+    sd = import_sounddevice()
     blocks: Blocks = SimpleQueue()
     try:
         with _open_stream(sd, device, blocks) as stream:
@@ -133,7 +133,7 @@ def listen(sr: int, device: int | str | None = None, *, stall_s: float = STALL_S
     AudioError
         If there is no such microphone, or if it stops.
     """
-    sd = _import_sounddevice()
+    sd = import_sounddevice()
     blocks: Blocks = SimpleQueue()
 
     def chunks(device_sr: int) -> Iterator[Chunk]:
@@ -157,7 +157,8 @@ def listen(sr: int, device: int | str | None = None, *, stall_s: float = STALL_S
         raise AudioError(f"mic: {error.args[0]}; is another program using it?") from error
 
 
-def _import_sounddevice() -> Any:
+def import_sounddevice() -> Any:
+    """Import and return sounddevice; raises `UsageError` if it or PortAudio is not installed."""
     try:
         import sounddevice
     except ImportError as error:
@@ -177,7 +178,7 @@ def _open_stream(sd: Any, device: int | str | None, blocks: Blocks) -> Any:
     try:
         info = dict(sd.query_devices(device, "input"))
     except (ValueError, sd.PortAudioError):
-        raise AudioError(f"mic: {_unknown_device(sd, device)}") from None
+        raise AudioError(f"mic: {unknown_device(sd, device)}") from None
     try:
         sd.check_input_settings(device=info["index"], channels=1)
         channels = 1
@@ -196,15 +197,33 @@ def _open_stream(sd: Any, device: int | str | None, blocks: Blocks) -> Any:
     )
 
 
-def _unknown_device(sd: Any, device: int | str | None) -> str:
-    """Say that a device does not exist, and list those that do."""
-    inputs = [each for each in sd.query_devices() if each["max_input_channels"]]
-    if not inputs:
-        return "this machine has no audio input; plug a microphone in"
-    names = ", ".join(f"{each['index']} ({each['name']})" for each in inputs)
+def unknown_device(
+    sd: Any,
+    device: int | str | None,
+    kind: str = "input",
+    option: str = "--device",
+    advice: str = "plug a microphone in",
+) -> str:
+    """Say that a device does not exist, and list those that do.
+
+    Parameters
+    ----------
+    sd : module
+        sounddevice.
+    device : int, str or None
+        What was asked for.
+    kind : str
+        "input" or "output".
+    option, advice : str
+        The option that chooses a device, and what to do if the machine has none.
+    """
+    devices = [each for each in sd.query_devices() if each[f"max_{kind}_channels"]]
+    if not devices:
+        return f"this machine has no audio {kind}; {advice}"
+    names = ", ".join(f"{each['index']} ({each['name']})" for each in devices)
     if device is None:
-        return f"there is no default input; choose one with --device: {names}"
-    return f"{device} matches no input, or several; choose one of {names}"
+        return f"there is no default {kind}; choose one with {option}: {names}"
+    return f"{device} matches no {kind}, or several; choose one of {names}"
 
 
 def _mono(recorded: Samples, sr: int) -> Mono:

@@ -169,8 +169,7 @@ def _energy(samples: npt.NDArray[np.float32]) -> np.float32:
     greatest sample.
     """
     flat = samples.ravel(order="K")
-    energy: np.float32 = flat @ flat
-    return energy
+    return np.float32(flat @ flat)
 
 
 def _full_scale(dtype: np.dtype[Any]) -> tuple[float, float]:

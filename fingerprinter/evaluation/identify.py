@@ -7,13 +7,13 @@ identification is timed in this process, on clips that are decoded already.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from fingerprinter.evaluation.clips import Clip, draw_clip
 from fingerprinter.evaluation.conditions import Condition
 from fingerprinter.evaluation.degrade import Sounds
-from fingerprinter.evaluation.excerpt import SR
+from fingerprinter.evaluation.excerpt import SR, Samples
 from fingerprinter.evaluation.judge import Judge
 from fingerprinter.evaluation.music import (
     Music,
@@ -51,6 +51,10 @@ class IdentifyPlan:
         Files that hold the same recording, in addition to those with the same waveform.
     min_confidence
         The least confidence that counts as an answer.
+    channel
+        What a clip, (n,) float32 at 16 kHz, goes through before it is identified, such as
+        `fingerprinter.evaluation.playback.Playback`; it returns as many samples. The report says
+        that there was one.
     """
 
     conditions: Sequence[Condition]
@@ -61,6 +65,7 @@ class IdentifyPlan:
     outside: Sequence[PathLike] = ()
     groups: Sequence[Sequence[PathLike]] = ()
     min_confidence: float = MIN_CONFIDENCE
+    channel: Callable[[Samples], Samples] | None = None
 
 
 def evaluate_identify(
@@ -85,6 +90,8 @@ def evaluate_identify(
         for clip in draw_clips(plan, conditions, music):
             if not trials:  # the first identification of a process also loads the index
                 _identify(library, clip, plan.min_confidence)
+            if plan.channel:
+                clip = replace(clip, samples=plan.channel(clip.samples))
             trials.append(_run_trial(library, clip, judge, plan.min_confidence))
             on_progress(Progress(len(trials), plan.clips * len(conditions)))
     except KeyboardInterrupt:
@@ -96,6 +103,7 @@ def evaluate_identify(
         provenance=Provenance.of(library, tracks),
         interrupted=interrupted,
         trials=tuple(trials),
+        played=plan.channel is not None,
     )
 
 

@@ -148,6 +148,8 @@ class IdentifyReport:
         Whether the run was stopped before it had all clips.
     trials
         One for each clip.
+    played
+        Whether the clips went through a channel, such as a loudspeaker and a microphone.
     """
 
     seed: int
@@ -156,6 +158,7 @@ class IdentifyReport:
     provenance: Provenance
     interrupted: bool
     trials: tuple[Trial, ...]
+    played: bool = False
 
     @property
     def conditions(self) -> list[ConditionResult]:
@@ -196,6 +199,7 @@ class IdentifyReport:
             "min_confidence": self.min_confidence,
             **asdict(self.provenance),
             "interrupted": self.interrupted,
+            "played": self.played,
             "mean_recall": self.mean_recall,
             "outside_answered": rate_json(self.outside_answered),
             "conditions": [row.to_json() for row in self.conditions],

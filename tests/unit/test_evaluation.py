@@ -707,6 +707,13 @@ def test_interrupted_run_keeps_what_it_has(library: Library, plan: IdentifyPlan)
     assert [row.clips for row in found.conditions] == [2, 1, 1]  # drawn in turns
 
 
+def test_a_channel_changes_what_is_identified(library: Library, plan: IdentifyPlan) -> None:
+    clean = replace(plan, conditions=select(["clean-5s"]), channel=np.zeros_like)
+    found = evaluate_identify(library, clean)
+    assert found.conditions[0].hits == Rate(0, 2)
+    assert found.to_json()["played"] is True
+
+
 def test_clips_come_from_the_named_sources(library: Library, plan: IdentifyPlan) -> None:
     only = MUSIC / INSIDE[1]
     found = evaluate_identify(library, replace(plan, sources=[only], outside=()))

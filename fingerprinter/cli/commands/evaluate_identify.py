@@ -20,13 +20,15 @@ from fingerprinter.cli.common.evaluation import (
     show_report,
     table_columns,
 )
-from fingerprinter.cli.common.options import AsJson, MinConfidence
-from fingerprinter.cli.common.output import Column, emit, print_table
+from fingerprinter.cli.common.options import AsJson, MinConfidence, device_number
+from fingerprinter.cli.common.output import Column, emit, print_message, print_table
 from fingerprinter.cli.common.progress import counted, shown_progress
+from fingerprinter.errors import UsageError
 from fingerprinter.library import MIN_CONFIDENCE, open_library
 
 if TYPE_CHECKING:
     from fingerprinter.evaluation import Condition, ConditionResult, IdentifyReport, Sounds
+    from fingerprinter.evaluation.playback import Playback
 
 
 def identify(
@@ -55,6 +57,27 @@ def identify(
         list[Path] | None,
         typer.Option(metavar="PATH", help="Recordings of voices. Default: synthetic voices."),
     ] = None,
+    play: Annotated[
+        bool,
+        typer.Option(
+            "--play",
+            help="Play the clips through the loudspeaker and record them by the microphone, in "
+            "real time. Default conditions: clean and outside-clean.",
+        ),
+    ] = False,
+    speaker: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Loudspeaker for --play, by name or number. Default: the system's.",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Microphone for --play, by name or number. Default: the system's."
+        ),
+    ] = None,
     groups: Groups = None,
     min_confidence: MinConfidence = MIN_CONFIDENCE,
     as_json: AsJson = False,
@@ -69,8 +92,13 @@ def identify(
     """
     from fingerprinter.evaluation import IdentifyPlan, evaluate_identify, read_groups
 
+    if not play and (speaker or device):
+        raise UsageError("--speaker and --device: nothing is played; add --play")
+    if play and not (conditions or quick):
+        conditions = ["clean", "outside-clean"]
+    selected = _selected(conditions, quick)
     plan = IdentifyPlan(
-        conditions=_selected(conditions, quick),
+        conditions=selected,
         clips=clips,
         seed=seed,
         sounds=_sounds(ambience, speech),
@@ -78,6 +106,7 @@ def identify(
         outside=outside or (),
         groups=read_groups(groups) if groups else (),
         min_confidence=min_confidence,
+        channel=_playback(speaker, device, selected, clips) if play else None,
     )
     with (
         open_library(ctx.obj, create=False, read_only=True) as library,
@@ -107,6 +136,23 @@ def _sounds(ambience: Sequence[Path] | None, speech: Sequence[Path] | None) -> S
 
     named = {"ambience": ambience, "voice": speech}
     return Sounds(**{name: folder_sound(paths) for name, paths in named.items() if paths})
+
+
+def _playback(
+    speaker: str | None, device: str | None, conditions: Sequence[Condition], clips: int
+) -> Playback:
+    """Check that the microphone hears the loudspeaker, and say how, and how long it will take."""
+    from fingerprinter.audio.loudspeaker import LATENCY_S
+    from fingerprinter.evaluation.playback import Playback
+
+    playback = Playback(device_number(speaker), device_number(device))
+    heard = playback.check()
+    most_s = clips * sum(condition.clip_s + LATENCY_S for condition in conditions)
+    print_message(
+        f"the microphone hears the loudspeaker after {heard.delay_s:.2f} s at"
+        f" {heard.level_db:.0f} dB of full scale; all clips take up to {most_s / 60:.0f} minutes"
+    )
+    return playback
 
 
 def _print_report(report: IdentifyReport) -> None:

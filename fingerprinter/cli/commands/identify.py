@@ -16,7 +16,7 @@ import typer
 from fingerprinter.audio import AudioSource
 from fingerprinter.audio.folders import find_audio
 from fingerprinter.cli.common import text
-from fingerprinter.cli.common.options import AsJson, MinConfidence, real_number
+from fingerprinter.cli.common.options import AsJson, MinConfidence, device_number, real_number
 from fingerprinter.cli.common.output import Column, emit, print_json, print_message, print_table
 from fingerprinter.cli.common.progress import shown_progress
 from fingerprinter.cli.common.records import Record, match_record
@@ -287,11 +287,10 @@ def _record_clip(
     """Record from the microphone while a progress bar is shown."""
     from fingerprinter.audio.microphone import record
 
-    chosen = int(device) if device and device.isdecimal() else device
     with shown_progress(
         "opening the microphone", lambda _: "recording, Ctrl-C ends it early"
     ) as on_progress:
-        recording = record(seconds, chosen, on_progress, is_enough=is_enough)
+        recording = record(seconds, device_number(device), on_progress, is_enough=is_enough)
     return (recording.samples, recording.sr), recording.problem
 
 

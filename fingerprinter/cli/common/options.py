@@ -154,6 +154,11 @@ def keys(text: str) -> KeyNames:
     return KeyNames(wheel_neighbours(key) if text.strip().startswith("~") else (key,))
 
 
+def device_number(device: str | None) -> int | str | None:
+    """Return the number of an audio device if digits were given, and its name otherwise."""
+    return int(device) if device and device.isdecimal() else device
+
+
 def real_number(value: float | None) -> float | None:
     """Refuse "nan", which is neither too small nor too large for the limits of an option.
 
