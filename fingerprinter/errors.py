@@ -9,6 +9,7 @@
     ├── UnknownJobError       exit 3   HTTP 404   the library has no such job
     └── LibraryError          exit 4   HTTP 503   the database cannot be used
         ├── VersionError                          it was made by another version or other parameters
+        ├── ReadOnlyError                         it can only be read (HTTP 403)
         ├── CorruptionError                       stored bytes are not what was written
         ├── ConnectionLostError                   the database server went away
         ├── ModelError                            the embedding model or its index is unusable
@@ -85,6 +86,13 @@ class VersionError(LibraryError):
     """The library was made by another version of the schema or under other parameters."""
 
     code = "version"
+
+
+class ReadOnlyError(LibraryError):
+    """The library can only be read: its file, its medium, or how it was opened."""
+
+    http_status = 403
+    code = "read_only"
 
 
 class CorruptionError(LibraryError):

@@ -54,7 +54,7 @@ class Service:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        self.library: Library = open_library(settings.library)
+        self.library: Library = open_library(settings.library, read_only=settings.read_only)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
         self.searches, self.pictures = Gate(cores, _WAITING), Gate(cores, _WAITING)
         self.covers = Gate(cores, MAX_THREADS)
@@ -67,7 +67,8 @@ class Service:
 
     def start(self) -> None:
         """Begin to work, and warm up in the background."""
-        self._runner.start()
+        if not self.settings.read_only:
+            self._runner.start()
         self.stations.start()
         self.ready = not self.settings.warm_up
         if self.settings.warm_up:

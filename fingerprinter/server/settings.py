@@ -23,6 +23,8 @@ class ServerSettings:
     ----------
     library : str or None
         Address of the library; None for the default one.
+    read_only : bool
+        Whether the library is only read. Then there are no jobs.
     host, port
         Where the service listens.
     hosts : tuple of str
@@ -86,6 +88,7 @@ class ServerSettings:
     private_streams: bool = False
     warm_up: bool = True
     run_folder: str = ""
+    read_only: bool = False
 
     @property
     def is_local(self) -> bool:

@@ -144,7 +144,7 @@ def write(path: Path) -> None:
 def test_a_library_on_a_read_only_medium_is_read(locked_library: Path) -> None:
     assert as_ordinary_user(lambda: count(locked_library)) == "1"
     answer = as_ordinary_user(lambda: write(locked_library))
-    assert answer.startswith(f"LibraryError: {locked_library}: it can only be read")
+    assert answer.startswith(f"ReadOnlyError: {locked_library}: it can only be read")
 
 
 def test_a_reader_without_rights_follows_a_live_writer(locked_library: Path) -> None:
@@ -162,7 +162,7 @@ def test_the_log_of_a_read_only_library_is_not_ignored(locked_library: Path) -> 
     locked_library.with_name("music.db-wal").write_bytes(bytes(32))
     lock(locked_library)
     answer = as_ordinary_user(lambda: count(locked_library))
-    assert answer.startswith(f"LibraryError: {locked_library}: ")
+    assert answer.startswith(f"ReadOnlyError: {locked_library}: ")
 
 
 def test_a_read_only_file_in_an_open_folder(locked_library: Path) -> None:

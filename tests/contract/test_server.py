@@ -281,6 +281,21 @@ def test_exact_copies_are_known_without_a_search(client: TestClient, ids: list[i
     assert [track["path"] for track in group["tracks"]] == [first, path]
 
 
+def test_a_library_that_can_only_be_read_is_served(new_url: str) -> None:
+    add_fake_tracks(new_url, TRACKS)
+    settings = ServerSettings(library=new_url, warm_up=False, read_only=True)
+    with client_of(settings) as client:
+        assert len(titles(client.get("/api/tracks"))) == len(TRACKS)
+        assert client.get("/api/tracks/1/similar").json()["results"]
+        assert client.get("/api/map").json()["ids"] == [1, 2, 3, 4]
+        for answer in (
+            client.post("/api/jobs", json={"kind": "analyze"}),
+            client.delete("/api/jobs/1"),
+        ):
+            assert error_of(answer, 403) == "read_only"
+        assert client.get("/api/jobs").json() == {"jobs": []}
+
+
 def test_an_indexed_folder_is_in_the_library(new: TestClient, tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     write_wav(tmp_path / "music" / "new.wav", play(2, 5), SR)

@@ -12,7 +12,7 @@ import typer
 from fingerprinter.cli.common.options import AsJson
 from fingerprinter.cli.common.output import print_json, print_line, print_message
 from fingerprinter.config import read_config
-from fingerprinter.errors import UsageError
+from fingerprinter.errors import ReadOnlyError, UsageError
 from fingerprinter.library import open_library
 from fingerprinter.library.indexing.watch import check_watchfiles
 
@@ -115,6 +115,7 @@ def serve(
         check_watchfiles()
     for missing in (each for each in settings.folders if not Path(each).expanduser().is_dir()):
         print_message(f"{missing}: no such folder now; is its disk mounted?")
+    settings = _settings_of_access(settings)
     _check_port(settings)  # before a new token or password replaces that of a running service
     token, digest = _token(settings, new_token)
     password = _make_app_password(settings) if app_password else None
@@ -130,6 +131,21 @@ def serve(
         print_message("the password of music players (any user name), which is shown only once:")
         print_line(password)
     run(replace(settings, token_digest=digest))
+
+
+def _settings_of_access(settings: ServerSettings) -> ServerSettings:
+    """Return settings that say whether the library can only be read. A missing one is made."""
+    if settings.read_only:
+        return settings
+    try:
+        with open_library(settings.library) as library:
+            library.service.check_writable()
+    except ReadOnlyError as error:
+        if settings.watch:
+            raise
+        print_message(f"{error}; until then the service answers and changes nothing")
+        return replace(settings, read_only=True)
+    return settings
 
 
 def _check_port(settings: ServerSettings) -> None:
@@ -151,7 +167,7 @@ def _token(settings: ServerSettings, new: bool) -> tuple[str | None, str | None]
     """Return the token if one was made, and the digest of the token that is needed, if any."""
     from fingerprinter.server.access import new_token, token_digest
 
-    with open_library(settings.library) as library:
+    with open_library(settings.library, read_only=settings.read_only) as library:
         stored = library.service.access_digest
         if not new and (stored or settings.is_local):
             return None, stored
@@ -165,6 +181,6 @@ def _make_app_password(settings: ServerSettings) -> str:
     from fingerprinter.server.subsonic.login import new_app_password
 
     password = new_app_password()
-    with open_library(settings.library) as library:
+    with open_library(settings.library, read_only=settings.read_only) as library:
         library.service.app_password = password
     return password

@@ -50,6 +50,17 @@ class ServiceValues:
     def app_password(self, password: str) -> None:
         self._put(library_metadata.APP_PASSWORD, password)
 
+    def check_writable(self) -> None:
+        """Check that values can be stored.
+
+        Raises
+        ------
+        ReadOnlyError
+            If the library can only be read.
+        """
+        with self._database.begin():
+            pass
+
     def _get(self, name: str) -> str | None:
         with self._database.connect() as connection:
             return library_metadata.get(connection, name)

@@ -134,7 +134,7 @@ def sound_map(service: TheService, _: Guest) -> MapColumns:
     if found is None:
         with service.searches.enter():
             return derived.make_map(service.library, folder)
-    if not found.current:
+    if not (found.current or service.settings.read_only):
         service.add_job("map", {}, once=True)
     return found
 

@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from fingerprinter.errors import ConnectionLostError, LibraryError
+from fingerprinter.errors import ConnectionLostError, ReadOnlyError
 from fingerprinter.store.engine import migration
 from fingerprinter.store.engine.address import Address
 from fingerprinter.store.engine.db_errors import translate_db_errors
@@ -70,7 +70,8 @@ class Database:
             If the database fails or was opened for reading only.
         """
         if self.read_only:
-            raise LibraryError(f"{self.address}: opened for reading only; open it for writing")
+            message = f"{self.address}: opened for reading only; make it writable and open it again"
+            raise ReadOnlyError(message)
         with translate_db_errors(self.address), writing(self.engine) as connection:
             yield connection
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from fingerprinter.errors import ConnectionLostError, CorruptionError, LibraryError
+from fingerprinter.errors import ConnectionLostError, CorruptionError, LibraryError, ReadOnlyError
 from fingerprinter.store.engine.address import Address
 
 _READ_ONLY = "it can only be read (permissions, or a read-only medium); make it writable or copy it"
@@ -105,6 +105,8 @@ def translate_db_errors(address: Address) -> Iterator[None]:
         If the server went away and may come back.
     CorruptionError
         If the database is damaged.
+    ReadOnlyError
+        If the database can only be read.
     LibraryError
         For all other errors that the user can solve.
     """
@@ -117,6 +119,8 @@ def translate_db_errors(address: Address) -> Iterator[None]:
         kind: type[LibraryError] = LibraryError
         if message is _DAMAGED:
             kind = CorruptionError
+        elif message.endswith(_READ_ONLY):
+            kind = ReadOnlyError
         elif not address.is_sqlite and _is_lost(error):
             kind = ConnectionLostError
         raise kind(f"{address}: {message}") from error
