@@ -347,3 +347,13 @@ def test_importing_the_package_loads_no_heavy_library() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert not {"onnxruntime", "faiss", "librosa", "scipy"} & set(run.stdout.split())
+
+
+def test_a_process_that_only_decodes_loads_no_database() -> None:
+    """`import fingerprinter` loads the library at its first use."""
+    program = "import sys, fingerprinter.audio; print('sqlalchemy' in sys.modules);"
+    program += "from fingerprinter import *; print(open_library.__module__)"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == ["False", "fingerprinter.library.opening"]
