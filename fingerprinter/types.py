@@ -377,6 +377,8 @@ class IndexReport:
     ----------
     replaced : int
         Files among the updated ones that hold another recording than before.
+    copies : int
+        New files among the updated ones that are exact copies of a file of a track.
     removed : int
         Number of tracks, not of files.
     left_out : mapping of str to int
@@ -390,6 +392,7 @@ class IndexReport:
     failed: int = 0
     removed: int = 0
     replaced: int = 0
+    copies: int = 0
     audio_s: float = 0.0
     elapsed_s: float = 0.0
     problems: tuple[Problem, ...] = field(default=())

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from starlette.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from fingerprinter.audio import FilePart, open_audio
 from fingerprinter.errors import LibraryError
@@ -163,6 +165,19 @@ def _file_name(track: Track) -> str:
     if not re.fullmatch(r"[\w-]{1,128}", track.content_id, re.ASCII):
         raise MissingError(f"track {track.id}: its content id is damaged")
     return track.content_id
+
+
+class SoundResponse(FileResponse):
+    """A file, whole or by byte ranges. Ranges of other units are ignored (RFC 9110, 14.2)."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file."""
+        headers = [
+            (name, value)
+            for name, value in scope["headers"]
+            if name != b"range" or value.strip().lower().startswith(b"bytes=")
+        ]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def write_aside(target: Path, write: Callable[[Path], object]) -> None:

@@ -50,6 +50,12 @@ class TooLargeError(UsageError):
     code = "too_large"
 
 
+class UnknownParameterError(UsageError):
+    """A request has a parameter that its endpoint does not know."""
+
+    http_status = 422
+
+
 class ForbiddenError(FingerprinterError):
     """The client may not do this."""
 

@@ -145,7 +145,8 @@ def test_exact_copies_are_moved_and_links_stay(
     shutil.copy(MUSIC / "kenta_cho-stg3.ogg", first)
     shutil.copy(first, second)
     link.symlink_to(first)
-    run("index", "--no-embeddings", "--jobs", "1", *map(str, (first, second, link)))
+    told = run("index", "--no-embeddings", "--jobs", "1", *map(str, (first, second, link)))
+    assert "1 indexed, 2 updated (2 of them exact copies of others), 0 skipped" in told.stdout
     rows = [line.split(",") for line in run("duplicates", "--format", "csv").stdout.splitlines()]
     assert [(row[1], row[2], row[-1]) for row in rows[1:]] == [
         ("exact", "yes", str(first)),
@@ -158,6 +159,13 @@ def test_exact_copies_are_moved_and_links_stay(
     assert f"(exact copy of {first})" in moved.stdout
     assert (first.exists(), second.exists(), link.exists()) == (True, False, True)
     assert (tmp_path / "out" / "second.ogg").exists()
+
+
+def test_tags_before_any_analysis_are_one_line(library: Path) -> None:
+    (line,) = run("analyze", "--all", "--write", "bpm", status=1).stderr.splitlines()
+    assert line.startswith("9 of 9 tracks have no analysis; run `fingerprinter analyze --all`")
+    told = run("analyze", "1", "2", "--write", "bpm", status=1).stderr.splitlines()
+    assert [line.partition(":")[0] for line in told] == ["track 1", "track 2"]
 
 
 def test_the_shell_completes_tracks(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:

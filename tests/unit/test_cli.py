@@ -233,7 +233,7 @@ def test_records_have_the_keys_of_the_interface() -> None:
     )
     report = report_record(IndexReport(failed=1, problems=(Problem("a", "a: empty"),)))
     assert " ".join(report) == (
-        "indexed updated skipped failed removed replaced audio_s elapsed_s left_out"
+        "indexed updated skipped failed removed replaced copies audio_s elapsed_s left_out"
     )
 
 

@@ -248,8 +248,9 @@ def _ask(question: str) -> bool:
 
 def index_summary(report: IndexReport) -> str:
     """Describe a run of `index` in one line: files by outcome, audio and speed."""
-    other_sound = f" ({report.replaced} of them with another sound)" if report.replaced else ""
-    updated = f"{report.updated} updated{other_sound}"
+    kinds = {"with another sound": report.replaced, "exact copies of others": report.copies}
+    known = ", ".join(f"{count} of them {kind}" for kind, count in kinds.items() if count)
+    updated = f"{report.updated} updated" + (f" ({known})" if known else "")
     counts = f"{report.indexed} indexed, {updated}, {report.skipped} skipped"
     losses = f"{report.failed} failed" + (f", {report.removed} removed" if report.removed else "")
     speed = report.audio_s / report.elapsed_s if report.elapsed_s else 0.0

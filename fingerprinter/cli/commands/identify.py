@@ -322,7 +322,7 @@ def print_results(results: Sequence[ClipResult], *, all_matches: bool) -> None:
     rows = []
     for result in results:
         found = result.recognition
-        if not found.matches:
+        if not (found.matches or found.stopped):  # of a clip that was ended, nothing is known
             rows.append([result.clip, "", "", "no match", "", "", "", ""])
         for match in (*found.matches, *found.alternatives):
             start_s = position_in_track(match) if all_matches else match.offset_s

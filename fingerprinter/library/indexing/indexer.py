@@ -166,8 +166,11 @@ class Indexer:
             self._database.reclaim()
         return IndexReport(
             indexed=self._outcomes[Outcome.INDEXED],
-            updated=self._outcomes[Outcome.UPDATED] + self._outcomes[Outcome.REPLACED],
+            updated=sum(
+                self._outcomes[each] for each in (Outcome.UPDATED, Outcome.COPIED, Outcome.REPLACED)
+            ),
             replaced=self._outcomes[Outcome.REPLACED],
+            copies=self._outcomes[Outcome.COPIED],
             skipped=self._outcomes[Outcome.SKIPPED],
             failed=self._run.failed,
             removed=removed,

@@ -65,6 +65,7 @@ class Outcome(Enum):
 
     INDEXED = "indexed"  # a new track
     UPDATED = "updated"  # new tags, a new path, or new features
+    COPIED = "copied"  # another path: an exact copy of the file of a track
     REPLACED = "replaced"  # other audio at a known path
     SKIPPED = "skipped"  # nothing
     LOST = "lost"  # nothing: its track was removed by somebody else during the run
@@ -139,9 +140,12 @@ class _Ingest:
             track.id, extracted.features
         )
         moved = not files.holds(self._connection, file.path, track.id)
+        copied = False
         if moved:
             for path in files.paths_of(self._connection, track.id):
-                if is_gone(path):  # else the new file is a copy
+                if not is_gone(path):
+                    copied = True
+                else:
                     lost = files.forget_file(self._connection, path)
                     self._replaced.update(lost)  # other tracks of its cue sheet
         replaced = self._set_file(file, track.id, extracted)
@@ -149,6 +153,8 @@ class _Ingest:
             self.renamed.add(track.id)
         if replaced:
             return Outcome.REPLACED
+        if copied:
+            return Outcome.COPIED
         return Outcome.UPDATED if retagged or changed or moved else Outcome.SKIPPED
 
     def _add_track(self, extracted: ExtractedTrack, features: AudioFeatures) -> int:

@@ -29,6 +29,7 @@ from fingerprinter.types import Match, Track
 # ends after an hour once nothing plays, and after 12 hours in any case.
 _SESSION_S, _LONGEST_SESSION_S = 3600.0, 12 * 3600.0
 _BURST_S = 30.0  # of sound: a station first sends what it has buffered
+_SAME_START_S = 0.1  # a start that moved less is said as before, so that events can be matched
 _MAX_LAG_S = 20.0  # by which sound may come late: segments of HLS have 10 s
 
 
@@ -73,6 +74,7 @@ class _Entry:
     track: Track
     told: float
     ended: bool = False
+    began_at: float | None = None  # the clock at its start, as events say it
 
 
 class Listener:
@@ -263,6 +265,8 @@ class _Session:
     def _event(self, kind: EventType, entry: _Entry) -> StationEvent:
         found = match_in_seconds(entry.track, entry.match, self._position_s, self._params)
         start_s, end_s = found.clip_start_s, max(found.clip_start_s, found.clip_end_s)
+        if entry.began_at is None or abs(self._clock(start_s) - entry.began_at) > _SAME_START_S:
+            entry.began_at = self._clock(start_s)
         match = Match(
             track=found.track,
             score=found.score,
@@ -276,7 +280,7 @@ class _Session:
         return StationEvent(
             type=kind,
             station=self.listener.station,
-            started_at=at(self._clock(start_s)),
+            started_at=at(entry.began_at),
             ended_at=at(self._clock(end_s)) if kind == "ended" else None,
             match=match,
             claimed=self._claims.during(entry.match.start, max(entry.match.end, 1.0)),

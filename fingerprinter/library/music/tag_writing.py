@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,8 @@ from fingerprinter.types import MusicAnalysis, Problem, Track
 
 FIELDS: Final = ("bpm", "key", "gain")
 """What can be written: the tempo, the key, and the gain and peak of ReplayGain 2.0."""
+
+_FEW = 3  # tracks without an analysis that are named one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def write_tags(
         raise UsageError(f"{', '.join(unknown) or 'no tag'}: choose some of {', '.join(FIELDS)}")
     changes: list[TagChange] = []
     problems: list[Problem] = []
+    not_analyzed: list[Track] = []
     unchanged = 0
     for done, track in enumerate(tracks):
         on_progress(TrackCount(done, len(tracks)))
@@ -136,8 +139,7 @@ def write_tags(
             problems.append(Problem(track.path or f"track {track.id}", reason))
             continue
         if music is None:
-            reason = f"track {track.id}: no analysis; run `fingerprinter analyze {track.id}`"
-            problems.append(Problem(track.path or f"track {track.id}", reason))
+            not_analyzed.append(track)
             continue
         for path in paths:
             try:
@@ -147,7 +149,19 @@ def write_tags(
             else:
                 changes += found
                 unchanged += not found
+    problems += _not_analyzed(not_analyzed, len(tracks))
     return TagReport(tuple(changes), unchanged, tuple(problems))
+
+
+def _not_analyzed(lacking: Sequence[Track], total: int) -> Iterator[Problem]:
+    """Yield a problem for each of a few tracks without an analysis, and one for many."""
+    if len(lacking) > _FEW:
+        reason = "have no analysis; run `fingerprinter analyze --all`, then this again"
+        yield Problem("", f"{len(lacking)} of {total} tracks {reason}")
+        return
+    for track in lacking:
+        reason = f"track {track.id}: no analysis; run `fingerprinter analyze {track.id}`"
+        yield Problem(track.path or f"track {track.id}", reason)
 
 
 def _write_file(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from fingerprinter.core.mir.keys import parse_key, wheel_neighbours
 from fingerprinter.errors import UsageError
 from fingerprinter.server.access import Role, Viewer
+from fingerprinter.server.problems import UnknownParameterError
 from fingerprinter.server.service import Service, require
 from fingerprinter.store.tables.lists import TrackFilter
 
@@ -17,12 +20,37 @@ MAX_ID = (1 << 63) - 1
 
 
 class Route(APIRoute):
-    """A route whose summary is the first line of its docstring."""
+    """A route whose summary is the first line of its docstring.
+
+    It refuses parameters that it does not have: a misspelt filter must not be ignored.
+    """
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         if not self.summary:
             self.summary, _, self.description = self.description.partition("\n\n")
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the function that answers a request."""
+        answer = super().get_route_handler()
+        if not self.path.startswith("/api/"):  # health checks
+            return answer
+        known = sorted(_query_names(self.dependant))
+
+        async def checked(request: Request) -> Response:
+            unknown = next((name for name in request.query_params if name not in known), None)
+            if unknown is not None:
+                there = f"there are {', '.join(known)}" if known else "there are none"
+                raise UnknownParameterError(f"{unknown}: no such parameter here; {there}")
+            return await answer(request)
+
+        return checked
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    """Names of the query parameters that a route or what it depends on takes."""
+    own = {each.alias for each in dependant.query_params}
+    return own.union(*map(_query_names, dependant.dependencies))
 
 
 def _service(request: Request) -> Service:

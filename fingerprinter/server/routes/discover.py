@@ -40,7 +40,7 @@ Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 Name = Annotated[str | None, Field(max_length=500)]
 
 
-class Likes(BaseModel):
+class Likes(BaseModel, extra="forbid"):
     """What a listener likes and dislikes, as track ids."""
 
     model_config = {"json_schema_extra": {"examples": [{"like": [1, 2], "dislike": [3], "n": 10}]}}
@@ -50,7 +50,7 @@ class Likes(BaseModel):
     n: int = Field(default=10, ge=1, le=1000)
 
 
-class Playlist(BaseModel):
+class Playlist(BaseModel, extra="forbid"):
     """The tracks of a playlist in their order, and how it names them."""
 
     model_config = {"json_schema_extra": {"examples": [{"tracks": [1, 2, 3], "location": "url"}]}}
@@ -59,7 +59,7 @@ class Playlist(BaseModel):
     location: Literal["file", "url"] = "file"
 
 
-class KnownTags(BaseModel):
+class KnownTags(BaseModel, extra="forbid"):
     """Tags of a track that another program knows; at least one of title, MBID and ISRC."""
 
     model_config = {

@@ -22,7 +22,7 @@ _COOKIE_S = 365 * 86_400
 _STATUS: dict[str, Any] = {"application/json": {"schema": {"type": "object"}}}
 
 
-class Login(BaseModel):
+class Login(BaseModel, extra="forbid"):
     """The token, which the service printed when it was started for the first time."""
 
     token: str = Field(min_length=1, max_length=200)

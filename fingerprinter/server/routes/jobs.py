@@ -25,7 +25,7 @@ _job_json = TypeAdapter(Job).dump_json
 JobId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-class NewJob(BaseModel):
+class NewJob(BaseModel, extra="forbid"):
     """A job to do. The last three values are for `index` only."""
 
     model_config = {"json_schema_extra": {"examples": [{"kind": "index", "paths": ["/music"]}]}}

@@ -28,7 +28,7 @@ _monitor_json = TypeAdapter(Monitor).dump_json
 MonitorId = Annotated[int, Path(ge=1, le=MAX_ID)]
 
 
-class NewMonitor(BaseModel):
+class NewMonitor(BaseModel, extra="forbid"):
     """A station to listen to. Without a name it has the one that it gives itself."""
 
     model_config = {

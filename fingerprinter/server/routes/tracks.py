@@ -181,7 +181,7 @@ def audio(
     with service.pictures.enter():
         codecs = frozenset({".opus"}) if transcode else None
         file = media.playable(found, service.cache("audio"), codecs=codecs)
-    return FileResponse(file.path, media_type=file.media_type, headers=_KEEP)
+    return media.SoundResponse(file.path, media_type=file.media_type, headers=_KEEP)
 
 
 @router.get("/api/tracks/{track_id}/waveform")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from fingerprinter.server import media
 from fingerprinter.server.service import Service
@@ -265,7 +265,7 @@ def stream(call: Call) -> Answer:
             kbps = max((each for each in _OPUS_KBPS if each <= limit), default=_OPUS_KBPS[0])
             bits_per_s = kbps * 1000 if limit else media.OPUS_BITS_PER_S
             file = media.playable(track, cache, codecs=frozenset(), bits_per_s=bits_per_s)
-    return FileResponse(file.path, media_type=file.media_type, headers=_KEEP)
+    return media.SoundResponse(file.path, media_type=file.media_type, headers=_KEEP)
 
 
 def download(call: Call) -> Answer:
@@ -274,7 +274,7 @@ def download(call: Call) -> Answer:
     with call.service.pictures.enter():
         file = media.original(track, call.service.cache("audio"))
     stem = values.song_path(track).rsplit("/", 1)[-1].removesuffix(f".{media.suffix_of(track)}")
-    return FileResponse(
+    return media.SoundResponse(
         file.path, media_type=file.media_type, filename=f"{stem}{file.path.suffix}", headers=_KEEP
     )
 
