@@ -12,6 +12,16 @@ class Refused extends Error {
   }
 }
 
+// What messages of the server name as a command, and what the page offers instead.
+const OFFERS = [
+  [/`fingerprinter list` shows/, "the library view shows"],
+  [/run `fingerprinter index[^`]*`( without --no-embeddings)?/, "start the job Index in the jobs view"],
+  [/run `fingerprinter analyze[^`]*`/, "start the job Analyse in the jobs view"],
+  [/run `fingerprinter verify[^`]*`/, "whoever runs this service can check the library"],
+  [/`?GET \/api\/jobs`? lists/, "the jobs view lists"],
+];
+const onPage = (message) => OFFERS.reduce((text, [command, offer]) => text.replace(command, offer), message);
+
 async function send(path, options = {}) {
   let response;
   try {
@@ -23,7 +33,7 @@ async function send(path, options = {}) {
   if (response.ok) return response;
   if (response.status === 401) signedOut.value = true;
   const body = await response.json().catch(() => null);
-  throw new Refused(body?.error?.code, body?.error?.message ?? `The server answered with ${response.status}.`);
+  throw new Refused(body?.error?.code, body?.error ? onPage(body.error.message) : `The server answered with ${response.status}.`);
 }
 
 const get = async (path, values = {}, stop = undefined) =>

@@ -7,7 +7,7 @@ import { title } from "./format.js";
 import { useKeys } from "./hooks.js";
 import { Icon } from "./icons.jsx";
 import { Login } from "./login.jsx";
-import { Sheet } from "./parts.jsx";
+import { Empty, Sheet } from "./parts.jsx";
 import { PlayerBar } from "./playerbar.jsx";
 import { current, playing, position, seek, step, toggle } from "./player.js";
 import { go, route, scrollBack } from "./router.js";
@@ -61,7 +61,7 @@ effect(() => {
   const { view } = route.value;
   const label = VIEWS.find(({ name }) => name === view)?.label;
   if (track && playing.value) document.title = [title(track), track.artist].filter(Boolean).join(" – ");
-  else if (view !== "track") document.title = `${label ?? "Identify"} · fingerprinter`;
+  else if (view !== "track") document.title = `${label ?? "No such page"} · fingerprinter`;
 });
 
 const Keys = ({ control }) => (
@@ -138,6 +138,14 @@ function Side({ view, keys, more }) {
   );
 }
 
+const NoSuchPage = () => (
+  <Empty icon="warning" heading="There is no such page" text="The address may be misspelt, or older than this version.">
+    <a class="button primary" href="#/identify">
+      Go to Identify
+    </a>
+  </Empty>
+);
+
 function App() {
   const main = useRef();
   const keys = useRef();
@@ -162,7 +170,7 @@ function App() {
     event.preventDefault();
   });
   if (signedOut.value) return <Login />;
-  const View = view === "track" ? TrackView : (VIEWS.find(({ name }) => name === view)?.view ?? Identify);
+  const View = view === "track" ? TrackView : (VIEWS.find(({ name }) => name === view)?.view ?? NoSuchPage);
   return (
     <>
       <a class="skip" href="#content" onClick={(event) => (event.preventDefault(), main.current.focus())}>
