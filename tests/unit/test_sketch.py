@@ -19,11 +19,13 @@ from fingerprinter.core.fingerprint.sketch import (
     clip_sketch,
     contrast,
     cosines,
+    effective_patterns,
     make_sketches,
 )
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.evaluation.degrade import stretched
+from fingerprinter.evaluation.degrade.outside_sounds import OUTSIDE_SOUNDS
 from fingerprinter.library.base.sketch_projections import projections
 
 HOP_SAMPLES = DEFAULT.hop_length
@@ -80,6 +82,23 @@ def test_cosines_are_orthonormal() -> None:
     assert np.unravel_index(np.abs(found).argmax(), found.shape) == (3, 7)
     assert np.square(found).sum() == pytest.approx(np.square(smooth).sum(), rel=1e-4)
     assert cosines(rng.normal(size=(5, WINDOW, BANDS)).astype(np.float32)).shape == (5, 640)
+
+
+@pytest.mark.parametrize("kind", ["tone", "chord", "morse", "clicks", "siren"])
+@pytest.mark.parametrize("length_s", [1, 5])
+def test_signals_are_made_of_fewer_patterns_than_music(kind: str, length_s: int) -> None:
+    n = length_s * DEFAULT.sr
+    music = effective_patterns(contrast_of(play(1, length_s)))
+    signals = [
+        effective_patterns(contrast_of(OUTSIDE_SOUNDS[kind](n, np.random.default_rng(seed))))
+        for seed in range(9)
+    ]
+    assert np.median(signals) < 0.6 * music
+
+
+def test_silence_and_nothing_are_one_pattern() -> None:
+    assert effective_patterns(np.zeros((50, BANDS), np.float32)) == 1.0
+    assert effective_patterns(np.zeros((0, BANDS), np.float32)) == 1.0
 
 
 def test_silence_has_no_sketch() -> None:

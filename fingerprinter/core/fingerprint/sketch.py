@@ -43,6 +43,7 @@ from fingerprinter.core.arrays import Doubles, Floats, Longs, Mask
 from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH, SketchSearchParams
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.core.numeric import compiled
+from fingerprinter.core.numeric.entropy import effective_number
 
 Codes = npt.NDArray[np.uint64]
 
@@ -131,6 +132,34 @@ def cosines(windows: Floats) -> Floats:
     """
     patterns = windows.reshape(-1, BANDS) @ _cosine_basis(BANDS, _PATTERNS)
     return _over_time(patterns.reshape(-1, WINDOW, _PATTERNS))
+
+
+def effective_patterns(contrast: Floats) -> float:
+    """Return how many patterns a clip is made of: little for tones, signals, clicks and chords.
+
+    It is the effective number of bands that stand out in a frame, times that of the cosines that
+    describe a second. A tone stands out in few bands. A chord that is held, and a click, have
+    many, but few cosines describe them.
+
+    Parameters
+    ----------
+    contrast
+        (frames, BANDS) float32 of the clip.
+
+    Returns
+    -------
+    float
+        1 to 64 * 640, and 1 for silence.
+    """
+    n = len(contrast)
+    if not contrast.any():
+        return 1.0
+    padded = np.pad(contrast, ((0, max(0, WINDOW - n)), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW, axis=0)[:: HOP // 2]
+    centred = windows.swapaxes(1, 2) - windows.mean(axis=(1, 2))[:, None, None]
+    power = cosines(centred) ** 2
+    each = np.mean([effective_number(window) for window in power])
+    return max(1.0, effective_number(contrast) / n * float(each))
 
 
 def _over_time(patterns: Floats) -> Floats:

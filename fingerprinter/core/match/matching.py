@@ -31,6 +31,7 @@ from fingerprinter.core.arrays import Doubles, Floats, Ints, Longs
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.core.match.policy import DEFAULT_POLICY, AlignmentPolicy, ScorePolicy, VotePolicy
 from fingerprinter.core.numeric import compiled
+from fingerprinter.core.numeric.entropy import effective_number
 from fingerprinter.core.numeric.median import median
 from fingerprinter.core.numeric.peak_pairs import covered_passage, near_pairs, near_points, ranges
 from fingerprinter.types import Landmarks, Peaks
@@ -429,6 +430,8 @@ def combined_score(
     closeness: float = 0.0,
     likeness: float = 0.0,
     policy: ScorePolicy = DEFAULT_POLICY.score,
+    *,
+    changed: bool = False,
 ) -> float:
     """Combine what is known of a candidate into one score.
 
@@ -442,6 +445,8 @@ def combined_score(
         Score of `fingerprinter.core.match.closeness`; 0 before it is known.
     likeness
         Likeness of the sketches; 0 where they are not compared.
+    changed
+        Whether tempo or pitch are changed. Peaks that do not agree closely then count more.
 
     Notes
     -----
@@ -456,24 +461,33 @@ def combined_score(
     votes = float(np.log1p(max(excess, 0.0)))
     weighted_votes = policy.votes_weight * votes
     weighted_closeness = policy.closeness_weight * closeness
+    if changed and closeness < 0:
+        weighted_closeness *= policy.changed_doubt
     peaks = policy.scale * (alignment**0.5 + weighted_votes + weighted_closeness)
     return peaks + policy.likeness_weight * likeness
 
 
 def supported_likeness(
-    likeness: float, alignment: float, policy: ScorePolicy = DEFAULT_POLICY.score
+    likeness: float, peaks_score: float, policy: ScorePolicy = DEFAULT_POLICY.score
 ) -> float:
-    """Return how much of the likeness of sketches counts, given the coinciding peaks.
+    """Return how much of the likeness of sketches counts, given the evidence of the peaks.
 
-    Sketches are a second opinion. Where no peak of a clip coincides with the recording they say
-    nothing: the sketches of a tone in silence are like those of any held note.
+    Sketches are a second opinion. Where the peaks speak against a recording they say nothing: the
+    sketches of a tone in silence are like those of any held note.
+
+    Parameters
+    ----------
+    likeness
+        Likeness of the sketches.
+    peaks_score
+        `combined_score` without likeness.
 
     Examples
     --------
-    >>> supported_likeness(12.0, alignment=0.0), supported_likeness(12.0, alignment=16.0)
+    >>> supported_likeness(12.0, peaks_score=-3.0), supported_likeness(12.0, peaks_score=6.0)
     (0.0, 12.0)
     """
-    return min(likeness, policy.likeness_per_root_nat * alignment**0.5)
+    return min(likeness, policy.likeness_per_point * max(peaks_score, 0.0))
 
 
 def null_score(
@@ -484,6 +498,7 @@ def null_score(
     reach: Reach,
     sketched: bool,
     bins: float = np.inf,
+    patterns: float | None = None,
     policy: ScorePolicy = DEFAULT_POLICY.score,
 ) -> float:
     """Return the score at which a match is as likely a false positive as correct.
@@ -503,6 +518,9 @@ def null_score(
         Whether the score includes the likeness of sketches.
     bins
         The effective number of bins of the clip's peaks, see `effective_bins`.
+    patterns
+        What `fingerprinter.core.fingerprint.sketch.effective_patterns` says of the clip. None
+        where its contrast is not known; then the number of bins counts, under changes only.
     """
     if sketched:
         level, per_e = policy.sketched_null_level, policy.sketched_null_per_e
@@ -514,13 +532,16 @@ def null_score(
     brevity = per_e * np.log(min(max(clip_s, policy.min_clip_s), policy.settled_s))
     size = policy.library_cost * np.log(max(library_s / policy.usual_library_s, 1.0))
     sparsity = policy.sparse_cost * np.log(max(policy.usual_peaks_per_s / peaks_per_s, 1.0))
-    if reach != "unchanged":
+    if patterns is not None:
+        cost = policy.pattern_cost if reach == "unchanged" else policy.changed_pattern_cost
+        changes += cost * np.log(max(policy.usual_patterns / patterns, 1.0))
+    elif reach != "unchanged":
         changes += policy.narrow_cost * np.log(max(policy.usual_bins / bins, 1.0))
     return float(level - brevity + size + sparsity + changes)
 
 
 def effective_bins(bins: Floats) -> float:
-    """Return in how many bins peaks lie, as the exponential of the entropy of their bins.
+    """Return in how many bins peaks lie, see `effective_number`.
 
     Parameters
     ----------
@@ -529,12 +550,11 @@ def effective_bins(bins: Floats) -> float:
 
     Examples
     --------
-    >>> effective_bins(np.array([3.0, 3.25, 80.0, 80.0]))
+    >>> round(effective_bins(np.array([3.0, 3.25, 80.0, 80.0])), 6)
     2.0
     """
     _, counts = np.unique(np.rint(bins), return_counts=True)
-    shares = counts / max(1, len(bins))
-    return float(np.exp(-(shares * np.log(shares)).sum()))
+    return effective_number(counts)
 
 
 def confidence(

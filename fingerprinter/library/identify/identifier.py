@@ -30,6 +30,7 @@ from fingerprinter.core.fingerprint.landmarks import (
 )
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import limit_density, sort_by_bin, sort_by_frame
+from fingerprinter.core.fingerprint.sketch import effective_patterns
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WideGrid, unwarp
 from fingerprinter.core.match import matching
 from fingerprinter.core.match.candidates import Candidate, ScoredMatch
@@ -59,6 +60,9 @@ class ClipFeatures:
         Seconds from the first to the last peak.
     end
         Frame at which the clip ends, perhaps in silence behind its last peak.
+    patterns
+        How many patterns it is made of, see
+        `fingerprinter.core.fingerprint.sketch.effective_patterns`; None where that is not known.
     contrast
         (frames, bands) float32, to compare sketches; None where they are not compared.
     """
@@ -67,6 +71,7 @@ class ClipFeatures:
     all_peaks: Peaks
     length_s: float
     end: float = 0.0
+    patterns: float | None = None
     contrast: Floats | None = None
 
 
@@ -123,7 +128,8 @@ class Identifier:
         length_s = float(np.ptp(peaks.frames)) * self._params.hop_s if len(peaks) else 0.0
         dense = limit_density(strongest, self._policy.query.peaks_per_s, self._params)
         end = float(len(contrast)) if contrast is not None else 0.0
-        clip = ClipFeatures(dense, peaks, length_s, end)
+        patterns = effective_patterns(contrast) if contrast is not None else None
+        clip = ClipFeatures(dense, peaks, length_s, end, patterns)
         matches = self.quick_search(clip)
         if not self._is_decisive(clip, matches):
             if contrast is not None and self._sketches:
@@ -390,12 +396,12 @@ class Identifier:
                 track = self._tracks[candidate.track_id]
                 curves[key] = AlignmentCurve(unwarped, track, self._policy.alignment)
             alignment = curves[key].near(candidate.offset)
-            likeness = matching.supported_likeness(
-                candidate.likeness, alignment.score, self._policy.score
+            policy = self._policy.score
+            by_peaks = matching.combined_score(
+                alignment.score, candidate.vote_excess, policy=policy
             )
-            score = matching.combined_score(
-                alignment.score, candidate.vote_excess, 0.0, likeness, self._policy.score
-            )
+            likeness = matching.supported_likeness(candidate.likeness, by_peaks, policy)
+            score = by_peaks + policy.likeness_weight * likeness
             rated.append((score, candidate, alignment))
         rated.sort(key=lambda each: -each[0])
         return [(candidate, alignment) for _, candidate, alignment in rated]
@@ -407,7 +413,10 @@ class Identifier:
         track, unwarped = self._tracks[candidate.track_id], unwarp(clip.all_peaks, candidate.warp)
         close = closeness(unwarped, track, alignment.offset, self._policy.closeness)
         excess, policy = candidate.vote_excess, self._policy.score
-        score = matching.combined_score(alignment.score, excess, close.score, 0.0, policy)
+        changed = candidate.warp != UNCHANGED
+        score = matching.combined_score(
+            alignment.score, excess, close.score, policy=policy, changed=changed
+        )
         return ScoredMatch(
             candidate.track_id,
             close.offset,
@@ -437,17 +446,15 @@ class Identifier:
     def _with_likeness(
         self, clip: ClipFeatures, matches: Sequence[ScoredMatch]
     ) -> Sequence[ScoredMatch]:
-        """Add the likeness of the clip's sketches to the scores of matches."""
+        """Add the likeness of the clip's sketches to the scores of matches without it."""
         if clip.contrast is None:
             return matches
         policy, sketch = self._policy.score, self._policy.sketch
         likeness = self._sketches.likeness(clip.contrast, matches, sketch.lags, sketch)
         scored = []
         for match, alike in zip(matches, likeness.tolist(), strict=True):
-            like = matching.supported_likeness(alike, match.alignment, policy)
-            score = matching.combined_score(
-                match.alignment, match.vote_excess, match.closeness, like, policy
-            )
+            like = matching.supported_likeness(alike, match.score, policy)
+            score = match.score + policy.likeness_weight * like
             certain = matching.confidence(score, match.null_score, policy)
             scored.append(replace(match, likeness=like, score=score, confidence=certain))
         return scored
@@ -476,7 +483,8 @@ class Identifier:
         """Return a match at the tempo that fits best, where only a part of the clip fits.
 
         Landmarks are short. Those of a few seconds agree at a tempo that is far off, and then the
-        rest of the clip does not fit its recording.
+        rest of the clip does not fit its recording. With so many tempos chance fits better too, so
+        the confidence only grows by what exceeds the null score of far changes.
         """
         track, tempos = self._tracks[match.track_id], self._policy.tempos
         warp, offset = matching.refit_tempo(
@@ -484,7 +492,12 @@ class Identifier:
         )
         refitted = self._refine(clip, self._weigh_under(clip, match, warp, offset))
         (other,) = self._with_likeness(clip, [refitted])
-        return other if other.score > match.score + self._policy.query.tempo_gain else match
+        if other.score <= match.score + self._policy.query.tempo_gain:
+            return match
+        sketched = clip.contrast is not None
+        null_score = self._null_score(clip, "wide", other.warp.tempo, sketched=sketched)
+        certain = matching.confidence(other.score, null_score, self._policy.score)
+        return replace(other, confidence=max(match.confidence, certain))
 
     def _is_decisive(
         self, clip: ClipFeatures, matches: Sequence[ScoredMatch], reach: Reach = "unchanged"
@@ -504,13 +517,15 @@ class Identifier:
         self, clip: ClipFeatures, reach: Reach, tempo: float, *, sketched: bool
     ) -> float:
         """Return the null score of a clip at a tempo; a slow one covers less of a recording."""
+        counts_bins = clip.patterns is None and reach != "unchanged"
         return matching.null_score(
             clip.length_s * min(tempo, 1.0),
             self._library_s,
             self._params.peaks_per_s,
             reach=reach,
             sketched=sketched,
-            bins=matching.effective_bins(clip.peaks.bins) if reach != "unchanged" else np.inf,
+            bins=matching.effective_bins(clip.peaks.bins) if counts_bins else np.inf,
+            patterns=clip.patterns,
             policy=self._policy.score,
         )
 
