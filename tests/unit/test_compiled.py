@@ -164,6 +164,19 @@ def test_best_places_per_track(seed: int) -> None:
 
 
 @given(SEEDS)
+def test_places_of_many_variants_are_rated_each_by_itself(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    track_ids, frames = rng.integers(0, 5, 60), rng.integers(0, 60, 60)
+    starts = np.array([0, 7, 7, 40, 60])
+    votes = np.concatenate([np.sort(rng.integers(1, 9, n))[::-1] for n in np.diff(starts)])
+    (plain, excess), (fast, same) = both(
+        lambda: matching.rate_places(track_ids, frames, votes, starts, 0)
+    )
+    np.testing.assert_array_equal(plain, fast)
+    np.testing.assert_array_equal(excess, same)
+
+
+@given(SEEDS)
 def test_near_pairs(seed: int) -> None:
     rng = np.random.default_rng(seed)
     clip = constellation(rng, 80).bins / np.float32(rng.uniform(0.8, 1.25))

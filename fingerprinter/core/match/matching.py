@@ -20,6 +20,7 @@ References
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -228,6 +229,43 @@ def vote_excess(
     others = votes[np.sort(first)[1 : 1 + policy.rivals]]
     chance = max(1.0, float(others.mean())) if len(others) else 1.0
     return (votes - chance) / np.sqrt(chance)
+
+
+def rate_places(
+    track_ids: Longs,
+    frames: Longs,
+    votes: Longs,
+    starts: Longs,
+    deleted: int,
+    policy: VotePolicy = DEFAULT_POLICY.votes,
+) -> tuple[Longs, Doubles]:
+    """Return (indices, vote excess) of the places to keep of many variants, each by itself.
+
+    Parameters
+    ----------
+    track_ids, frames, votes
+        (n,) int64, the places of all variants, best first within each.
+    starts
+        (variants + 1,) int64, where the places of each variant begin, and n.
+    deleted
+        The id that stands for a deleted track.
+
+    Notes
+    -----
+    It does `best_per_track` and `vote_excess` for each variant.
+    """
+    kernels = compiled.kernels()
+    if kernels:
+        kept, excess = np.zeros(len(votes), np.bool_), np.empty(len(votes))
+        limits = policy.min_gap_frames, policy.places_per_track, deleted, policy.rivals
+        kernels.rated_places(track_ids, frames, votes, starts, *limits, kept, excess)
+        return np.flatnonzero(kept), excess[kept]
+    found, rated = [np.empty(0, np.int64)], [np.empty(0)]
+    for start, end in itertools.pairwise(starts.tolist()):
+        best = start + best_per_track(track_ids[start:end], frames[start:end], deleted, policy)
+        found.append(best)
+        rated.append(vote_excess(votes[best], track_ids[best], policy))
+    return np.concatenate(found), np.concatenate(rated)
 
 
 @dataclass(frozen=True, slots=True)

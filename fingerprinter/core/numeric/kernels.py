@@ -221,6 +221,32 @@ def best_of_each(track_ids, frames, min_distance, limit, deleted, kept):
 
 
 @_compiled
+def rated_places(
+    track_ids, frames, votes, starts, min_distance, limit, deleted, rivals, kept, excess
+):
+    """Mark the places of each variant to keep, and write by how much their votes exceed chance.
+
+    starts: where the places of each variant begin, and the end of the last one
+    """
+    for variant in range(len(starts) - 1):
+        start, end = starts[variant], starts[variant + 1]
+        own = slice(start, end)
+        best_of_each(track_ids[own], frames[own], min_distance, limit, deleted, kept[own])
+        seen = total = 0
+        for i in range(start, end):
+            known = not kept[i]
+            for j in range(start, i):
+                known |= kept[j] and track_ids[j] == track_ids[i]
+            if not known:
+                total += votes[i] if 1 <= seen <= rivals else 0
+                seen += 1
+        others = min(seen - 1, rivals)
+        chance = max(1.0, total / others) if others > 0 else 1.0
+        for i in range(start, end):
+            excess[i] = (votes[i] - chance) / np.sqrt(chance)
+
+
+@_compiled
 def agreement(codes, present, rows, weights, total):
     """Add for each place by how many bits more than half the codes from it on agree with rows.
 

@@ -309,19 +309,19 @@ class Identifier:
         length = max(int(m.frames.max(initial=0)) for phases in landmarks for m in phases)
         most = policy.places if len(warps) == 1 else policy.warped_places
         voted = [matching.count_votes(keys, range(i, i + 1), most) for i in range(len(warps))]
-        ends = np.cumsum([len(votes.votes) for votes in voted])
-        everywhere = np.concatenate([votes.position for votes in voted])
+        counts = [len(votes.votes) for votes in voted]
+        starts, variants = np.cumsum([0, *counts]), np.repeat(np.arange(len(voted)), counts)
+        positions = np.concatenate([votes.position for votes in voted])
+        numbers = np.concatenate([votes.votes for votes in voted])
         found = []
         for share in policy.inside:
             into = round(share * length)  # frames from the clip's start
-            located = self._index.locate(everywhere + into)
-            for variant, votes in enumerate(voted):
-                own = slice(ends[variant] - len(votes.votes), ends[variant])
-                track_ids, frames = (each[own] for each in located)
-                kept = matching.best_per_track(track_ids, frames, DELETED_TRACK, policy)
-                excess = matching.vote_excess(votes.votes[kept], track_ids[kept], policy)
-                variants, positions = np.full(len(kept), variant), votes.position[kept]
-                found.append((track_ids[kept], frames[kept] - into, excess, variants, positions))
+            track_ids, frames = self._index.locate(positions + into)
+            kept, excess = matching.rate_places(
+                track_ids, frames, numbers, starts, DELETED_TRACK, policy
+            )
+            offsets = frames[kept] - into
+            found.append((track_ids[kept], offsets, excess, variants[kept], positions[kept]))
         track_ids, offsets, excess, variants, positions = map(
             np.concatenate, zip(*found, strict=True)
         )
