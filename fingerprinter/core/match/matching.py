@@ -468,8 +468,6 @@ def combined_score(
     closeness: float = 0.0,
     likeness: float = 0.0,
     policy: ScorePolicy = DEFAULT_POLICY.score,
-    *,
-    changed: bool = False,
 ) -> float:
     """Combine what is known of a candidate into one score.
 
@@ -483,8 +481,6 @@ def combined_score(
         Score of `fingerprinter.core.match.closeness`; 0 before it is known.
     likeness
         Likeness of the sketches; 0 where they are not compared.
-    changed
-        Whether tempo or pitch are changed. Peaks that do not agree closely then count more.
 
     Notes
     -----
@@ -499,8 +495,6 @@ def combined_score(
     votes = float(np.log1p(max(excess, 0.0)))
     weighted_votes = policy.votes_weight * votes
     weighted_closeness = policy.closeness_weight * closeness
-    if changed and closeness < 0:
-        weighted_closeness *= policy.changed_doubt
     peaks = policy.scale * (alignment**0.5 + weighted_votes + weighted_closeness)
     return peaks + policy.likeness_weight * likeness
 
@@ -510,8 +504,8 @@ def supported_likeness(
 ) -> float:
     """Return how much of the likeness of sketches counts, given the evidence of the peaks.
 
-    Sketches are a second opinion. Where the peaks speak against a recording they say nothing: the
-    sketches of a tone in silence are like those of any held note.
+    Sketches are a second opinion. Where the peaks speak clearly against a recording they say
+    nothing: the sketches of clicks are like those of any steady drum.
 
     Parameters
     ----------
@@ -522,10 +516,11 @@ def supported_likeness(
 
     Examples
     --------
-    >>> supported_likeness(12.0, peaks_score=-3.0), supported_likeness(12.0, peaks_score=6.0)
+    >>> supported_likeness(12.0, peaks_score=-6.0), supported_likeness(12.0, peaks_score=0.0)
     (0.0, 12.0)
     """
-    return min(likeness, policy.likeness_per_point * max(peaks_score, 0.0))
+    most = policy.max_likeness + policy.likeness_per_point * peaks_score
+    return min(likeness, max(most, 0.0))
 
 
 def null_score(

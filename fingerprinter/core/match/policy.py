@@ -124,12 +124,10 @@ class ScorePolicy:
     votes_weight: float = 0.7
     closeness_weight: float = 0.7
     likeness_weight: float = 1.0
-    # Closeness below 0 counts so many times under a changed tempo or pitch, where chance finds
-    # peaks that coincide roughly. Beeps and sirens get -2 to -7.
-    changed_doubt: float = 2.0
-    # Likeness counts up to this times the score of the peaks. Of 500 clips in noise and rooms one
-    # right answer is lost by it. Sounds that are no music get likeness 5 to 14 at places that
-    # their peaks speak against.
+    # Likeness counts up to this, and more or less for each point of the peaks' score. Peaks of
+    # right answers in rooms have -2 points and more. Clicks and pips get likeness 7 to 13 at
+    # places where their peaks have -5 points and less.
+    max_likeness: float = 15.0
     likeness_per_point: float = 2.5
     slope: float = 1.4  # of the logistic curve: points of score to log odds
     null_level: float = 8.0  # of a clip of 1 s

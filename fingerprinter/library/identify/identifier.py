@@ -413,10 +413,7 @@ class Identifier:
         track, unwarped = self._tracks[candidate.track_id], unwarp(clip.all_peaks, candidate.warp)
         close = closeness(unwarped, track, alignment.offset, self._policy.closeness)
         excess, policy = candidate.vote_excess, self._policy.score
-        changed = candidate.warp != UNCHANGED
-        score = matching.combined_score(
-            alignment.score, excess, close.score, policy=policy, changed=changed
-        )
+        score = matching.combined_score(alignment.score, excess, close.score, policy=policy)
         return ScoredMatch(
             candidate.track_id,
             close.offset,
