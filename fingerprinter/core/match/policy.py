@@ -145,9 +145,9 @@ class ScorePolicy:
     # other music was answered, at half its tempo.
     wide_cost: float = 7.5
     sketched_wide_cost: float = 10.0
-    # The same for every e times fewer patterns than usual in the clip's contrast. Tones have 70
-    # to 150, Morse 200, pips, beeps and sirens 400 to 900; nine in ten clips of music have 1,300
-    # and more. Under changes more is asked.
+    # Points that chance gains for every e times fewer patterns than usual in the clip's contrast.
+    # Half of all tones have 76 and less, of beeps 510, of sirens 870. Nine in ten clips of music of
+    # 1 s have 1,770 and more. Without it 5 of 995 such sounds are named.
     pattern_cost: float = 6.0
     changed_pattern_cost: float = 12.0
     usual_patterns: float = 1500.0
