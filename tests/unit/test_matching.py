@@ -239,9 +239,10 @@ def test_a_clip_of_few_patterns_needs_more_and_most_under_changes() -> None:
 def test_likeness_says_nothing_where_the_peaks_speak_against_a_place(
     likeness: float, by_peaks: float
 ) -> None:
-    supported = matching.supported_likeness(likeness, by_peaks)
+    supported = matching.supported_likeness(likeness, 9.0, by_peaks)
     assert supported <= likeness
     assert by_peaks > -6 or supported <= 0
+    assert matching.supported_likeness(likeness, 0.0, by_peaks) <= 0
 
 
 def test_without_contrast_a_clip_of_few_notes_needs_more_under_changes_only() -> None:

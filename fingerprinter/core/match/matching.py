@@ -500,27 +500,34 @@ def combined_score(
 
 
 def supported_likeness(
-    likeness: float, peaks_score: float, policy: ScorePolicy = DEFAULT_POLICY.score
+    likeness: float,
+    alignment: float,
+    peaks_score: float,
+    policy: ScorePolicy = DEFAULT_POLICY.score,
 ) -> float:
     """Return how much of the likeness of sketches counts, given the evidence of the peaks.
 
-    Sketches are a second opinion. Where the peaks speak clearly against a recording they say
+    Sketches are a second opinion. Where no peak coincides, or where the peaks speak clearly against a recording they say
     nothing: the sketches of clicks are like those of any steady drum.
 
     Parameters
     ----------
     likeness
         Likeness of the sketches.
+    alignment
+        `Alignment.score`, in nats.
     peaks_score
         `combined_score` without likeness.
 
     Examples
     --------
-    >>> supported_likeness(12.0, peaks_score=-6.0), supported_likeness(12.0, peaks_score=0.0)
-    (0.0, 12.0)
+    >>> supported_likeness(12.0, 16.0, peaks_score=0.0)
+    12.0
+    >>> supported_likeness(12.0, 16.0, peaks_score=-6.0), supported_likeness(12.0, 0.0, 6.0)
+    (0.0, 0.0)
     """
     most = policy.max_likeness + policy.likeness_per_point * peaks_score
-    return min(likeness, max(most, 0.0))
+    return min(likeness, policy.likeness_per_root_nat * alignment**0.5, max(most, 0.0))
 
 
 def null_score(

@@ -400,7 +400,9 @@ class Identifier:
             by_peaks = matching.combined_score(
                 alignment.score, candidate.vote_excess, policy=policy
             )
-            likeness = matching.supported_likeness(candidate.likeness, by_peaks, policy)
+            likeness = matching.supported_likeness(
+                candidate.likeness, alignment.score, by_peaks, policy
+            )
             score = by_peaks + policy.likeness_weight * likeness
             rated.append((score, candidate, alignment))
         rated.sort(key=lambda each: -each[0])
@@ -450,7 +452,7 @@ class Identifier:
         likeness = self._sketches.likeness(clip.contrast, matches, sketch.lags, sketch)
         scored = []
         for match, alike in zip(matches, likeness.tolist(), strict=True):
-            like = matching.supported_likeness(alike, match.score, policy)
+            like = matching.supported_likeness(alike, match.alignment, match.score, policy)
             score = match.score + policy.likeness_weight * like
             certain = matching.confidence(score, match.null_score, policy)
             scored.append(replace(match, likeness=like, score=score, confidence=certain))
