@@ -507,8 +507,8 @@ def supported_likeness(
 ) -> float:
     """Return how much of the likeness of sketches counts, given the evidence of the peaks.
 
-    Sketches are a second opinion. Where no peak coincides, or where the peaks speak clearly against a recording they say
-    nothing: the sketches of clicks are like those of any steady drum.
+    Sketches are a second opinion. Where no peak coincides, or where the peaks speak clearly
+    against a recording, they say nothing: those of clicks are like those of any steady drum.
 
     Parameters
     ----------
