@@ -11,13 +11,13 @@ from databases import LIBRARIES, Store
 from sqlalchemy import Connection, func, insert, select, update
 
 from fingerprinter.core.fingerprint.landmarks import hash_bits
-from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.index import lookup as lookups
 from fingerprinter.store.index import postings
 from fingerprinter.store.index.lookup import DELETED_TRACK, PostingIndex
 from fingerprinter.store.index.postings import PREFIX_SHIFT
-from fingerprinter.store.tables import schema
+from fingerprinter.store.tables import schema, shards
 from fingerprinter.types import Landmarks
 
 Entry = tuple[int, int, int]  # hash, track id, frame
@@ -121,6 +121,28 @@ def test_the_rarest_hashes_come_first(store: Store) -> None:
             assert asked[kept].tolist() == (times[kept] + 1).tolist()
             assert kept.tolist() == sorted(kept.tolist(), reverse=True)
             assert abs(asked.sum() - most) <= len(VOCABULARY) or kept.all()
+
+
+def test_the_long_blocks_of_a_large_segment_are_not_read_where_others_suffice(store: Store) -> None:
+    few = LandmarkParams(max_bin=15, max_df=3, max_dt=3)  # 512 hashes: each has a block of its own
+    times = 1 + np.random.default_rng(2).permutation(1 << hash_bits(few))
+    hashes = np.repeat(np.arange(len(times), dtype=np.uint32), times)
+    marks = Landmarks(hashes, np.random.default_rng(3).permutation(len(hashes)).astype(np.int32))
+    block, common = schema.posting_block, int(times.argmax())
+    with store.write() as connection:
+        postings.add_segment(connection, few, [(1, len(hashes), marks)])
+        id_ = connection.scalar(select(func.min(block.c.id))) or 0
+        longest = block.c.id == id_ + common
+        length = connection.scalar(select(func.length(block.c.data)).where(longest)) or 0
+        if not shards.is_sharded(connection):  # other servers would send blocks to be measured
+            connection.execute(update(block).where(longest).values(data=bytes(length)))
+    with store.read() as connection:
+        asked = np.arange(len(times), dtype=np.uint32)
+        for most in (0, 100, 6_000):
+            index = PostingIndex(connection, few)  # it would keep a segment that is read much
+            found = np.bincount(index.lookup(connection, asked, most).query, minlength=len(times))
+            rarest = times[np.argsort(times)]
+            assert np.sort(found[found > 0]).tolist() == rarest[np.cumsum(rarest) <= most].tolist()
 
 
 def test_unknown_hashes_are_not_found(store: Store) -> None:

@@ -29,6 +29,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 
 import numpy as np
 
@@ -37,12 +38,14 @@ from fingerprinter.core.numeric import compiled
 from fingerprinter.core.numeric.peak_pairs import ranges
 
 _HEADER = struct.Struct("<IIB")
+HEADER_BYTES = _HEADER.size
 _CRC = struct.Struct("<I")
 _MAX_WIDTH = 56  # a lower part and the bits before it in its first byte fit in 64 bits
 _POWERS = 1 << np.arange(63, dtype=np.int64)
 _BITS_AT_A_TIME = 1 << 17  # of upper parts, so that intermediate arrays stay in a core's cache
 _BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
 _ZERO_AT = np.argsort(_BITS, axis=1, kind="stable")  # [byte, n]: position of its n-th 0 bit
+_AFTER_CRC = itemgetter(slice(_CRC.size, None))
 
 
 class DamagedBlockError(ValueError):
@@ -340,7 +343,7 @@ def _read_headers(
         raise DamagedBlockError(f"{lengths[short[0]]} bytes are too few for a block")
     heads = data[starts[:, None] + np.arange(_HEADER.size)]
     stored_crcs, counts = np.ascontiguousarray(heads[:, :8]).view("<u4").T
-    crcs = np.fromiter((zlib.crc32(memoryview(b)[4:]) for b in blocks), np.uint32, len(blocks))
+    crcs = np.fromiter(map(zlib.crc32, map(_AFTER_CRC, blocks)), np.uint32, len(blocks))
     wrong = np.flatnonzero(crcs != stored_crcs)
     if len(wrong):
         size = lengths[wrong[0]]

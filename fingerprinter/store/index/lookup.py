@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, select, text
 
-from fingerprinter.core.arrays import Hashes, Longs
+from fingerprinter.core.arrays import Doubles, Hashes, Longs
 from fingerprinter.core.fingerprint.landmarks import hash_bits
 from fingerprinter.core.fingerprint.params import LandmarkParams
-from fingerprinter.core.numeric.packing import Blocks, Spans
+from fingerprinter.core.numeric.packing import HEADER_BYTES, Blocks, Spans
 from fingerprinter.store.index.postings import (
     PREFIX_MASK,
     PREFIX_SHIFT,
@@ -25,7 +25,7 @@ from fingerprinter.store.index.postings import (
     open_blocks,
     read_segments,
 )
-from fingerprinter.store.tables import schema, tracks
+from fingerprinter.store.tables import schema, shards, tracks
 from fingerprinter.store.tables.checked import damaged
 
 DELETED_TRACK = 0  # stands for the id of a track that was removed
@@ -33,17 +33,23 @@ BLOCKS_PER_STATEMENT = 1024  # 1.6 MB, unpacked in a core's cache: twice as fast
 MAX_KEPT_LANDMARKS = 1 << 24  # 40 MB of blocks in memory, and as much again to search them
 _KEEP_AFTER = 4  # a segment is kept once a quarter (1 / 4) of its blocks was read
 
-_SELECT_BLOCKS = {
-    "sqlite": text(
-        "SELECT b.id, b.data FROM json_each(:ids) AS wanted"
-        " CROSS JOIN posting_block AS b WHERE b.id = wanted.value ORDER BY b.id"
-    ),
-    "postgresql": text(
-        "SELECT id, data FROM posting_block"
-        " WHERE id = ANY(ARRAY(SELECT json_array_elements_text(CAST(:ids AS json))::bigint))"
-        " ORDER BY id"
-    ),
+# Blocks are measured before they are read where they hold at most this many hashes. Blocks of many
+# hashes are all about as long, and say nothing of one of them.
+_MEASURED_BITS = 1
+_MARGIN = 1.25  # more postings than wanted are read, since the length only estimates their number
+_BITS_OF_STEPS = 2.0  # of a posting beyond the logarithm of its distance to the next one
+
+_BLOCKS = {
+    # The rows come in the order of the ids, which are sorted. ORDER BY would copy all blocks.
+    "sqlite": "SELECT b.id, {} AS value FROM json_each(:ids) AS wanted"
+    " CROSS JOIN posting_block AS b WHERE b.id = wanted.value",
+    "postgresql": "SELECT b.id, {} AS value FROM posting_block AS b"
+    " WHERE b.id = ANY(ARRAY(SELECT json_array_elements_text(CAST(:ids AS json))::bigint))"
+    " ORDER BY b.id",
 }
+_SELECT_BLOCKS = {name: text(sql.format("b.data")) for name, sql in _BLOCKS.items()}
+# The length alone. Neither database reads what lies outside of the row for it.
+_SELECT_LENGTHS = {name: text(sql.format("length(b.data)")) for name, sql in _BLOCKS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,7 @@ class PostingIndex:
             self.frame_count += segment.frame_count
         self._starts, self._track_ids = np.concatenate(starts), np.concatenate(track_ids)
         self._dead = tracks.removed(connection)
+        self._is_sharded = shards.is_sharded(connection)  # other servers send blocks to measure
         self._kept: dict[int, _OpenBlocks] = {}  # whole segments, by id
         self._read = Counter[int]()  # blocks that were looked for, by segment
 
@@ -122,16 +129,38 @@ class PostingIndex:
         for number, (segment, base) in enumerate(order):
             if segment.landmark_count == 0:
                 break
+            share = limit * segment.landmark_count // self.landmark_count
+            if number == 0:
+                wanted = self._in_short_blocks(connection, segment, hashes, wanted, share)
             pieces: Iterable[_Piece] = self._pieces(connection, segment, hashes, wanted)
             if number == 0:
                 pieces = list(pieces)
-                common = _most_common(pieces, limit * segment.landmark_count // self.landmark_count)
-                wanted = np.setdiff1d(wanted, common, assume_unique=True)
+                wanted = np.setdiff1d(wanted, _most_common(pieces, share), assume_unique=True)
             for piece in pieces:
                 found = piece.read(wanted, base)
                 queries.append(found.query)
                 positions.append(found.position)
         return Postings(np.concatenate(queries), np.concatenate(positions))
+
+    def _in_short_blocks(
+        self, connection: Connection, segment: Segment, hashes: Hashes, wanted: Longs, limit: int
+    ) -> Longs:
+        """Leave out the hashes whose blocks are so long that the limit is reached without them.
+
+        The blocks of common hashes are by far the longest. They are measured and not read.
+        """
+        low_bits = self._bits - segment.prefix_bits
+        if low_bits > _MEASURED_BITS or segment.id in self._kept or self._is_sharded:
+            return wanted
+        prefixes = (hashes[wanted] >> np.uint32(low_bits)).astype(np.int64)
+        blocks, of_block = np.unique(prefixes, return_counts=True)
+        found, lengths = _read_lengths(connection, segment, blocks)
+        space = float(segment.frame_count << low_bits)
+        counts = _estimated_counts(lengths, space) * of_block[np.searchsorted(blocks, found)]
+        counts /= 1 << low_bits
+        order = np.argsort(counts, kind="stable")
+        too_many = np.searchsorted(np.cumsum(counts[order]), _MARGIN * limit, side="right")
+        return wanted[~np.isin(prefixes, found[order[too_many:]])]
 
     def _pieces(
         self, connection: Connection, segment: Segment, hashes: Hashes, wanted: Longs
@@ -230,15 +259,29 @@ def _read_blocks(
     else:
         ids = json.dumps((prefixes | first).tolist())
         rows = connection.execute(_SELECT_BLOCKS[connection.dialect.name], {"ids": ids}).all()
-    found, packed = [], []
-    for id_, data in rows:
-        if not isinstance(data, bytes | memoryview):
-            raise damaged(f"a block of landmark segment {segment.id} holds no bytes")
-        found.append(id_)
-        packed.append(bytes(data))
+    found, packed = [id_ for id_, _ in rows], [data for _, data in rows]
+    if not {type(data) for data in packed} <= {bytes, memoryview}:
+        raise damaged(f"a block of landmark segment {segment.id} holds no bytes")
     known = np.array([*found, -1], np.int64)
     known[:-1] &= PREFIX_MASK
-    return _OpenBlocks(segment, known, open_blocks(found, packed))
+    return _OpenBlocks(segment, known, open_blocks(found, list(map(bytes, packed))))
+
+
+def _read_lengths(connection: Connection, segment: Segment, prefixes: Longs) -> tuple[Longs, Longs]:
+    """Return the prefixes that have a block, and the bytes of each."""
+    ids = json.dumps((prefixes | segment.id << PREFIX_SHIFT).tolist())
+    rows = connection.execute(_SELECT_LENGTHS[connection.dialect.name], {"ids": ids}).all()
+    found = np.array([tuple(row) for row in rows], np.int64).reshape(-1, 2)
+    return found[:, 0] & PREFIX_MASK, found[:, 1]
+
+
+def _estimated_counts(lengths: Longs, space: float) -> Doubles:
+    """Estimate how many of ``space`` places the postings of blocks take, by the blocks' bytes."""
+    bits = np.maximum(8.0 * (lengths - HEADER_BYTES), 1.0)
+    counts = bits
+    for _ in range(4):  # converges to a thousandth
+        counts = bits / (np.log2(np.maximum(space / counts, 1.0)) + _BITS_OF_STEPS)
+    return counts
 
 
 def _most_common(pieces: Sequence[_Piece], limit: int) -> Longs:
