@@ -45,6 +45,8 @@ from fingerprinter.store.index.lookup import DELETED_TRACK, PostingIndex
 from fingerprinter.store.tables import constellations
 from fingerprinter.types import Landmarks, Peaks
 
+_PLACES_PER_CANDIDATE = 8  # with the most votes: some are near each other, or of one track
+
 
 @dataclass(frozen=True, slots=True)
 class ClipFeatures:
@@ -178,6 +180,8 @@ class Identifier:
         proposing = self._sketches if isinstance(self._sketches, SketchIndex) else None
         if clip.contrast is not None and proposing:  # in place of the detuned landmarks
             query, limit = replace(query, detunings=(0.0,)), query.sketched_proposals
+        elif clip.contrast is not None:
+            limit = query.stored_proposals
         landmarks = shifted_landmarks(clip.peaks, self._params, query, query.fan_out)
         max_postings = self._policy.votes.max_postings
         found = self._look_up([UNCHANGED], [landmarks], limit, max_postings)
@@ -307,7 +311,8 @@ class Identifier:
         postings = self._index.lookup(self._connection, query.hashes, max_postings)
         keys = matching.vote_keys(query, postings.query, postings.position)
         length = max(int(m.frames.max(initial=0)) for phases in landmarks for m in phases)
-        most = policy.places if len(warps) == 1 else policy.warped_places
+        unwarped = max(policy.places, _PLACES_PER_CANDIDATE * limit)
+        most = unwarped if len(warps) == 1 else policy.warped_places
         voted = [matching.count_votes(keys, range(i, i + 1), most) for i in range(len(warps))]
         counts = [len(votes.votes) for votes in voted]
         starts, variants = np.cumsum([0, *counts]), np.repeat(np.arange(len(voted)), counts)
