@@ -358,6 +358,40 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """Another performance of the piece that a query plays, and where both play it.
+
+    Attributes
+    ----------
+    confidence : float
+        0..1, the probability that the track is a version of the query.
+    score : float
+        The evidence, which grows with the length of the passage.
+    semitones : int
+        -5..6, by how much the track is higher than the query.
+    tempo : float
+        Of the track relative to the query, as a factor: 1.1 is 10 % faster.
+    query_start_s, query_end_s : float
+        The passage of the query that the track plays, too.
+    start_s, end_s : float
+        The same passage in the track.
+    same_recording : bool
+        Whether the track holds the recording of the query itself.
+    """
+
+    track: Track
+    confidence: float
+    score: float
+    semitones: int
+    tempo: float
+    query_start_s: float
+    query_end_s: float
+    start_s: float
+    end_s: float
+    same_recording: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """An input that could not be read, or only in part. The message is one line."""
 

@@ -39,6 +39,7 @@ _COMMANDS = {
     "recommend": "recommend.recommend",
     "search": "search.search",
     "similar": "similar.similar",
+    "versions": "versions.versions",
     "path": "path.path",
     "clusters": "clusters.clusters",
     "map": "clusters.map_",

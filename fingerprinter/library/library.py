@@ -25,6 +25,7 @@ from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
 from fingerprinter.core.numeric import compiled
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
+from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE
 from fingerprinter.library.base.progress import OnProgress, OnTrackCount
 from fingerprinter.library.base.refs import TrackRef, resolve_track
 from fingerprinter.library.base.snapshots import SnapshotCache
@@ -62,6 +63,7 @@ from fingerprinter.types import (
     Problem,
     Tags,
     Track,
+    Version,
 )
 
 if TYPE_CHECKING:
@@ -778,6 +780,60 @@ class Library:
                 )
             search = NeighbourSearch(connection, index, self._model, self._params)
             return search.run(queries, options)
+
+    def versions(
+        self,
+        query: QuerySource,
+        n: int = 10,
+        *,
+        only: TrackFilter = NO_FILTER,
+        min_confidence: float = MIN_VERSION_CONFIDENCE,
+        copies: bool = False,
+    ) -> list[Version]:
+        """Find other performances of the piece that a query plays.
+
+        A version may have other instruments, another key and another tempo. Only tracks that
+        `analyze` has analysed are found.
+
+        Parameters
+        ----------
+        query : Track, int, path, bytes, or tuple of (samples, sr)
+            A track of the library, its id or path, or any other audio.
+        n : int
+            The number of tracks to return at most.
+        only : TrackFilter
+            Which tracks may be returned.
+        min_confidence : float
+            The least confidence of a version, 0..1.
+        copies : bool
+            Whether to return tracks with the recording of the query itself, too.
+
+        Returns
+        -------
+        list of Version
+            The surest first; empty if there is none.
+
+        Raises
+        ------
+        UnknownTrackError
+            If the library has no such track.
+        AudioError
+            If the audio of the query cannot be read.
+        UsageError
+            If the query is shorter than 15 seconds.
+        ModelError
+            If no track of the library has been analysed.
+
+        Examples
+        --------
+        >>> for version in library.versions("live.flac"):  # doctest: +SKIP
+        ...     print(version.track.title, version.semitones, version.tempo)
+        """
+        from fingerprinter.library.similar import versions
+
+        with self.snapshot() as (connection, recognizer):
+            options = versions.VersionOptions(n, only, min_confidence, copies)
+            return versions.find_versions(connection, recognizer, query, options)
 
     def recommend(
         self,

@@ -23,6 +23,7 @@ from fingerprinter.types import (
     Neighbour,
     Section,
     Track,
+    Version,
 )
 
 T = TypeVar("T")
@@ -91,6 +92,14 @@ class Similar:
 
     query: Track | str
     results: list[Neighbour]
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Other performances of the piece that a track plays, the surest first."""
+
+    query: Track
+    results: list[Version]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from databases import Store
 from sqlalchemy import Connection, update
@@ -62,6 +63,36 @@ def test_a_damaged_analysis_is_told(store: Store, details: str) -> None:
         pytest.raises(CorruptionError, match="its analysis is damaged"),
     ):
         analyses.get(connection, track_id, "1")
+
+
+def test_a_chroma_sequence_comes_back_and_analyses_without_one_are_left_out(store: Store) -> None:
+    sequence = np.arange(36, dtype=np.uint8).reshape(3, 12)
+    with store.write() as connection:
+        with_chroma, without, old = (add(connection, f"c{number}") for number in range(3))
+        analyses.put(connection, with_chroma, "2", SOME, sequence)
+        analyses.put(connection, without, "2", SOME)
+        analyses.put(connection, old, "1", SOME, sequence)
+    with store.read() as connection:
+        [(track_id, found)] = analyses.chroma_sequences(connection, "2")
+        assert track_id == with_chroma
+        np.testing.assert_array_equal(found, sequence)
+        assert list(analyses.chroma_sequences(connection, "2", [without, old])) == []
+        assert analyses.count(connection, "2") == 2
+        assert analyses.get(connection, with_chroma, "2") == SOME
+
+
+@pytest.mark.parametrize("chroma", ['"AAAA"', '"?"', "7", "[]"])
+def test_a_damaged_chroma_sequence_is_told(store: Store, chroma: str) -> None:
+    with store.write() as connection:
+        track_id = add(connection, "c1")
+        analyses.put(connection, track_id, "1", SOME)
+        damaged = f'{{"chroma":{chroma}}}'
+        connection.execute(update(analysis).values(details=damaged, checksum=None))
+    with (
+        store.read() as connection,
+        pytest.raises(CorruptionError, match="its chroma sequence is damaged"),
+    ):
+        list(analyses.chroma_sequences(connection, "1"))
 
 
 def test_it_goes_with_its_track(store: Store) -> None:

@@ -41,6 +41,7 @@ COMMANDS = {
         [], ["--format", "csv"], ["--move-to", HOSTILE, "--dry-run"], ["--json"],
     ],
     "analyze": [["1"], ["--all"], [NAME]],
+    "versions": [["1"], ["1", "--copies", "--min-confidence", "0"], [NAME]],
     "separate": [["1", "-o", f"parts{HOSTILE}"], [NAME, "-o", "parts"]],
     "plot": [["1", "-o", NAME], [NAME, "-o", "x.png"]],
     "list": [[], ["--json"], [HOSTILE]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from fingerprinter.types import IndexReport, Match, Neighbour, Track
+from fingerprinter.types import IndexReport, Match, Neighbour, Track, Version
 
 if TYPE_CHECKING:
     from fingerprinter.library.listening.events import StationEvent
@@ -46,6 +46,11 @@ def neighbour_record(neighbour: Neighbour) -> Record:
         "copies": list(neighbour.copies),
         **({"why": asdict(neighbour.why)} if neighbour.why else {}),
     }
+
+
+def version_record(version: Version) -> Record:
+    """Return a version as an object."""
+    return asdict(version) | {"track": track_record(version.track)}
 
 
 def report_record(report: IndexReport) -> Record:

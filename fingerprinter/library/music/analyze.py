@@ -30,7 +30,7 @@ from fingerprinter.embedding.beats import (
 )
 from fingerprinter.types import MusicAnalysis, Section
 
-_VERSION: Final = 4  # must be raised with every change of the values that are computed
+_VERSION: Final = 5  # must be raised with every change of the values that are computed
 LONGEST_S: Final = 3600.0  # beats, key and sections use the first hour, which takes 60 MB
 
 # Recordings with weaker or fewer beats have no tempo. The strength is the mean activation.

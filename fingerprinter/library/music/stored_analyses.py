@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fingerprinter.audio import AudioSource, FilePart, open_audio
 from fingerprinter.audio.source import source_name
+from fingerprinter.core.mir.versions import chroma_sequence
 from fingerprinter.embedding import EmbeddingModel
 from fingerprinter.library.base.progress import OnProgress
 from fingerprinter.library.base.sources import track_source
@@ -183,7 +184,8 @@ def analyze_track(
         music = features.analysis
         if not database.read_only:
             with database.begin() as connection:
-                analyses.put(connection, track.id, analysis_id(), music)
+                sequence = chroma_sequence(features.chroma)
+                analyses.put(connection, track.id, analysis_id(), music, sequence)
     logits = embedding.tags if embedding else _tag_logits(track_source(track), model)
     return TrackAnalysis(
         name=track.path or f"track {track.id}",
@@ -259,5 +261,7 @@ class LibraryAnalyzer:
             known = tracks.get_many(connection, [item.track_id for item, _ in batch])
             for item, features in batch:
                 if item.track_id in known:  # else it was removed meanwhile
-                    analyses.put(connection, item.track_id, self._version, features.analysis)
+                    sequence = chroma_sequence(features.chroma)
+                    found = features.analysis
+                    analyses.put(connection, item.track_id, self._version, found, sequence)
         self._analyzed += len(batch)

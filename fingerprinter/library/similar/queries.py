@@ -46,6 +46,24 @@ def as_list(query: QuerySource | Sequence[QuerySource]) -> Sequence[QuerySource]
     return query
 
 
+def track_or_audio(connection: Connection, source: QuerySource) -> Track | AudioSource:
+    """Return the track that a source means; if it means none, the source, which is other audio.
+
+    Raises
+    ------
+    UnknownTrackError
+        If the source is neither a track nor a file.
+    """
+    if not isinstance(source, Track | int | str | os.PathLike):
+        return source
+    try:
+        return resolve_track(connection, source)
+    except UnknownTrackError:
+        if not isinstance(source, str | os.PathLike) or not may_be_file(source):
+            raise
+        return source
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A time range of a recording in seconds; ``end_s`` None means to the end."""
@@ -148,14 +166,9 @@ class QueryBuilder:
 
     def _query(self, source: QuerySource, part: Part | None) -> Query:
         """Build a query from a track of the library, else from audio."""
-        if not isinstance(source, Track | int | str | os.PathLike):
-            return self._embed(None, source, part)
-        try:
-            track = resolve_track(self._connection, source)
-        except UnknownTrackError:
-            if not isinstance(source, str | os.PathLike) or not may_be_file(source):
-                raise
-            return self._embed(None, source, part)
+        track = track_or_audio(self._connection, source)
+        if not isinstance(track, Track):
+            return self._embed(None, track, part)
         stored = self._stored(track, part)
         if stored is not None:
             return stored

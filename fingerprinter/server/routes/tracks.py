@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from starlette.responses import FileResponse
 
 from fingerprinter.core.mir.keys import camelot
+from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE
 from fingerprinter.server import media
 from fingerprinter.server.models import (
     AlbumPage,
@@ -17,6 +18,7 @@ from fingerprinter.server.models import (
     Similar,
     TrackDetails,
     TrackPage,
+    Versions,
     Waveform,
     shown,
     text,
@@ -161,6 +163,28 @@ def similar(
             **limits,
         )
     return shown(Similar(found, results), viewer)
+
+
+@router.get("/api/tracks/{track_id}/versions")
+def versions(
+    service: TheService,
+    viewer: Guest,
+    only: Only,
+    track_id: TrackId,
+    n: Count = 10,
+    min_confidence: Annotated[float, Query(ge=0, le=1)] = MIN_VERSION_CONFIDENCE,
+    copies: Annotated[bool, Query(description="List tracks with the same recording, too.")] = False,
+) -> Versions:
+    """Find other performances of the piece that a track plays, in any key and tempo.
+
+    Only tracks that were analysed are found.
+    """
+    with service.searches.enter():
+        found = service.library.track(track_id)
+        results = service.library.versions(
+            found, n, only=only, min_confidence=min_confidence, copies=copies
+        )
+    return shown(Versions(found, results), viewer)
 
 
 @router.head("/api/tracks/{track_id}/audio", include_in_schema=False)

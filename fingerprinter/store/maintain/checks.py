@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -284,6 +285,11 @@ def _require_embedding(_: Connection, row: Row[Any]) -> None:
     unpack_numbers(row.tags, np.dtype("<f4"), "its tags")
 
 
+def _require_analysis(connection: Connection, row: Row[Any]) -> None:
+    analyses.get(connection, row.track_id, row.version)
+    deque(analyses.chroma_sequences(connection, row.version, [row.track_id]), maxlen=0)
+
+
 # Functions that read a row as the commands do, by table.
 _CONTENTS: Final[Mapping[str, Callable[[Connection, Row[Any]], object]]] = {
     "constellation": lambda _, row: unpack_peaks(row.data),
@@ -291,7 +297,7 @@ _CONTENTS: Final[Mapping[str, Callable[[Connection, Row[Any]], object]]] = {
     "embedding": _require_embedding,
     "section": lambda connection, row: sections.get(connection, row.track_id, row.model),
     "facet": lambda connection, row: facets.get(connection, row.track_id, row.version),
-    "analysis": lambda connection, row: analyses.get(connection, row.track_id, row.version),
+    "analysis": _require_analysis,
 }
 
 

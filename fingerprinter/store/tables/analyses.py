@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, astuple, dataclass
 
-from sqlalchemy import Connection, select
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, func, select
 
 from fingerprinter.core.mir.keys import parse_key
 from fingerprinter.errors import CorruptionError
@@ -18,10 +21,29 @@ from fingerprinter.types import Key, Loudness, MusicAnalysis, Section
 IDS_PER_STATEMENT = 1000  # few enough parameters for SQLite
 
 Range = tuple[float | None, float | None]  # lowest and highest value; None: no limit
+ChromaSequence = npt.NDArray[np.uint8]
+
+_ROWS_PER_READ = 256
+_PITCH_CLASSES = 12
 
 
-def put(connection: Connection, track_id: int, version: str, found: MusicAnalysis) -> None:
-    """Store a track's analysis; replace an earlier one of any version."""
+def put(
+    connection: Connection,
+    track_id: int,
+    version: str,
+    found: MusicAnalysis,
+    chroma: ChromaSequence | None = None,
+) -> None:
+    """Store a track's analysis; replace an earlier one of any version.
+
+    Parameters
+    ----------
+    chroma
+        (n, 12) uint8, the chroma sequence of the track, if it is known.
+    """
+    details = asdict(found)
+    if chroma is not None:
+        details["chroma"] = base64.b64encode(chroma.tobytes()).decode("ascii")
     feature_rows.put(
         connection,
         analysis,
@@ -30,7 +52,7 @@ def put(connection: Connection, track_id: int, version: str, found: MusicAnalysi
         tempo_bpm=found.tempo_bpm,
         key=found.key.name if found.key else None,
         loudness_lufs=found.loudness.integrated_lufs,
-        details=json.dumps(asdict(found), allow_nan=False, separators=(",", ":")),
+        details=json.dumps(details, allow_nan=False, separators=(",", ":")),
     )
 
 
@@ -104,6 +126,54 @@ def _require_types(found: MusicAnalysis) -> None:
         raise TypeError("a label of a section is no text")
     if not all(type(number) in (int, float) and math.isfinite(number) for number in numbers):
         raise TypeError("a number is none")
+
+
+def count(connection: Connection, version: str) -> int:
+    """Return the number of tracks that have an analysis of a version."""
+    of_version = analysis.c.version == version
+    return int(connection.scalar(select(func.count()).select_from(analysis).where(of_version)) or 0)
+
+
+def chroma_sequences(
+    connection: Connection, version: str, track_ids: Iterable[int] | None = None
+) -> Iterator[tuple[int, ChromaSequence]]:
+    """Yield the id and the chroma sequence, (n, 12) uint8, of each track that has one.
+
+    Parameters
+    ----------
+    version
+        The version of the analyses.
+    track_ids
+        Only these tracks; None for all.
+
+    Raises
+    ------
+    CorruptionError
+        If a stored sequence cannot be read.
+    """
+    all_ids = select(analysis.c.track_id).where(analysis.c.version == version)
+    ids = list(connection.scalars(all_ids.order_by("track_id")) if track_ids is None else track_ids)
+    for start in range(0, len(ids), _ROWS_PER_READ):
+        some = analysis.c.track_id.in_(ids[start : start + _ROWS_PER_READ])
+        for row in connection.execute(select(analysis).where(some, analysis.c.version == version)):
+            require_checksum(analysis, row)
+            sequence = _chroma_sequence(row.track_id, row.details)
+            if sequence is not None:
+                yield row.track_id, sequence
+
+
+def _chroma_sequence(track_id: int, details: str) -> ChromaSequence | None:
+    try:
+        text = json.loads(details).get("chroma")
+        if text is None:
+            return None
+        values = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+        return values.reshape(-1, _PITCH_CLASSES)
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CorruptionError(
+            f"track {track_id}: its chroma sequence is damaged ({error!r}); run `fingerprinter"
+            f" analyze --again {track_id}`"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,116 @@
+"""The command `versions`: other performances of the same piece."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fingerprinter.cli.common import text
+from fingerprinter.cli.common.lookup import track_or_file
+from fingerprinter.cli.common.neighbours import why_nothing
+from fingerprinter.cli.common.options import (
+    AsJson,
+    Count,
+    Duration,
+    Genre,
+    Keys,
+    OneAlbum,
+    OneArtist,
+    Tempo,
+    Years,
+    known_tracks,
+    real_number,
+    track_filter,
+)
+from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
+from fingerprinter.cli.common.records import track_record, version_record
+from fingerprinter.library import open_library
+from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE
+from fingerprinter.store.tables.lists import NO_FILTER
+from fingerprinter.types import Track, Version
+
+_COLUMNS = (
+    Column("confidence", "right", folds=False),
+    Column("id", "right", folds=False),
+    Column("title"),
+    Column("artist"),
+    Column("key", "right", folds=False),
+    Column("tempo", "right", folds=False),
+    Column("passage", folds=False),
+    Column("in the query", folds=False),
+    Column("file"),
+)
+
+
+def versions(
+    ctx: typer.Context,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="TRACK",
+            help="A track id, or any audio file of 15 seconds or more.",
+            autocompletion=known_tracks,
+        ),
+    ],
+    n: Count = 10,
+    min_confidence: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            callback=real_number,
+            metavar="P",
+            help="List only versions with at least this confidence.",
+        ),
+    ] = MIN_VERSION_CONFIDENCE,
+    artist: OneArtist = None,
+    album: OneAlbum = None,
+    genre: Genre = None,
+    year: Years = None,
+    duration: Duration = None,
+    tempo: Tempo = None,
+    key: Keys = None,
+    copies: Annotated[
+        bool,
+        typer.Option("--copies", help="List tracks with the same recording, too."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find other performances of a piece: covers, live recordings, remixes.
+
+    A version may have other instruments, another key and another tempo. "Key" and "tempo" are those
+    of the version, relative to the query; "passage" is what both play. Only tracks that `analyze`
+    has analysed are found. For the same recording, ask `identify` or `duplicates`.
+
+    Example: fingerprinter versions 12 --json
+    """
+    only = track_filter(artist, album, genre, year, duration, tempo, key)
+    with open_library(ctx.obj, create=False, read_only=True) as library:
+        query = track_or_file(library, name)
+        found = library.versions(query, n, only=only, min_confidence=min_confidence, copies=copies)
+    if not found:
+        reason = "no version found: none of the analysed tracks follows the same harmony"
+        print_message(reason if only == NO_FILTER else why_nothing(only))
+    if as_json:
+        shown = track_record(query) if isinstance(query, Track) else query
+        print_json({"query": shown, "results": [version_record(each) for each in found]})
+    else:
+        print_table(_COLUMNS, [_cells(each) for each in found])
+
+
+def _cells(version: Version) -> list[str]:
+    track = version.track
+    passage = f"{text.position(version.start_s)} - {text.position(version.end_s)}"
+    in_query = f"{text.position(version.query_start_s)} - {text.position(version.query_end_s)}"
+    return [
+        f"{version.confidence:.3f}",
+        str(track.id),
+        text.title(track) + (" (same recording)" if version.same_recording else ""),
+        track.artist or "",
+        f"{version.semitones:+d}" if version.semitones else "same",
+        f"{100 * (version.tempo - 1):+.0f} %",
+        passage,
+        in_query,
+        track.path or "",
+    ]

@@ -1,0 +1,136 @@
+"""`Library.versions`: performances of a piece, copies of the recording, filters, clips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import mutagen
+import numpy as np
+import pytest
+import soundfile
+from fastapi.testclient import TestClient
+
+from fingerprinter import open_library
+from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
+from fingerprinter.library import Library
+from fingerprinter.server.app import create_app
+from fingerprinter.server.settings import ServerSettings
+from fingerprinter.store.tables.lists import TrackFilter
+from fingerprinter.types import Version
+
+pytestmark = pytest.mark.slow
+
+SR = 11_025
+CHORDS = 26
+SCALE = np.array([step + 12 * octave for octave in (0, 1) for step in (0, 2, 4, 5, 7, 9, 11)])
+
+
+def perform(piece: int, semitones: int, tempo: float, partials: int) -> np.ndarray:
+    """Play the chords of a piece in a major key, about 1.6 s each, with so many partials."""
+    rng, player = np.random.default_rng(piece), np.random.default_rng([piece, partials])
+    sounds = []
+    for _ in range(CHORDS):
+        seconds = rng.uniform(1.0, 2.2) * player.uniform(0.9, 1.1) / tempo
+        t = np.arange(round(seconds * SR)) / SR
+        pitches = 48 + semitones + SCALE[rng.integers(7) + np.array([0, 2, 4, 7])]
+        sound = sum(
+            np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * k * t) / k
+            for pitch in pitches
+            for k in range(1, partials + 1)
+        )
+        sounds.append(0.1 * sound * np.exp(-t / seconds))
+    tones = np.concatenate(sounds)
+    hits = player.standard_normal(len(tones))
+    hits *= np.exp(-8 * (np.arange(len(tones)) % (SR // 2)) / SR)  # each performance has its own
+    return (tones + 0.1 * hits).astype(np.float32)
+
+
+FILES = {
+    "studio": perform(1, 0, 1.0, 6),
+    "live": perform(1, 3, 1.2, 2),
+    "copy": 0.8 * perform(1, 0, 1.0, 6)[SR // 3 :],
+    "other": perform(2, 0, 1.0, 6),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("versions")
+    for name, samples in FILES.items():
+        path = folder / f"{name}.flac"
+        soundfile.write(path, samples, SR)
+        file = mutagen.File(path)
+        file.update({"title": name, "artist": "Orchestra" if name == "live" else "Band"})
+        file.save()
+    with open_library(folder / "library.db") as library:
+        library.index([folder], jobs=1, embeddings=False)
+        library.analyze_all(jobs=1)
+    return folder
+
+
+@pytest.fixture
+def library(folder: Path) -> Iterator[Library]:
+    with open_library(folder / "library.db", read_only=True) as library:
+        yield library
+
+
+def titles(found: list[Version]) -> list[str | None]:
+    return [version.track.title for version in found]
+
+
+def test_another_performance_is_found_with_its_key_tempo_and_place(
+    library: Library, folder: Path
+) -> None:
+    [version] = library.versions(folder / "studio.flac")
+    assert version.track.title == "live"
+    assert version.semitones == 3
+    assert version.tempo == pytest.approx(1.2, rel=0.05)
+    assert version.query_start_s < 4
+    assert version.query_end_s == pytest.approx(len(FILES["studio"]) / SR, abs=4)
+    assert version.end_s == pytest.approx(len(FILES["live"]) / SR, abs=4)
+
+
+def test_the_same_recording_is_listed_only_when_it_is_wanted(
+    library: Library, folder: Path
+) -> None:
+    found = library.versions(folder / "studio.flac", copies=True)
+    assert {each.track.title: each.same_recording for each in found} == {
+        "copy": True,
+        "live": False,
+    }
+
+
+def test_a_clip_of_a_recording_is_no_version_of_it(library: Library) -> None:
+    excerpt = FILES["studio"][2 * SR : 40 * SR], SR
+    assert titles(library.versions(excerpt)) == ["live"]
+
+
+def test_a_piece_without_a_version_gets_no_answer(library: Library, folder: Path) -> None:
+    assert library.versions(folder / "other.flac") == []
+
+
+def test_filters_and_the_length_of_the_list(library: Library, folder: Path) -> None:
+    live = folder / "live.flac"
+    assert set(titles(library.versions(live))) == {"studio", "copy"}
+    assert len(library.versions(live, 1)) == 1
+    assert library.versions(live, only=TrackFilter(artist="Orchestra")) == []
+
+
+def test_http_answers_the_same(library: Library, folder: Path) -> None:
+    studio = library.track(folder / "studio.flac").id
+    app = create_app(ServerSettings(library=f"sqlite:///{folder / 'library.db'}", warm_up=False))
+    with TestClient(app, base_url="http://localhost") as client:
+        answer = client.get(f"/api/tracks/{studio}/versions", params={"copies": True}).json()
+    assert answer["query"]["title"] == "studio"
+    found = {each["track"]["title"]: each["same_recording"] for each in answer["results"]}
+    assert found == {"copy": True, "live": False}
+
+
+def test_what_cannot_be_asked_is_told(library: Library, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="versions need 15 s"):
+        library.versions((FILES["studio"][: 5 * SR], SR))
+    with pytest.raises(UnknownTrackError):
+        library.versions(99)
+    with open_library(tmp_path / "empty.db") as empty, pytest.raises(ModelError, match="analyze"):
+        empty.versions((FILES["studio"], SR))
