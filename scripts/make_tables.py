@@ -309,6 +309,28 @@ def filled_in(text: str, row: dict[str, Any]) -> str:
     return "" if any(row[name] is None for name in names) else text.format(**row)
 
 
+def versions() -> str:
+    found = result("versions")
+    precision = found["average_precision"]
+    low, high = precision["interval"]
+    rows = [["mean average precision", f"{precision['share']:.3f}", f"{low:.2f} to {high:.2f}"]]
+    names = {
+        "first": "first result is a version",
+        "found": "versions that are listed",
+        "wrong": "listed tracks that are no version",
+        "answered": "tracks without a version that get an answer",
+    }
+    rows += [
+        [
+            f"{title} ({found[key]['count']} of {found[key]['total']})",
+            percent(found[key]["count"], found[key]["total"]),
+            f"{interval(found[key]['count'], found[key]['total'])} %",
+        ]
+        for key, title in names.items()
+    ]
+    return markdown(["measure", "value", "95 % interval"], rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "headline": headline,
     "identification-conditions": identification_conditions,
@@ -317,6 +339,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "outside-music": outside_music,
     "speed": speed,
     "similarity": similarity,
+    "versions": versions,
     **{name: partial(simple, name) for name in SIMPLE},
 }
 

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from fingerprinter import open_library
 from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
+from fingerprinter.evaluation.versions import VersionsPlan, evaluate_versions
 from fingerprinter.library import Library
 from fingerprinter.server.app import create_app
 from fingerprinter.server.settings import ServerSettings
@@ -134,3 +135,14 @@ def test_what_cannot_be_asked_is_told(library: Library, tmp_path: Path) -> None:
         library.versions(99)
     with open_library(tmp_path / "empty.db") as empty, pytest.raises(ModelError, match="analyze"):
         empty.versions((FILES["studio"], SR))
+
+
+def test_the_evaluation_counts_versions_and_wrong_answers(library: Library, folder: Path) -> None:
+    groups = [[folder / "studio.flac", folder / "live.flac"], [folder / "unknown.flac"]]
+    report = evaluate_versions(library, VersionsPlan(groups, others=1, seed=1))
+    assert report.first.total == 2
+    assert (report.found.count, report.found.total) == (2, 2)
+    assert report.answered.total == 1
+    assert report.to_json()["average_precision"]["total"] == 2
+    with pytest.raises(UsageError, match="no two files of a piece"):
+        evaluate_versions(library, VersionsPlan(groups[1:]))

@@ -63,6 +63,7 @@ COMMANDS = {
     "evaluate paths": [["--count", HOSTILE]],
     "evaluate recommend": [[NAME]],
     "evaluate peers": [["--outside", NAME]],
+    "evaluate versions": [[NAME], [HOSTILE]],
     "monitor": [[NAME], [f"{HOSTILE}=missing.wav"]],
     "serve": [["--config", NAME]],
     "remove": [[NAME], ["2"]],  # last, since it changes the library

@@ -12,6 +12,7 @@ from fingerprinter.cli.commands.evaluate_peers import peers
 from fingerprinter.cli.commands.evaluate_recommend import recommend
 from fingerprinter.cli.commands.evaluate_similarity import similarity
 from fingerprinter.cli.commands.evaluate_track_list import track_list
+from fingerprinter.cli.commands.evaluate_versions import versions
 from fingerprinter.cli.common.options import PLAIN
 
 app = typer.Typer(
@@ -29,3 +30,4 @@ app.command()(recommend)
 app.command()(paths)
 app.command()(peers)
 app.command()(analysis)
+app.command()(versions)
