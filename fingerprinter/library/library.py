@@ -820,9 +820,7 @@ class Library:
         AudioError
             If the audio of the query cannot be read.
         UsageError
-            If the query is shorter than 15 seconds.
-        ModelError
-            If no track of the library has been analysed.
+            If the query is shorter than 15 seconds, or if no track has been analysed.
 
         Examples
         --------

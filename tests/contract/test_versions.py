@@ -12,7 +12,7 @@ import soundfile
 from fastapi.testclient import TestClient
 
 from fingerprinter import open_library
-from fingerprinter.errors import ModelError, UnknownTrackError, UsageError
+from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.evaluation.versions import VersionsPlan, evaluate_versions
 from fingerprinter.library import Library
 from fingerprinter.server.app import create_app
@@ -133,7 +133,7 @@ def test_what_cannot_be_asked_is_told(library: Library, tmp_path: Path) -> None:
         library.versions((FILES["studio"][: 5 * SR], SR))
     with pytest.raises(UnknownTrackError):
         library.versions(99)
-    with open_library(tmp_path / "empty.db") as empty, pytest.raises(ModelError, match="analyze"):
+    with open_library(tmp_path / "empty.db") as empty, pytest.raises(UsageError, match="analyze"):
         empty.versions((FILES["studio"], SR))
 
 

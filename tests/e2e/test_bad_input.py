@@ -103,6 +103,7 @@ def test_bad_files_are_named_and_the_others_indexed(program: Program, bad: Path)
         "failed",
         "removed",
         "replaced",
+        "copies",
         "audio_s",
         "elapsed_s",
         "left_out",

@@ -24,7 +24,7 @@ from fingerprinter.core.mir.versions import (
     chroma_sequence,
 )
 from fingerprinter.embedding.beats import SR
-from fingerprinter.errors import ModelError, UsageError
+from fingerprinter.errors import UsageError
 from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE
 from fingerprinter.library.base.sources import track_source
 from fingerprinter.library.duplicates.same_recording import CopyDetector
@@ -91,12 +91,10 @@ def find_versions(
     AudioError
         If the audio cannot be decoded.
     UsageError
-        If the audio is too short.
-    ModelError
-        If no track has been analysed.
+        If the audio is too short, or if no track has been analysed.
     """
     if not analyses.count(connection, analysis_id()):
-        raise ModelError("no track has been analysed; run `fingerprinter analyze --all`")
+        raise UsageError("no track has been analysed; run `fingerprinter analyze --all`")
     track = track_or_audio(connection, source)
     if not isinstance(track, Track):
         same = cache(partial(_recordings, recognizer, track))
