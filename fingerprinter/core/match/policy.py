@@ -44,7 +44,9 @@ class VotePolicy:
     # candidate for 52 of 56 clips that were recorded in rooms at another speed and pitch. With a
     # quarter of this limit it is for 42.
     max_postings: int = 1 << 22
-    places: int = 128  # with the most votes that are assigned to tracks
+    places: int = 128  # with the most votes that are assigned to tracks ...
+    # ... and at least so many for each candidate: some are near each other, or of one track
+    places_per_candidate: int = 8
     warped_places: int = 48  # the same, for each of many warps
     # Shares of the clip at which its track is looked up. A clip may begin before its track or
     # end after it, so that no single share is inside the track in every clip.

@@ -45,8 +45,6 @@ from fingerprinter.store.index.lookup import DELETED_TRACK, PostingIndex
 from fingerprinter.store.tables import constellations
 from fingerprinter.types import Landmarks, Peaks
 
-_PLACES_PER_CANDIDATE = 8  # with the most votes: some are near each other, or of one track
-
 
 @dataclass(frozen=True, slots=True)
 class ClipFeatures:
@@ -311,7 +309,7 @@ class Identifier:
         postings = self._index.lookup(self._connection, query.hashes, max_postings)
         keys = matching.vote_keys(query, postings.query, postings.position)
         length = max(int(m.frames.max(initial=0)) for phases in landmarks for m in phases)
-        unwarped = max(policy.places, _PLACES_PER_CANDIDATE * limit)
+        unwarped = max(policy.places, policy.places_per_candidate * limit)
         most = unwarped if len(warps) == 1 else policy.warped_places
         voted = [matching.count_votes(keys, range(i, i + 1), most) for i in range(len(warps))]
         counts = [len(votes.votes) for votes in voted]
