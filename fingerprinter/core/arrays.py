@@ -20,7 +20,7 @@ Complexes: TypeAlias = npt.NDArray[np.complex64]
 """Spectra of 32-bit samples."""
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
-"""Raw bytes of packed data."""
+"""Raw bytes of packed data, and values of eight bits."""
 
 Ints: TypeAlias = npt.NDArray[np.int32]
 """Whole frames and bins."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from fingerprinter.core.arrays import Doubles, Mask
 from fingerprinter.core.spelling import normalize_name
+from fingerprinter.evaluation.metrics import precision_of_ranking
 from fingerprinter.library.similar.rows import first_of_each
 from fingerprinter.types import Track
 
@@ -89,9 +90,7 @@ def average_precision(scores: Doubles, relevant: Mask) -> float:
     >>> average_precision(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]))
     0.8333333333333333
     """
-    hits = relevant[np.argsort(-scores, kind="stable")]
-    ranks = np.flatnonzero(hits) + 1
-    return float((np.arange(1, len(ranks) + 1) / ranks).mean())
+    return precision_of_ranking(relevant[np.argsort(-scores, kind="stable")], int(relevant.sum()))
 
 
 def area_under_curve(scores: Doubles, relevant: Mask) -> float:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.core.arrays import Mask
+
 _Z = 1.959964  # two-sided 95 % of the normal distribution
 
 
@@ -81,3 +83,22 @@ class Mean:
             return 0.0, 1.0
         low, high = self.share - _Z * self.error, self.share + _Z * self.error
         return round(max(0.0, low), 4), round(min(1.0, high), 4)
+
+
+def precision_of_ranking(relevant: Mask, total: int) -> float:
+    """The average precision of a ranking: the mean of the precision at each relevant result.
+
+    Parameters
+    ----------
+    relevant
+        (n,) Which results are relevant, the best first.
+    total
+        How many there are; those that are not among the results count as 0.
+
+    Examples
+    --------
+    >>> precision_of_ranking(np.array([True, False, True]), 2)
+    0.8333333333333333
+    """
+    ranks = np.flatnonzero(relevant) + 1
+    return float((np.arange(1, len(ranks) + 1) / ranks).sum() / total)

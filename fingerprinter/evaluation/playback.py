@@ -27,12 +27,12 @@ _TEST_S = 2.0
 _OVERDRIVEN, _MOST_OVERDRIVEN = 0.99, 1e-3  # level, and share of samples that may reach it
 # The greatest of 24,000 correlations without a common sound lies 4.5 standard deviations above
 # their mean. One that lies 8 above is no chance.
-_HEARD = 8.0
+_MIN_PROMINENCE = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
-    """How a microphone hears a loudspeaker.
+class PlaybackCheck:
+    """How late and how loud a microphone records a loudspeaker.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Playback:
         self._speaker, self._device, self._stall_s = speaker, device, stall_s
         self._delay = 0  # of the last clip that was heard, in samples
 
-    def check(self) -> Hearing:
+    def check(self) -> PlaybackCheck:
         """Play two seconds of noise and say how it is heard.
 
         Raises
@@ -81,7 +81,7 @@ class Playback:
         noise = np.random.default_rng(0).standard_normal(round(_TEST_S * SR), np.float32)
         played, recorded = self._play(noise)
         delay, prominence = find_delay(played, recorded)
-        if prominence < _HEARD:
+        if prominence < _MIN_PROMINENCE:
             raise AudioError(
                 "loudspeaker: the microphone does not hear it; turn the volume up, or choose"
                 " other devices with --speaker and --device"
@@ -90,7 +90,7 @@ class Playback:
             raise AudioError("mic: the sound overdrives the microphone; turn the volume down")
         self._delay = delay
         level = rms(recorded[delay : delay + len(played)])
-        return Hearing(delay / SR, float(20 * np.log10(level)))
+        return PlaybackCheck(delay / SR, float(20 * np.log10(level)))
 
     def __call__(self, samples: Samples) -> Samples:
         """Play a clip and return what was heard of it, of the same length.
@@ -109,7 +109,7 @@ class Playback:
         """
         played, recorded = self._play(samples)
         delay, prominence = find_delay(played, recorded)
-        if prominence >= _HEARD:
+        if prominence >= _MIN_PROMINENCE:
             self._delay = delay
         return recorded[self._delay : self._delay + len(played)]
 

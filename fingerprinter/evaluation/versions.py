@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fingerprinter.errors import UsageError
-from fingerprinter.evaluation.metrics import Mean, Rate
+from fingerprinter.evaluation.metrics import Mean, Rate, precision_of_ranking
 from fingerprinter.evaluation.music import PathLike, track_groups
 from fingerprinter.evaluation.provenance import Provenance
 from fingerprinter.evaluation.report import rate_json
@@ -124,7 +124,7 @@ def evaluate_versions(
             right = [each.track.id in wanted for each in ranked]
             listed = [is_right for is_right, each in zip(right, ranked, strict=True) if _sure(each)]
             if wanted:
-                precisions.append(average_precision(right, len(wanted)))
+                precisions.append(precision_of_ranking(np.array(right, np.bool_), len(wanted)))
                 first.append(right[:1] == [True])
                 found += [True] * sum(listed) + [False] * (len(wanted) - sum(listed))
                 wrong += [not is_right for is_right in listed]
@@ -146,13 +146,3 @@ def evaluate_versions(
 
 def _sure(version: Version) -> bool:
     return version.confidence >= MIN_VERSION_CONFIDENCE
-
-
-def average_precision(right: Sequence[bool], wanted: int) -> float:
-    """The mean of the precision at each right result; results that are missing count as 0.
-
-    >>> average_precision([True, False, True], 2)
-    0.8333333333333333
-    """
-    places = np.flatnonzero(np.array(right, np.bool_)) + 1
-    return float((np.arange(1, len(places) + 1) / places).sum() / wanted)

@@ -77,7 +77,7 @@ def test_a_chroma_sequence_comes_back_and_analyses_without_one_are_left_out(stor
         assert track_id == with_chroma
         np.testing.assert_array_equal(found, sequence)
         assert list(analyses.chroma_sequences(connection, "2", [without, old])) == []
-        assert analyses.count(connection, "2") == 2
+        assert feature_rows.missing(connection, analysis, "2") == [old]
         assert analyses.get(connection, with_chroma, "2") == SOME
 
 

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from fingerprinter.cli.common import text
-from fingerprinter.cli.common.options import AsJson, real_number
+from fingerprinter.cli.common.options import AsJson, least_confidence
 from fingerprinter.cli.common.output import (
     Column,
     csv_lines,
@@ -40,16 +40,7 @@ class DuplicateFormat(StrEnum):
 
 def duplicates(
     ctx: typer.Context,
-    min_confidence: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            callback=real_number,
-            metavar="P",
-            help="Report only duplicates with at least this confidence.",
-        ),
-    ] = MIN_DUPLICATE_CONFIDENCE,
+    min_confidence: Annotated[float, least_confidence("duplicates")] = MIN_DUPLICATE_CONFIDENCE,
     wanted: Annotated[
         DuplicateFormat | None,
         typer.Option(

@@ -20,7 +20,7 @@ from fingerprinter.cli.common.options import (
     Tempo,
     Years,
     known_tracks,
-    real_number,
+    least_confidence,
     track_filter,
 )
 from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
@@ -54,16 +54,7 @@ def versions(
         ),
     ],
     n: Count = 10,
-    min_confidence: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            callback=real_number,
-            metavar="P",
-            help="List only versions with at least this confidence.",
-        ),
-    ] = MIN_VERSION_CONFIDENCE,
+    min_confidence: Annotated[float, least_confidence("versions")] = MIN_VERSION_CONFIDENCE,
     artist: OneArtist = None,
     album: OneAlbum = None,
     genre: Genre = None,

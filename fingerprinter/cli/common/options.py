@@ -205,20 +205,22 @@ def known_tracks(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
         return []
 
 
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print JSON instead of text: one object on each line.")
-]
-Count = Annotated[int, typer.Option("-n", min=1, metavar="N", help="Number of tracks to list.")]
-MinConfidence = Annotated[
-    float,
-    typer.Option(
+def least_confidence(of: str) -> Any:
+    """Return the option --min-confidence of what a command reports."""
+    return typer.Option(
         min=0.0,
         max=1.0,
         callback=real_number,
         metavar="P",
-        help="Report only matches with at least this confidence.",
-    ),
+        help=f"Report only {of} with at least this confidence.",
+    )
+
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON instead of text: one object on each line.")
 ]
+Count = Annotated[int, typer.Option("-n", min=1, metavar="N", help="Number of tracks to list.")]
+MinConfidence = Annotated[float, least_confidence("matches")]
 PlaylistFile = Annotated[
     Path | None,
     typer.Option("--m3u", metavar="FILE.m3u8", help="Also write the tracks to a playlist."),

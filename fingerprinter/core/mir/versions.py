@@ -21,16 +21,16 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from fingerprinter.core.arrays import Floats, Indices
+from fingerprinter.core.arrays import Bytes, Floats, Indices
 from fingerprinter.core.mir.chroma import HOP_S, Chroma
+from fingerprinter.core.mir.keys import TONICS
 
 FRAME_S: Final = 0.5
-PITCH_CLASSES: Final = 12
+PITCH_CLASSES: Final = len(TONICS)
 LONGEST_FRAMES: Final = 2400  # of a recording are compared: 20 minutes
 
-ChromaSequence = npt.NDArray[np.uint8]
+ChromaSequence = Bytes
 Detail = Literal["coarse", "fine"]
 
 # Frames that make one, and transpositions that are tried of the twelve. Coarse, the mean average

@@ -13,7 +13,7 @@ from fingerprinter.core.fingerprint.sketch import HOP, WORD, Codes, Place, Sketc
 from fingerprinter.core.match.candidates import Candidate
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library.base.sketch_projections import projections
-from fingerprinter.store.tables import schema, sketches
+from fingerprinter.store.tables import feature_rows, schema, sketches
 
 
 class SketchIndex:
@@ -134,6 +134,7 @@ def read_sketches(
     # Lengths of tracks tell the bytes. To ask for the length of all sketches would read them.
     frames = sum(connection.scalars(select(schema.segment.c.frame_count)))
     version = projections(words).digest
-    if frames // HOP * words * WORD // 8 <= max_bytes or not sketches.exist(connection, version):
+    fit = frames // HOP * words * WORD // 8 <= max_bytes
+    if fit or not feature_rows.exist(connection, schema.sketch, version):
         return SketchIndex(sketches.get_all(connection, version, words), words)
     return None

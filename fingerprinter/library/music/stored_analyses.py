@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, FilePart, open_audio
 from fingerprinter.audio.source import source_name
@@ -184,8 +185,7 @@ def analyze_track(
         music = features.analysis
         if not database.read_only:
             with database.begin() as connection:
-                sequence = chroma_sequence(features.chroma)
-                analyses.put(connection, track.id, analysis_id(), music, sequence)
+                _put(connection, track.id, analysis_id(), features)
     logits = embedding.tags if embedding else _tag_logits(track_source(track), model)
     return TrackAnalysis(
         name=track.path or f"track {track.id}",
@@ -261,7 +261,11 @@ class LibraryAnalyzer:
             known = tracks.get_many(connection, [item.track_id for item, _ in batch])
             for item, features in batch:
                 if item.track_id in known:  # else it was removed meanwhile
-                    sequence = chroma_sequence(features.chroma)
-                    found = features.analysis
-                    analyses.put(connection, item.track_id, self._version, found, sequence)
+                    _put(connection, item.track_id, self._version, features)
         self._analyzed += len(batch)
+
+
+def _put(connection: Connection, track_id: int, version: str, features: MusicFeatures) -> None:
+    """Store the analysis of a track with its chroma sequence."""
+    sequence = chroma_sequence(features.chroma)
+    analyses.put(connection, track_id, version, features.analysis, sequence)

@@ -32,7 +32,7 @@ from fingerprinter.library.identify.recognizer import Recognizer
 from fingerprinter.library.music.analyze import analysis_id
 from fingerprinter.library.similar.filters import admitted_ids
 from fingerprinter.library.similar.queries import QuerySource, track_or_audio
-from fingerprinter.store.tables import analyses, tracks
+from fingerprinter.store.tables import analyses, feature_rows, schema, tracks
 from fingerprinter.store.tables.lists import TrackFilter
 from fingerprinter.types import Track, Version
 
@@ -93,7 +93,7 @@ def find_versions(
     UsageError
         If the audio is too short, or if no track has been analysed.
     """
-    if not analyses.count(connection, analysis_id()):
+    if not feature_rows.exist(connection, schema.analysis, analysis_id()):
         raise UsageError("no track has been analysed; run `fingerprinter analyze --all`")
     track = track_or_audio(connection, source)
     if not isinstance(track, Track):

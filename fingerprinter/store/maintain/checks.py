@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -287,7 +286,7 @@ def _require_embedding(_: Connection, row: Row[Any]) -> None:
 
 def _require_analysis(connection: Connection, row: Row[Any]) -> None:
     analyses.get(connection, row.track_id, row.version)
-    deque(analyses.chroma_sequences(connection, row.version, [row.track_id]), maxlen=0)
+    list(analyses.chroma_sequences(connection, row.version, [row.track_id]))
 
 
 # Functions that read a row as the commands do, by table.

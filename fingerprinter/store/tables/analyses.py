@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, astuple, dataclass
 
 import numpy as np
-import numpy.typing as npt
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
-from fingerprinter.core.mir.keys import parse_key
+from fingerprinter.core.arrays import Bytes
+from fingerprinter.core.mir.keys import TONICS, parse_key
 from fingerprinter.errors import CorruptionError
 from fingerprinter.store.tables import feature_rows
 from fingerprinter.store.tables.schema import analysis, require_checksum
@@ -21,10 +21,7 @@ from fingerprinter.types import Key, Loudness, MusicAnalysis, Section
 IDS_PER_STATEMENT = 1000  # few enough parameters for SQLite
 
 Range = tuple[float | None, float | None]  # lowest and highest value; None: no limit
-ChromaSequence = npt.NDArray[np.uint8]
-
 _ROWS_PER_READ = 256
-_PITCH_CLASSES = 12
 
 
 def put(
@@ -32,7 +29,7 @@ def put(
     track_id: int,
     version: str,
     found: MusicAnalysis,
-    chroma: ChromaSequence | None = None,
+    chroma: Bytes | None = None,
 ) -> None:
     """Store a track's analysis; replace an earlier one of any version.
 
@@ -128,15 +125,9 @@ def _require_types(found: MusicAnalysis) -> None:
         raise TypeError("a number is none")
 
 
-def count(connection: Connection, version: str) -> int:
-    """Return the number of tracks that have an analysis of a version."""
-    of_version = analysis.c.version == version
-    return int(connection.scalar(select(func.count()).select_from(analysis).where(of_version)) or 0)
-
-
 def chroma_sequences(
     connection: Connection, version: str, track_ids: Iterable[int] | None = None
-) -> Iterator[tuple[int, ChromaSequence]]:
+) -> Iterator[tuple[int, Bytes]]:
     """Yield the id and the chroma sequence, (n, 12) uint8, of each track that has one.
 
     Parameters
@@ -162,13 +153,13 @@ def chroma_sequences(
                 yield row.track_id, sequence
 
 
-def _chroma_sequence(track_id: int, details: str) -> ChromaSequence | None:
+def _chroma_sequence(track_id: int, details: str) -> Bytes | None:
     try:
         text = json.loads(details).get("chroma")
         if text is None:
             return None
         values = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
-        return values.reshape(-1, _PITCH_CLASSES)
+        return values.reshape(-1, len(TONICS))
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise CorruptionError(
             f"track {track_id}: its chroma sequence is damaged ({error!r}); run `fingerprinter"

@@ -20,10 +20,16 @@ def put(connection: Connection, table: Table, track_id: int, **values: Any) -> N
     connection.execute(insert(table).values(row))
 
 
+def exist(connection: Connection, table: Table, version: str) -> bool:
+    """Whether a track has a row of a version or model."""
+    row = select(table.c.track_id).where(_version(table) == version).limit(1)
+    return connection.scalar(row) is not None
+
+
 def missing(connection: Connection, table: Table, version: str) -> list[int]:
     """Return the ids of the tracks without a row of a version or model, sorted."""
-    of_version = table.c.model if "model" in table.c else table.c.version
-    without = ~select(1).where(table.c.track_id == track.c.id, of_version == version).exists()
+    own = table.c.track_id == track.c.id
+    without = ~select(1).where(own, _version(table) == version).exists()
     return list(connection.scalars(select(track.c.id).where(without).order_by(track.c.id)))
 
 
@@ -31,3 +37,8 @@ def size(connection: Connection, *columns: ColumnElement[bytes]) -> int:
     """Return the bytes of some columns of a table, of all rows together."""
     bytes_of_row = sum(map(func.length, columns), start=0)
     return int(connection.scalar(select(func.sum(bytes_of_row))) or 0)
+
+
+def _version(table: Table) -> ColumnElement[str]:
+    """Return the column that tells by which version or model a row was made."""
+    return table.c.model if "model" in table.c else table.c.version

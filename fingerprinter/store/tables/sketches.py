@@ -31,12 +31,6 @@ def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bo
     return not known
 
 
-def exist(connection: Connection, version: str) -> bool:
-    """Whether a track has sketches of a version."""
-    any_track = select(sketch.c.track_id).where(sketch.c.version == version).limit(1)
-    return connection.scalar(any_track) is not None
-
-
 def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes]:
     """Return the sketches of a version by track id, (n, words) uint64 each.
 
