@@ -1447,12 +1447,18 @@ class Library:
         from fingerprinter.library.maintain.verify import Verifier
         from fingerprinter.library.similar.vectors import vector_index
 
-        verifier = Verifier(self._database, self._params, self._config.cache, repair=repair)
-        report = verifier.run(on_progress)
-        if repair and verifier.vector_index_is_old:
+        def rebuild_vector_index() -> None:
             with self._database.connect() as connection:
                 vector_index(connection, self._config.cache, self._model.digest)
-        return report
+
+        verifier = Verifier(
+            self._database,
+            self._params,
+            self._config.cache,
+            repair=repair,
+            rebuild_vector_index=rebuild_vector_index,
+        )
+        return verifier.run(on_progress)
 
     def export_to(
         self,

@@ -344,7 +344,7 @@ def test_files_that_are_no_exports(other: Library, tmp_path: Path) -> None:
     for path, message in (
         (tmp_path / "song.mp3", "a file that is no export; name another"),
         (Path(other.stats().address), "a file that is no export; name another"),
-        (tmp_path / "no" / "x.fpx", "name a file that can be written"),
+        (tmp_path / "no" / "x.fpx", "its folder is missing or cannot be written; name another"),
         (tmp_path, "is a folder"),
         (tmp_path / "pipe", "not a regular file"),
     ):

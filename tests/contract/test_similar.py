@@ -122,6 +122,24 @@ def test_a_cache_folder_that_cannot_be_written_only_warns(
     assert "the vector index was not written" in warning
 
 
+def test_verify_rebuilds_the_vector_index_or_says_that_it_could_not(
+    library: Library, folder: Path
+) -> None:
+    library.similar(1)
+    damaged = max((folder / "cache").rglob("*.*"), key=lambda each: each.stat().st_size)
+    damaged.unlink()
+    damaged.mkdir()  # so that it cannot be written, by root either
+    (finding,) = library.verify(repair=True).findings
+    assert (finding.kind, finding.repaired) == ("vector index", False)
+    assert finding.next_step is not None
+    assert "writable" in finding.next_step
+
+    damaged.rmdir()
+    (finding,) = library.verify(repair=True).findings
+    assert (finding.found, finding.repaired) == ("its files are damaged", True)
+    assert library.verify().findings == ()
+
+
 def test_a_selective_filter_still_fills_the_list(library: Library) -> None:
     first = next(library.tracks())
     found = library.similar(first, n=2, only=TrackFilter(genre="ambient"))

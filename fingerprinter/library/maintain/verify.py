@@ -123,23 +123,26 @@ class Verifier:
         Folder of the vector index.
     repair : bool
         Whether to rebuild derived data that is damaged.
-
-    Attributes
-    ----------
-    vector_index_is_old : bool
-        Whether the vector index has to be rebuilt. The caller does so.
+    rebuild_vector_index : callable
+        Rebuilds the files of the vector index, if the folder can be written.
     """
 
     def __init__(
-        self, database: Database, params: LandmarkParams, cache: Path, *, repair: bool
+        self,
+        database: Database,
+        params: LandmarkParams,
+        cache: Path,
+        *,
+        repair: bool,
+        rebuild_vector_index: Callable[[], None],
     ) -> None:
         self._database, self._params, self._cache, self._repair = database, params, cache, repair
+        self._rebuild_vector_index = rebuild_vector_index
         self._findings: list[Finding] = []
         self._lost: set[int] = set()  # tracks whose landmarks have to be rebuilt
         self._unreadable: set[int] = set()  # tracks whose peaks are damaged or missing
         self._repairs: list[Repair] = []
         self._segments = self._blocks = 0
-        self.vector_index_is_old = False
 
     def run(self, on_progress: OnVerifyProgress = lambda _: None) -> VerifyReport:
         """Do all checks on one snapshot, and then the repairs if they are wanted.
@@ -163,11 +166,14 @@ class Verifier:
             self._check_tracks(connection, on_progress, known)
             self._check_membership(connection, known, segments)
             self._check_settings(connection)
+            index_problem = self._vector_index_problem(connection)
         self._report_leftovers(dangling, stray)
         if self._repair and (self._repairs or self._lost):
             self._database.change(self._apply_repairs)
             merge_segments(self._database, self._params)
             self._database.reclaim()
+        if index_problem:
+            self._report_vector_index(index_problem)
         elapsed_s = time.monotonic() - started
         return VerifyReport(
             len(known), self._segments, self._blocks, tuple(self._findings), elapsed_s
@@ -263,36 +269,44 @@ class Verifier:
                 self._lost |= set(np.intersect1d(each.track_ids, known).tolist()) - self._unreadable
 
     def _check_settings(self, connection: Connection) -> None:
-        """Check the settings, and the files of the vector index that belong to them."""
+        """Check the settings of the library."""
         for found, step in library_metadata.damaged_settings(connection):
             self._findings.append(Finding("setting", "settings", found, step))
         try:
-            revision = library_metadata.revision(connection)
+            library_metadata.revision(connection)
         except CorruptionError as error:
             self._report("setting", "settings", error.found, _renumber)
-            return
         try:
-            library_id = library_metadata.library_id(connection)
+            library_metadata.library_id(connection)
         except CorruptionError as error:
             step = "`fingerprinter export` what can be read, and import it into a new library"
             self._findings.append(Finding("setting", "settings", error.found, step))
-            return
-        self._check_vector_index(self._cache / library_id, revision)
 
-    def _check_vector_index(self, folder: Path, revision: int) -> None:
-        """Check the files of the vector index. It is rebuilt on demand, so this is no damage."""
+    def _vector_index_problem(self, connection: Connection) -> str | None:
+        """Return what is wrong with the files of the vector index; None if nothing is."""
+        try:
+            revision = library_metadata.revision(connection)
+            folder = self._cache / library_metadata.library_id(connection)
+        except CorruptionError:  # reported as a setting
+            return None
         manifest = read_manifest(folder)
         if manifest is None:
-            return
-        intact = is_intact(folder, manifest)
-        if intact and manifest.revision == revision:
-            return
-        found = "older than the library" if intact else "its files are damaged"
-        self.vector_index_is_old = True
-        step = None if self._repair else "the next `fingerprinter similar` rebuilds it"
-        self._findings.append(
-            Finding("vector index", "vector index", found, step, False, self._repair)
-        )
+            return None
+        if not is_intact(folder, manifest):
+            return "its files are damaged"
+        return None if manifest.revision == revision else "older than the library"
+
+    def _report_vector_index(self, found: str) -> None:
+        """Report the vector index. It is derived data, so this is no damage."""
+        step: str | None = "the next `fingerprinter similar` rebuilds it"
+        repaired = False
+        if self._repair:
+            self._rebuild_vector_index()
+            with self._database.connect() as connection:
+                repaired = self._vector_index_problem(connection) is None
+            step = None if repaired else f"make the folder {self._cache} writable"
+        finding = Finding("vector index", "vector index", found, step, False, repaired)
+        self._findings.append(finding)
 
     def _report_leftovers(
         self, dangling: Sequence[Table], stray: Sequence[tuple[int, int]]

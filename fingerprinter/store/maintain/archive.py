@@ -214,8 +214,11 @@ def write_archive(path: Path, params_id: str) -> Iterator[ArchiveWriter]:
 
 def _write_error(path: Path, error: OSError | DatabaseError) -> UsageError | LibraryError:
     """The error to raise where an archive could not be written."""
-    if getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
         return LibraryError(f"{path}: the disk is full; free some space and export again")
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return UsageError(f"{path}: its folder is missing or cannot be written; name another")
     found = error.strerror if isinstance(error, OSError) else str(error.orig)
     return UsageError(f"{path}: {found}; name a file that can be written")
 
