@@ -160,6 +160,20 @@ def test_a_recording_is_followed_as_its_tempo_drifts() -> None:
     assert found.time_map.tempo == pytest.approx(1.0, abs=0.003)
 
 
+def test_a_recording_is_followed_where_its_tempo_jumps() -> None:
+    warps = [UNCHANGED, Warp(1.05, 1.0)]
+    clip = clip_of(
+        31,
+        Heard(RECORDINGS[1], 0, 15, from_s=40),
+        Heard(RECORDINGS[1], 15, 30, from_s=55, tempo=(1.05, 1.05)),
+    )
+    before, after = matches_in(Searcher(RECORDINGS, warps), clip, 31)
+    borders = before.end / PER_S, after.start / PER_S
+    assert borders == pytest.approx((15, 15), abs=3.0)  # near the jump both time maps fit
+    assert before.time_map.tempo == pytest.approx(1.0, abs=0.003)
+    assert after.time_map.tempo == pytest.approx(1.05, abs=0.003)
+
+
 def test_the_tempo_is_made_exact() -> None:
     warps = [UNCHANGED, Warp(1.04, 1.0)]
     heard = Heard(RECORDINGS[1], 10, 90, tempo=(1.043, 1.043))

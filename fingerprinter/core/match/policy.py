@@ -210,7 +210,7 @@ class TrackListPolicy:
     clear_presence: float = 0.75
     recheck_s: float = 120.0
     max_per_window: int = 4  # recordings that are looked for in a window
-    same_line_frames: float = 16.0  # lines that lie closer are the same
+    same_line_frames: float = 6.0  # lines that lie closer at both ends of a window are the same
     # Two entries of a recording are one if they share more than this part of the shorter one.
     min_common_time: float = 0.5
     min_rest_frames: float = 62.0  # fewer frames at the end of a clip are not searched
@@ -297,7 +297,7 @@ class SearchPolicy:
         Factors that are tried where only a part of a clip fits.
     """
 
-    version: int = 3
+    version: int = 4
     query: QueryParams = DEFAULT_QUERY
     votes: VotePolicy = VotePolicy()
     alignment: AlignmentPolicy = AlignmentPolicy()

@@ -162,7 +162,7 @@ class TrackList:
         peaks, contrast = self._unexplained(start, end)
         for found in self._search.identify(peaks, self._min_confidence, contrast):
             match = found.within(start, end)
-            if self._is_new(match, (start + end) / 2):
+            if self._is_new(match, start, end):
                 recording = self._search.track_peaks(match.track_id)
                 tracker = MatchTracker(match, recording, self._policy.tracking)
                 tracker.start(self._clip, start, end)
@@ -180,12 +180,15 @@ class TrackList:
         contrast = None if known.any() else self._clip.contrast(start, end)
         return self._clip.window(start, end, known), contrast
 
-    def _is_new(self, match: ScoredMatch, frame: float) -> bool:
-        """Whether the recording is not followed yet along the time map of a match."""
+    def _is_new(self, match: ScoredMatch, start: float, end: float) -> bool:
+        """Whether the recording is not followed yet along the time map of a match in a window.
+
+        Where the speed jumps, the old and the new time map meet. So both ends are compared.
+        """
+        reach = self._policy.track_list.same_line_frames
         return all(
             tracker.match.track_id != match.track_id
-            or abs(tracker.at(frame) - match.time_map.at(frame))
-            > self._policy.track_list.same_line_frames
+            or max(abs(tracker.at(at) - match.time_map.at(at)) for at in (start, end)) > reach
             for tracker in self._trackers
         )
 
