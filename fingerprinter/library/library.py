@@ -1309,8 +1309,9 @@ class Library:
         4
         """
         from fingerprinter.library.maintain.statistics import stats
+        from fingerprinter.library.music.analyze import analysis_id
 
-        return stats(self._database, self._params)
+        return stats(self._database, self._params, analysis_id())
 
     def disk_use(self) -> DiskUse:
         """Measure the size of the library on disk, in total and by part.

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import mutagen
-import numpy as np
 import pytest
 import soundfile
 from fastapi.testclient import TestClient
+from performances import SR, perform
 
 from fingerprinter import open_library
 from fingerprinter.errors import UnknownTrackError, UsageError
@@ -21,31 +21,6 @@ from fingerprinter.store.tables.lists import TrackFilter
 from fingerprinter.types import Version
 
 pytestmark = pytest.mark.slow
-
-SR = 11_025
-CHORDS = 26
-SCALE = np.array([step + 12 * octave for octave in (0, 1) for step in (0, 2, 4, 5, 7, 9, 11)])
-
-
-def perform(piece: int, semitones: int, tempo: float, partials: int) -> np.ndarray:
-    """Play the chords of a piece in a major key, about 1.6 s each, with so many partials."""
-    rng, player = np.random.default_rng(piece), np.random.default_rng([piece, partials])
-    sounds = []
-    for _ in range(CHORDS):
-        seconds = rng.uniform(1.0, 2.2) * player.uniform(0.9, 1.1) / tempo
-        t = np.arange(round(seconds * SR)) / SR
-        pitches = 48 + semitones + SCALE[rng.integers(7) + np.array([0, 2, 4, 7])]
-        sound = sum(
-            np.sin(2 * np.pi * 440 * 2 ** ((pitch - 69) / 12) * k * t) / k
-            for pitch in pitches
-            for k in range(1, partials + 1)
-        )
-        sounds.append(0.1 * sound * np.exp(-t / seconds))
-    tones = np.concatenate(sounds)
-    hits = player.standard_normal(len(tones))
-    hits *= np.exp(-8 * (np.arange(len(tones)) % (SR // 2)) / SR)  # each performance has its own
-    return (tones + 0.1 * hits).astype(np.float32)
-
 
 FILES = {
     "studio": perform(1, 0, 1.0, 6),

@@ -55,6 +55,7 @@ STATS = {
     "constellation_bytes": int,
     "embeddings": int,
     "embedding_bytes": int,
+    "analyzed": int,
     "mb_per_hour": float,
     "dead_share": float,
     "disk_bytes": int,

@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import mutagen
 import numpy as np
 import pytest
+import soundfile
 from demo_music import MUSIC, SR, Clips, Entry
 from fake_library import FakeTrack, add_fake_tracks
+from performances import SR as PERFORMANCE_SR
+from performances import perform
 from program import Program
 from served import Server, serving
 
@@ -390,6 +394,67 @@ def test_tags_are_text_and_never_markup(crowded: Page) -> None:
         page.wait_for_text(NAME)
         assert page.overflow() <= 0, view
         assert page.tab.locator("b, img[src=x]").count() == 0, view
+
+
+def test_a_library_without_analyses_says_that_nothing_is_compared(crowded: Page) -> None:
+    crowded.open("track/1")
+    crowded.wait_for_text("No other track is analysed yet")
+    crowded.tab.get_by_role("link", name="The job Analyse does that.").click()
+    crowded.tab.locator("main h1").filter(has_text="Jobs").wait_for()
+
+
+PERFORMANCES = {
+    "studio": perform(1, 0, 1.0, 6),
+    "<b>live</b>": perform(1, 3, 1.2, 2),
+    "other": perform(2, 0, 1.0, 6),
+    "jingle": perform(3, 0, 1.0, 6)[: 6 * PERFORMANCE_SR],
+}
+
+
+@pytest.fixture(scope="module")
+def repertoire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service with two performances of one piece; the first one is not analysed yet."""
+    folder = tmp_path_factory.mktemp("repertoire")
+    program = Program(str(folder / "library.db"), folder)
+    for number, (title, samples) in enumerate(PERFORMANCES.items()):
+        path = folder / f"{number}.flac"
+        soundfile.write(path, samples, PERFORMANCE_SR)
+        file = mutagen.File(path)
+        file.update({"title": title, "artist": "Band"})
+        file.save()
+        program("index", path)
+    program("analyze", "2", "3")
+    with serving(program) as server:
+        yield server
+
+
+@pytest.fixture
+def stage(browser: Any, repertoire: Server) -> Iterator[Page]:
+    page = Page(browser.new_page(viewport={"width": 390, "height": 780}), repertoire.url)
+    yield page
+    page.tab.close()
+    assert page.errors == []
+
+
+def test_a_track_shows_its_versions_and_plays_the_passage_of_both(stage: Page) -> None:
+    stage.open("track/1")
+    version = stage.tab.locator(".version")
+    version.wait_for()
+    assert version.locator(".name").inner_text() == "<b>live</b>"
+    assert "3 semitones higher, 17 % faster" in version.inner_text()
+    assert stage.overflow() <= 0
+    version.get_by_role("button", name="Play <b>live</b> from").click()
+    stage.wait_until_it_plays()
+    assert stage.tab.title().startswith("<b>live</b>")
+    version.get_by_role("button", name="Play studio from").click()
+    stage.tab.wait_for_function("() => document.title.startsWith('studio')")
+
+
+def test_a_track_without_a_version_says_what_was_compared(stage: Page) -> None:
+    stage.open("track/3")
+    stage.wait_for_text("None found: no other of the")
+    stage.open("track/4")
+    stage.wait_for_text("Versions need 15 seconds of music.")
 
 
 def test_the_way_back_leads_to_the_same_place_of_a_list(crowded: Page) -> None:

@@ -458,6 +458,7 @@ def _stats_fields(stats: LibraryStats) -> Iterator[tuple[str, str]]:
     yield "  removed tracks", f"{stats.removed_tracks:,} ({removed_share})"
     yield "peaks", f"{text.megabytes(stats.constellation_bytes)} packed"
     yield "embeddings", f"{stats.embeddings:,} ({text.megabytes(stats.embedding_bytes)})"
+    yield "music analyses", f"{stats.analyzed:,}"
     if stats.mb_per_hour is not None:
         yield "landmarks, peaks, sketches", f"{stats.mb_per_hour:.2f} MB packed per hour of audio"
 

@@ -25,7 +25,7 @@ from fingerprinter.cli.common.options import (
 )
 from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
 from fingerprinter.cli.common.records import track_record, version_record
-from fingerprinter.library import open_library
+from fingerprinter.library import Library, open_library
 from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE
 from fingerprinter.store.tables.lists import NO_FILTER
 from fingerprinter.types import Track, Version
@@ -80,14 +80,21 @@ def versions(
     with open_library(ctx.obj, create=False, read_only=True) as library:
         query = track_or_file(library, name)
         found = library.versions(query, n, only=only, min_confidence=min_confidence, copies=copies)
-    if not found:
-        reason = "no version found: none of the analysed tracks follows the same harmony"
-        print_message(reason if only == NO_FILTER else why_nothing(only))
+        if not found:
+            print_message(_why_nothing(library) if only == NO_FILTER else why_nothing(only))
     if as_json:
         shown = track_record(query) if isinstance(query, Track) else query
         print_json({"query": shown, "results": [version_record(each) for each in found]})
     else:
         print_table(_COLUMNS, [_cells(each) for each in found])
+
+
+def _why_nothing(library: Library) -> str:
+    held = library.stats()
+    reason = f"no version found: none of the {held.analyzed:,} analysed tracks follows the same"
+    missing = held.tracks - held.analyzed
+    hint = f"; {missing:,} are not analysed, run `fingerprinter analyze --all`" if missing else ""
+    return f"{reason} harmony{hint}"
 
 
 def _cells(version: Version) -> list[str]:

@@ -39,6 +39,8 @@ class LibraryStats:
         Packed size of the landmarks, and of the peaks.
     embeddings, embedding_bytes : int
         Number and size of the embeddings of all models.
+    analyzed : int
+        Number of tracks with a music analysis of this version.
     mb_per_hour : float or None
         Megabytes (10**6 bytes) of landmarks, peaks and sketches per hour of audio.
     dead_share : float
@@ -60,6 +62,7 @@ class LibraryStats:
     constellation_bytes: int
     embeddings: int
     embedding_bytes: int
+    analyzed: int
     mb_per_hour: float | None
     dead_share: float
 
@@ -91,7 +94,7 @@ class DiskUse:
     parts: dict[str, PartSize] | None
 
 
-def stats(database: Database, params: LandmarkParams) -> LibraryStats:
+def stats(database: Database, params: LandmarkParams, analysis_id: str) -> LibraryStats:
     """Count what a library holds.
 
     Parameters
@@ -100,6 +103,8 @@ def stats(database: Database, params: LandmarkParams) -> LibraryStats:
         The library.
     params : LandmarkParams
         Its parameters.
+    analysis_id : str
+        The version of the analyses that are counted.
 
     Returns
     -------
@@ -128,6 +133,7 @@ def stats(database: Database, params: LandmarkParams) -> LibraryStats:
             constellation_bytes=peak_bytes,
             embeddings=embeddings,
             embedding_bytes=embedding_bytes,
+            analyzed=feature_rows.count(connection, schema.analysis, analysis_id),
             mb_per_hour=stored / 1e6 / hours if hours else None,
             dead_share=landmarks.dead_share,
         )

@@ -26,6 +26,12 @@ def exist(connection: Connection, table: Table, version: str) -> bool:
     return connection.scalar(row) is not None
 
 
+def count(connection: Connection, table: Table, version: str) -> int:
+    """Return how many tracks have a row of a version or model."""
+    rows = select(func.count()).select_from(table).where(_version(table) == version)
+    return int(connection.scalar(rows) or 0)
+
+
 def missing(connection: Connection, table: Table, version: str) -> list[int]:
     """Return the ids of the tracks without a row of a version or model, sorted."""
     own = table.c.track_id == track.c.id

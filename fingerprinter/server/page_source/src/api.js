@@ -74,6 +74,7 @@ export const spectrogramAddress = ({ id }) => `api/tracks/${id}/spectrogram.png`
 
 // Music that is alike
 export const similar = async (id, stop) => (await get(`api/tracks/${id}/similar`, { n: 12, why: true }, stop)).results;
+export const versions = async (id, stop) => (await get(`api/tracks/${id}/versions`, {}, stop)).results;
 export const search = (words, stop) => get("api/search", { query: words, n: 30 }, stop); // {results, notes}
 export const pathBetween = async (from, to, n, stop) => (await get("api/path", { from, to, n }, stop)).results;
 export const recommend = async (like, dislike, stop) =>

@@ -23,7 +23,7 @@ export const compact = (number) => new Intl.NumberFormat("en", { notation: "comp
 export const counted = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
 export const percent = (share) => `${Math.floor(100 * share)} %`;
 
-/** "+4 % faster", "2 % lower"; empty if the clip has the recording's own speed and pitch. */
+/** "4.0 % faster", "2.0 % lower"; empty if the clip has the recording's own speed and pitch. */
 export function change({ tempo, pitch }) {
   const words = [];
   const name = (factor, up, down) => {
@@ -33,6 +33,16 @@ export function change({ tempo, pitch }) {
   name(tempo, "faster", "slower");
   name(pitch, "higher", "lower");
   return words.join(", ");
+}
+
+const SAME_TEMPO = 0.03; // the ends of a passage are known to half a second
+
+/** "3 semitones higher, 20 % faster": how a version differs from the track. */
+export function variation({ semitones, tempo }) {
+  const shift = `${counted(Math.abs(semitones), "semitone")} ${semitones > 0 ? "higher" : "lower"}`;
+  const size = Math.abs(tempo - 1);
+  const pace = size < SAME_TEMPO ? "same tempo" : `${Math.round(100 * size)} % ${tempo > 1 ? "faster" : "slower"}`;
+  return `${semitones ? shift : "same key"}, ${pace}`;
 }
 
 /** The name to show for a track: its title, or its file's name. */

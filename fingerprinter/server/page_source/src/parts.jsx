@@ -2,7 +2,7 @@
 import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { coverAddress } from "./api.js";
 import { artOf } from "./art.js";
-import { time, title } from "./format.js";
+import { percent, time, title, variation } from "./format.js";
 import { Icon } from "./icons.jsx";
 import { current, enqueue, play, playing, toggle } from "./player.js";
 import { offer } from "./playlist.js";
@@ -219,6 +219,35 @@ export function NeighbourList({ results, note }) {
     />
   );
 }
+
+/** Versions of a track: how they differ, and the passage that both play. */
+export const VersionList = ({ results, of }) => (
+  <div class="tracks">
+    {results.map((version) => (
+      <div key={version.track.id} class="version">
+        <TrackRow track={version.track} />
+        <div class="passages small">
+          <span class="dim">
+            {variation(version)}, {percent(version.confidence)} sure
+          </span>
+          <Passage track={version.track} from={version.start_s} to={version.end_s} where="there" />
+          <Passage track={of} from={version.query_start_s} to={version.query_end_s} where="here" />
+        </div>
+      </div>
+    ))}
+  </div>
+);
+
+/** A button that plays a passage; `where` tells in which of two tracks it is. */
+const Passage = ({ track, from, to, where }) => (
+  <button class="button quiet" onClick={() => play(track, from)} aria-label={`Play ${title(track)} from ${time(from)}`}>
+    <Icon name="play" size={14} />
+    <span class="number">
+      {time(from)} to {time(to)}
+    </span>
+    {where}
+  </button>
+);
 
 const GhostItem = () => (
   <div class="ghost-item">

@@ -1,10 +1,20 @@
-// One track: player, waveform with its sections, analysis, tags, and what sounds like it.
+// One track: player, waveform with its sections, analysis, tags, what sounds like it, and its versions.
 import { useEffect, useState } from "preact/hooks";
-import { analysis, audioAddress, findTracks, pathBetween, similar, spectrogramAddress, track as load } from "../api.js";
-import { date, duration, percent, time, title } from "../format.js";
+import {
+  analysis,
+  audioAddress,
+  findTracks,
+  pathBetween,
+  similar,
+  spectrogramAddress,
+  stats,
+  track as load,
+  versions,
+} from "../api.js";
+import { count, counted, date, duration, percent, time, title } from "../format.js";
 import { useLoad } from "../hooks.js";
 import { Icon } from "../icons.jsx";
-import { Cover, Empty, Loaded, NeighbourList, TrackPicker, tones } from "../parts.jsx";
+import { Cover, Empty, Loaded, NeighbourList, TrackPicker, VersionList, tones } from "../parts.jsx";
 import { current, enqueue, play, playing, toggle } from "../player.js";
 import { Scrubber, useWaveform } from "../playerbar.jsx";
 import { offer } from "../playlist.js";
@@ -85,6 +95,51 @@ function Similar({ track }) {
     </section>
   );
 }
+
+const SHORTEST_S = 15; // of a track whose versions can be found
+
+/** Other performances of the piece. They are looked for once the track is analysed. */
+function Versions({ track, analyzed }) {
+  const isShort = track.duration_s < SHORTEST_S;
+  const state = useLoad(
+    async (stop) => {
+      if (isShort || !analyzed) return isShort ? null : undefined;
+      const held = await stats(stop);
+      const others = held.analyzed - 1;
+      const results = others > 0 ? await versions(track.id, stop) : [];
+      return { results, others, missing: held.tracks - held.analyzed };
+    },
+    [track.id, analyzed],
+  );
+  return (
+    <section class="stack">
+      <h2>Other versions of the piece</h2>
+      <Loaded state={state} rows={2}>
+        {(found) =>
+          found?.results.length ? (
+            <VersionList results={found.results} of={track} />
+          ) : (
+            <p class="card dim">{isShort ? `Versions need ${SHORTEST_S} seconds of music.` : <NoVersion {...found} />}</p>
+          )
+        }
+      </Loaded>
+    </section>
+  );
+}
+
+const NoVersion = ({ others, missing }) => (
+  <>
+    {others > 0
+      ? `None found: no other of the ${count(others + 1)} analysed tracks follows the same harmony. `
+      : "No other track is analysed yet, so there is nothing to compare with. "}
+    {missing > 0 && (
+      <>
+        {others > 0 && `${counted(missing, "track is", "tracks are")} not analysed yet. `}
+        <a href="#/jobs">The job Analyse does that.</a>
+      </>
+    )}
+  </>
+);
 
 function PathTo({ track }) {
   const [goal, setGoal] = useState(null);
@@ -190,6 +245,7 @@ function Shown({ track, from }) {
       <div class="two">
         <div class="stack wide">
           <Similar track={track} />
+          <Versions track={track} analyzed={!found.loading} />
           <PathTo track={track} />
         </div>
         <Facts track={track} found={facts} />
