@@ -96,9 +96,9 @@ class Similar:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Other performances of the piece that a track plays, the surest first."""
+    """Other performances of the piece that a track or a clip plays, the surest first."""
 
-    query: Track
+    query: Track | str
     results: list[Version]
 
 

@@ -9,9 +9,12 @@ import mutagen
 import pytest
 import soundfile
 from fastapi.testclient import TestClient
+from httpx import Response
 from performances import SR, perform
+from typer.testing import CliRunner, Result
 
 from fingerprinter import open_library
+from fingerprinter.cli import app
 from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.evaluation.versions import VersionsPlan, evaluate_versions
 from fingerprinter.library import Library
@@ -93,14 +96,60 @@ def test_filters_and_the_length_of_the_list(library: Library, folder: Path) -> N
     assert library.versions(live, only=TrackFilter(artist="Orchestra")) == []
 
 
-def test_http_answers_the_same(library: Library, folder: Path) -> None:
+@pytest.fixture
+def client(folder: Path) -> Iterator[TestClient]:
+    settings = ServerSettings(f"sqlite:///{folder / 'library.db'}", warm_up=False, clip_s=60)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        yield client
+
+
+def found_by(answer: Response) -> dict[str, bool]:
+    assert answer.status_code == 200, answer.text
+    results = answer.json()["results"]
+    return {each["track"]["title"]: each["same_recording"] for each in results}
+
+
+def test_http_answers_the_same(client: TestClient, library: Library, folder: Path) -> None:
     studio = library.track(folder / "studio.flac").id
-    app = create_app(ServerSettings(library=f"sqlite:///{folder / 'library.db'}", warm_up=False))
-    with TestClient(app, base_url="http://localhost") as client:
-        answer = client.get(f"/api/tracks/{studio}/versions", params={"copies": True}).json()
-    assert answer["query"]["title"] == "studio"
-    found = {each["track"]["title"]: each["same_recording"] for each in answer["results"]}
-    assert found == {"copy": True, "live": False}
+    answer = client.get(f"/api/tracks/{studio}/versions", params={"copies": True})
+    assert found_by(answer) == {"copy": True, "live": False}
+    assert answer.json()["query"]["title"] == "studio"
+
+
+def test_a_clip_is_sent_over_http(client: TestClient, folder: Path) -> None:
+    sound = (folder / "studio.flac").read_bytes()
+    answer = client.post("/api/versions?name=mine", content=sound)
+    assert found_by(answer) == {"live": False}
+    assert answer.json()["query"] == "mine"
+    form = {"file": ("theirs.flac", sound)}
+    answer = client.post("/api/versions", files=form, params={"copies": True})
+    assert found_by(answer) == {"live": False, "studio": True, "copy": True}
+    assert answer.json()["query"] == "theirs.flac"
+    assert found_by(client.post("/api/versions?artist=Band", content=sound)) == {}
+
+
+def test_a_clip_that_cannot_be_compared_is_told(client: TestClient, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "short.wav", FILES["studio"][: 5 * SR], SR)
+    short = client.post("/api/versions", content=(tmp_path / "short.wav").read_bytes())
+    assert short.status_code == 400
+    assert "versions need 15 s" in short.json()["error"]["message"]
+    for content in (b"", b"no audio"):
+        assert client.post("/api/versions", content=content).json()["error"]["code"] == "audio"
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    result = CliRunner().invoke(app, ["--db", str(folder / "library.db"), "versions", *arguments])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def test_the_command_writes_a_playlist(folder: Path, tmp_path: Path) -> None:
+    playlist = tmp_path / "versions.m3u8"
+    table = run(folder, str(folder / "live.flac"), "--m3u", str(playlist)).stdout
+    assert "studio" in table
+    paths = [line for line in playlist.read_text().splitlines() if line[0] != "#"]
+    assert {Path(path).name for path in paths} == {"studio.flac", "copy.flac"}
+    assert "none of the 4 analysed tracks" in run(folder, str(folder / "other.flac")).stderr
 
 
 def test_what_cannot_be_asked_is_told(library: Library, tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from fingerprinter.cli.common.options import (
     Keys,
     OneAlbum,
     OneArtist,
+    PlaylistFile,
+    RelativeTo,
     Tempo,
     Years,
     known_tracks,
@@ -24,6 +26,7 @@ from fingerprinter.cli.common.options import (
     track_filter,
 )
 from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
+from fingerprinter.cli.common.playlist import Playlist
 from fingerprinter.cli.common.records import track_record, version_record
 from fingerprinter.library import Library, open_library
 from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE
@@ -66,6 +69,8 @@ def versions(
         bool,
         typer.Option("--copies", help="List tracks with the same recording, too."),
     ] = False,
+    m3u: PlaylistFile = None,
+    relative_to: RelativeTo = None,
     as_json: AsJson = False,
 ) -> None:
     """Find other performances of a piece: covers, live recordings, remixes.
@@ -74,14 +79,16 @@ def versions(
     of the version, relative to the query; "passage" is what both play. Only tracks that `analyze`
     has analysed are found. For the same recording, ask `identify` or `duplicates`.
 
-    Example: fingerprinter versions 12 --json
+    Example: fingerprinter versions 12 --m3u versions.m3u8
     """
+    playlist = Playlist.of(m3u, relative_to)
     only = track_filter(artist, album, genre, year, duration, tempo, key)
     with open_library(ctx.obj, create=False, read_only=True) as library:
         query = track_or_file(library, name)
         found = library.versions(query, n, only=only, min_confidence=min_confidence, copies=copies)
         if not found:
             print_message(_why_nothing(library) if only == NO_FILTER else why_nothing(only))
+    playlist.write([each.track for each in found])
     if as_json:
         shown = track_record(query) if isinstance(query, Track) else query
         print_json({"query": shown, "results": [version_record(each) for each in found]})

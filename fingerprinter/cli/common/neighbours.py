@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from fingerprinter.cli.common import text
-from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
-from fingerprinter.cli.common.playlist import Playlist, write_playlist
+from fingerprinter.cli.common.output import Column, print_json, print_table
+from fingerprinter.cli.common.playlist import Playlist
 from fingerprinter.cli.common.records import Record, neighbour_record, track_record
 from fingerprinter.store.tables.lists import NO_FILTER, TrackFilter
 from fingerprinter.types import Neighbour, Track
@@ -50,11 +50,7 @@ def answer(
     steps : bool
         Whether each track is compared with the one before, so that its step is shown.
     """
-    if playlist.file:
-        tracks = [each.track for each in found]
-        for track in write_playlist(playlist.file, tracks, playlist.relative_to):
-            left_out = f"left out {text.label(track)}: a playlist cannot name its file"
-            print_message(f"{playlist.file}: {left_out}")
+    playlist.write([each.track for each in found])
     if as_json:
         print_json(similar_record(query, found, steps=steps))
     else:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from fingerprinter.cli.common import text
+from fingerprinter.cli.common.output import print_message
 from fingerprinter.errors import UsageError
 from fingerprinter.library.base.m3u import START, is_one_line, playlist_text
 from fingerprinter.types import Track
@@ -38,6 +40,20 @@ class Playlist(NamedTuple):
             raise UsageError(f"--relative-to {relative_to}: no playlist; add --m3u FILE.m3u8")
         return cls(file, relative_to)
 
+    def write(self, tracks: Sequence[Track]) -> None:
+        """Write the tracks if a playlist is wanted, and name those that are left out.
+
+        Raises
+        ------
+        UsageError
+            See `write_playlist`.
+        """
+        if self.file is None:
+            return
+        for track in write_playlist(self.file, tracks, self.relative_to):
+            left_out = f"left out {text.label(track)}: a playlist cannot name its file"
+            print_message(f"{self.file}: {left_out}")
+
 
 def read_playlist(path: Path) -> list[str]:
     """Return the files that a playlist in the M3U format names.
@@ -66,15 +82,15 @@ def read_playlist(path: Path) -> list[str]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or "no file can have this name"
         raise UsageError(f"{path}: {reason}; name a playlist after @") from error
-    text = os.fsdecode(content).removeprefix("\ufeff")
+    lines = os.fsdecode(content).removeprefix("\ufeff").splitlines()
     names, start = list[str](), ""
-    for line in filter(None, map(str.strip, text.splitlines())):
+    for line in filter(None, map(str.strip, lines)):
         if line.startswith(START):
             start = f"#t={line.removeprefix(START)}"
         elif line[0] != "#":
             names.append(line + start)
             start = ""
-    if not names or "\0" in text or len(content) == _MAX_BYTES:
+    if not names or b"\0" in content or len(content) == _MAX_BYTES:
         raise UsageError(f"{path}: it names no file; give a playlist in the M3U format")
     paths = []
     for name in names:
@@ -119,11 +135,11 @@ def write_playlist(
             return track.path
         return os.path.relpath(track.path, relative_to)
 
-    text = playlist_text(tracks, location)
+    written = playlist_text(tracks, location)
     _require_replaceable(path)
     try:
         with path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            file.write(text)
+            file.write(written)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a file that can be written") from error
     return [track for track in tracks if not is_one_line(track.path)]

@@ -1,4 +1,4 @@
-"""Routes that take audio: identify, explain, and what sounds like it."""
+"""Routes that take audio: identify, explain, what sounds like it, and versions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from fingerprinter.audio import AudioSource
 from fingerprinter.errors import UsageError
 from fingerprinter.library import MIN_CONFIDENCE
-from fingerprinter.server.models import Identification, Similar, shown
+from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE
+from fingerprinter.server.models import Identification, Similar, Versions, shown
 from fingerprinter.server.pictures import explanation_png
 from fingerprinter.server.routes.common import (
     Count,
@@ -49,6 +50,10 @@ Name = Annotated[str, Query(max_length=200, description="Name of the clip in the
 MinConfidence = Annotated[
     float, Query(ge=0, le=1, description="Leave out matches with a lower confidence.")
 ]
+MinVersionConfidence = Annotated[
+    float, Query(ge=0, le=1, description="Leave out versions with a lower confidence.")
+]
+SameRecordings = Annotated[bool, Query(description="List tracks with the same recording, too.")]
 AllMatches = Annotated[
     bool, Query(alias="all", description="List every recording in a long clip, in its order.")
 ]
@@ -151,6 +156,39 @@ async def similar_to_audio(
             _require_length(clip, service)
             found = service.library.similar((clip.samples, clip.sr), n, only=only, **limits)
         return Similar(clip.name, found)
+
+    with service.searches.place():
+        async with receive(request, service.settings) as upload:
+            return shown(await run_in_threadpool(work, upload), viewer)
+
+
+@router.post("/api/versions", openapi_extra=AUDIO_BODY)
+async def versions_of_audio(
+    request: Request,
+    service: TheService,
+    viewer: Guest,
+    only: Only,
+    name: Name = "clip",
+    n: Count = 10,
+    min_confidence: MinVersionConfidence = MIN_VERSION_CONFIDENCE,
+    copies: SameRecordings = False,
+) -> Versions:
+    """Find other performances of the piece that a clip of 15 seconds or more plays.
+
+    Only tracks that were analysed are found.
+    """
+
+    def work(upload: Upload) -> Versions:
+        with service.searches.slot():
+            clip = decode(upload, service.settings.clip_s)
+            found = service.library.versions(
+                (clip.samples, clip.sr),
+                n,
+                only=only,
+                min_confidence=min_confidence,
+                copies=copies,
+            )
+        return Versions(clip.name, found)
 
     with service.searches.place():
         async with receive(request, service.settings) as upload:

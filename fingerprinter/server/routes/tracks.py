@@ -37,7 +37,7 @@ from fingerprinter.server.routes.common import (
     TrackId,
     Words,
 )
-from fingerprinter.server.routes.identify import PNG
+from fingerprinter.server.routes.identify import PNG, MinVersionConfidence, SameRecordings
 from fingerprinter.store.tables.analyses import Beat
 
 router = APIRouter(route_class=Route, tags=["tracks"])
@@ -172,8 +172,8 @@ def versions(
     only: Only,
     track_id: TrackId,
     n: Count = 10,
-    min_confidence: Annotated[float, Query(ge=0, le=1)] = MIN_VERSION_CONFIDENCE,
-    copies: Annotated[bool, Query(description="List tracks with the same recording, too.")] = False,
+    min_confidence: MinVersionConfidence = MIN_VERSION_CONFIDENCE,
+    copies: SameRecordings = False,
 ) -> Versions:
     """Find other performances of the piece that a track plays, in any key and tempo.
 
