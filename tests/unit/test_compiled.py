@@ -17,6 +17,7 @@ from fingerprinter.core.fingerprint.sketch import BANDS, Sketches, clip_sketch
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
 from fingerprinter.core.match import matching
+from fingerprinter.core.mir.versions import Detail, Harmony, best_scores
 from fingerprinter.core.numeric import compiled
 from fingerprinter.core.numeric.packing import Blocks, encode_blocks
 from fingerprinter.core.numeric.peak_pairs import near_pairs, near_points
@@ -296,3 +297,16 @@ def test_nearest_sketches(seed: int, frames: int, words: int) -> None:
     plain, machine = both(lambda: known.nearest(clip, 6))
     assert plain == machine
     assert [near.score for near in plain] == sorted((n.score for n in plain), reverse=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("detail", ["coarse", "fine"])
+def test_alignments_of_chroma_sequences(detail: Detail) -> None:
+    rng = np.random.default_rng(0)
+    held = [rng.integers(0, 256, (n, 12)).astype(np.uint8) for n in (1, 9, 40, 333, 700, 1200, 80)]
+    held[2][:] = 0  # silence
+    query, *others = (Harmony.of(np.repeat(each, 3, axis=0), detail) for each in held[3:] + held)
+    plain, fast = both(lambda: best_scores(query, others))
+    assert plain[0].max() > 50
+    np.testing.assert_array_equal(plain[0], fast[0])
+    np.testing.assert_array_equal(plain[1], fast[1])

@@ -25,6 +25,7 @@ import numpy as np
 from fingerprinter.core.arrays import Bytes, Floats, Indices
 from fingerprinter.core.mir.chroma import HOP_S, Chroma
 from fingerprinter.core.mir.keys import TONICS
+from fingerprinter.core.numeric import compiled
 
 FRAME_S: Final = 0.5
 PITCH_CLASSES: Final = len(TONICS)
@@ -39,12 +40,13 @@ _DETAILS: Final[dict[Detail, tuple[int, int]]] = {"coarse": (2, 2), "fine": (1, 
 _WINDOW = 8  # frames that are compared as one: 4 s; 2 s give 0.972, 6 s 0.953
 # Standard deviations by which a similarity must stand out to lengthen an alignment, and the least
 # and most that a window adds. A threshold of 1.3 gives 0.976, 2.0 gives 0.947.
-_THRESHOLD = 1.5
-_LEAST, _MOST = -0.75, 2.0
+_THRESHOLD = np.float32(1.5)
+_LEAST, _MOST = np.float32(-0.75), np.float32(2.0)
 # Logistic function of the logarithm of score / (floor + score of the query backwards), fitted on
 # 122 pairs of versions and on the best wrong answers to 112 queries.
 _CHANCE_FLOOR, _MIDDLE, _SLOPE = 10.0, 1.66, 7.1
 _QUIET = 1e-3  # length of a chroma frame
+_LEAST_VARIANCE = np.float32(1e-4)  # of similarities
 _COLUMNS = 2048  # windows of references that are compared at once, so that they fit in the cache
 
 
@@ -78,6 +80,28 @@ def chroma_sequence(chroma: Chroma) -> ChromaSequence:
 
 
 @dataclass(frozen=True, slots=True)
+class _Moments:
+    """Mean, (d,), and mean product of each two numbers, (d, d), of windows.
+
+    They give the mean and the deviation of the similarities of any vector with these windows.
+    """
+
+    first: Floats
+    second: Floats
+
+    @classmethod
+    def of(cls, windows: Floats) -> _Moments:
+        """Compute them for (n, d) float32."""
+        return cls(windows.mean(axis=0), windows.T @ windows / np.float32(len(windows)))
+
+    def mean_and_precision(self, vectors: Floats) -> tuple[Floats, Floats]:
+        """Return the mean similarity and 1 / its standard deviation of each of (m, d) vectors."""
+        mean = vectors @ self.first
+        square = np.einsum("md,md->m", vectors @ self.second, vectors)
+        return mean, 1 / np.sqrt(np.maximum(square - np.square(mean), _LEAST_VARIANCE))
+
+
+@dataclass(frozen=True, slots=True)
 class Harmony:
     """A chroma sequence, prepared for comparison.
 
@@ -85,6 +109,8 @@ class Harmony:
     ----------
     windows : (n, d) float32
         The frames of 4 s from each frame on, as vectors of unit length.
+    moments
+        Of the windows.
     pitch_classes : (12,) float32
         Mean of all frames, less its own mean.
     detail : "coarse" or "fine"
@@ -92,6 +118,7 @@ class Harmony:
     """
 
     windows: Floats
+    moments: _Moments
     pitch_classes: Floats
     detail: Detail
 
@@ -109,7 +136,8 @@ class Harmony:
         windows = np.lib.stride_tricks.sliding_window_view(frames, size, axis=0)
         rows = windows.transpose(0, 2, 1).reshape(len(windows), -1)
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return cls(rows / np.maximum(lengths, 1e-6), frames.mean(axis=0), detail)
+        units = rows / np.maximum(lengths, 1e-6)
+        return cls(units, _Moments.of(units), frames.mean(axis=0), detail)
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -160,9 +188,8 @@ def best_scores(query: Harmony, references: Sequence[Harmony]) -> tuple[Floats, 
     for semitones in range(PITCH_CLASSES):
         rows = query.transposed(semitones)
         for some in _batches(np.nonzero((likely == semitones).any(axis=1))[0], references):
-            evidence, firsts = _evidence(rows, [references[which].windows for which in some])
-            ends = _accumulated(evidence)[2:, 2:].max(axis=0)
-            scores[semitones, some] = np.maximum.reduceat(ends, firsts)
+            compared = _compare(rows, [references[which] for which in some])
+            scores[semitones, some] = compared.best_scores()
     return scores.max(axis=0), scores.argmax(axis=0)
 
 
@@ -175,7 +202,7 @@ def align(query: ChromaSequence, reference: ChromaSequence) -> Alignment:
     forward, backward, other = map(Harmony.of, (query, query[::-1], reference))
     [score], [semitones] = best_scores(forward, [other])
     [chance], _ = best_scores(backward, [other])
-    sums = _accumulated(_evidence(forward.transposed(int(semitones)), [other.windows])[0])
+    sums = _accumulated(_compare(forward.transposed(int(semitones)), [other]).evidence())
     first, last = _ends(sums)
     return Alignment(
         score=float(score),
@@ -227,33 +254,69 @@ def _batches(numbers: Indices, references: Sequence[Harmony]) -> Iterator[list[i
         yield some
 
 
-def _evidence(rows: Floats, references: Sequence[Floats]) -> tuple[Floats, Indices]:
-    """Return what each pair of windows adds to an alignment, and each reference's first column.
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """Similarities of the windows of a query with those of references that lie side by side.
 
-    Two columns after each reference end every alignment, so that none goes on in the next one.
+    Attributes
+    ----------
+    alike : (n, c) float32
+        The similarities. Two columns after each reference belong to none.
+    row_means, row_precisions : (n, r) float32
+        Of each window of the query with each reference: the mean, and 1 / the standard deviation.
+    means, precisions : (c,) float32
+        The same of each window of the references with the query.
+    firsts, lengths : (r,) int64
+        First column and number of columns of each reference.
     """
-    lengths = np.array([len(windows) for windows in references])
+
+    alike: Floats
+    row_means: Floats
+    row_precisions: Floats
+    means: Floats
+    precisions: Floats
+    firsts: Indices
+    lengths: Indices
+
+    def evidence(self) -> Floats:
+        """Return what each pair of windows adds to an alignment, (n, c) float32.
+
+        Two columns after each reference end every alignment, so that none goes on in the next one.
+        """
+        evidence = np.full_like(self.alike, -np.inf)
+        columns = (self.alike - self.means) * self.precisions
+        for which, (first, length) in enumerate(zip(self.firsts, self.lengths, strict=True)):
+            part = slice(first, first + length)
+            rows = self.alike[:, part] - self.row_means[:, which, None]
+            rows *= self.row_precisions[:, which, None]
+            gain = np.minimum(rows, columns[:, part]) - _THRESHOLD
+            np.clip(gain, _LEAST, _MOST, out=evidence[:, part])
+        return evidence
+
+    def best_scores(self) -> Floats:
+        """Return the score of the best alignment with each reference, (r,) float32."""
+        kernels = compiled.kernels()
+        if kernels is None:
+            ends = _accumulated(self.evidence())[2:, 2:].max(axis=0)
+            return np.maximum.reduceat(ends, self.firsts)
+        scores = np.zeros(len(self.firsts), np.float32)
+        rows, columns = (self.row_means, self.row_precisions), (self.means, self.precisions)
+        limits = _THRESHOLD, _LEAST, _MOST
+        kernels.aligned(self.alike, *rows, *columns, self.firsts, self.lengths, *limits, scores)
+        return scores
+
+
+def _compare(rows: Floats, references: Sequence[Harmony]) -> _Comparison:
+    """Compare the windows of a query, (n, d), with those of references."""
+    lengths = np.array([len(each) for each in references])
     firsts = np.cumsum(lengths + 2) - lengths - 2
     gap = np.zeros((2, rows.shape[1]), np.float32)
-    alike = rows @ np.concatenate([part for each in references for part in (each, gap)]).T
-    row_means = np.add.reduceat(alike, firsts, axis=1) / lengths
-    row_squares = np.add.reduceat(np.square(alike), firsts, axis=1) / lengths
-    evidence = alike - np.repeat(row_means, lengths + 2, axis=1)
-    evidence *= np.repeat(_precision(row_squares, row_means), lengths + 2, axis=1)
-    means, squares = alike.mean(axis=0), np.square(alike).mean(axis=0)
-    alike -= means
-    alike *= _precision(squares, means)
-    np.minimum(evidence, alike, out=evidence)
-    evidence -= _THRESHOLD
-    np.clip(evidence, _LEAST, _MOST, out=evidence)
-    ends = firsts + lengths
-    evidence[:, np.concatenate([ends, ends + 1])] = -np.inf
-    return evidence, firsts
-
-
-def _precision(mean_square: Floats, mean: Floats) -> Floats:
-    """Return 1 divided by the standard deviation."""
-    return (1 / np.sqrt(np.maximum(mean_square - np.square(mean), 1e-4))).astype(np.float32)
+    windows = np.concatenate([part for each in references for part in (each.windows, gap)])
+    of_rows = [each.moments.mean_and_precision(rows) for each in references]
+    row_means, row_precisions = (np.stack(each, axis=1) for each in zip(*of_rows, strict=True))
+    means, precisions = _Moments.of(rows).mean_and_precision(windows)
+    alike = rows @ windows.T
+    return _Comparison(alike, row_means, row_precisions, means, precisions, firsts, lengths)
 
 
 def _accumulated(evidence: Floats) -> Floats:

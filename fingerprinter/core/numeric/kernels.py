@@ -438,3 +438,46 @@ def integrate(log_mag, integral):
             columns[col] += log_mag[row, col]
             total += columns[col]
             integral[row + 1, col + 1] = total
+
+
+@_compiled
+def aligned(
+    alike,
+    row_means,
+    row_precisions,
+    means,
+    precisions,
+    firsts,
+    lengths,
+    threshold,
+    least,
+    most,
+    scores,
+):
+    """Write the score of the best alignment of a query with each of several references.
+
+    alike: (n, columns); row_means, row_precisions: (n, references); means, precisions: (columns,);
+    firsts, lengths: the first column and the number of columns of each reference
+    """
+    for which in range(len(scores)):
+        own = slice(firsts[which], firsts[which] + lengths[which])
+        mean, precision = means[own], precisions[own]
+        before = np.zeros(len(mean) + 2, np.float32)
+        last, row = np.zeros_like(before), np.zeros_like(before)
+        best = np.zeros_like(before)
+        for i in range(len(alike)):
+            similar = alike[i, own]
+            row_mean, row_precision = row_means[i, which], row_precisions[i, which]
+            for j in range(len(mean)):
+                gain = (similar[j] - row_mean) * row_precision
+                other = (similar[j] - mean[j]) * precision[j]
+                gain = (gain if gain < other else other) - threshold
+                gain = gain if gain > least else least
+                gain = gain if gain < most else most
+                ended = last[j + 1] if last[j + 1] > before[j + 1] else before[j + 1]
+                ended = (ended if ended > last[j] else last[j]) + gain
+                ended = ended if ended > 0 else np.float32(0)
+                row[j + 2] = ended
+                best[j] = best[j] if best[j] > ended else ended
+            before, last, row = last, row, before
+        scores[which] = best.max()
