@@ -192,6 +192,29 @@ def path_or_bytes(source: EncodedSource, name: str) -> Iterator[str | bytes]:
 
 
 @contextmanager
+def rereadable(source: AudioSource, name: str) -> Iterator[AudioSource]:
+    """Give a source a form that can be read more than once: a pipe is copied to its end.
+
+    Parameters
+    ----------
+    source
+        Any audio.
+    name
+        Name of the source in messages.
+
+    Raises
+    ------
+    AudioError, UsageError
+        See `as_file`.
+    """
+    if isinstance(source, tuple | FilePart):
+        yield source
+    else:
+        with path_or_bytes(source, name) as again:
+            yield again
+
+
+@contextmanager
 def read_errors(name: str) -> Iterator[None]:
     """Turn an error of the operating system into an `AudioError` that names the source."""
     try:

@@ -51,6 +51,7 @@ class _RecognizeJob:
     min_confidence: float | None
     all_matches: bool
     alternatives: int
+    versions: bool
 
     def prepare(self) -> Callable[[os.PathLike[str]], TimedRecognition | FingerprinterError]:
         """Open the library and return the function that identifies one clip."""
@@ -64,6 +65,7 @@ class _RecognizeJob:
                     min_confidence=self.min_confidence,
                     all_matches=self.all_matches,
                     alternatives=self.alternatives,
+                    versions=self.versions,
                 )
             except FingerprinterError as error:  # raised where the reply is read
                 return error
@@ -80,6 +82,7 @@ def recognize_files(
     min_confidence: float | None = None,
     all_matches: bool = False,
     alternatives: int = 0,
+    versions: bool = False,
 ) -> Generator[tuple[P, TimedRecognition | AudioError], None, None]:
     """Name the recordings in many clips, in several processes.
 
@@ -94,7 +97,7 @@ def recognize_files(
         The clips.
     jobs
         Number of processes.
-    min_confidence, all_matches, alternatives
+    min_confidence, all_matches, alternatives, versions
         See `Library.recognize`.
 
     Yields
@@ -115,7 +118,7 @@ def recognize_files(
     >>> for file, answer in recognize_files("music.db", clips, jobs=2):  # doctest: +SKIP
     ...     print(file, answer)
     """
-    job = _RecognizeJob(url, min_confidence, all_matches, alternatives)
+    job = _RecognizeJob(url, min_confidence, all_matches, alternatives, versions)
     items = [_ClipFile(Path(file)) for file in files]
     for file, (_, answer) in zip(files, run_in_order(items, job, jobs), strict=True):
         if isinstance(answer, FingerprinterError) and not isinstance(answer, AudioError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
-from fingerprinter.audio.source import may_be_file
+from fingerprinter.audio.source import may_be_file, rereadable, source_name
 from fingerprinter.config import Settings
 from fingerprinter.core.fingerprint.params import PROFILES, LandmarkParams
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
@@ -495,6 +495,7 @@ class Library:
         min_confidence: float | None = None,
         all_matches: bool = False,
         alternatives: int = 0,
+        versions: bool = False,
         name: str | None = None,
         on_match: OnMatch = lambda _: None,
     ) -> Recognition:
@@ -506,6 +507,9 @@ class Library:
             See `identify`.
         alternatives : int
             How many other candidates to report, such as other tracks that hold the same passage.
+        versions : bool
+            Whether to look for other performances of the piece if there is no match. Only tracks
+            that `analyze` has analysed are found, and a clip needs 15 seconds.
         name : str, optional
             Name of the clip in messages. The default is its path.
         on_match : callable
@@ -522,7 +526,8 @@ class Library:
         AudioError
             If the clip cannot be read.
         UsageError
-            If alternatives are wanted for all matches.
+            If alternatives or versions are wanted for all matches, or if no track has been
+            analysed for versions.
 
         Examples
         --------
@@ -530,19 +535,28 @@ class Library:
         >>> answer.duration_s, len(answer.matches), answer.problem
         (6.0, 1, None)
         """
-        if all_matches and alternatives:
-            raise UsageError("alternatives belong to one match; leave out one of the two options")
-        with (
-            open_audio(source, self._params.sr, name=name) as audio,
-            self.snapshot() as (_, recognizer),
-        ):
-            return recognizer.answer(
-                audio,
-                min_confidence,
-                all_matches=all_matches,
-                alternatives=alternatives,
-                on_match=on_match,
-            )
+        if all_matches and (alternatives or versions):
+            what = "alternatives belong to one match" if alternatives else "versions to one piece"
+            raise UsageError(f"{what}; leave out one of the two options")
+        name = name or source_name(source)
+        with ExitStack() as resources:
+            if versions:
+                source = resources.enter_context(rereadable(source, name))
+            connection, recognizer = resources.enter_context(self.snapshot())
+            with open_audio(source, self._params.sr, name=name) as audio:
+                found = recognizer.answer(
+                    audio,
+                    min_confidence,
+                    all_matches=all_matches,
+                    alternatives=alternatives,
+                    on_match=on_match,
+                )
+            if versions and not found.matches:
+                from fingerprinter.library.similar.versions import versions_of_clip
+
+                others = versions_of_clip(connection, recognizer, source, name)
+                found = replace(found, versions=others)
+            return found
 
     def monitors(
         self,

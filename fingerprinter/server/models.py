@@ -31,7 +31,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """The recordings in a clip; no match is an empty list. ``alternatives`` are other tracks."""
+    """The recordings in a clip; no match is an empty list. ``alternatives`` are other tracks.
+
+    ``versions`` are other performances of the piece, if there is no match; None if none were looked
+    for.
+    """
 
     clip: str
     duration_s: float
@@ -39,6 +43,7 @@ class Identification:
     matches: list[Match]
     alternatives: list[Match]
     problem: str | None
+    versions: list[Version] | None
 
 
 @dataclass(frozen=True, slots=True)

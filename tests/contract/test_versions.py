@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,19 +138,84 @@ def test_a_clip_that_cannot_be_compared_is_told(client: TestClient, tmp_path: Pa
         assert client.post("/api/versions", content=content).json()["error"]["code"] == "audio"
 
 
+COVER = perform(2, 2, 1.1, 3), SR  # of the piece "other"
+
+
+def test_identify_names_the_piece_of_a_recording_that_it_does_not_know(library: Library) -> None:
+    assert library.recognize(COVER).versions is None  # nobody asked
+    found = library.recognize(COVER, versions=True)
+    assert found.matches == []
+    assert found.versions is not None
+    [version] = found.versions
+    assert version.track.title == "other"
+    assert (version.semitones, version.same_recording) == (-2, False)
+
+
+def test_identify_names_no_piece_of_what_it_knows_or_cannot_compare(
+    library: Library, folder: Path
+) -> None:
+    known = library.recognize(folder / "studio.flac", versions=True)
+    assert [match.track.title for match in known.matches] == ["studio"]
+    assert known.versions is None
+    foreign = perform(9, 0, 1.0, 4)
+    assert library.recognize((foreign, SR), versions=True).versions == []
+    assert library.recognize((foreign[: 9 * SR], SR), versions=True).versions is None
+    with pytest.raises(UsageError, match="versions to one piece"):
+        library.recognize(COVER, versions=True, all_matches=True)
+
+
+def test_a_match_that_is_refused_is_no_version(library: Library, folder: Path) -> None:
+    found = library.recognize(folder / "studio.flac", versions=True, min_confidence=1.0)
+    if not found.matches:  # the confidence is rounded
+        assert found.versions is not None
+        assert titles(found.versions) == ["live"]
+
+
+def test_a_file_object_is_read_as_often_as_needed(library: Library, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "cover.flac", *COVER)
+    with (tmp_path / "cover.flac").open("rb") as file:
+        assert titles(library.recognize(file, versions=True).versions or []) == ["other"]
+    with (tmp_path / "cover.flac").open("rb") as file:
+        assert titles(library.versions(file)) == ["other"]
+
+
+def test_identify_over_http_and_on_the_command_line_name_the_piece(
+    client: TestClient, folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "cover.flac"
+    soundfile.write(path, *COVER)
+    sound = path.read_bytes()
+    answer = client.post("/api/identify?versions=true", content=sound).json()
+    assert [each["track"]["title"] for each in answer["versions"]] == ["other"]
+    assert client.post("/api/identify", content=sound).json()["versions"] is None
+    identify = "identify", str(path), "--versions"
+    record = json.loads(run(folder, *identify, "--json").stdout)
+    assert [each["track"]["title"] for each in record["versions"]] == ["other"]
+    table = run(folder, *identify).stdout.splitlines()
+    assert "no match" in table[1]
+    assert table[2].split()[:2] == ["version", "other"]
+    soundfile.write(tmp_path / "short.flac", COVER[0][: 9 * SR], SR)
+    short = run(folder, "identify", str(tmp_path / "short.flac"), "--versions", "--json")
+    assert json.loads(short.stdout)["versions"] is None
+    assert "too short for versions" in short.stderr
+
+
 def run(folder: Path, *arguments: str) -> Result:
-    result = CliRunner().invoke(app, ["--db", str(folder / "library.db"), "versions", *arguments])
+    result = CliRunner().invoke(app, ["--db", str(folder / "library.db"), *arguments])
     assert result.exit_code == 0, result.output
     return result
 
 
 def test_the_command_writes_a_playlist(folder: Path, tmp_path: Path) -> None:
     playlist = tmp_path / "versions.m3u8"
-    table = run(folder, str(folder / "live.flac"), "--m3u", str(playlist)).stdout
+    table = run(folder, "versions", str(folder / "live.flac"), "--m3u", str(playlist)).stdout
     assert "studio" in table
     paths = [line for line in playlist.read_text().splitlines() if line[0] != "#"]
     assert {Path(path).name for path in paths} == {"studio.flac", "copy.flac"}
-    assert "none of the 4 analysed tracks" in run(folder, str(folder / "other.flac")).stderr
+    assert (
+        "none of the 4 analysed tracks"
+        in run(folder, "versions", str(folder / "other.flac")).stderr
+    )
 
 
 def test_what_cannot_be_asked_is_told(library: Library, tmp_path: Path) -> None:

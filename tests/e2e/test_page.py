@@ -450,6 +450,19 @@ def test_a_track_shows_its_versions_and_plays_the_passage_of_both(stage: Page) -
     stage.tab.wait_for_function("() => document.title.startsWith('studio')")
 
 
+def test_a_clip_of_another_performance_gets_the_piece(stage: Page, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "cover.flac", perform(2, 2, 1.1, 3), PERFORMANCE_SR)
+    stage.open("identify")
+    stage.tab.set_input_files("input[type=file]", tmp_path / "cover.flac")
+    stage.wait_for_text("The same piece in another recording")
+    version = stage.tab.locator(".version")
+    assert version.locator(".name").inner_text() == "other"
+    assert "2 semitones lower" in version.inner_text()
+    assert stage.overflow() <= 0
+    version.get_by_role("button", name="Play other from").click()
+    stage.wait_until_it_plays()
+
+
 def test_a_track_without_a_version_says_what_was_compared(stage: Page) -> None:
     stage.open("track/3")
     stage.wait_for_text("None found: no other of the")

@@ -19,7 +19,7 @@ from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson, MinConfidence, device_number, real_number
 from fingerprinter.cli.common.output import Column, emit, print_json, print_message, print_table
 from fingerprinter.cli.common.progress import shown_progress
-from fingerprinter.cli.common.records import Record, match_record
+from fingerprinter.cli.common.records import Record, match_record, version_record
 from fingerprinter.cli.common.track_lists import (
     ClipResult,
     TrackListFormat,
@@ -29,7 +29,8 @@ from fingerprinter.cli.common.track_lists import (
 from fingerprinter.config import Settings, read_config
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.library import MIN_CONFIDENCE, Library, open_library
-from fingerprinter.types import Match, Problem
+from fingerprinter.library.base.defaults import MIN_VERSION_QUERY_S
+from fingerprinter.types import Match, Problem, Version
 
 if TYPE_CHECKING:
     from fingerprinter.audio.microphone import Recording
@@ -91,6 +92,13 @@ def identify(
             "share the passage.",
         ),
     ] = 0,
+    versions: Annotated[
+        bool,
+        typer.Option(
+            "--versions",
+            help="Of a clip without a match, list other performances of the piece.",
+        ),
+    ] = False,
     wanted: Annotated[
         TrackListFormat | None,
         typer.Option(
@@ -126,6 +134,10 @@ def identify(
     --all, early; what was found by then is listed. Under --all, each recording of standard input is
     also named on stderr when it ends. Of a folder, all audio files are clips.
 
+    Under --versions, a clip of 15 s or more that has no match is compared with the analysed tracks
+    as `versions` does. What it finds is the same piece in another recording, and "position" is
+    where in it the passage begins that both play.
+
     Example: fingerprinter identify party.m4a
     """
     if bool(clips) == (mic is not None):
@@ -140,6 +152,7 @@ def identify(
         "min_confidence": min_confidence,
         "all_matches": all_matches,
         "alternatives": alternatives,
+        "versions": versions,
     }
     if jobs is None:
         jobs = Settings.of(read_config()).jobs if len(names) >= _MANY else 1
@@ -162,7 +175,11 @@ def identify(
             if found.problem:
                 print_message(f"{name}: read only in part: {found.problem}")
             if as_json:
-                print_json(result_record(answer, alternatives=alternatives > 0))
+                record = result_record(answer, alternatives=alternatives > 0, versions=versions)
+                print_json(record)
+            if versions and not found.matches and found.versions is None and not found.stopped:
+                needed = f"{MIN_VERSION_QUERY_S:g} s"
+                print_message(f"{name}: too short for versions, which need {needed}")
             if found.stopped:
                 print_message(f"{name}: stopped after {text.position(found.duration_s)}")
             failed = failed or found.problem is not None or found.stopped
@@ -294,7 +311,9 @@ def _record_clip(
     return (recording.samples, recording.sr), recording.problem
 
 
-def result_record(result: ClipResult, *, alternatives: bool = False) -> Record:
+def result_record(
+    result: ClipResult, *, alternatives: bool = False, versions: bool = False
+) -> Record:
     """Return a result as the object that `--json` prints."""
     found = result.recognition
     record: Record = {
@@ -305,11 +324,13 @@ def result_record(result: ClipResult, *, alternatives: bool = False) -> Record:
     }
     if alternatives:
         record["alternatives"] = [match_record(match) for match in found.alternatives]
+    if versions:
+        record["versions"] = found.versions and [version_record(each) for each in found.versions]
     return record
 
 
 def print_results(results: Sequence[ClipResult], *, all_matches: bool) -> None:
-    """Print one line for each match, and one for each other candidate.
+    """Print one line for each match, one for each other candidate, and one for each version.
 
     Parameters
     ----------
@@ -338,6 +359,7 @@ def print_results(results: Sequence[ClipResult], *, all_matches: bool) -> None:
                     text.change(match),
                 ]
             )
+        rows += [_version_cells(version) for version in found.versions or ()]
     columns = [
         Column("clip"),
         Column("from", "right", folds=False),
@@ -353,3 +375,17 @@ def print_results(results: Sequence[ClipResult], *, all_matches: bool) -> None:
         for row in rows:
             del row[1:3]
     print_table(columns, rows)
+
+
+def _version_cells(version: Version) -> list[str]:
+    """Return the line of another recording of the piece; a version has no place in the clip."""
+    return [
+        "  version",
+        text.position(version.query_start_s),
+        text.position(version.query_end_s),
+        text.title(version.track),
+        version.track.artist or "",
+        text.position(version.start_s),
+        f"{version.confidence:.3f}",
+        "another recording",
+    ]

@@ -21,7 +21,7 @@ from fingerprinter.audio.source import as_file, source_name
 from fingerprinter.audio.wav import write_wav
 from fingerprinter.errors import AudioError, LibraryError, UsageError
 from fingerprinter.library import Recognition
-from fingerprinter.types import Match, Track
+from fingerprinter.types import Match, Track, Version
 
 TOKEN_VARIABLE = "FINGERPRINTER_TOKEN"
 _TIMEOUT_S = 150.0
@@ -82,6 +82,7 @@ class Server:
         min_confidence: float,
         all_matches: bool,
         alternatives: int = 0,
+        versions: bool = False,
         on_match: Callable[[Match], None] = lambda _: None,
     ) -> Recognition:
         """Name the recordings in a clip, see `Library.recognize`.
@@ -90,7 +91,7 @@ class Server:
         ----------
         source : AudioSource
             The clip; a file is sent as it is.
-        min_confidence, all_matches, alternatives
+        min_confidence, all_matches, alternatives, versions
             See `Library.recognize`.
         on_match : callable
             Is called with each match of a long clip when the answer has come.
@@ -109,6 +110,8 @@ class Server:
             "all": str(all_matches).lower(),
             "alternatives": alternatives,
         }
+        if versions:  # a service of 0.1 does not know it
+            query["versions"] = "true"
         headers = {"Content-Type": "application/octet-stream"}
         if token := os.environ.get(TOKEN_VARIABLE):
             headers["Authorization"] = f"Bearer {token}"
@@ -131,8 +134,11 @@ class Server:
             answer = json.load(reply)
             matches = [_match(each) for each in answer["matches"]]
             others = [_match(each) for each in answer["alternatives"]]
+            found = answer.get("versions")
+            versions = None if found is None else [_version(each) for each in found]
+            problem = answer["problem"]
             return Recognition(
-                answer["duration_s"], matches, answer["problem"], alternatives=others
+                answer["duration_s"], matches, problem, alternatives=others, versions=versions
             )
         except (ValueError, KeyError, TypeError) as error:
             raise LibraryError(f"{self._address}: no fingerprinter answers there") from error
@@ -168,10 +174,17 @@ def _encoded(source: AudioSource, name: str) -> bytes:
 
 
 def _match(record: dict[str, Any]) -> Match:
-    track = record["track"]
-    added_at = datetime.fromisoformat(track["added_at"])
-    known = {name: track.get(name) for name in Track.__dataclass_fields__}
-    return Match(**record | {"track": Track(**known | {"added_at": added_at})})
+    return Match(**record | {"track": _track(record["track"])})
+
+
+def _version(record: dict[str, Any]) -> Version:
+    return Version(**record | {"track": _track(record["track"])})
+
+
+def _track(record: dict[str, Any]) -> Track:
+    added_at = datetime.fromisoformat(record["added_at"])
+    known: dict[str, Any] = {name: record.get(name) for name in Track.__dataclass_fields__}
+    return Track(**known | {"added_at": added_at})
 
 
 def _message(error: HTTPError) -> str:

@@ -36,7 +36,7 @@ from fingerprinter.library.identify.sketch_index import SketchIndex, StoredSketc
 from fingerprinter.library.identify.windows import first_matches
 from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.tables import tracks
-from fingerprinter.types import Match, Track
+from fingerprinter.types import Match, Track, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,10 @@ class Recognition:
         Other recordings that the clip may be, the likeliest first, where these were asked for.
     stopped
         Whether Ctrl-C ended the clip early. What was found by then is listed.
+    versions
+        Other performances of the piece that the clip plays, the surest first, where these were
+        asked for; None where none were looked for, because there is a match or because the clip
+        is too short.
     """
 
     duration_s: float
@@ -62,6 +66,7 @@ class Recognition:
     problem: str | None
     alternatives: list[Match] = field(default_factory=list)
     stopped: bool = False
+    versions: list[Version] | None = None
 
 
 OnMatch = Callable[[Match], None]

@@ -12,6 +12,7 @@ from operator import itemgetter
 from sqlalchemy import Connection
 
 from fingerprinter.audio import AudioSource, open_audio
+from fingerprinter.audio.source import rereadable, source_name
 from fingerprinter.core.mir.chroma import ChromaMeter
 from fingerprinter.core.mir.versions import (
     FRAME_S,
@@ -26,7 +27,7 @@ from fingerprinter.core.mir.versions import (
 from fingerprinter.core.numeric import compiled
 from fingerprinter.embedding.beats import SR
 from fingerprinter.errors import UsageError
-from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE
+from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE, MIN_VERSION_QUERY_S
 from fingerprinter.library.base.sources import track_source
 from fingerprinter.library.duplicates.same_recording import CopyDetector
 from fingerprinter.library.identify.recognizer import Recognizer
@@ -34,10 +35,9 @@ from fingerprinter.library.music.analyze import analysis_id
 from fingerprinter.library.similar.filters import admitted_ids
 from fingerprinter.library.similar.queries import QuerySource, track_or_audio
 from fingerprinter.store.tables import analyses, feature_rows, schema, tracks
-from fingerprinter.store.tables.lists import TrackFilter
+from fingerprinter.store.tables.lists import NO_FILTER, TrackFilter
 from fingerprinter.types import Track, Version
 
-SHORTEST_S = 15.0  # of a query; what is shorter shares its harmony with much other music
 # Tracks that are compared in detail, at least and for each result: those that are most alike in
 # seconds. Of 123 versions 122 were among the first five of these, and one was the 25th.
 _COMPARED, _COMPARED_PER_RESULT = 30, 3
@@ -46,6 +46,7 @@ _TRACKS_PER_STEP = 64
 # each track, and loading takes about a second.
 _COMPILED_FROM_TRACKS = 2000
 _MOST_COPIES = 20  # of the recording of a clip, which are no versions of it
+_MOST_OF_CLIP = 5  # versions that are listed of a clip that `identify` does not know
 
 IsSameRecording = Callable[[int], bool]
 
@@ -97,29 +98,71 @@ def find_versions(
     UsageError
         If the audio is too short, or if no track has been analysed.
     """
-    if not feature_rows.exist(connection, schema.analysis, analysis_id()):
-        raise UsageError("no track has been analysed; run `fingerprinter analyze --all`")
+    _require_analyses(connection)
     track = track_or_audio(connection, source)
     if not isinstance(track, Track):
-        same = cache(partial(_recordings, recognizer, track))
-        search = VersionSearch(connection, lambda track_id: track_id in same())
-        return search.run(_read_sequence(track), None, options)
+        name = source_name(track)
+        with rereadable(track, name) as audio:
+            search = _search_of_audio(connection, recognizer, audio)
+            return search.run(_read_sequence(audio, name), None, options)
     stored = analyses.chroma_sequences(connection, analysis_id(), [track.id])
-    sequences = [sequence for _, sequence in stored] or [_read_sequence(track_source(track))]
+    sequences = [sequence for _, sequence in stored]
+    if not sequences:
+        sequences = [_read_sequence(track_source(track), track.path or f"track {track.id}")]
     detector = CopyDetector(connection, recognizer.params, recognizer.policy)
     search = VersionSearch(connection, partial(detector.are_copies, track.id))
     return search.run(sequences[0], track.id, options)
 
 
-def _read_sequence(source: AudioSource) -> ChromaSequence:
+def versions_of_clip(
+    connection: Connection, recognizer: Recognizer, source: AudioSource, name: str
+) -> list[Version] | None:
+    """Find the versions of a clip that can be read more than once; None if it is too short.
+
+    Parameters
+    ----------
+    connection, recognizer
+        See `find_versions`.
+    source, name
+        The clip, and its name in messages.
+
+    Raises
+    ------
+    AudioError
+        If the clip cannot be decoded.
+    UsageError
+        If no track has been analysed.
+    """
+    _require_analyses(connection)
+    sequence = _read_sequence(source, name)
+    if len(sequence) * FRAME_S < MIN_VERSION_QUERY_S:
+        return None
+    options = VersionOptions(_MOST_OF_CLIP, NO_FILTER)
+    return _search_of_audio(connection, recognizer, source).run(sequence, None, options)
+
+
+def _require_analyses(connection: Connection) -> None:
+    if not feature_rows.exist(connection, schema.analysis, analysis_id()):
+        raise UsageError("no track has been analysed; run `fingerprinter analyze --all`")
+
+
+def _read_sequence(source: AudioSource, name: str) -> ChromaSequence:
     """Compute the chroma sequence, (n, 12), of audio."""
     meter = ChromaMeter(SR)
-    with open_audio(source, SR) as audio:
+    with open_audio(source, SR, name=name) as audio:
         for block in audio.blocks():
             meter.push(block)
             if audio.decoded_s > LONGEST_FRAMES * FRAME_S:
                 break
     return chroma_sequence(meter.result())
+
+
+def _search_of_audio(
+    connection: Connection, recognizer: Recognizer, source: AudioSource
+) -> VersionSearch:
+    """Return the search for versions of audio, which looks up its recordings if it must."""
+    same = cache(partial(_recordings, recognizer, source))
+    return VersionSearch(connection, lambda track_id: track_id in same())
 
 
 def _recordings(recognizer: Recognizer, source: AudioSource) -> frozenset[int]:
@@ -160,10 +203,10 @@ class VersionSearch:
         UsageError
             If the sequence is too short.
         """
-        if len(sequence) * FRAME_S < SHORTEST_S:
+        if len(sequence) * FRAME_S < MIN_VERSION_QUERY_S:
             raise UsageError(
                 f"the query lasts {len(sequence) * FRAME_S:g} s, and versions need"
-                f" {SHORTEST_S:g} s; give a longer clip"
+                f" {MIN_VERSION_QUERY_S:g} s; give a longer clip"
             )
         likely = self._most_alike(sequence, query_id, options)
         known = tracks.get_many(self._connection, [track_id for track_id, _ in likely])

@@ -69,6 +69,9 @@ async def identify(
     alternatives: Annotated[
         int, Query(ge=0, le=20, description="How many other recordings to list, too.")
     ] = 0,
+    versions: Annotated[
+        bool, Query(description="Look for other performances of the piece if there is no match.")
+    ] = False,
     min_confidence: MinConfidence = MIN_CONFIDENCE,
 ) -> Identification:
     """Name the recording in a clip, or all recordings in a long one.
@@ -92,6 +95,7 @@ async def identify(
                 min_confidence=min_confidence,
                 all_matches=all_matches,
                 alternatives=alternatives,
+                versions=versions,
             )
             elapsed_s = time.perf_counter() - start
         return Identification(
@@ -101,6 +105,7 @@ async def identify(
             matches=list(found.matches),
             alternatives=list(found.alternatives),
             problem=problem or found.problem,
+            versions=found.versions,
         )
 
     with gate.place():

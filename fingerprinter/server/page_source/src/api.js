@@ -89,6 +89,7 @@ export const identify = async (clip, name) => (await sound("api/identify", clip,
 /** Every recording in a long clip, in its order. */
 export const identifyAll = async (clip, name) => (await sound("api/identify", clip, { name, all: true })).json();
 export const nearest = async (clip) => (await (await sound("api/similar", clip, { n: 6 })).json()).results;
+export const versionsOfClip = async (clip) => (await (await sound("api/versions", clip, { n: 3 })).json()).results;
 export const explanationAddress = async (clip) =>
   URL.createObjectURL(await (await sound("api/identify/explain", clip, {})).blob());
 

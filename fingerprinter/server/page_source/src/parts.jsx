@@ -220,8 +220,8 @@ export function NeighbourList({ results, note }) {
   );
 }
 
-/** Versions of a track: how they differ, and the passage that both play. */
-export const VersionList = ({ results, of }) => (
+/** Versions of a track or of a clip: how they differ, and the passage that both play; a clip cannot be played. */
+export const VersionList = ({ results, of = null }) => (
   <div class="tracks">
     {results.map((version) => (
       <div key={version.track.id} class="version">
@@ -231,7 +231,7 @@ export const VersionList = ({ results, of }) => (
             {variation(version)}, {percent(version.confidence)} sure
           </span>
           <Passage track={version.track} from={version.start_s} to={version.end_s} where="there" />
-          <Passage track={of} from={version.query_start_s} to={version.query_end_s} where="here" />
+          {of && <Passage track={of} from={version.query_start_s} to={version.query_end_s} where="here" />}
         </div>
       </div>
     ))}

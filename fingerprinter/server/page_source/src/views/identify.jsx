@@ -1,11 +1,11 @@
 // Names what plays: from the microphone or a file.
 import { effect, signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { explanationAddress, identify, identifyAll, nearest, stats } from "../api.js";
+import { explanationAddress, identify, identifyAll, nearest, stats, versionsOfClip } from "../api.js";
 import { change, counted, date, duration, percent, time, title } from "../format.js";
 import { useLoad } from "../hooks.js";
 import { Icon } from "../icons.jsx";
-import { Cover, Failure, NeighbourList, WaitingRows, tones } from "../parts.jsx";
+import { Cover, Failure, NeighbourList, VersionList, WaitingRows, tones } from "../parts.jsx";
 import { play } from "../player.js";
 import { useWaveform } from "../playerbar.jsx";
 import { Recorder, allowed } from "../recorder.js";
@@ -176,8 +176,10 @@ function MixList({ found }) {
 
 function NoAnswer({ clip }) {
   const [found, setFound] = useState(null);
+  const [versions, setVersions] = useState([]);
   useEffect(() => {
     nearest(clip).then(setFound, () => setFound([]));
+    versionsOfClip(clip).then(setVersions, () => {}); // refused if it is short, or if nothing is analysed
   }, [clip]);
   return (
     <div class="stack">
@@ -185,6 +187,12 @@ function NoAnswer({ clip }) {
         <h2>No match</h2>
         <p class="dim">This recording is not in your library, or too little of it can be heard.</p>
       </div>
+      {versions.length > 0 && (
+        <>
+          <h2>The same piece in another recording</h2>
+          <VersionList results={versions} />
+        </>
+      )}
       {!found && <WaitingRows />}
       {found?.length > 0 && (
         <>
