@@ -313,7 +313,7 @@ def versions() -> str:
     found = result("versions")
     precision = found["average_precision"]
     low, high = precision["interval"]
-    rows = [["mean average precision", f"{precision['share']:.3f}", f"{low:.2f} to {high:.2f}"]]
+    rows = [["mean average precision", f"{precision['mean']:.3f}", f"{low:.2f} to {high:.2f}"]]
     names = {
         "first": "first result is a version",
         "found": "versions that are listed",

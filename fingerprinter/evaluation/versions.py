@@ -15,6 +15,7 @@ from fingerprinter.evaluation.music import PathLike, track_groups
 from fingerprinter.evaluation.provenance import Provenance
 from fingerprinter.evaluation.report import rate_json
 from fingerprinter.evaluation.run import OnProgress, Progress, Run
+from fingerprinter.evaluation.similarity_report import mean_json
 from fingerprinter.library import Library
 from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE
 from fingerprinter.types import Version
@@ -78,14 +79,9 @@ class VersionsReport:
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         names = ("first", "found", "wrong", "answered")
-        precision = self.average_precision
         return {
             **self.run.to_json(),
-            "average_precision": {
-                "share": precision.share and round(precision.share, 4),
-                "total": precision.total,
-                "interval": list(precision.interval),
-            },
+            "average_precision": mean_json(self.average_precision),
             **{name: rate_json(getattr(self, name)) for name in names},
             "elapsed_s": round(self.elapsed_s, 3),
         }

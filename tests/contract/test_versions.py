@@ -233,6 +233,6 @@ def test_the_evaluation_counts_versions_and_wrong_answers(library: Library, fold
     assert report.first.total == 2
     assert (report.found.count, report.found.total) == (2, 2)
     assert report.answered.total == 1
-    assert report.to_json()["average_precision"]["total"] == 2
+    assert report.to_json()["average_precision"]["queries"] == 2
     with pytest.raises(UsageError, match="no two files of a piece"):
         evaluate_versions(library, VersionsPlan(groups[1:]))
