@@ -202,6 +202,18 @@ def headline() -> str:
 # Tables of one row for each entry of a list: result file, key of the list, and a format for each
 # column.
 SIMPLE: dict[str, tuple[str, str, dict[str, str]]] = {
+    "version-clips": (
+        "version-clips",
+        "lengths",
+        {
+            "clip": "{seconds} s",
+            "clips of a version": "{clips}",
+            "piece named first": "{named}",
+            "another setting of the chorale first": "{chorale}",
+            "clips of other music": "{outside}",
+            "answered": "{answered}",
+        },
+    ),
     "identification-reliability": (
         "identification",
         "reliability",
