@@ -536,7 +536,9 @@ class Library:
         (6.0, 1, None)
         """
         if all_matches and (alternatives or versions):
-            what = "alternatives belong to one match" if alternatives else "versions to one piece"
+            what = "alternatives belong to one match"
+            if versions:
+                what = "versions belong to one piece"
             raise UsageError(f"{what}; leave out one of the two options")
         name = name or source_name(source)
         with ExitStack() as resources:

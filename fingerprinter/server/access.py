@@ -28,6 +28,7 @@ from fingerprinter.server.settings import ServerSettings
 COOKIE = "fingerprinter_token"
 _JSON_BYTES = 1 << 20
 _INTERFACES = ("/api/", "/rest/")  # their answers change, and nothing may keep them
+_TAKES_AUDIO = ("/api/identify", "/api/similar", "/api/versions")  # their bodies may be large
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -128,7 +129,7 @@ class Guard:
 
     def _body_limit(self, scope: Scope) -> int:
         """Return the largest body in bytes; routes of uploads count by themselves, too."""
-        takes_audio = scope["path"].startswith(("/api/identify", "/api/similar"))
+        takes_audio = scope["path"].startswith(_TAKES_AUDIO)
         largest = max(self._settings.upload_bytes, self._settings.mix_bytes)
         return _JSON_BYTES + (largest if takes_audio else 0)
 

@@ -456,6 +456,14 @@ def test_too_large_uploads_are_refused(sqlite_url: str) -> None:
             assert error_of(answer, 413) == "too_large"
 
 
+def test_every_route_of_audio_takes_more_than_the_others(local: TestClient) -> None:
+    paths = local.get("/openapi.json").json()["paths"]
+    forms = [path for path, route in paths.items() if "multipart/form-data" in str(route)]
+    assert len(forms) == 4
+    for path in forms:
+        assert error_of(local.post(path, content=b"x" * (1 << 21)), 422) == "audio", path
+
+
 def test_all_of_a_clip_is_used_for_all_recordings_only(sqlite_url: str, tmp_path: Path) -> None:
     for seconds in (30, 60):
         write_wav(tmp_path / f"{seconds}.wav", np.zeros(seconds * SR), SR)

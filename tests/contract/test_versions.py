@@ -160,7 +160,7 @@ def test_identify_names_no_piece_of_what_it_knows_or_cannot_compare(
     foreign = perform(9, 0, 1.0, 4)
     assert library.recognize((foreign, SR), versions=True).versions == []
     assert library.recognize((foreign[: 9 * SR], SR), versions=True).versions is None
-    with pytest.raises(UsageError, match="versions to one piece"):
+    with pytest.raises(UsageError, match="versions belong to one piece"):
         library.recognize(COVER, versions=True, all_matches=True)
 
 
