@@ -23,6 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -238,15 +239,10 @@ def exact_search(index: VectorIndex, rows: Floats, queries: Floats) -> npt.NDArr
     """The first K rows of each query, by all comparisons at full precision."""
     space = index.space
     asked = np.stack([space.query_vector(unit) for unit in space.standardise(queries)])
-    best_ids = np.empty((len(asked), 0), np.int64)
-    best = np.empty((len(asked), 0), np.float32)
+    exact = faiss.IndexFlatIP(asked.shape[1])
     for start in range(0, len(rows), PORTION):
-        products = asked @ space.entries(space.standardise(rows[start : start + PORTION])).T
-        ids = np.broadcast_to(np.arange(start, start + products.shape[1]), products.shape)
-        best, best_ids = np.hstack([best, products]), np.hstack([best_ids, ids])
-        order = np.argsort(-best, axis=1)[:, :K]
-        best, best_ids = np.take_along_axis(best, order, 1), np.take_along_axis(best_ids, order, 1)
-    return best_ids
+        exact.add(space.entries(space.standardise(rows[start : start + PORTION])))
+    return exact.search(asked, K)[1]
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:

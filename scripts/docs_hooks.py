@@ -41,15 +41,22 @@ def below(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...
 
 
 def section(words: tuple[str, ...], command: Any) -> str:
-    """One command as Markdown."""
-    name = " ".join(words)
-    arguments = [each for each in command.params if each.param_type_name == "argument"]
-    options = [each for each in command.params if each.param_type_name == "option"]
-    usage = " ".join(["fingerprinter", name, "[OPTIONS]", *(shown(each) for each in arguments)])
-    text = f"## {name}\n\n```\n{usage}\n```\n\n{prose(command.help)}\n\n"
-    if rows := [(f"`{shown(each)}`", each) for each in arguments]:
-        text += table("argument", rows)
-    return text + table("option", [(f"`{spelled(each)}`", each) for each in options])
+    """One command as Markdown: what `--help` says of it, in tables."""
+    import typer
+
+    context = typer.Context(command, info_name=" ".join(["fingerprinter", *words]))
+    usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
+    text = f"## {' '.join(words)}\n\n```\n{usage}\n```\n\n{prose(command.help)}\n\n"
+    for kind in ("argument", "option"):
+        records = [
+            each.get_help_record(context)
+            for each in command.params
+            if each.param_type_name == kind and not each.hidden
+        ]
+        if records:
+            rows = "".join(f"| `{name}` | {escaped(meaning)} |\n" for name, meaning in records)
+            text += f"| {kind} | meaning |\n| --- | --- |\n{rows}\n"
+    return text
 
 
 def prose(help_text: str) -> str:
@@ -59,38 +66,9 @@ def prose(help_text: str) -> str:
     return f"{text}\n\n```\n{' '.join(example.split())}\n```" if example else text
 
 
-def shown(argument: Any) -> str:
-    return str(argument.metavar or argument.name.upper())
-
-
-def spelled(option: Any) -> str:
-    """The names of an option and the word for its value."""
-    names = ", ".join([*option.opts, *option.secondary_opts])
-    if option.is_flag:
-        return names
-    return f"{names} {option.metavar or word_for(option.type)}"
-
-
-def word_for(kind: Any) -> str:
-    """The choices of an option, or N for a number."""
-    if hasattr(kind, "choices"):
-        return "|".join(str(getattr(each, "value", each)) for each in kind.choices)
-    return "N" if "int" in kind.name else str(kind.name).upper()
-
-
-def table(title: str, rows: list[tuple[str, Any]]) -> str:
-    lines = [f"| {title} | meaning | default |", "| --- | --- | --- |"]
-    for name, parameter in rows:
-        meaning = " ".join((parameter.help or "").split()).replace("|", "\\|").replace("<", "&lt;")
-        lines.append(f"| {name.replace('|', '&#124;')} | {meaning} | {default(parameter)} |")
-    return "\n".join(lines) + "\n\n"
-
-
-def default(parameter: Any) -> str:
-    """The default, unless the help leaves it out, as it does with what differs by computer."""
-    value = parameter.default
-    simple = isinstance(value, int | float | str) and not isinstance(value, bool)
-    return f"`{value}`" if simple and parameter.show_default else ""
+def escaped(meaning: str) -> str:
+    """A text as a cell of a table."""
+    return " ".join(meaning.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def schema() -> str:

@@ -4,7 +4,9 @@
     python scripts/make_tables.py --check    # exit status 1 where a table is not up to date
 
 A table stands between ``<!-- table: NAME -->`` and ``<!-- end -->``. Its numbers come from one
-place only, so that two pages cannot give two figures for one thing.
+place only, so that two pages cannot give two figures for one thing. A result file describes a
+simple table itself, under "tables": the list of its rows, and a format for each column. Tables that
+are computed are functions of this module.
 """
 
 from __future__ import annotations
@@ -143,22 +145,6 @@ def speed() -> str:
     return markdown(["task", "measured"], rows)
 
 
-def similarity() -> str:
-    rows = [
-        [
-            row["name"],
-            f"{row['half_first']} %",
-            "{} to {}".format(*row["interval"]) if row["interval"] else "",
-            f"{row['reciprocal_rank']:.2f}",
-            f"{row['artist_in_5']} %",
-            f"{row['album_in_5']} %",
-        ]
-        for row in result("similarity")["systems"]
-    ]
-    header = ["system", "other half first", "95 % interval, %", "reciprocal rank"]
-    return markdown([*header, "same artist in 5", "same album in 5"], rows)
-
-
 def headline() -> str:
     """The short table of the README."""
     mean, conditions, named, clips = condition_means()
@@ -199,128 +185,6 @@ def headline() -> str:
     return markdown(["measure", "value"], rows)
 
 
-# Tables of one row for each entry of a list: result file, key of the list, and a format for each
-# column.
-SIMPLE: dict[str, tuple[str, str, dict[str, str]]] = {
-    "version-clips": (
-        "version-clips",
-        "lengths",
-        {
-            "clip": "{seconds} s",
-            "clips of a version": "{clips}",
-            "piece named first": "{named}",
-            "another setting of the chorale first": "{chorale}",
-            "clips of other music": "{outside}",
-            "answered": "{answered}",
-        },
-    ),
-    "identification-reliability": (
-        "identification",
-        "reliability",
-        {"confidence": "{from} to {to}", "answers": "{answers:,}", "right": "{right:,}"},
-    ),
-    "storage": (
-        "storage",
-        "profiles",
-        {
-            "profile": "{name}",
-            "landmarks": "{landmarks}",
-            "peaks": "{peaks}",
-            "sketches": "{sketches}",
-            "whole file": "{file}",
-        },
-    ),
-    "large-libraries": (
-        "large-libraries",
-        "sizes",
-        {
-            "tracks": "{tracks:,}",
-            "landmarks": "{landmarks_millions:,} M",
-            "bits per landmark": "{bits_a_landmark:.2f}",
-            "inserted per second": "{insert_millions_a_second:.2f} M",
-            "query, clean clip": "{query_ms} ms",
-        },
-    ),
-    "service-load": (
-        "service-load",
-        "requests",
-        {
-            "tracks": "{tracks:,}",
-            "request": "{kind}",
-            "clients": "{clients}",
-            "p50": "{p50_ms:,} ms",
-            "p95": "{p95_ms:,} ms",
-            "processor": "{processor_ms} ms",
-            "answers": "{answers:,}",
-            "told to wait": "{busy:,}",
-            "errors": "{errors:,}",
-        },
-    ),
-    "duplicates": ("duplicates", "kinds", {"copies": "{name}", "found": "{found} of {copies}"}),
-    "outside-sounds": (
-        "outside-sounds",
-        "kinds",
-        {"sound": "{name}", "clips": "{clips:,}", "answered": "{answered}"},
-    ),
-    "long-recordings": (
-        "long-recordings",
-        "mixes",
-        {
-            "mix": "{minutes} min",
-            "tracks found": "{found} of {tracks}",
-            "wrong entries": "{wrong}",
-            "borders within 3 s": "{borders_within_3_s_percent} %",
-            "time": "{elapsed_s} s",
-            "memory": "{memory_mb} MB",
-        },
-    ),
-    "broadcast": (
-        "long-recordings",
-        "broadcast",
-        {
-            "command": "`{command}`",
-            "known pieces named": "{found} of {known}",
-            "wrong names": "{wrong}",
-            "borders within 3 s": "{borders_within_3_s} of {borders}",
-            "processor": "{processor_s} s",
-        },
-    ),
-    "jingles": (
-        "long-recordings",
-        "jingles",
-        {
-            "jingles in": "{between}",
-            "named": "{found} of {jingles}",
-            "wrong names": "{wrong}",
-            "borders within 3 s": "{borders_within_3_s} of {borders}",
-            "length": "{minutes} min",
-            "processor": "{processor_s} s",
-        },
-    ),
-    "listening-memory": (
-        "long-recordings",
-        "listening_memory",
-        {
-            "unknown sound so far": "{hours} h",
-            "kept": "{kept_hours:.1f} h",
-            "memory": "{memory_mb} MB",
-        },
-    ),
-}
-
-
-def simple(name: str) -> str:
-    file, key, columns = SIMPLE[name]
-    rows = [[filled_in(text, row) for text in columns.values()] for row in result(file)[key]]
-    return markdown(list(columns), rows)
-
-
-def filled_in(text: str, row: dict[str, Any]) -> str:
-    """The text with the values of the row, or nothing where one was not measured."""
-    names = [name for _, name, *_ in Formatter().parse(text) if name]
-    return "" if any(row[name] is None for name in names) else text.format(**row)
-
-
 def versions() -> str:
     found = result("versions")
     precision = found["average_precision"]
@@ -343,6 +207,31 @@ def versions() -> str:
     return markdown(["measure", "value", "95 % interval"], rows)
 
 
+def templated() -> dict[str, Callable[[], str]]:
+    """The tables that a result file describes itself: a format of each column for the rows."""
+    return {
+        name: partial(from_template, path.stem, name)
+        for path in sorted(RESULTS.glob("*.json"))
+        for name in result(path.stem).get("tables", ())
+    }
+
+
+def from_template(file: str, name: str) -> str:
+    """A table with one row for each entry of a list of the result file."""
+    found = result(file)
+    table = found["tables"][name]
+    rows = [
+        [filled_in(text, row) for text in table["columns"].values()] for row in found[table["rows"]]
+    ]
+    return markdown(list(table["columns"]), rows)
+
+
+def filled_in(text: str, row: dict[str, Any]) -> str:
+    """The text with the values of the row, or nothing where one was not measured."""
+    names = [name.partition("[")[0] for _, name, *_ in Formatter().parse(text) if name]
+    return "" if any(row[name] is None for name in names) else text.format(**row)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "headline": headline,
     "identification-conditions": identification_conditions,
@@ -350,9 +239,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "identification-groups": identification_groups,
     "outside-music": outside_music,
     "speed": speed,
-    "similarity": similarity,
     "versions": versions,
-    **{name: partial(simple, name) for name in SIMPLE},
+    **templated(),
 }
 
 

@@ -2,8 +2,8 @@
 
 The network is that of BeatNet (Heydari, Cwitkowitz & Duan 2021), without its particle filter. The
 front end is the one on which it was trained, from madmom (Böck et al. 2016): a logarithmic filter
-bank of 24 bands per octave, and its rise from frame to frame. `scripts/export_beatnet.py` made
-the weights.
+bank of 24 bands per octave, and its rise from frame to frame. The weights were made by
+`scripts/train/export_beatnet.py`.
 """
 
 from __future__ import annotations

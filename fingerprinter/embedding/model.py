@@ -4,7 +4,7 @@ The trunk is musicnn (Pons & Serra 2019, "musicnn: Pre-trained convolutional neu
 music audio tagging"), trained on the Million Song Dataset. The tags are those of musicnn. The
 vector is a learned projection (`scripts/train`) of statistics of the trunk's activations over
 time, averaged over the windows. musicnn alone, whose vector is its mean-pool layer, is exported by
-`scripts/export_musicnn.py`.
+`scripts/train/export_musicnn.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,8 +10,9 @@ from typing import Any
 
 import onnx
 from features import FRONT_END
+from onnx_graph import Graph, value_info, write_card, write_network
 from projection import Projection
-from trunk import PATCH, STATISTICS, TAGS, Graph, Trunk, extended, vector_info
+from trunk import PATCH, STATISTICS, TAGS, Trunk, extended
 
 from fingerprinter.embedding.model import MUSICNN_WEIGHTS
 
@@ -21,24 +21,19 @@ NAME, VECTOR = "similarity", "embedding"
 
 def export(trunk: Trunk, projection: Projection, facts: Mapping[str, Any], folder: Path) -> Path:
     """Writes `similarity.onnx`, its cards `.json` and `.md`; the path of the first."""
-    folder.mkdir(parents=True, exist_ok=True)
     weights = folder / f"{NAME}.onnx"
-    weights.write_bytes(network(trunk, projection).SerializeToString(deterministic=True))
-    fields = card(hashlib.sha256(weights.read_bytes()).hexdigest(), projection, facts)
-    text = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
-    weights.with_suffix(".json").write_text(text, encoding="utf-8")
-    weights.with_suffix(".md").write_text(page(fields), encoding="utf-8")
+    fields = card(write_network(weights, network(trunk, projection)), projection, facts)
+    write_card(weights, fields, page(fields))
     return weights
 
 
 def network(trunk: Trunk, projection: Projection) -> onnx.ModelProto:
     """From log-mel patches to the vector and the tags."""
-    graph = Graph(VECTOR)
+    graph = Graph(f"{VECTOR}_")
     inputs = graph.constant(projection.matrix), graph.constant(projection.offset)
-    graph.nodes[:] = []
-    graph.add("Gemm", STATISTICS, *inputs, output=VECTOR)
+    graph.add("Gemm", STATISTICS, *inputs, outputs=[VECTOR])
     (tags,) = (output for output in trunk.model.graph.output if output.name == TAGS)
-    return extended(trunk.model, graph, [tags, vector_info(VECTOR, projection.matrix.shape[1])])
+    return extended(trunk.model, graph, [tags, value_info(VECTOR, "n", projection.matrix.shape[1])])
 
 
 def card(sha256: str, projection: Projection, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, fields
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -95,13 +95,10 @@ def read(path: Path) -> TrackFeatures:
         return TrackFeatures(**{field.name: arrays[field.name] for field in fields(TrackFeatures)})
 
 
-_trunk: list[Trunk] = []  # of this process
-
-
+@cache
 def trunk() -> Trunk:
-    if not _trunk:
-        _trunk.append(Trunk.load())
-    return _trunk[0]
+    """The one of this process."""
+    return Trunk.load()
 
 
 def extract(samples: Floats, also_changed: bool, rng: np.random.Generator) -> TrackFeatures:

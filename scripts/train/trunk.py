@@ -6,14 +6,14 @@ exported model: there is no second implementation that could differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
+from onnx_graph import Graph, finished, value_info
 
 from fingerprinter.embedding.model import MUSICNN_WEIGHTS
 
@@ -25,26 +25,8 @@ FLOOR = 1e-3  # of a deviation, before its logarithm: features that do not move 
 TIME = 2  # axis of (n, features, time); in a log-mel patch it is 1
 
 
-@dataclass
-class Graph:
-    """Nodes and constants that are added to a graph; values are known by name.
-
-    part: what the names begin with
-    """
-
-    part: str
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    constants: list[onnx.TensorProto] = field(default_factory=list)
-
-    def constant(self, values: npt.NDArray[Any]) -> str:
-        name = f"{self.part}_constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        output = output or f"{self.part}_{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
+class Statistics(Graph):
+    """Statistics over time."""
 
     def mean(self, value: str, axis: int, keepdims: int = 0) -> str:
         return self.add("ReduceMean", value, axes=[axis], keepdims=keepdims)
@@ -71,7 +53,7 @@ def with_statistics(musicnn: onnx.ModelProto) -> onnx.ModelProto:
     Of the 256 features (time-frequency filters and three layers above them): mean, logarithm of
     the deviation. Of the 96 mels: mean, deviation, mean step from frame to frame.
     """
-    graph, features = Graph(STATISTICS), features_of(musicnn)
+    graph, features = Statistics(f"{STATISTICS}_"), features_of(musicnn)
     parts = [
         graph.mean(features, TIME),
         graph.log(graph.deviation(features, TIME)),
@@ -79,10 +61,10 @@ def with_statistics(musicnn: onnx.ModelProto) -> onnx.ModelProto:
         graph.deviation(LOG_MEL, 1),
         graph.motion(LOG_MEL, 1),
     ]
-    graph.add("Concat", *parts, axis=1, output=STATISTICS)
+    graph.add("Concat", *parts, axis=1, outputs=[STATISTICS])
     kept = [output for output in musicnn.graph.output if output.name == TAGS]
     width = 2 * feature_count(musicnn) + 3 * PATCH[1]
-    return extended(musicnn, graph, [*kept, vector_info(STATISTICS, width)])
+    return extended(musicnn, graph, [*kept, value_info(STATISTICS, "n", width)])
 
 
 def features_of(musicnn: onnx.ModelProto) -> str:
@@ -97,10 +79,6 @@ def feature_count(musicnn: onnx.ModelProto) -> int:
     return int(found.type.tensor_type.shape.dim[1].dim_value)
 
 
-def vector_info(name: str, width: int) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", width])
-
-
 def extended(
     model: onnx.ModelProto, graph: Graph, outputs: list[onnx.ValueInfoProto]
 ) -> onnx.ModelProto:
@@ -109,19 +87,8 @@ def extended(
     nodes = needed([*old.node, *graph.nodes], {output.name for output in outputs})
     used = {name for node in nodes for name in node.input}
     constants = [each for each in [*old.initializer, *graph.constants] if each.name in used]
-    proto = helper.make_model(
-        helper.make_graph(
-            nodes,
-            "likeness",  # part of the released bytes
-            old.input,
-            outputs,
-            constants,
-        ),
-        opset_imports=model.opset_import,
-        ir_version=model.ir_version,
-    )
-    onnx.checker.check_model(proto, full_check=True)
-    return proto
+    whole = Graph(nodes=nodes, constants=constants)
+    return finished("likeness", whole, old.input, outputs)  # the name is part of the released bytes
 
 
 def needed(nodes: list[onnx.NodeProto], wanted: set[str]) -> list[onnx.NodeProto]:

@@ -1,6 +1,6 @@
 """The recipe of the trunk of the embedding model: the published musicnn checkpoint, as ONNX.
 
-    python scripts/export_musicnn.py [--verify]
+    python scripts/train/export_musicnn.py [--verify]
 
 Takes musicnn 0.1.0 from PyPI (Pons & Serra 2019, "musicnn: Pre-trained convolutional neural
 networks for music audio tagging", ISC licence), reads its TensorFlow 1 checkpoint, leaves out the
@@ -13,13 +13,12 @@ an output, in the units of that graph, differs by more than 1e-4.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import runpy
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
-from pypi import unpack_wheel
+from onnx_graph import Graph, finished, value_info, write_card, write_network
+from pypi import copy_licence, unpack_wheel
 
 from fingerprinter.embedding.log_mel import LogMel
 from fingerprinter.embedding.model import MUSICNN_WEIGHTS
@@ -41,7 +40,6 @@ PACKAGE = "musicnn==0.1.0"
 WHEEL_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
 CHECKPOINT = "MSD_musicnn"
 PATCH_FRAMES = 187  # 3 s, as in training
-OPSET, IR_VERSION = 17, 8  # of ONNX 1.12 (2022): every onnxruntime that the package allows reads it
 LEAST_GAIN = 1e-4  # weight decay left filters below 1e-8 or above 5e-3, and none between
 MAX_DIFFERENCE = 1e-4
 
@@ -141,38 +139,22 @@ def numbered(name: str, number: int) -> str:
     return f"{name}_{number}" if number else name
 
 
-@dataclass
-class Graph:
-    """An ONNX graph in the making; values are known by name."""
+class Musicnn(Graph):
+    """The layers of the network."""
 
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    constants: list[onnx.TensorProto] = field(default_factory=list)
-
-    def constant(self, values: npt.NDArray[Any]) -> str:
-        if values.dtype != np.int64:
-            values = values.astype(np.float32)
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def add(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
-        output = output or f"{kind.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
-
-    def normalised(self, value: str, norm: Norm, output: str | None = None) -> str:
+    def normalised(self, value: str, norm: Norm, *outputs: str) -> str:
         arrays = (norm.gamma, norm.beta, norm.mean, norm.variance)
         inputs = [self.constant(array) for array in arrays]
-        return self.add("BatchNormalization", value, *inputs, epsilon=Norm.EPSILON, output=output)
+        return self.add("BatchNormalization", value, *inputs, epsilon=Norm.EPSILON, outputs=outputs)
 
     def dense(
         self,
         value: str,
         kernel: npt.NDArray[np.floating[Any]],
         bias: npt.NDArray[np.floating[Any]],
-        output: str | None = None,
+        *outputs: str,
     ) -> str:
-        return self.add("Gemm", value, self.constant(kernel), self.constant(bias), output=output)
+        return self.add("Gemm", value, self.constant(kernel), self.constant(bias), outputs=outputs)
 
     def convolved(self, value: str, kernel: Floats, block: Block, pads: list[int]) -> str:
         inputs = self.constant(kernel), self.constant(block.bias)
@@ -197,7 +179,7 @@ class Graph:
 
 def build(variables: Variables) -> onnx.ModelProto:
     """The network, from log-mel patches to `outputs`."""
-    graph = Graph()
+    graph = Musicnn()
     value = graph.add("Unsqueeze", "log_mel", graph.constant(np.array([1])))
     value = graph.normalised(value, Norm.read(variables, 0))
     blocks = [Block.read(variables, number) for number in range(8)]
@@ -207,7 +189,8 @@ def build(variables: Variables) -> onnx.ModelProto:
     third = graph.add("Add", graph.middle(second, blocks[7]), second)
     features = graph.add("Concat", front, first, second, third, axis=1)
     heads(graph, features, variables, blocks)
-    return model(graph, outputs(variables))
+    results = [value_info(name, "n", length) for name, (length, _) in outputs(variables).items()]
+    return finished("musicnn", graph, [value_info("log_mel", *input_shape())], results)
 
 
 def alive_in_front(blocks: list[Block]) -> Mask:
@@ -227,15 +210,15 @@ def vector_features(blocks: list[Block]) -> Mask:
     return np.concatenate([alive_in_front(blocks), *residual])
 
 
-def heads(graph: Graph, features: str, variables: Variables, blocks: list[Block]) -> None:
+def heads(graph: Musicnn, features: str, variables: Variables, blocks: list[Block]) -> None:
     """Pools the features (n, kept, time) over time, and computes the outputs."""
     highest = graph.add("ReduceMax", features, axes=[2], keepdims=0)
     mean = graph.add("ReduceMean", features, axes=[2], keepdims=0)
     kernel, bias = pooled_dense(variables, kept_features(blocks))
     pooled = graph.add("Concat", highest, mean, axis=1)
     hidden = graph.add("Relu", graph.dense(pooled, kernel, bias))
-    hidden = graph.normalised(hidden, Norm.read(variables, 10), output="penultimate")
-    graph.dense(hidden, variables["dense_1/kernel"], variables["dense_1/bias"], output="tags")
+    hidden = graph.normalised(hidden, Norm.read(variables, 10), "penultimate")
+    graph.dense(hidden, variables["dense_1/kernel"], variables["dense_1/bias"], "tags")
     standardised(graph, mean, variables, blocks)
 
 
@@ -260,7 +243,7 @@ def standardised(graph: Graph, mean: str, variables: Variables, blocks: list[Blo
     value = graph.add("Gather", mean, graph.constant(np.flatnonzero(varying[kept])), axis=1)
     value = graph.add("Sub", value, graph.constant(norm.mean[1::2][varying]))
     deviation = graph.constant(norm.deviation[1::2][varying])
-    graph.add("Div", value, deviation, output="mean_pool")
+    graph.add("Div", value, deviation, outputs=["mean_pool"])
 
 
 def outputs(variables: Variables) -> dict[str, tuple[int, str]]:
@@ -277,24 +260,6 @@ def outputs(variables: Variables) -> dict[str, tuple[int, str]]:
     }
 
 
-def model(graph: Graph, outputs: dict[str, tuple[int, str]]) -> onnx.ModelProto:
-    """The finished graph, checked."""
-    float32 = onnx.TensorProto.FLOAT
-    proto = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "musicnn",
-            [helper.make_tensor_value_info("log_mel", float32, input_shape())],
-            [helper.make_tensor_value_info(n, float32, ["n", d]) for n, (d, _) in outputs.items()],
-            graph.constants,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-    )
-    onnx.checker.check_model(proto, full_check=True)
-    return proto
-
-
 def input_shape() -> list[str | int]:
     return ["n", PATCH_FRAMES, LogMel().n_mels]
 
@@ -304,16 +269,11 @@ def input_shape() -> list[str | int]:
 
 def write_weights(variables: Variables, package: Path) -> None:
     """The weights, their card for the program and for people, and their licence."""
-    weights = MUSICNN_WEIGHTS
-    weights.parent.mkdir(exist_ok=True)
-    weights.write_bytes(build(variables).SerializeToString(deterministic=True))
-    facts = card(variables, package, hashlib.sha256(weights.read_bytes()).hexdigest())
-    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-    weights.with_suffix(".json").write_text(text, encoding="utf-8")
-    weights.with_suffix(".md").write_text(page(facts), encoding="utf-8")
+    sha256 = write_network(MUSICNN_WEIGHTS, build(variables))
+    facts = card(variables, package, sha256)
+    write_card(MUSICNN_WEIGHTS, facts, page(facts))
     licence = package / "musicnn-0.1.0.dist-info" / "LICENSE.md"
-    text = licence.read_text(encoding="utf-8").strip() + "\n"
-    (weights.parent / "LICENSE.musicnn").write_text(text, encoding="utf-8")
+    copy_licence(licence, MUSICNN_WEIGHTS.parent / "LICENSE.musicnn")
 
 
 def card(variables: Variables, package: Path, sha256: str) -> dict[str, Any]:
@@ -347,7 +307,7 @@ A convolutional network that names the tags of music, here used for what it hear
   Last.fm tags; the authors report ROC-AUC 0.88 and PR-AUC 0.29 on its test set.
 - Source: {source}, wheel SHA-256 `{source_sha256}`.
 - Licence: {licence}, (c) {copyright}; the text is in `LICENSE.musicnn`.
-- Weights: `{name}.onnx`, SHA-256 `{sha256}`, float32, made by `scripts/export_musicnn.py`.
+- Weights: `{name}.onnx`, SHA-256 `{sha256}`, float32, made by `scripts/train/export_musicnn.py`.
 - Left out: 497 of the 561 filters of the front end, which weight decay had brought to zero, and the
   pooled features that never vary. The outputs are those of the original graph in TensorFlow within
   1e-4 (`--verify`), at a seventh of the cost.

@@ -22,3 +22,9 @@ def unpack_wheel(package: str, sha256: str, folder: Path) -> None:
         sys.exit(f"{wheel.name}: SHA-256 {found}, not {sha256}; do not use this file")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
+
+
+def copy_licence(licence: Path, target: Path) -> None:
+    """Copies the text of a licence without blank lines around it."""
+    text = licence.read_text(encoding="utf-8").strip() + "\n"
+    target.write_text(text, encoding="utf-8")

@@ -1,6 +1,6 @@
 """The recipe of the beat model: the published BeatNet weights, as ONNX.
 
-    python scripts/export_beatnet.py
+    python scripts/train/export_beatnet.py
 
 Takes BeatNet 1.1.3 from PyPI (Heydari, Cwitkowitz & Duan 2021, "BeatNet: CRNN and particle
 filtering for online joint beat downbeat and meter tracking", ISMIR; CC BY 4.0), reads its first
@@ -12,8 +12,6 @@ the same bytes each time.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import pickle
 import tempfile
 import zipfile
@@ -25,8 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
-from pypi import unpack_wheel
+from onnx_graph import Graph, finished, value_info, write_card, write_network
+from pypi import copy_licence, unpack_wheel
 
 from fingerprinter.embedding.beats import BEAT_WEIGHTS, STATES
 
@@ -37,7 +35,6 @@ PACKAGE = "BeatNet==1.1.3"
 WHEEL_SHA256 = "1ecfa17bdcbe899975a88bdb6efebd6970d846a4f3b6cfd5c6f320647c641c7e"
 CHECKPOINT = "model_1_weights.pt"
 KERNEL, POOLED, HIDDEN, CLASSES = 10, 262, 150, 3
-OPSET, IR_VERSION = 17, 8
 # PyTorch has input, forget, cell and output gate in this order, ONNX input, output, forget, cell.
 GATES = (0, 3, 1, 2)
 
@@ -76,22 +73,8 @@ def read_checkpoint(path: Path) -> Variables:
     return variables
 
 
-class Graph:
-    """ONNX nodes and constants; each method returns the name of its output."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, values: npt.NDArray[Any]) -> str:
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def add(self, kind: str, *inputs: str, outputs: list[str] | None = None, **more: Any) -> str:
-        names = outputs or [f"value_{len(self.nodes)}"]
-        self.nodes.append(helper.make_node(kind, inputs, names, **more))
-        return names[0]
+class BeatNet(Graph):
+    """The layers of the network."""
 
     def shaped(self, value: str, *shape: int) -> str:
         return self.add("Reshape", value, self.constant(np.array(shape, np.int64)))
@@ -120,7 +103,7 @@ def by_gate(weights: Floats) -> Floats:
 
 def build(variables: Variables) -> onnx.ModelProto:
     """The network over (frames, 1, 272), and its states before and after."""
-    graph = Graph()
+    graph = BeatNet(value_name="value_{number}")
     kernel, bias = (graph.constant(variables[f"conv1.{name}"]) for name in ("weight", "bias"))
     value = graph.add("Relu", graph.add("Conv", "bands", kernel, bias))
     value = graph.add("MaxPool", value, kernel_shape=[2], strides=[2])
@@ -132,34 +115,16 @@ def build(variables: Variables) -> onnx.ModelProto:
     value = graph.shaped(value, -1, HIDDEN)
     value = graph.dense(value, variables["linear.weight"], variables["linear.bias"])
     graph.add("Softmax", value, outputs=["activation"], axis=1)
-    return finished(graph)
-
-
-def finished(graph: Graph) -> onnx.ModelProto:
-    def value(name: str, *shape: str | int) -> onnx.ValueInfoProto:
-        return helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
-
-    states = [value(state, 1, 1, HIDDEN) for state in STATES]
-    after = [value(f"{state}_after", 1, 1, HIDDEN) for state in STATES]
-    bands = value("bands", "frames", 1, POOLED + KERNEL)
-    proto = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "beatnet",
-            [bands, *states],
-            [value("activation", "frames", CLASSES), *after],
-            graph.constants,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-    )
-    onnx.checker.check_model(proto, full_check=True)
-    return proto
+    bands = value_info("bands", "frames", 1, POOLED + KERNEL)
+    states = [value_info(state, 1, 1, HIDDEN) for state in STATES]
+    after = [value_info(f"{state}_after", 1, 1, HIDDEN) for state in STATES]
+    activation = value_info("activation", "frames", CLASSES)
+    return finished("beatnet", graph, [bands, *states], [activation, *after])
 
 
 def write_weights(variables: Variables, package: Path) -> None:
     """The weights, their card and their licence."""
-    BEAT_WEIGHTS.write_bytes(build(variables).SerializeToString(deterministic=True))
+    sha256 = write_network(BEAT_WEIGHTS, build(variables))
     card = {
         "name": "beatnet",
         "source": f"PyPI package BeatNet 1.1.3 ({CHECKPOINT})",
@@ -169,13 +134,11 @@ def write_weights(variables: Variables, package: Path) -> None:
         "licence": "CC BY 4.0",
         "copyright": "Mojtaba Heydari",
         "changes": "another file format; nothing else",
-        "sha256": hashlib.sha256(BEAT_WEIGHTS.read_bytes()).hexdigest(),
+        "sha256": sha256,
     }
-    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
-    BEAT_WEIGHTS.with_suffix(".json").write_text(text, encoding="utf-8")
+    write_card(BEAT_WEIGHTS, card)
     licence = package / "BeatNet-1.1.3.dist-info" / "LICENSE"
-    text = licence.read_text(encoding="utf-8").strip() + "\n"
-    (BEAT_WEIGHTS.parent / "LICENSE.beatnet").write_text(text, encoding="utf-8")
+    copy_licence(licence, BEAT_WEIGHTS.parent / "LICENSE.beatnet")
 
 
 def main() -> None:
