@@ -64,6 +64,7 @@ COMMANDS = {
     "evaluate recommend": [[NAME]],
     "evaluate peers": [["--outside", NAME]],
     "evaluate versions": [[NAME], [HOSTILE]],
+    "evaluate render-versions": [[NAME]],
     "monitor": [[NAME], [f"{HOSTILE}=missing.wav"]],
     "serve": [["--config", NAME]],
     "remove": [[NAME], ["2"]],  # last, since it changes the library

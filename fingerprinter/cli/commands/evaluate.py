@@ -10,6 +10,7 @@ from fingerprinter.cli.commands.evaluate_identify import identify
 from fingerprinter.cli.commands.evaluate_paths import paths
 from fingerprinter.cli.commands.evaluate_peers import peers
 from fingerprinter.cli.commands.evaluate_recommend import recommend
+from fingerprinter.cli.commands.evaluate_render_versions import render_versions
 from fingerprinter.cli.commands.evaluate_similarity import similarity
 from fingerprinter.cli.commands.evaluate_track_list import track_list
 from fingerprinter.cli.commands.evaluate_versions import versions
@@ -31,3 +32,4 @@ app.command()(paths)
 app.command()(peers)
 app.command()(analysis)
 app.command()(versions)
+app.command(name="render-versions")(render_versions)
