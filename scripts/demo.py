@@ -105,7 +105,7 @@ def make_unknown_clip(folder: Path) -> Path:
 
 def demonstrate(music: Path, program: Program, folder: Path) -> Path:
     """Shows the main tasks; returns the noisy clip."""
-    say(f"1. Index: analyze every track in {music} once and keep its fingerprint.")
+    say(f"1. Index: read every track in {music} once and keep its fingerprint.")
     program.show("index", str(music))
     program.show("stats")
 

@@ -200,7 +200,7 @@ class Library:
             Seconds since 1970. Files that were changed at that time or later are left out, because
             they may still be written.
         scheduler : str, optional
-            Address of a Dask scheduler. Its workers analyse the files instead of local processes.
+            Address of a Dask scheduler. Its workers read the files instead of local processes.
         on_progress : callable
             Is called with a `Progress` after each file.
         on_left_out : callable

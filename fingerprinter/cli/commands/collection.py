@@ -104,7 +104,7 @@ def index(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Dask scheduler whose workers analyse the files. They must see the files under "
+            help="Dask scheduler whose workers read the files. They must see the files under "
             "the same paths.",
         ),
     ] = None,
