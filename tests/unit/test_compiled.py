@@ -1,4 +1,7 @@
-"""Compiled kernels and NumPy give the same numbers; the two Fourier transforms nearly the same."""
+"""Compiled kernels and NumPy give the same numbers; the two Fourier transforms nearly the same.
+
+All of it is slow, because a new checkout compiles each kernel first.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ from fingerprinter.library.identify import jit
 from fingerprinter.types import Landmarks, Peaks
 
 pytest.importorskip("numba", reason="numba does not support this Python yet")
+pytestmark = pytest.mark.slow
 
 Answer = TypeVar("Answer")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -57,7 +61,6 @@ def constellation(rng: np.random.Generator, n: int) -> Peaks:
     return peaks.sort_by_frame(unsorted)
 
 
-@pytest.mark.slow
 @given(SEEDS)
 def test_ranges_of_blocks(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -95,6 +95,7 @@ def test_speech_lies_over_every_second_transition(recordings: list[Recording]) -
     assert np.all(np.min(np.abs(changed[:, None] - middles_s[1::2]), axis=1) <= 10.0)
 
 
+@pytest.mark.slow
 def test_jingles_stand_alone_where_they_are_said_to_be(recordings: list[Recording]) -> None:
     mix = draw_jingles(3, recordings, None, np.random.default_rng(2))
     is_sound = np.abs(mix.samples) > 0

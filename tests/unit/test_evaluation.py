@@ -677,6 +677,7 @@ def test_run_is_repeatable(
     assert [trial.drawn for trial in again.trials] == drawn
 
 
+@pytest.mark.slow
 def test_json_says_where_the_figures_come_from(
     evaluation: IdentifyReport, library: Library
 ) -> None:

@@ -1,4 +1,7 @@
-"""Parts add up to the mix, and hold the sounds that they are named after."""
+"""Parts add up to the mix, and hold the sounds that they are named after.
+
+All of it is slow, because librosa compiles its functions in each process that calls them first.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from fingerprinter.core.mir.separation import (
 )
 
 Floats = npt.NDArray[np.float32]
+pytestmark = pytest.mark.slow
 
 
 def tone(hz: float, duration_s: float = 3.0) -> Floats:
@@ -40,7 +44,6 @@ def rms(samples: Floats) -> float:
     return float(np.sqrt(np.mean(np.square(samples))))
 
 
-@pytest.mark.slow
 def test_harmonic_and_percussive_parts() -> None:
     harmonic, percussive = parts_of(tone(440) + clicks(), harmonic_percussive)
     np.testing.assert_allclose(harmonic + percussive, tone(440) + clicks(), atol=1e-5)
@@ -48,7 +51,6 @@ def test_harmonic_and_percussive_parts() -> None:
     assert rms(percussive - clicks()) < 0.7 * rms(clicks())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.01, 1.0, 2.0, 5.3, 9.0])
 def test_chunks_fade_into_each_other(seconds: float) -> None:
     samples = np.random.default_rng(1).normal(0, 0.1, round(seconds * SR)).astype(np.float32)
@@ -57,7 +59,6 @@ def test_chunks_fade_into_each_other(seconds: float) -> None:
     np.testing.assert_allclose(parts.sum(axis=0), samples, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_components_are_the_recurring_sounds() -> None:
     first, second = tone(300), tone(2000)
     first[SR : 2 * SR] = 0
