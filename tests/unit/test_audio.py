@@ -434,13 +434,16 @@ def test_a_text_file_object_is_wrong_usage(tmp_path: Path) -> None:
 
 
 def test_the_name_of_each_kind_of_source(made: Callable[..., Path]) -> None:
+    def name_of(source: Any, name: str | None = None) -> str:
+        with open_audio(source, name=name) as audio:
+            return audio.name
+
     path = made("flac")
     with path.open("rb") as file:
-        names = [open_audio(source).name for source in (path, str(path), file)]
-        assert names == [str(path)] * 3
-    assert open_audio(path.read_bytes()).name == "<bytes>"
-    assert open_audio((np.ones(100, np.float32), 8000)).name == "<samples>"
-    assert open_audio(path, name="upload.flac").name == "upload.flac"
+        assert [name_of(source) for source in (path, str(path), file)] == [str(path)] * 3
+    assert name_of(path.read_bytes()) == "<bytes>"
+    assert name_of((np.ones(100, np.float32), 8000)) == "<samples>"
+    assert name_of(path, "upload.flac") == "upload.flac"
 
 
 @pytest.mark.parametrize("name", ["a\nb.flac", "🎵 mañana.flac", os.fsdecode(b"caf\xe9.flac")])
