@@ -6,6 +6,7 @@ are imported inside the methods, so that `identify` loads neither FAISS nor onnx
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -32,10 +33,13 @@ from fingerprinter.library.base.snapshots import SnapshotCache
 from fingerprinter.library.base.sources import track_source
 from fingerprinter.library.base.stored_peaks import load_peaks
 from fingerprinter.library.identify.recognizer import OnMatch, Recognition, Recognizer
+from fingerprinter.library.identify.sketch_file import file_state
 from fingerprinter.library.identify.sketch_index import (
+    ListedSketches,
     SketchIndex,
     StoredSketches,
     read_sketches,
+    update_sketch_file,
 )
 from fingerprinter.library.indexing.batches import BatchLimits
 from fingerprinter.store.engine.database import Database
@@ -86,6 +90,8 @@ if TYPE_CHECKING:
     from fingerprinter.library.music.tag_writing import TagReport
     from fingerprinter.library.similar.queries import QuerySource
     from fingerprinter.library.similar.vectors import LibraryVectors
+
+_log = logging.getLogger(__name__)
 
 
 class Library:
@@ -138,7 +144,7 @@ class Library:
         with database.connect() as connection:
             self._params = _stored_params(connection, profile)
         self._posting_cache = SnapshotCache[PostingIndex]()
-        self._sketch_cache = SnapshotCache[SketchIndex | None]()
+        self._sketch_cache = SnapshotCache[SketchIndex | ListedSketches]()
         self._sound_cache = SnapshotCache["SoundIndex"]()
         self._vector_cache = SnapshotCache["VectorIndex"]()
 
@@ -251,7 +257,7 @@ class Library:
             scheduler,
             self.batch_limits,
         )
-        return indexer.run(
+        report = indexer.run(
             paths,
             prune=prune,
             prune_empty_root=prune_empty_root,
@@ -261,6 +267,8 @@ class Library:
             on_progress=on_progress,
             on_left_out=on_left_out,
         )
+        self._update_sketch_file()
+        return report
 
     def tracks(self) -> Iterator[Track]:
         """Iterate over all tracks, in the order in which they were added.
@@ -1633,10 +1641,23 @@ class Library:
     def _sketches(self, connection: Connection) -> SketchIndex | StoredSketches:
         """Return the sketches of this snapshot."""
         words = self._params.sketch_words
+        max_bytes = self.policy.sketch.max_bytes
+        folder = self._config.cache / library_metadata.library_id(connection)
         held = self._sketch_cache.get(
-            library_metadata.revision(connection), lambda: read_sketches(connection, words)
+            (library_metadata.revision(connection), file_state(folder)),
+            lambda: read_sketches(connection, words, self._config.cache, max_bytes),
         )
-        return StoredSketches(connection, words) if held is None else held
+        return held if isinstance(held, SketchIndex) else StoredSketches(connection, words, held)
+
+    def _update_sketch_file(self) -> None:
+        """Write the file of the sketches of a large library, or log why it cannot be written."""
+        words, max_bytes = self._params.sketch_words, self.policy.sketch.max_bytes
+        try:
+            with self._database.connect() as connection:
+                update_sketch_file(connection, words, self._config.cache, max_bytes)
+        except OSError as error:
+            reason = f"the file of sketches was not written ({error}), so that short clips in noise"
+            _log.warning("%s: %s may be missed", self._config.cache, reason)
 
     def _sound_index(self, connection: Connection) -> SoundIndex:
         """Return what a text search keeps of this snapshot."""

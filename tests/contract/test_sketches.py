@@ -21,7 +21,12 @@ from fingerprinter.core.match.candidates import Candidate
 from fingerprinter.errors import CorruptionError
 from fingerprinter.evaluation.degrade import stretched
 from fingerprinter.library.base.sketch_projections import projections
-from fingerprinter.library.identify.sketch_index import SketchIndex, StoredSketches, read_sketches
+from fingerprinter.library.identify.sketch_index import (
+    ListedSketches,
+    SketchIndex,
+    StoredSketches,
+    read_sketches,
+)
 from fingerprinter.store.tables import feature_rows, library_metadata, schema, sketches, tracks
 from fingerprinter.types import Tags
 
@@ -156,7 +161,7 @@ def test_a_profile_sets_the_size_of_sketches(
 
 
 def test_sketches_that_are_too_many_for_the_memory_are_read_for_candidates(
-    library_url: str, music: Path
+    library_url: str, music: Path, tmp_path: Path
 ) -> None:
     log_mag = log_spectrogram(play(2, 20)[5 * SR : 7 * SR], DEFAULT)
     clip = contrast(log_mag, 0, len(log_mag))
@@ -164,11 +169,12 @@ def test_sketches_that_are_too_many_for_the_memory_are_read_for_candidates(
         library.index([music], embeddings=False)
         places = [Candidate(n, 156.0) for n in (0, *(track.id for track in library.tracks()))]
         with beside(library) as connection:
-            held = read_sketches(connection, 6)
-            assert held is not None
+            held = read_sketches(connection, 6, tmp_path)
+            assert isinstance(held, SketchIndex)
             assert len(held) == 4
-            assert read_sketches(connection, 6, max_bytes=100) is None
-            read = StoredSketches(connection, 6).likeness(clip, places, (-2.0, 0.0, 2.0))
+            listed = read_sketches(connection, 6, tmp_path, max_bytes=100)
+            assert isinstance(listed, ListedSketches)
+            read = StoredSketches(connection, 6, listed).likeness(clip, places, (-2.0, 0.0, 2.0))
             assert read.tolist() == held.likeness(clip, places, (-2.0, 0.0, 2.0)).tolist()
             assert read.max() > 10
 

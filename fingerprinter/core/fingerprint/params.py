@@ -138,9 +138,11 @@ class QueryParams:
     # and three detunings, which takes 20 ms more for a clip of 10 s.
     sketched_proposals: int = 6
     # Candidates of the landmarks whose sketches are compared where all sketches are too many for
-    # the memory and propose none. Among 100,376 tracks 13 of 24 clips in noise and rooms are
+    # the memory. Among 100,376 tracks 13 of 24 clips in noise and rooms are
     # named; 9 with 16 candidates, in 50 ms less. 1,024 name no more, in 300 ms more.
     stored_proposals: int = 256
+    # Candidates of the sketches in lists that are added to these.
+    listed_proposals: int = 64
     # Candidates of each stage of the escalation whose sketches are compared, at 0.125 ms each, and
     # how many of them, and of the twelve of the unchanged clip, are aligned. Of 432 changed clips
     # at +5 dB 423 are named; 416 without sketches, 422 with 20 candidates, 423 with 64.
@@ -164,8 +166,14 @@ class SketchSearchParams:
     lags: tuple[float, ...] = (-2.0, 0.0, 2.0)  # frames that a place may be off
     same_place_frames: float = 3.0  # places of a track that are one
     # Sketches of a library that are kept in memory, since every query reads all of them. Above
-    # some 16,000 tracks those of candidates are read, and landmarks alone propose candidates.
+    # some 16,000 tracks those of candidates are read, and sketches in lists propose candidates.
     max_bytes: int = 1 << 27
+    # Sketches of the likeliest lists that are compared with a clip where all are too many for the
+    # memory. See docs/research/large-libraries.md.
+    list_comparisons: int = 1 << 22
+    list_step: int = 2  # every such window of the clip is looked up ...
+    list_weight: float = 0.5  # ... of which the clip covers at least this share
+    list_score: float = 4.0  # standard deviations of chance that a sketch has to agree by
 
 
 DEFAULT = LandmarkParams()

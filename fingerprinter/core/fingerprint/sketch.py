@@ -275,11 +275,11 @@ def _packed(values: Floats) -> Codes:
     return codes
 
 
-def _signs(codes: Codes) -> Floats:
+def signs(codes: Codes) -> Floats:
     """Return (..., bits) of -1 and 1, from (..., words)."""
     octets = np.ascontiguousarray(codes, "<u8").view(np.uint8)
-    signs: Floats = np.unpackbits(octets, axis=-1, bitorder="little").astype(np.float32)
-    return signs * 2 - 1
+    bits: Floats = np.unpackbits(octets, axis=-1, bitorder="little").astype(np.float32)
+    return bits * 2 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -468,9 +468,9 @@ class Sketches:
         valid = (rows < len(clip.starts)) & (places >= 0) & (places < len(self._valid))
         rows, places = np.where(valid, rows, 0), np.where(valid, places, 0)
         inside = valid & self._valid[places]
-        signs = _signs(np.moveaxis(self._codes[:, places], 0, -1))
+        agreeing = signs(np.moveaxis(self._codes[:, places], 0, -1))
         weights = clip.weights[rows] * valid
-        likeness = np.einsum("nsb,nsb->ns", clip.values[rows], signs) * inside
+        likeness = np.einsum("nsb,nsb->ns", clip.values[rows], agreeing) * inside
         score = (weights * likeness).sum(axis=1) / np.linalg.norm(weights, axis=1).clip(min=1e-9)
         first = np.take_along_axis(places, inside.argmax(axis=1)[:, None], axis=1)[:, 0]
         number = np.searchsorted(self._starts, first, side="right") - 1
@@ -507,14 +507,14 @@ class Sketches:
         step = np.concatenate([first + np.arange(len(part)) for first, part, _ in laid])
         valid = (step >= 0) & (step < self._lengths[number])
         at = np.where(valid, self._starts[number] + step, 0)
-        signs = _signs(self._codes[:, at].T)
+        stored = signs(self._codes[:, at].T)
         there = valid & self._valid[at]
-        alike = np.einsum("nb,nb->n", values, signs) * there
+        alike = np.einsum("nb,nb->n", values, stored) * there
         total = np.bincount(of_place, weights * alike, len(places))
         variance = np.bincount(of_place, weights**2, len(places))
         for place in range(len(places)):
             line = np.flatnonzero(there & (of_place == place))
-            repeated = _chance_variance(values[line], signs[line], weights[line])
+            repeated = _chance_variance(values[line], stored[line], weights[line])
             variance[place] = max(variance[place], repeated)
         score: Doubles = total / np.sqrt(variance).clip(min=1e-9)
         return score

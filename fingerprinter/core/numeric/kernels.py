@@ -266,6 +266,24 @@ def agreement(codes, present, rows, weights, total):
             total[at] += weights[step] * np.float32(agree)
 
 
+@_compiled
+def alike(codes, first, end, row, most_apart, found):
+    """Write the numbers of the codes in ranges that differ from a row in few bits; return how many.
+
+    codes: (n, words); first, end: the ranges, which hold as many codes as fit into ``found``
+    """
+    written = 0
+    for i in range(len(first)):
+        for at in range(first[i], end[i]):
+            apart = 0
+            for word in range(len(row)):
+                apart += _ones_of(codes[at, word] ^ row[word])
+            if apart <= most_apart:
+                found[written] = at
+                written += 1
+    return written
+
+
 @numba.njit(cache=True, nogil=True, inline="always")
 def _ones_of(word):
     """Count the set bits of 64. LLVM recognises the pattern and compiles one instruction."""

@@ -173,21 +173,20 @@ class Identifier:
 
     def full_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Look up all landmarks of the unchanged clip, and compare its sketches."""
-        query = self._policy.query
-        limit = query.proposals
-        proposing = self._sketches if isinstance(self._sketches, SketchIndex) else None
-        if clip.contrast is not None and proposing:  # in place of the detuned landmarks
-            query, limit = replace(query, detunings=(0.0,)), query.sketched_proposals
-        elif clip.contrast is not None:
-            limit = query.stored_proposals
+        query, near = self._policy.query, self._policy.sketch.same_place_frames
+        limit, sketched = query.stored_proposals, query.listed_proposals
+        if clip.contrast is None:
+            limit = query.proposals
+        elif isinstance(self._sketches, SketchIndex):  # in place of the detuned landmarks
+            limit = sketched = query.sketched_proposals
+            query = replace(query, detunings=(0.0,))
         landmarks = shifted_landmarks(clip.peaks, self._params, query, query.fan_out)
         max_postings = self._policy.votes.max_postings
         found = self._look_up([UNCHANGED], [landmarks], limit, max_postings)
-        if clip.contrast is not None and proposing:
-            near = self._policy.sketch.same_place_frames
+        if clip.contrast is not None:
             found += [
                 place
-                for place in proposing.nearest(clip.contrast, limit, self._policy.sketch)
+                for place in self._sketches.nearest(clip.contrast, sketched, self._policy.sketch)
                 if not any(
                     place.track_id == other.track_id and abs(place.offset - other.offset) <= near
                     for other in found

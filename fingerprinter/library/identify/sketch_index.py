@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from sqlalchemy import Connection, select
@@ -13,7 +16,8 @@ from fingerprinter.core.fingerprint.sketch import HOP, WORD, Codes, Place, Sketc
 from fingerprinter.core.match.candidates import Candidate
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library.base.sketch_projections import projections
-from fingerprinter.store.tables import feature_rows, schema, sketches
+from fingerprinter.library.identify.sketch_file import SketchFile, open_sketches, write_sketches
+from fingerprinter.store.tables import feature_rows, library_metadata, schema, sketches
 
 
 class SketchIndex:
@@ -94,6 +98,39 @@ class SketchIndex:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class ListedSketches:
+    """What proposes places in a library whose sketches are too many for the memory.
+
+    Parameters
+    ----------
+    file
+        The mapped file of sketches; None where there is none.
+    rest
+        The sketches of the tracks that came after the file was written, if they fit in memory.
+    """
+
+    file: SketchFile | None
+    rest: SketchIndex
+
+    def nearest(
+        self,
+        contrast: Floats,
+        limit: int,
+        policy: SketchSearchParams = DEFAULT_POLICY.sketch,
+    ) -> list[Candidate]:
+        """Return places that are like an unchanged clip; see `SketchIndex.nearest`."""
+        found = self.rest.nearest(contrast, limit, policy)
+        if self.file is None:
+            return found
+        words = self.file.lists.codes.shape[1]
+        clip = clip_sketch(contrast, projections(words), policy)
+        return found + [
+            Candidate(int(self.file.ids[place.number]), float(place.offset))
+            for place in self.file.lists.nearest(clip, limit, policy)
+        ]
+
+
 class StoredSketches:
     """The sketches of a library that are too many for the memory. Those of candidates are read.
 
@@ -103,10 +140,21 @@ class StoredSketches:
         The snapshot of the library.
     words
         Words of 64 bits in a sketch; see `LandmarkParams.sketch_words`.
+    listed
+        What proposes places.
     """
 
-    def __init__(self, connection: Connection, words: int) -> None:
-        self._connection, self._words = connection, words
+    def __init__(self, connection: Connection, words: int, listed: ListedSketches) -> None:
+        self._connection, self._words, self._listed = connection, words, listed
+
+    def nearest(
+        self,
+        contrast: Floats,
+        limit: int,
+        policy: SketchSearchParams = DEFAULT_POLICY.sketch,
+    ) -> list[Candidate]:
+        """Return places that are like an unchanged clip; see `ListedSketches.nearest`."""
+        return self._listed.nearest(contrast, limit, policy)
 
     def likeness(
         self,
@@ -122,19 +170,80 @@ class StoredSketches:
 
 
 def read_sketches(
-    connection: Connection, words: int, max_bytes: int = DEFAULT_POLICY.sketch.max_bytes
-) -> SketchIndex | None:
-    """Read all sketches of a library, or none where they take more than ``max_bytes``.
+    connection: Connection,
+    words: int,
+    cache: Path,
+    max_bytes: int = DEFAULT_POLICY.sketch.max_bytes,
+) -> SketchIndex | ListedSketches:
+    """Read all sketches of a library, or open their file where they take more than ``max_bytes``.
+
+    Parameters
+    ----------
+    connection
+        The snapshot of the library.
+    words
+        Words of 64 bits in a sketch; see `LandmarkParams.sketch_words`.
+    cache
+        Folder of derived files.
 
     Raises
     ------
     CorruptionError
         If they are damaged.
     """
+    version = projections(words).digest
+    if _fit(connection, words, max_bytes):
+        return SketchIndex(sketches.get_all(connection, version, words), words)
+    file = _open(connection, words, cache)
+    last = _last(file)
+    rest: dict[int, Codes] = {}
+    if file and sketches.byte_count(connection, version, last) <= max_bytes:
+        for some in sketches.iterate(connection, version, words, last):
+            rest |= some
+    return ListedSketches(file, SketchIndex(rest, words))
+
+
+def update_sketch_file(
+    connection: Connection,
+    words: int,
+    cache: Path,
+    max_bytes: int = DEFAULT_POLICY.sketch.max_bytes,
+) -> None:
+    """Write the file of a library's sketches, where they need one and it lacks many of them.
+
+    Up to a quarter of ``max_bytes`` may be missing: these are read into memory for a search.
+
+    Raises
+    ------
+    CorruptionError
+        If the sketches are damaged.
+    OSError
+        If the file cannot be written.
+    """
+    version, library_id = projections(words).digest, library_metadata.library_id(connection)
+    if _fit(connection, words, max_bytes):
+        return
+    file = _open(connection, words, cache)
+    if file and sketches.byte_count(connection, version, _last(file)) <= max_bytes // 4:
+        return
+    count = sketches.byte_count(connection, version) // (words * WORD // 8)
+    read = partial(sketches.iterate, connection, version, words)
+    write_sketches(cache / library_id, library_id, version, words, count, read)
+
+
+def _fit(connection: Connection, words: int, max_bytes: int) -> bool:
+    """Return whether all sketches of a library fit in memory, or it has none."""
     # Lengths of tracks tell the bytes. To ask for the length of all sketches would read them.
     frames = sum(connection.scalars(select(schema.segment.c.frame_count)))
-    version = projections(words).digest
     fit = frames // HOP * words * WORD // 8 <= max_bytes
-    if fit or not feature_rows.exist(connection, schema.sketch, version):
-        return SketchIndex(sketches.get_all(connection, version, words), words)
-    return None
+    return fit or not feature_rows.exist(connection, schema.sketch, projections(words).digest)
+
+
+def _open(connection: Connection, words: int, cache: Path) -> SketchFile | None:
+    library_id = library_metadata.library_id(connection)
+    return open_sketches(cache / library_id, library_id, projections(words).digest, words)
+
+
+def _last(file: SketchFile | None) -> int:
+    """Return the id of the last track in a file."""
+    return int(file.ids[-1]) if file and len(file.ids) else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from fingerprinter.store.tables import feature_rows
 from fingerprinter.store.tables.schema import require_checksum, sketch
 
 _STORED = np.dtype("<u8")
+_ROWS_PER_READ = 1024  # about 8 MB
 
 
 def put(connection: Connection, track_id: int, version: str, codes: Codes) -> bool:
@@ -40,6 +41,27 @@ def get_all(connection: Connection, version: str, words: int) -> dict[int, Codes
         If the stored bytes have a wrong length.
     """
     return _read(connection, select(sketch).order_by(sketch.c.track_id), version, words)
+
+
+def iterate(
+    connection: Connection, version: str, words: int, after: int = 0
+) -> Iterator[dict[int, Codes]]:
+    """Yield the sketches of the tracks with a greater id, some tracks at a time, in id order."""
+    while True:
+        rows = select(sketch).where(sketch.c.track_id > after, sketch.c.version == version)
+        rows = rows.order_by(sketch.c.track_id).limit(_ROWS_PER_READ)
+        found = _read(connection, rows, version, words)
+        if not found:
+            return
+        yield found
+        after = max(found)
+
+
+def byte_count(connection: Connection, version: str, after: int = 0) -> int:
+    """Return the bytes of the sketches of the tracks with a greater id."""
+    some = select(func.sum(func.length(sketch.c.data)))
+    some = some.where(sketch.c.track_id > after, sketch.c.version == version)
+    return int(connection.scalar(some) or 0)
 
 
 def get_many(

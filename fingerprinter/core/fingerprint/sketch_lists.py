@@ -1,0 +1,230 @@
+"""An inverted file of sketches: the places most like a clip, without comparing all sketches.
+
+The sketches of a library are sorted by their first bits, which noise and rooms change least. All
+sketches with equal first bits are a *list*. A window of a clip tells of each bit how likely it is
+wrong: the nearer its projection is to 0. So the lists that most likely hold the right sketch are
+known, and only these are compared in full [1]_. How many are compared does not depend on the size
+of the library.
+
+References
+----------
+.. [1] Q. Lv et al., "Multi-probe LSH: efficient indexing for high-dimensional similarity search",
+   VLDB 2007.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fingerprinter.core.arrays import Doubles, Floats, Longs
+from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH, SketchSearchParams
+from fingerprinter.core.fingerprint.sketch import HOP, WORD, ClipSketch, Codes, Place, signs
+from fingerprinter.core.numeric import compiled
+from fingerprinter.core.numeric.peak_pairs import ranges
+
+_SKETCHES_PER_LIST = 4  # shorter lists cost more to look up, longer ones hold more wrong sketches
+_MIN_BITS, _MAX_BITS = 8, 24
+_BISECTIONS = 18  # of the cost up to which lists are taken: right to a thousandth of their number
+_ROWS_AT_A_TIME = 1 << 16  # sketches that NumPy compares at once
+
+
+def list_bits(count: int) -> int:
+    """Return how many first bits of a sketch number its list, for so many sketches.
+
+    Examples
+    --------
+    >>> list_bits(16_000_000)
+    21
+    """
+    return min(max((count // _SKETCHES_PER_LIST).bit_length() - 1, _MIN_BITS), _MAX_BITS)
+
+
+def list_numbers(codes: Codes, bits: int) -> Longs:
+    """Return (n,) int64, the number of the list of each sketch; the first bit counts most."""
+    octets = np.ascontiguousarray(codes[:, 0], "<u8").view(np.uint8).reshape(-1, WORD // 8)
+    first = np.unpackbits(octets[:, : -(-bits // 8)], axis=1, count=bits, bitorder="little")
+    numbers: Longs = first @ _powers(bits)
+    return numbers
+
+
+def likely_lists(values: Floats, bits: int, count: int) -> Longs:
+    """Return the numbers of the lists that most likely hold the sketch of a window, in any order.
+
+    To turn a bit costs the distance of its value from 0. The lists of least total cost are
+    returned.
+
+    Parameters
+    ----------
+    values
+        (at least ``bits``,) values of the window; their signs are the bits of its own list.
+    count
+        Number of lists; about as many are returned.
+
+    Examples
+    --------
+    >>> sorted(likely_lists(np.array([0.9, -0.1, 0.5]), bits=3, count=2).tolist())
+    [5, 7]
+    """
+    powers, costs = _powers(bits), np.abs(values[:bits].astype(np.float64))
+    own = int((values[:bits] > 0) @ powers)
+    half = bits // 2
+    some, some_turned = _turned(costs[:half], powers[:half])
+    others, others_turned = _turned(costs[half:], powers[half:])
+    low, high = 0.0, float(costs.sum()) + 1e-6
+    if count < 1 << bits:
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            few = np.searchsorted(others, middle - some, side="right").sum() <= count
+            low, high = (middle, high) if few else (low, middle)
+    else:
+        low = high
+    counts = np.searchsorted(others, low - some, side="right")
+    found: Longs = own ^ (np.repeat(some_turned, counts) | others_turned[ranges(counts)])
+    return found
+
+
+def _powers(bits: int) -> Longs:
+    """Return what each of the first bits counts in the number of a list."""
+    powers: Longs = 1 << np.arange(bits - 1, -1, -1, dtype=np.int64)
+    return powers
+
+
+def _turned(costs: Doubles, powers: Longs) -> tuple[Doubles, Longs]:
+    """Return (cost, bits) of all ways to turn some bits, the cheapest first."""
+    cost, turned = np.zeros(1), np.zeros(1, np.int64)
+    for one, power in zip(costs, powers, strict=True):
+        cost = np.concatenate([cost, cost + one])
+        turned = np.concatenate([turned, turned | power])
+    order = np.argsort(cost, kind="stable")
+    return cost[order], turned[order]
+
+
+@dataclass(frozen=True, slots=True)
+class SketchLists:
+    """The sketches of many recordings, sorted by list. The arrays may be mapped files.
+
+    Damage to the arrays only proposes wrong places.
+
+    Parameters
+    ----------
+    codes
+        (n, words) uint64.
+    rows
+        (n,) uint32, number of each sketch among all windows of all recordings in their order.
+    ends
+        (2 ** bits,) uint32, the end of each list.
+    starts
+        (recordings + 1,) int64, number of the first window of each recording, and of the end.
+    """
+
+    codes: Codes
+    rows: npt.NDArray[np.uint32]
+    ends: npt.NDArray[np.uint32]
+    starts: Longs
+
+    def nearest(
+        self, clip: ClipSketch, limit: int, policy: SketchSearchParams = DEFAULT_SKETCH_SEARCH
+    ) -> list[Place]:
+        """Return the places of which one window is most like an unchanged clip, the best first."""
+        windows = _asked_windows(clip, policy)
+        if not len(self.rows) or not len(windows):
+            return []
+        comparisons = max(1, policy.list_comparisons // len(windows))
+        found, count = [], len(self.ends)
+        for each in windows.tolist():
+            first, end, count = self._likely_ranges(clip.values[each], comparisons, count)
+            found.append(self._alike(first, end, clip.codes[each], comparisons, policy))
+        window = np.repeat(windows, [len(each) for each in found])
+        at = np.concatenate(found)
+        score = np.einsum("nb,nb->n", clip.values[window], signs(self.codes[at]))
+        row = np.minimum(self.rows[at].astype(np.int64), self.starts[-1] - 1)
+        number = np.searchsorted(self.starts, row, side="right") - 1
+        offset = (row - self.starts[number]) * HOP - clip.starts[window]
+        best: list[Place] = []
+        for i in np.argsort(-score, kind="stable").tolist():
+            place = Place(int(number[i]), int(offset[i]), score=float(score[i]))
+            if len(best) == limit:
+                break
+            if not any(_is_same(place, other, policy) for other in best):
+                best.append(place)
+        return best
+
+    def _alike(
+        self, first: Longs, end: Longs, row: Codes, comparisons: int, policy: SketchSearchParams
+    ) -> Longs:
+        """Return the sketches in ranges that agree with that of a window beyond chance."""
+        bits = len(row) * WORD
+        most_apart = int((bits - policy.list_score * bits**0.5) / 2)
+        kernels = compiled.kernels()
+        if kernels:
+            found = np.empty(comparisons, np.int64)
+            n = kernels.alike(self.codes, first, end, row, most_apart, found)
+            return found[:n]
+        at = ranges(end - first) + np.repeat(first, end - first)
+        parts = [np.empty(0, np.int64)]
+        for start in range(0, len(at), _ROWS_AT_A_TIME):
+            some = at[start : start + _ROWS_AT_A_TIME]
+            apart = np.bitwise_count(self.codes[some] ^ row).sum(axis=1, dtype=int)
+            parts.append(some[apart <= most_apart])
+        return np.concatenate(parts)
+
+    def _likely_ranges(
+        self, values: Floats, comparisons: int, count: int
+    ) -> tuple[Longs, Longs, int]:
+        """Return (first, end) of likely lists that hold at most so many sketches together.
+
+        count: the number of lists for the window before; also returned for the next one
+        """
+        lists = len(self.ends)
+        usual = max(1, comparisons * lists // len(self.rows))
+        count = min(lists, usual, 2 * count)
+        while True:
+            numbers = np.sort(likely_lists(values, lists.bit_length() - 1, count))
+            end = np.minimum(self.ends[numbers], len(self.rows)).astype(np.int64)
+            first = np.where(numbers > 0, self.ends[numbers - 1], 0).astype(np.int64)
+            first = np.minimum(first, end)
+            held = int((end - first).sum())
+            if held <= comparisons or len(numbers) == 1:
+                filled = first < end
+                return first[filled], np.minimum(end, first + comparisons)[filled], count
+            count = max(1, min(len(numbers) - 1, count * comparisons // held))
+
+
+def _asked_windows(clip: ClipSketch, policy: SketchSearchParams) -> Longs:
+    """Return the windows of the middle of a clip that are looked up."""
+    most = policy.first_windows * HOP
+    skipped = max(0, len(clip.starts) - most) // 2
+    windows = np.arange(skipped, min(len(clip.starts), skipped + most), policy.list_step)
+    return windows[clip.weights[windows] >= policy.list_weight]
+
+
+def _is_same(one: Place, other: Place, policy: SketchSearchParams) -> bool:
+    near = abs(one.offset - other.offset) <= policy.same_place_frames
+    return one.number == other.number and near
+
+
+def sort_into_lists(numbers: Longs, cursors: Longs) -> tuple[Longs, Longs]:
+    """Return where some sketches go among all that are sorted by list, and move the cursors.
+
+    Parameters
+    ----------
+    numbers
+        (n,) int64, the list of each sketch.
+    cursors
+        (lists,) int64, the next free place of each list. They are moved behind the sketches.
+
+    Returns
+    -------
+    (order, place)
+        Sketch ``order[i]`` goes to ``place[i]``; (n,) int64 each, places ascend.
+    """
+    order = np.argsort(numbers, kind="stable")
+    heads = np.flatnonzero(np.diff(numbers[order], prepend=-1))
+    counts = np.diff(heads, append=len(order))
+    found = numbers[order[heads]]
+    place = np.repeat(cursors[found], counts) + ranges(counts)
+    cursors[found] += counts
+    return order, place
