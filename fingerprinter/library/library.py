@@ -552,15 +552,15 @@ class Library:
         with ExitStack() as resources:
             if versions:
                 source = resources.enter_context(rereadable(source, name))
+            audio = resources.enter_context(open_audio(source, self._params.sr, name=name))
             connection, recognizer = resources.enter_context(self.snapshot())
-            with open_audio(source, self._params.sr, name=name) as audio:
-                found = recognizer.answer(
-                    audio,
-                    min_confidence,
-                    all_matches=all_matches,
-                    alternatives=alternatives,
-                    on_match=on_match,
-                )
+            found = recognizer.answer(
+                audio,
+                min_confidence,
+                all_matches=all_matches,
+                alternatives=alternatives,
+                on_match=on_match,
+            )
             if versions and not found.matches:
                 from fingerprinter.library.similar.versions import versions_of_clip
 
