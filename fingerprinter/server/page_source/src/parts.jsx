@@ -230,7 +230,7 @@ export const VersionList = ({ results, of = null }) => (
           <span class="dim">
             {variation(version)}, {percent(version.confidence)} sure
           </span>
-          <Passage track={version.track} from={version.start_s} to={version.end_s} where="there" />
+          <Passage track={version.track} from={version.start_s} to={version.end_s} where={of && "there"} />
           {of && <Passage track={of} from={version.query_start_s} to={version.query_end_s} where="here" />}
         </div>
       </div>
