@@ -23,6 +23,7 @@ from served import Server, serving
 
 import fingerprinter
 from fingerprinter.audio import read_samples, write_wav
+from fingerprinter.cli.common.remote import Server as RemoteServer
 
 PAGE = Path(fingerprinter.__file__).parent / "server" / "page"
 SOURCES = PAGE.with_name("page_source")
@@ -461,6 +462,16 @@ def test_a_clip_of_another_performance_gets_the_piece(stage: Page, tmp_path: Pat
     assert stage.overflow() <= 0
     version.get_by_role("button", name="Play other from").click()
     stage.wait_until_it_plays()
+
+
+def test_the_command_gets_versions_from_a_service(repertoire: Server) -> None:
+    cover = perform(2, 2, 1.1, 3), PERFORMANCE_SR
+    asked = {"min_confidence": 0.95, "all_matches": False}
+    with RemoteServer(repertoire.url) as service:
+        found = service.recognize(cover, versions=True, **asked)
+        assert found.versions is not None
+        assert [version.track.title for version in found.versions] == ["other"]
+        assert service.recognize(cover, **asked).versions is None
 
 
 def test_a_track_without_a_version_says_what_was_compared(stage: Page) -> None:
