@@ -16,6 +16,7 @@ import soxr
 from synthetic import SR, play
 
 from fingerprinter import open_library
+from fingerprinter.audio import read_samples
 from fingerprinter.core.fingerprint.params import DEFAULT, DEFAULT_QUERY
 from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.core.match.policy import DEFAULT_POLICY
@@ -26,6 +27,7 @@ from fingerprinter.types import Match
 
 Floats = npt.NDArray[np.float32]
 
+MUSIC = Path(__file__).parents[1] / "music"
 PIECES = range(6)
 PIECE_S = 20
 CERTAIN = 0.999  # a changed clip found at a nearby change is not decisive yet
@@ -165,6 +167,19 @@ def test_identifying_loads_only_what_it_needs(library: Library, path: Path) -> N
 def test_a_clip_that_plays_backwards_has_no_match(library: Library, seed: int) -> None:
     backwards = cut(play(seed, PIECE_S), 4, 8)[::-1].copy()
     assert library.identify((backwards, SR)) == []
+
+
+@pytest.mark.parametrize("start_s", [2.0, 7.0])
+def test_a_faster_loop_is_not_taken_for_one_that_plays_backwards(
+    tmp_path: Path, start_s: float
+) -> None:
+    """Nearly the same notes come again and again, so they align as well when turned around."""
+    loop = MUSIC / "kenta_cho-stg3.ogg"
+    clip = stretched(cut(read_samples(loop), start_s, 12), Warp(1.19, 1.0))
+    with open_library(tmp_path / "library.db") as library:
+        library.index([loop], embeddings=False, jobs=1)
+        (match,) = library.identify((cut(clip, 0, 10), SR))
+    assert match.tempo == pytest.approx(1.19, abs=0.005)
 
 
 @pytest.mark.parametrize("at_end", [False, True])

@@ -146,13 +146,18 @@ class Identifier:
     def plays_backwards(self, clip: ClipFeatures, match: ScoredMatch) -> bool:
         """Whether a clip fits the recording of a match far better when it is turned around.
 
-        Held notes and chords of a clip that plays backwards coincide with the recording too.
+        Held notes and chords of a clip that plays backwards coincide with the recording too. In a
+        loop any offset fits as well as the right one, so the alignment alone does not tell.
         """
-        last = clip.peaks.frames.max(initial=np.float32(0))
-        mirrored = sort_by_frame(replace(clip.peaks, frames=last - clip.peaks.frames))
-        track, policy = self._tracks[match.track_id], self._policy.alignment
-        curve = AlignmentCurve(unwarp(mirrored, match.warp), track, policy)
-        return curve.best().score > match.alignment + policy.backwards_nats
+        last = clip.all_peaks.frames.max(initial=np.float32(0))
+        track, policy = self._tracks[match.track_id], self._policy
+        mirrored = unwarp(_turned_around(clip.peaks, last), match.warp)
+        best = AlignmentCurve(mirrored, track, policy.alignment).best()
+        if best.score <= match.alignment + policy.alignment.backwards_nats:
+            return False
+        all_mirrored = unwarp(_turned_around(clip.all_peaks, last), match.warp)
+        close = closeness(all_mirrored, track, best.offset, policy.closeness)
+        return close.score > match.closeness
 
     def quick_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Look up few landmarks, which decides most clips.
@@ -533,6 +538,11 @@ class Identifier:
     def track_peaks(self, track_id: int) -> Peaks:
         """Return all stored peaks of a track, sorted by frame."""
         return load_peaks(self._connection, track_id)
+
+
+def _turned_around(peaks: Peaks, last: float) -> Peaks:
+    """Return the peaks of a clip that ends at a frame as they are when it plays backwards."""
+    return sort_by_frame(replace(peaks, frames=last - peaks.frames))
 
 
 def _margin(matches: Sequence[ScoredMatch]) -> float:
