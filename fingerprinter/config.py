@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.errors import UsageError
 
 CONFIG_VARIABLE = "FINGERPRINTER_CONFIG"
@@ -23,7 +24,7 @@ _KINDS: dict[str, tuple[type, str]] = {  # type of each key, and how a message d
     "folders": (list, 'a list of folders in quotes: ["~/Music"]'),
     "cache": (str, 'a folder in quotes: "~/.cache/fingerprinter"'),
     "text_model": (str, 'a folder in quotes: "~/models/clap"'),
-    "jobs": (int, "a number of worker processes, 1 or more: 2"),
+    "jobs": (int, "a number of worker processes, 1 to 1024: 2"),
     "serve": (dict, "a table: [serve] on a line of its own"),
 }
 
@@ -84,7 +85,7 @@ def read_config() -> UserConfig:
     """
     path = config_path()
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small_file(path).decode("utf-8")
     except FileNotFoundError:
         if os.environ.get(CONFIG_VARIABLE):
             raise UsageError(f"{path}: no such file; {CONFIG_VARIABLE} names it") from None
@@ -120,7 +121,7 @@ def parse_config(text: str, path: Path) -> UserConfig:
 
     try:
         values = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of many digits
         raise UsageError(f"{path}: no TOML: {error}; correct it or remove it") from error
     for key, value in values.items():
         if key not in _KINDS:
@@ -129,8 +130,8 @@ def parse_config(text: str, path: Path) -> UserConfig:
         fits = type(value) is kind
         if fits and isinstance(value, list):
             fits = all(isinstance(each, str) for each in value)
-        if not fits or (isinstance(value, int) and value < 1):
-            raise UsageError(f"{path}: {key} = {value!r}; write {described}")
+        if not fits or (isinstance(value, int) and not 1 <= value <= 1024):
+            raise UsageError(f"{path}: {key} = {_shown(value)}; write {described}")
 
     def located(name: str) -> Path:
         return path.parent / os.path.expanduser(name)
@@ -146,6 +147,14 @@ def parse_config(text: str, path: Path) -> UserConfig:
         serve=values.get("serve", {}),
         **located_paths,
     )
+
+
+def _shown(value: Any) -> str:
+    """Return the beginning of a value for a message; its text may have megabytes."""
+    try:
+        return repr(value)[:80]
+    except ValueError:  # a number of more digits than Python writes
+        return "a number of thousands of digits"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import codecs
 import os
-import stat
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -21,6 +20,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from fingerprinter.audio.folders import AUDIO_SUFFIXES
+from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.audio.source import printable
 from fingerprinter.audio.tags import clean_fields
 from fingerprinter.errors import AudioError
@@ -317,14 +317,9 @@ def _divided(sheet: Path, audio: _ByName) -> Iterator[tuple[str, CuedFile]]:
     """Yield the names of the audio files that a sheet divides."""
     try:
         status = sheet.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a pipe might never end
-            raise AudioError("not a regular file")
-        with sheet.open("rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
+        data = read_small_file(sheet, _MAX_BYTES)
     except OSError as error:
         raise AudioError(error.strerror or str(error)) from error
-    if len(data) > _MAX_BYTES:
-        raise AudioError(f"more than {_MAX_BYTES >> 20} MiB")
     parts = parse_sheet(data)
     for part in parts:
         if len(part.tracks) < 2:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.audio.source import printable
 from fingerprinter.errors import UsageError
 from fingerprinter.types import Problem
@@ -78,9 +80,11 @@ class IgnoreRules:
             file = folder / IGNORE_FILE
             self._of_folder[folder] = None
             try:
-                if file.is_file():
-                    text = file.read_text(encoding="utf-8", errors="surrogateescape")
-                    self._of_folder[folder] = _parse(text.splitlines())
+                data = read_small_file(file)
+                text = data.decode("utf-8", "surrogateescape")
+                self._of_folder[folder] = _parse(text.splitlines())
+            except (FileNotFoundError, IsADirectoryError):
+                pass
             except (OSError, ValueError) as error:
                 reason = getattr(error, "strerror", None) or error
                 message = f"{printable(str(file))}: {reason}; its rules were not used"
@@ -99,4 +103,9 @@ def _parse(lines: Sequence[str]) -> GitIgnoreSpec:
                 f"{printable(line[:40])}: more than {_PART_STARS} asterisks between two slashes,"
                 f" or {_STARS_MAX} in all"
             )
-    return GitIgnoreSpec.from_lines(lines)
+    try:
+        with warnings.catch_warnings():  # of the regular expressions that globs become
+            warnings.simplefilter("ignore")
+            return GitIgnoreSpec.from_lines(lines)
+    except re.error as error:  # of the expression that a glob becomes
+        raise ValueError(f"no glob ({error.msg})") from error

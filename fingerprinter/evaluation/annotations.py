@@ -9,6 +9,7 @@ end and label a line). A CSV file has a column ``file`` and any of the columns `
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.core.mir.keys import parse_key
 from fingerprinter.errors import UsageError
 from fingerprinter.types import Section
@@ -74,8 +76,8 @@ def _read_folder(folder: Path) -> dict[str, Annotation]:
     }
     return {
         name: _annotation(
-            kinds["tempo"].read_text(encoding="utf-8") if "tempo" in kinds else "",
-            kinds["key"].read_text(encoding="utf-8") if "key" in kinds else "",
+            _text(kinds["tempo"]) if "tempo" in kinds else "",
+            _text(kinds["key"]) if "key" in kinds else "",
             kinds.get("beats"),
             kinds.get("sections"),
             folder / name,
@@ -85,8 +87,7 @@ def _read_folder(folder: Path) -> dict[str, Annotation]:
 
 
 def _read_csv(path: Path) -> dict[str, Annotation]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(io.StringIO(_text(path), newline="")))
     if rows and "file" not in rows[0]:
         raise UsageError(f"{path}: no column `file`; its first line has to name the columns")
     return {
@@ -117,7 +118,11 @@ def _annotation(
 
 
 def _lines(file: Path) -> list[str]:
-    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [line for line in _text(file).splitlines() if line.strip()]
+
+
+def _text(file: Path) -> str:
+    return read_small_file(file).decode("utf-8")
 
 
 def _section(line: str) -> Section:

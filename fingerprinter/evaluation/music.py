@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fingerprinter.audio import find_audio
+from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.errors import UnknownTrackError, UsageError
 from fingerprinter.evaluation.clips import Recording
 from fingerprinter.evaluation.conditions import Condition
@@ -73,7 +74,7 @@ def read_groups(path: PathLike) -> list[list[str]]:
     Raises `UsageError` if the file cannot be read.
     """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = read_small_file(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text in UTF-8"
         raise UsageError(

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from fingerprinter.audio.source import printable
 from fingerprinter.errors import FingerprinterError, UsageError
 from fingerprinter.library import Library, open_library
 from fingerprinter.library.base.snapshots import SnapshotCache
@@ -153,18 +154,26 @@ class Service:
         Raises
         ------
         UsageError
-            If no path is given and none is configured.
+            If no path is given and none is configured, or one can be no path.
         ForbiddenError
             If a path lies outside the configured folders.
         """
-        folders = [Path(folder).expanduser().resolve() for folder in self.settings.folders]
-        wanted = [Path(path).expanduser().resolve() for path in paths] or folders
+        folders = list(map(_resolved, self.settings.folders))
+        wanted = list(map(_resolved, paths)) or folders
         if not wanted:
             raise UsageError("name the folders to index, or configure `folders` of the server")
         for path in wanted:
             if folders and not any(path.is_relative_to(folder) for folder in folders):
                 raise ForbiddenError(f"{path}: outside the folders that this server may index")
         return [str(path) for path in wanted]
+
+
+def _resolved(path: str) -> Path:
+    """Return a path without links and ``..``; ``~`` is the home folder."""
+    try:
+        return Path(os.path.expanduser(path)).resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL in it, or links in a circle
+        raise UsageError(f"{printable(path)}: no path of a file or folder") from error
 
 
 def require(role: Role, viewer: Viewer) -> None:

@@ -413,6 +413,14 @@ def test_jobs_index_the_allowed_folders_only(sqlite_url: str, tmp_path: Path) ->
             assert error_of(answer, 403) == "forbidden"
 
 
+@pytest.mark.parametrize("path", ["\0", "/music/\0x", "{loop}"])
+def test_what_can_be_no_path_is_told(local: TestClient, tmp_path: Path, path: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    path = path.format(loop=tmp_path / "loop")
+    answer = local.post("/api/jobs", json={"kind": "index", "paths": [path]})
+    assert error_of(answer, 400) == "usage"
+
+
 def test_what_changes_in_a_watched_folder_is_indexed_by_jobs(tmp_path: Path) -> None:
     pytest.importorskip("watchfiles")
     music, stop = tmp_path / "music", threading.Event()

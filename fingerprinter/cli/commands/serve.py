@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -113,8 +113,9 @@ def serve(
         raise UsageError(f"there are no folders to watch; {hint}")
     if settings.watch:
         check_watchfiles()
-    for missing in (each for each in settings.folders if not Path(each).expanduser().is_dir()):
-        print_message(f"{missing}: no such folder now; is its disk mounted?")
+    for folder in settings.folders:
+        if not os.path.isdir(os.path.expanduser(folder)):
+            print_message(f"{folder}: no such folder now; is its disk mounted?")
     settings = _settings_of_access(settings)
     _check_port(settings)  # before a new token or password replaces that of a running service
     token, digest = _token(settings, new_token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
+from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.cli.common.output import Column, emit, print_json
 from fingerprinter.errors import UsageError
 
@@ -34,14 +36,18 @@ _MAX_RESULT_BYTES = 1 << 28
 
 def _replaceable(path: Path | None) -> Path | None:
     """Return the file to write to; raises an error if a file is there that is no result."""
-    if path is None or not path.is_file() or not path.stat().st_size:
-        return path
+    if path is None:
+        return None
     try:
-        is_large = path.stat().st_size > _MAX_RESULT_BYTES
-        found = {} if is_large else json.loads(path.read_bytes())
+        data = read_small_file(path, _MAX_RESULT_BYTES)
+        found = json.loads(data) if data else dict.fromkeys(_RESULT_KEYS)
+    except FileNotFoundError:
+        return path
     except OSError as error:
+        if error.errno == errno.EINVAL:
+            return path  # a device or a pipe, which holds nothing
         raise typer.BadParameter(f"{path}: {error.strerror}; name another file") from error
-    except ValueError:
+    except (ValueError, RecursionError):
         found = {}
     if not (isinstance(found, dict) and found.keys() >= _RESULT_KEYS):
         raise typer.BadParameter(

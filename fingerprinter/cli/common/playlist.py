@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.output import print_message
 from fingerprinter.errors import UsageError
 from fingerprinter.library.base.m3u import START, is_one_line, playlist_text
 from fingerprinter.types import Track
 
-_MAX_BYTES = 1 << 24  # a longer file is no playlist
 _SUFFIXES = {".m3u", ".m3u8"}
 
 
@@ -75,10 +74,7 @@ def read_playlist(path: Path) -> list[str]:
         If the playlist cannot be read or names no file.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe might never end
-            raise UsageError(f"{path}: not a regular file; name a playlist after @")
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES)
+        content = read_small_file(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or "no file can have this name"
         raise UsageError(f"{path}: {reason}; name a playlist after @") from error
@@ -90,7 +86,7 @@ def read_playlist(path: Path) -> list[str]:
         elif line[0] != "#":
             names.append(line + start)
             start = ""
-    if not names or b"\0" in content or len(content) == _MAX_BYTES:
+    if not names or b"\0" in content:
         raise UsageError(f"{path}: it names no file; give a playlist in the M3U format")
     paths = []
     for name in names:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.errors import UsageError
 
+_MAX_BYTES: Final = 1 << 30
 _MAX_DIGITS: Final = 9  # of a number of plays
 _DEFAULT_USER: Final = "me"  # the listener of a file that names none
 _FORMATS: Final = (
@@ -67,7 +69,7 @@ def read_history(path: Path) -> History:
         If the file cannot be read, has another format, or contains no plays.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_small_file(path, _MAX_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "no UTF-8 text"
         raise UsageError(f"{path}: {reason}; give {_FORMATS}") from error

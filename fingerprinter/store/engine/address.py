@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -100,5 +101,5 @@ def _expand_home(url: URL) -> URL:
             f"write sqlite:///{url.host} with three, or just {url.host}"
         )
     if url.database and url.database.startswith("~/"):
-        return url.set(database=str(Path(url.database).expanduser()))
+        return url.set(database=os.path.expanduser(url.database))
     return url
