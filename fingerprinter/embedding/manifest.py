@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -60,9 +61,17 @@ def _file_name(part: str, sha256: str) -> str:
 def read_manifest(directory: Path) -> IndexManifest | None:
     """Read the committed manifest of a folder; None if there is none or it cannot be read."""
     try:
-        return IndexManifest(**json.loads((directory / _MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        text = (directory / _MANIFEST).read_text(encoding="utf-8")
+        manifest = IndexManifest(**json.loads(text))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    files = manifest.files
+    is_whole = isinstance(files, dict) and all(_is_digest(files.get(part)) for part in _PARTS)
+    return manifest if is_whole and files.keys() == set(_PARTS) else None
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
 
 
 def is_intact(directory: Path, manifest: IndexManifest) -> bool:

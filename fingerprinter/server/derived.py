@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +106,20 @@ def _groups(stored: list[dict[str, Any]], known: dict[int, Track]) -> Iterator[C
 def _read(path: Path) -> dict[str, Any] | None:
     """Return a stored result; None if there is none, or if it is damaged."""
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        digest, _, text = path.read_bytes().partition(b"\n")
+    except OSError:
         return None
-    return stored if isinstance(stored, dict) else None
+    if digest != _digest(text):
+        return None
+    stored: dict[str, Any] = json.loads(text)
+    return stored
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    write_aside(path, lambda place: place.write_text(text, encoding="utf-8"))
+    data = text.encode()
+    write_aside(path, lambda place: place.write_bytes(_digest(data) + b"\n" + data))
+
+
+def _digest(text: bytes) -> bytes:
+    return sha256(text).hexdigest().encode()

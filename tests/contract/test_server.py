@@ -213,6 +213,22 @@ def test_the_map_keeps_its_places_when_a_track_is_added(new: TestClient, new_url
     assert second["x"][:16] == first["x"]
 
 
+@pytest.mark.parametrize("text", ["{}", "[" * 100_000, '{"revision": 1}', "\xff"])
+def test_a_damaged_result_in_the_cache_is_made_again(
+    new: TestClient, new_url: str, text: str
+) -> None:
+    """A damaged map was an error 500 for ever, because the new map began with the last one."""
+    add_fake_tracks(new_url, [FakeTrack(f"Track {n}", vector=[n, 1, 2]) for n in range(16)])
+    folder = new.app.state.service.cache("server")  # type: ignore[attr-defined]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("map.json", "duplicates.json"):
+        (folder / name).write_bytes(text.encode("latin-1"))
+    assert new.get("/api/duplicates").json()["revision"] is None
+    found = new.get("/api/map").json()
+    assert found["current"]
+    assert len(found["ids"]) == 16
+
+
 @pytest.mark.parametrize(
     ("tags", "title", "by"),
     [

@@ -309,11 +309,23 @@ def test_any_flipped_bit_is_detected(tmp_path: Path, data: st.DataObject, part: 
     assert load(tmp_path) is not None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"format": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"format": 1}', "[" * 100_000])
 def test_a_damaged_manifest_is_not_read(tmp_path: Path, text: str) -> None:
     built(5).save(tmp_path, LIBRARY, REVISION, MODEL)
     (tmp_path / "manifest.json").write_text(text)
     assert load(tmp_path) is None
+
+
+@pytest.mark.parametrize("files", ["x", None, "../x", "\0", "\ud800", "A" * 64])
+def test_a_manifest_with_other_names_is_not_read(tmp_path: Path, files: str | None) -> None:
+    """Names with NUL or of another type ended `similar` in a traceback."""
+    manifest = built(5).save(tmp_path, LIBRARY, REVISION, MODEL)
+    named = files if files in ("x", None) else dict.fromkeys(manifest.files, files)
+    fields = json.loads((tmp_path / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps(fields | {"files": named}))
+    assert load(tmp_path) is None
+    built(5).save(tmp_path, LIBRARY, REVISION, MODEL)
+    assert load(tmp_path) is not None
 
 
 @pytest.mark.parametrize("part", ["base", "space", "tail"])
