@@ -20,6 +20,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from fingerprinter.audio.folders import AUDIO_SUFFIXES
+from fingerprinter.audio.inflation import limited_inflation
 from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.audio.source import printable
 from fingerprinter.audio.tags import clean_fields
@@ -356,7 +357,8 @@ def embedded_tracks(path: str | os.PathLike[str]) -> tuple[CueTrack, ...]:
     import mutagen
 
     try:
-        file: Any = mutagen.File(os.fspath(path))
+        with limited_inflation():
+            file: Any = mutagen.File(os.fspath(path))
         tag = _sheet_tag(file.tags) if file is not None else None
         block = getattr(file, "cuesheet", None)
     except Exception:  # a broken tag raises anything, and `read_tags` reads what can be read

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 
 from fingerprinter.audio.field_limit import with_few_fields
 from fingerprinter.audio.file_range import QuietFile, without_padding
+from fingerprinter.audio.inflation import limited_inflation
 from fingerprinter.audio.source import as_file, source_name
 from fingerprinter.types import Tags
 
@@ -107,7 +108,8 @@ def _tag_source(path: str | os.PathLike[str]) -> Iterator[str | BinaryIO]:
     """Give the path, or the file with fewer fields if it has very many."""
     with Path(path).open("rb") as file:
         limited = with_few_fields(file)
-        yield os.fspath(path) if limited is file else limited
+        with limited_inflation():
+            yield os.fspath(path) if limited is file else limited
 
 
 def _read_by_mediafile(path: str | os.PathLike[str]) -> Found:

@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ import numpy.typing as npt
 from starlette.responses import FileResponse
 from starlette.types import Receive, Scope, Send
 
-from fingerprinter.audio import FilePart, open_audio
+from fingerprinter.audio import FilePart, open_audio, read_cover
+from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.errors import LibraryError
 from fingerprinter.server.problems import MissingError
 from fingerprinter.types import Track
@@ -74,9 +76,12 @@ def source_of(track: Track) -> Path:
     MissingError
         If the library knows no file of it, or the file is gone.
     """
-    if track.path is None or not Path(track.path).is_file():
+    path = track.path
+    if path is None or not os.path.isfile(path):
         raise MissingError(f"track {track.id}: its file is not there; was it moved? index it again")
-    return Path(track.path)
+    if not os.access(path, os.R_OK):
+        raise MissingError(f"track {track.id}: the service has no permission to read its file")
+    return Path(path)
 
 
 def suffix_of(track: Track) -> str | None:
@@ -151,8 +156,10 @@ def cover(track: Track) -> Cover:
         If there is none.
     """
     path = source_of(track)
-    for data in (_embedded_picture(path), _picture_in_folder(path.parent)):
+    for data in (read_cover(path) or b"", _picture_in_folder(path.parent)):
         media_type = next((t for head, t in _COVER_TYPES.items() if data.startswith(head)), None)
+        if len(data) > _MAX_COVER_BYTES:
+            continue
         if media_type:
             return Cover(data, media_type)
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -274,20 +281,8 @@ class _OpusWriter:
             self._file.mux(self._stream.encode(ready))
 
 
-def _embedded_picture(path: Path) -> bytes:
-    """Return the picture in the tags of a file; empty if there is none."""
-    from mediafile import MediaFile
-
-    try:
-        images = MediaFile(str(path)).images or []
-    except Exception:  # a broken tag raises anything
-        return b""
-    return images[0].data if images and len(images[0].data) <= _MAX_COVER_BYTES else b""
-
-
 def _picture_in_folder(folder: Path) -> bytes:
     for name in _COVER_FILES:
-        path = folder / name
-        if path.is_file() and path.stat().st_size <= _MAX_COVER_BYTES:
-            return path.read_bytes()
+        with suppress(OSError):  # there is none, or it cannot be read
+            return read_small_file(folder / name, _MAX_COVER_BYTES)
     return b""

@@ -13,6 +13,7 @@ import pytest
 from fingerprinter.audio import read_samples
 from fingerprinter.errors import AudioError
 from fingerprinter.server import media
+from fingerprinter.server.problems import MissingError
 from fingerprinter.types import Track
 
 SR, SECONDS = 22_050, 4
@@ -61,3 +62,21 @@ def test_the_copies_that_were_not_used_for_longest_are_deleted(tmp_path: Path) -
     assert len(list(tmp_path.iterdir())) == 3
     media.limit_size(tmp_path, 15)
     assert [file.name for file in tmp_path.iterdir()] == ["new.opus"]
+
+
+def test_what_cannot_be_looked_at_is_missing(tmp_path: Path) -> None:
+    """A name that is too long, or a folder without permission, was an error 500."""
+    for path in (Path("/" + "x" * 300), tmp_path / "\0.wav", tmp_path / "gone.wav"):
+        with pytest.raises(MissingError, match="its file is not there"):
+            media.source_of(track_of(path))
+
+
+def test_a_picture_in_the_folder_that_is_no_file_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    os.mkfifo(tmp_path / "cover.jpg")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "front.jpg").symlink_to("front.jpg")
+    with pytest.raises(MissingError, match="no cover"):
+        media.cover(track_of(tmp_path / "a.wav"))
+    (tmp_path / "cover.png").write_bytes(b"\x89PNG picture")
+    assert media.cover(track_of(tmp_path / "a.wav")).media_type == "image/png"
