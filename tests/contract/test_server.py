@@ -266,6 +266,8 @@ def test_jobs_are_done_and_their_events_resumed(client: TestClient) -> None:
     assert events[-1][0] == f"id: {last['version']}"
     again = client.get(url, headers={"Last-Event-ID": str(last["version"])})
     assert again.text == ""
+    unknown = client.get(url, headers={"Last-Event-ID": "9" * 5000})
+    assert "event: job" in unknown.text
     assert client.get("/api/duplicates").json() == {"revision": 1, "current": True, "groups": []}
 
 

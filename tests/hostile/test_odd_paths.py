@@ -18,7 +18,7 @@ from fingerprinter import open_library
 from fingerprinter.audio import find_audio, read_samples
 from fingerprinter.audio import source as source_module
 from fingerprinter.audio.second_decoder import open_second_decoder
-from fingerprinter.errors import AudioError, LibraryError
+from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError
 from fingerprinter.types import Problem
 
 TOO_LONG = "a" * 300 + ".wav"
@@ -79,6 +79,13 @@ def test_a_read_that_fails_names_the_file(tmp_path: Path) -> None:
 def test_a_name_that_no_disk_can_hold(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"File name too long$"):
         read_samples(tmp_path / TOO_LONG)
+
+
+@pytest.mark.parametrize("name", ["9" * 5000, "9" * 20, "\ud800", "\ud800#t=1", "\0", "0" * 99])
+def test_what_can_be_no_track(tmp_path: Path, name: str) -> None:
+    """A number of thousands of digits ended `show` in a traceback."""
+    with open_library(tmp_path / "music.db") as library, pytest.raises(UnknownTrackError):
+        library.track(name)
 
 
 def test_a_library_with_a_name_that_no_disk_can_hold() -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import typer
 
+from fingerprinter import open_library
 from fingerprinter.audio import find_audio
 from fingerprinter.audio.small_file import read_small_file
 from fingerprinter.cli.common.evaluation import _replaceable as replaceable
 from fingerprinter.cli.common.playlist import read_playlist
 from fingerprinter.config import parse_config, read_config
-from fingerprinter.errors import UsageError
+from fingerprinter.errors import LibraryError, UsageError
 from fingerprinter.evaluation import read_groups
 from fingerprinter.evaluation.annotations import read_annotations
 from fingerprinter.library.discover.play_history import read_history
@@ -35,6 +36,16 @@ def test_what_has_no_end_is_not_read(read: Callable[[Path], Any], tmp_path: Path
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(UsageError, match=rf"^{path}: not a regular file; "):
             read(path)
+
+
+def test_a_library_or_an_export_that_is_a_pipe(tmp_path: Path) -> None:
+    """`import` waited for ever, and `list` said that the disk reported an error."""
+    os.mkfifo(tmp_path / "pipe")
+    with open_library(tmp_path / "music.db") as library:
+        with pytest.raises(UsageError, match="pipe: not a regular file; name a file"):
+            library.import_from(tmp_path / "pipe")
+        with pytest.raises(LibraryError, match="pipe: not a regular file; name another file"):
+            open_library(tmp_path / "pipe", create=False)
 
 
 def test_a_file_of_too_many_bytes_is_not_read(tmp_path: Path) -> None:

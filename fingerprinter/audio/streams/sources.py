@@ -172,7 +172,7 @@ class Microphone:
     station: str | None = None
 
     def __init__(self, device: str | None = None) -> None:
-        self._device = int(device) if device and device.isdecimal() else device
+        self._device = int(device) if device and device.isdecimal() and len(device) < 10 else device
 
     def blocks(self, sr: int, stop: threading.Event) -> Iterator[SoundBlock]:
         """Yield the sound of the microphone; see `Source.blocks`."""
@@ -248,7 +248,7 @@ class Station:
     def _sound(self, answer: Answer) -> Iterator[bytes]:
         """Yield the sound of an answer, and keep the titles in it."""
         interval = answer.headers.get("icy-metaint", "")
-        if not interval.isdecimal() or not 0 < int(interval) <= MAX_INTERVAL:
+        if not interval.isdecimal() or len(interval) > 9 or not 0 < int(interval) <= MAX_INTERVAL:
             yield from answer.chunks()
             return
         for piece in split_titles(answer.chunks(), int(interval)):

@@ -156,7 +156,7 @@ def keys(text: str) -> KeyNames:
 
 def device_number(device: str | None) -> int | str | None:
     """Return the number of an audio device if digits were given, and its name otherwise."""
-    return int(device) if device and device.isdecimal() else device
+    return int(device) if device and device.isdecimal() and len(device) < 10 else device
 
 
 def real_number(value: float | None) -> float | None:

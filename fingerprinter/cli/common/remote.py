@@ -25,6 +25,8 @@ from fingerprinter.types import Match, Track, Version
 
 TOKEN_VARIABLE = "FINGERPRINTER_TOKEN"
 _TIMEOUT_S = 150.0
+_MAX_ANSWER_BYTES = 1 << 25  # of a service that may be none of ours
+_MAX_CHARS = 500  # of its message
 _BUSY, _BAD_CLIP = 429, (413, 422)  # statuses
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0)  # before a busy service is asked again
 
@@ -64,7 +66,14 @@ class Server:
     """
 
     def __init__(self, address: str) -> None:
-        if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).hostname:
+        try:
+            parts = urlsplit(address)
+            is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            (parts.hostname or "").encode("idna")
+            f"{parts.path}{parts.query}".encode("ascii")
+        except ValueError:  # a bracket without its other one, a port that is none, an endless name
+            is_address = False
+        if not is_address:
             raise UsageError(f"{address}: no address; write http://HOST:8765")
         self._address = address.rstrip("/")
         self._opener = build_opener(_NoRedirects, _EarlyAnswers)
@@ -131,7 +140,7 @@ class Server:
 
     def _parsed(self, reply: HTTPResponse) -> Recognition:
         try:
-            answer = json.load(reply)
+            answer = json.loads(reply.read(_MAX_ANSWER_BYTES))
             matches = [_match(each) for each in answer["matches"]]
             others = [_match(each) for each in answer["alternatives"]]
             found = answer.get("versions")
@@ -140,7 +149,7 @@ class Server:
             return Recognition(
                 answer["duration_s"], matches, problem, alternatives=others, versions=versions
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise LibraryError(f"{self._address}: no fingerprinter answers there") from error
 
     @contextmanager
@@ -190,6 +199,6 @@ def _track(record: dict[str, Any]) -> Track:
 def _message(error: HTTPError) -> str:
     """Return the message in an error of the service."""
     try:
-        return str(json.load(error)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+        return str(json.loads(error.read(_MAX_ANSWER_BYTES))["error"]["message"])[:_MAX_CHARS]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return f"status {error.code}"

@@ -17,6 +17,7 @@ from fingerprinter.types import Track
 
 _WITH_START = re.compile(r"(.+)#t=(\d{1,9}(?:\.\d{1,6})?)", re.DOTALL)  # as in W3C media fragments
 
+_MAX_DIGITS = 20  # of a number; all ids have less, and Python makes no number of thousands
 TrackRef = Track | int | str | os.PathLike[str]
 
 
@@ -44,12 +45,15 @@ def resolve_track(connection: Connection, ref: TrackRef) -> Track:
     if isinstance(ref, Track):
         return tracks.get(connection, ref.id)
     text = os.fspath(ref) if not isinstance(ref, int) else str(ref)
-    if text.isdecimal():
+    if text.isdecimal() and len(text) < _MAX_DIGITS:
         return tracks.get(connection, int(text))
-    found = tracks.by_path(connection, os.path.abspath(os.path.expanduser(text)))
-    if found is None and (place := _WITH_START.fullmatch(text)):
-        path = os.path.abspath(os.path.expanduser(place[1]))
-        found = tracks.by_path(connection, path, float(place[2]))
+    try:
+        found = tracks.by_path(connection, os.path.abspath(os.path.expanduser(text)))
+        if found is None and (place := _WITH_START.fullmatch(text)):
+            path = os.path.abspath(os.path.expanduser(place[1]))
+            found = tracks.by_path(connection, path, float(place[2]))
+    except UnicodeEncodeError:  # half of a surrogate pair, which no path has
+        found = None
     if found is None:
         raise UnknownTrackError(
             f"{text}: no track of this library; give an id or a path that"

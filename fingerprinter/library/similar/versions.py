@@ -213,7 +213,7 @@ class VersionSearch:
         aligned = [(align(sequence, other), track_id) for track_id, other in likely]
         aligned.sort(key=lambda each: (-each[0].confidence, each[1]))
         found = [_version(known[number], each) for each, number in aligned if number in known]
-        return list(islice(self._listed(found, options), options.n))
+        return list(islice(self._listed(found, options), min(options.n, len(found))))
 
     def _most_alike(
         self, sequence: ChromaSequence, query_id: int | None, options: VersionOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -83,7 +84,8 @@ async def job_events(
     that comes back with `Last-Event-ID` gets what has changed since.
     """
     await run_in_threadpool(service.jobs.get, job_id)
-    seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() else -1
+    is_version = last_event_id and re.fullmatch("[0-9]{1,18}", last_event_id)
+    seen = int(last_event_id or "") if is_version else -1
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     events = _events(service, job_id, seen)
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)

@@ -159,6 +159,8 @@ def is_undecodable(error: DBAPIError) -> bool:
 def _sqlite_message(address: Address, error: DBAPIError) -> str | None:
     """The message for an error of SQLite; None if it is a bug."""
     code = sqlite_code(error)
+    if address.path and _is_special(address.path):
+        return "not a regular file; name another file"
     if code == sqlite3.SQLITE_CANTOPEN:
         return _why_not_opened(address.path) if address.path else str(error.orig)
     if code == sqlite3.SQLITE_IOERR and address.path and is_full(address.path):
@@ -174,6 +176,11 @@ def is_full(path: Path) -> bool:
         return shutil.disk_usage(path.absolute().parent).free < _LOG_INDEX_BYTES
     except OSError:
         return False
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path leads to a pipe or a device."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def _why_not_opened(path: Path) -> str:

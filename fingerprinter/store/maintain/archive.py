@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import errno
 import os
 import sqlite3
 import uuid
@@ -234,7 +235,9 @@ def _require_replaceable(path: Path) -> None:
 
 
 def _is_archive(path: Path) -> bool:
-    """Whether a file has the header of an archive."""
+    """Whether a file has the header of an archive; raises `OSError` if it cannot be read."""
+    if os.path.exists(path) and not os.path.isfile(path):  # reading a pipe might never end
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     with path.open("rb") as file:
         head = file.read(72)
     return head[:15] == b"SQLite format 3" and head[68:72] == APPLICATION.to_bytes(4, "big")
