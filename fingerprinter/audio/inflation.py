@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any, cast
 
 _MOST_BYTES = 1 << 25  # of all frames of a file together; pictures of FLAC have half of it
 
@@ -61,6 +62,6 @@ def _install() -> _Zlib:
     """Put the limit between mutagen and zlib; mutagen has no option for it."""
     from mutagen.id3 import _frames
 
-    limited = _Zlib()
-    _frames.zlib = limited
+    limited, frames = _Zlib(), cast(Any, _frames)
+    frames.zlib = limited
     return limited

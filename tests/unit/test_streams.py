@@ -310,3 +310,33 @@ def test_a_pipe_that_needs_its_end_is_read_to_it(pipe: tuple[BinaryIO, int]) -> 
     with open_audio(pipe[0]) as audio:
         assert not audio.is_live
         assert sum(map(len, audio.blocks())) / SR == pytest.approx(3.0, abs=0.2)
+
+
+@pytest.mark.parametrize("entry", ["http://[", "//[x", "http://h:port/a", "http://\x00", "ftp://h"])
+def test_a_playlist_with_an_odd_address_is_told(station: Radio, entry: str) -> None:
+    """Such an address ended the listening in a traceback."""
+    kind = {"Content-Type": "audio/mpegurl"}
+    texts = (
+        f"#EXTM3U\n{entry}\n".encode(),
+        playlist("#EXTINF:2,", entry),
+        f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{entry}\n".encode(),
+    )
+    for number, text in enumerate(texts):
+        station.answers[f"/{number}.m3u8"] = [Answer(text, kind)]
+    for name in ("0.m3u8", "1.m3u8", "2.m3u8"):
+        with pytest.raises((AudioError, UsageError)) as raised:
+            listen(f"{station.url}/{name}")
+        assert str(raised.value).isprintable()
+
+
+def test_an_interval_of_thousands_of_digits_is_none(station: Radio) -> None:
+    headers = MPEG | {"icy-metaint": "9" * 5000}
+    station.answers["/live"] = [Answer(encoded(play(1, 3.0)), headers)]
+    assert listen(f"{station.url}/live")[0] == pytest.approx(3.0, abs=0.2)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Location": "http://["}, {"Location": "//["}])
+def test_a_redirect_to_nowhere_is_told(station: Radio, headers: dict[str, str]) -> None:
+    station.answers["/live"] = [Answer(status=302, headers=headers)]
+    with pytest.raises((AudioError, UsageError), match=r"302|no address"):
+        listen(f"{station.url}/live")

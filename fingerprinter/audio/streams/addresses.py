@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from fingerprinter.audio.source import printable
 from fingerprinter.errors import AudioError, UsageError
@@ -73,6 +73,25 @@ def check_web_address(url: str) -> SplitResult:
     if not parts.hostname or port == 0 or len(url) > _MAX_LENGTH or not printable(url) == url:
         raise UsageError(f"{shown_address(url)}: no address; write http://host/path")
     return parts
+
+
+def joined(url: str, reference: str) -> str:
+    """Return the address that an answer of another address refers to.
+
+    Raises
+    ------
+    UsageError
+        If it is no address.
+
+    Examples
+    --------
+    >>> joined("http://radio.example/a/list.m3u8", "one.ts")
+    'http://radio.example/a/one.ts'
+    """
+    try:
+        return urljoin(url, reference)
+    except ValueError as error:
+        raise UsageError(f"{printable(reference[:200])}: no address ({error})") from None
 
 
 def resolve(url: str, *, allow_private: bool) -> Target:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin
 
-from fingerprinter.audio.streams.addresses import shown_address
+from fingerprinter.audio.streams.addresses import joined, shown_address
 from fingerprinter.audio.streams.web import Web
 from fingerprinter.errors import AudioError, UsageError
 
@@ -97,8 +96,8 @@ def read_hls(
             section = segment.init_section
             if section is not None and section.uri != header:
                 header = section.uri
-                yield _fetch(web, urljoin(url, section.uri))
-            yield _fetch(web, urljoin(url, segment.uri))
+                yield _fetch(web, joined(url, section.uri))
+            yield _fetch(web, joined(url, segment.uri))
             following, place.segment = number + 1, segment.uri
         if parsed.is_endlist:
             on_end()
@@ -120,7 +119,7 @@ def _media_playlist(web: Web, url: str, parsed: Any) -> tuple[str, Any]:
         raise AudioError(f"{shown_address(url)}: a list of variants without any")
     chosen = min(variants, key=lambda each: each.stream_info.bandwidth or 0)
     audio = [each.uri for each in chosen.media if each.type == "AUDIO" and each.uri]
-    url = urljoin(url, audio[0] if audio else chosen.uri)
+    url = joined(url, audio[0] if audio else chosen.uri)
     parsed = _parse(_fetch(web, url, MAX_PLAYLIST_BYTES), url)
     if parsed.is_variant:
         raise AudioError(f"{shown_address(url)}: a list of variants within another")

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fingerprinter.audio.reader import open_audio
 from fingerprinter.audio.signal import Mono
@@ -19,6 +19,7 @@ from fingerprinter.audio.source import printable
 from fingerprinter.audio.streams.addresses import (
     check_web_address,
     is_web_address,
+    joined,
     shown_address,
 )
 from fingerprinter.audio.streams.hls import MAX_PLAYLIST_BYTES, HlsPlace, read_hls
@@ -242,7 +243,7 @@ class Station:
             text = answer.read(MAX_PLAYLIST_BYTES)
             if b"#EXT-X-" in text:
                 return _Read(answer, text)
-            url = urljoin(answer.url, _first_entry(text, self.shown))
+            url = joined(answer.url, _first_entry(text, self.shown))
         raise AudioError(f"{self.shown}: a playlist that names only playlists")
 
     def _sound(self, answer: Answer) -> Iterator[bytes]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-from fingerprinter.audio.streams.addresses import Target, resolve, shown_address
+from fingerprinter.audio.streams.addresses import Target, joined, resolve, shown_address
 from fingerprinter.errors import AudioError, UsageError
 
 if TYPE_CHECKING:
@@ -128,9 +128,9 @@ class Web:
                 raise AudioError(f"{shown}: no answer; is the station on air?") from None
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise AudioError(f"{shown}: no connection ({_words(error)})") from None
-            if response.is_redirect:
+            if response.has_redirect_location:
                 response.close()
-                url = urljoin(url, response.headers["location"])
+                url = joined(url, response.headers["location"])
                 continue
             resources.callback(response.close)
             if response.status_code != httpx.codes.OK:

@@ -6,9 +6,9 @@ on any computer. Its tables have the names of the library's tables. `docs/format
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-import errno
 import os
 import sqlite3
 import uuid
