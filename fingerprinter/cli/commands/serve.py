@@ -113,9 +113,9 @@ def serve(
         raise UsageError(f"there are no folders to watch; {hint}")
     if settings.watch:
         check_watchfiles()
-    for folder in settings.folders:
-        if not os.path.isdir(os.path.expanduser(folder)):
-            print_message(f"{folder}: no such folder now; is its disk mounted?")
+    for served in settings.folders:
+        if not os.path.isdir(os.path.expanduser(served)):
+            print_message(f"{served}: no such folder now; is its disk mounted?")
     settings = _settings_of_access(settings)
     _check_port(settings)  # before a new token or password replaces that of a running service
     token, digest = _token(settings, new_token)
