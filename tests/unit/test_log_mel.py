@@ -45,6 +45,7 @@ def test_no_filter_is_empty() -> None:
     assert (mel_filters(PARAMS).sum(axis=1) > 0).all()
 
 
+@pytest.mark.slow  # the first call of librosa takes seconds
 @pytest.mark.parametrize("level", [1e-4, 0.1, 1.0])
 def test_log_mel_agrees_with_librosa(level: float) -> None:
     samples = music(level=level)

@@ -42,6 +42,7 @@ def test_agrees_with_scipy(params: LandmarkParams) -> None:
     assert_same_levels(log_spectrogram(samples, params), 2 * np.abs(spectrum))
 
 
+@pytest.mark.slow  # the first call of librosa takes seconds
 @pytest.mark.parametrize("params", [SMALL, DEFAULT])
 def test_agrees_with_librosa(params: LandmarkParams) -> None:
     samples = noise(20 * params.n_fft + 17)
