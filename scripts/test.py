@@ -30,7 +30,7 @@ MAX_PROCESSES = 8  # each starts a PostgreSQL server of its own
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 # Single functions, the tables and postings of an SQLite library, and answers of a whole one.
 _TABLES = "address analyses constellations files library_metadata postings sections tracks vectors"
-_PARTS = ["golden/test_golden", "golden/test_golden_answers"]
+_PARTS = ["golden/test_golden"]
 _PARTS += [f"contract/test_{name}" for name in _TABLES.split()]
 QUICK = ["--quick", "tests/unit", *(f"tests/{part}.py" for part in _PARTS)]
 
