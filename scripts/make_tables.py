@@ -147,8 +147,9 @@ def speed() -> str:
 
 def headline() -> str:
     """The short table of the README."""
-    mean, conditions, named, clips = condition_means()
-    outside = result("outside-music")
+    mean, conditions, *_ = condition_means()
+    outside, sounds = result("outside-music"), result("outside-sounds")["kinds"]
+    answered, rendered = (sum(kind[key] for kind in sounds) for key in ("answered", "clips"))
     default, compact = (row["file"] for row in result("storage")["profiles"])
     times = result("speed")
     ours = result("similarity")["systems"][-1]
@@ -160,11 +161,11 @@ def headline() -> str:
             f"{conditions} conditions (noise, rooms, codecs, speed, pitch; 1 to 15 s)",
             f"{mean:.1f} %",
         ],
-        [f"the same as the share of all {clips:,} clips", percent(named, clips)],
         [
             "clips of music outside the library that get an answer",
             f"{outside['answered']} of {outside['clips']:,}",
         ],
+        ["tones, signals, speech and noise that get an answer", f"{answered} of {rendered:,}"],
         [
             "search for a 10 s clip: unchanged; speed, tempo or pitch changed",
             f"{search['unchanged clip']} ms; {min(changed)} to {max(changed)} ms",
