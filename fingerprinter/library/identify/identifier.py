@@ -157,7 +157,7 @@ class Identifier:
             return False
         all_mirrored = unwarp(_turned_around(clip.all_peaks, last), match.warp)
         close = closeness(all_mirrored, track, best.offset, policy.closeness)
-        return close.score > match.closeness
+        return close.score > match.closeness - policy.alignment.backwards_closeness
 
     def quick_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Look up few landmarks, which decides most clips.
