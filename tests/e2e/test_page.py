@@ -263,8 +263,9 @@ def test_a_path_becomes_a_playlist_that_is_saved(page: Page, inside: list[Entry]
 
 def test_a_track_shows_what_sounds_like_it(page: Page) -> None:
     page.open("track/1")
-    page.tab.locator(".track-row .meter").first.wait_for()
-    assert page.tab.locator(".track-row").count() == 8  # all other tracks
+    similar = page.tab.locator(".track-row .meter")  # versions have no such meter
+    similar.first.wait_for()
+    assert similar.count() == 8  # all other tracks
 
 
 def place_of_a_dot(page: Page, columns: dict[str, list[float]]) -> tuple[float, float]:
