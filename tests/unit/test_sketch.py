@@ -13,15 +13,14 @@ from fingerprinter.core.fingerprint.sketch import (
     BANDS,
     HOP,
     WINDOW,
-    Place,
     Sketcher,
-    Sketches,
     clip_sketch,
     contrast,
     cosines,
     effective_patterns,
     make_sketches,
 )
+from fingerprinter.core.fingerprint.sketch_places import Place, Sketches
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.evaluation.degrade import stretched

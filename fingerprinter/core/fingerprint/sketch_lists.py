@@ -21,7 +21,8 @@ import numpy.typing as npt
 
 from fingerprinter.core.arrays import Doubles, Floats, Longs
 from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH, SketchSearchParams
-from fingerprinter.core.fingerprint.sketch import HOP, WORD, ClipSketch, Codes, Place, signs
+from fingerprinter.core.fingerprint.sketch import HOP, WORD, ClipSketch, Codes, signs
+from fingerprinter.core.fingerprint.sketch_places import Place
 from fingerprinter.core.numeric import compiled
 from fingerprinter.core.numeric.peak_pairs import ranges
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, select
 
 from fingerprinter.core.arrays import Doubles, Floats
 from fingerprinter.core.fingerprint.params import SketchSearchParams
-from fingerprinter.core.fingerprint.sketch import HOP, WORD, Codes, Place, Sketches, clip_sketch
+from fingerprinter.core.fingerprint.sketch import HOP, WORD, Codes, clip_sketch
+from fingerprinter.core.fingerprint.sketch_places import Place, Sketches
 from fingerprinter.core.match.candidates import Candidate
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library.base.sketch_projections import projections
