@@ -32,8 +32,19 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         Warp(1.0, 2 ** (-6 / 12)),
         Warp(0.7, 1.0),
         Warp(1.06, 2 ** (-2 / 12)),
+        Warp(0.6, 2 ** (5 / 12)),
+        Warp(1.7, 2 ** (-9 / 12)),
+        Warp(0.5, 0.5),
     ],
-    ids=["speed 1.35", "pitch -6", "tempo 0.70", "tempo 1.06 with pitch -2"],
+    ids=[
+        "speed 1.35",
+        "pitch -6",
+        "tempo 0.70",
+        "tempo 1.06 with pitch -2",
+        "tempo 0.60 with pitch +5",
+        "tempo 1.70 with pitch -9",
+        "half speed",
+    ],
 )
 @pytest.mark.parametrize("name", TRACKS)
 def test_a_changed_clip_is_found_and_measured(library: Library, name: str, warp: Warp) -> None:

@@ -15,10 +15,9 @@ from fingerprinter.core.fingerprint.landmarks import (
     pair_hash,
     shifted_landmarks,
     warped_landmarks,
-    wide_landmarks,
 )
 from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams, QueryParams
-from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WideGrid, unwarp
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
 from fingerprinter.types import Landmarks, Peaks
 
 SMALL = LandmarkParams(max_bin=100, min_dt=2, max_dt=9, max_df=12)
@@ -116,26 +115,6 @@ def test_warped_landmarks_are_nearly_those_of_each_warp_alone() -> None:
         alone = make_landmarks(unwarp(peaks, warp), DEFAULT, 8)
         shared = set(as_sorted_pairs(marks)) & set(as_sorted_pairs(alone))
         assert len(shared) > 0.95 * len(marks) > 0.7 * len(alone)
-
-
-def test_wide_landmarks_are_those_of_each_tempo_with_each_pitch() -> None:
-    """The variant of a recording's own tempo and pitch has the recording's landmarks."""
-    rng = np.random.default_rng(8)
-    frames = np.sort(rng.choice(600, 150, replace=False)).astype(np.float32)
-    bins = rng.integers(60, 140, 150).astype(np.float32)
-    recording = Peaks(frames, bins, rng.random(150).astype(np.float32))
-    clip = Peaks(frames / np.float32(1.6), bins * np.float32(0.75), recording.salience)
-    grid = WideGrid((0.8, 1.6), (0.75, 1.0, 1.5), 400)
-    hashes, variants, anchors = wide_landmarks(clip, grid, DEFAULT, QueryParams())
-    stored = set(as_sorted_pairs(make_landmarks(recording, DEFAULT, 30)))
-    found = [
-        set(zip(hashes[which].tolist(), anchors[which].tolist(), strict=True))
-        for which in (variants == number for number in range(6))
-    ]
-    assert [len(marks & stored) > 0.9 * len(marks) for marks in found] == [
-        number == 3 for number in range(6)
-    ]
-    assert len(found[3]) > 200
 
 
 def test_the_unchanged_warp_gives_the_plain_landmarks() -> None:

@@ -18,11 +18,13 @@ from fingerprinter.core.fingerprint.sketch import (
     contrast,
     cosines,
     effective_patterns,
+    lay_on_windows,
     make_sketches,
+    warped_windows,
 )
 from fingerprinter.core.fingerprint.sketch_places import Place, Sketches
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
-from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WarpGrid
 from fingerprinter.evaluation.degrade import stretched
 from fingerprinter.evaluation.degrade.outside_sounds import OUTSIDE_SOUNDS
 from fingerprinter.library.base.sketch_projections import projections
@@ -169,6 +171,41 @@ def test_a_changed_clip_is_like_its_place_under_its_change_alone(warp: Warp) -> 
     ]
     right, *others = known.likeness(above, [Place(1, offset, warp), *wrong], projections(6))
     assert right > max(others) + 4
+
+
+@pytest.mark.parametrize("warp", [Warp(0.6, 1.3), Warp(1.6, 0.7), Warp(1.25, 1.25), UNCHANGED])
+def test_windows_under_a_grid_of_warps_are_those_of_each_warp_alone(warp: Warp) -> None:
+    above, middle = contrast_of(play(4, 6)), 90.0
+    grid = WarpGrid((0.5, warp.tempo), (0.5, warp.pitch, 1.9))
+    found = 0
+    for windows in warped_windows(above, middle, grid, projections(6)):
+        of_warp = np.array([each == warp for each in windows.warps])[windows.warp]
+        assert np.unique(windows.warp).tolist() == [0, 1, 2]
+        for value, at in zip(windows.values[of_warp], windows.middles[of_warp], strict=True):
+            # laid so that the middle of a window of the recording lies on that of this window
+            offset = 10 * HOP + WINDOW / 2 - at * warp.tempo
+            laid = lay_on_windows(above, [offset], [warp], projections(6))
+            (alone,) = laid.values[laid.window == 10]
+            np.testing.assert_allclose(value, alone, atol=1e-4)
+            found += 1
+    assert found > 20
+
+
+def test_the_bands_that_a_changed_clip_lacks_say_nothing() -> None:
+    """Whether they are silent in the recording, or loud, is not known."""
+    whole = contrast_of(play(4, 6))
+    (of_clip,) = warped_windows(whole, 90.0, WarpGrid((1.0,), (2.0,)), projections(6))
+    louder = whole + np.float32(0.5)  # of all bands that it has, by as much
+    (again,) = warped_windows(louder, 90.0, WarpGrid((1.0,), (2.0,)), projections(6))
+    np.testing.assert_allclose(of_clip.values, again.values, atol=1e-4)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.4])
+def test_a_clip_that_is_too_short_or_silent_has_no_windows_under_warps(seconds: float) -> None:
+    rows = np.zeros((round(seconds * DEFAULT.sr / HOP_SAMPLES), BANDS), np.float32)
+    for clip in (rows + 1, np.zeros((90, BANDS), np.float32)):
+        made = warped_windows(clip, 0.0, WarpGrid((0.5, 2.0), (0.5, 2.0)), projections(6))
+        assert all(len(windows.values) == 0 for windows in made)
 
 
 def test_windows_outside_a_recording_add_no_evidence() -> None:

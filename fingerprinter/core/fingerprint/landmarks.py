@@ -16,9 +16,9 @@ from itertools import product
 
 import numpy as np
 
-from fingerprinter.core.arrays import Floats, Hashes, Indices, Ints, Longs
+from fingerprinter.core.arrays import Floats, Hashes, Indices, Ints
 from fingerprinter.core.fingerprint.params import LandmarkParams, QueryParams
-from fingerprinter.core.fingerprint.warp import Warp, WideGrid
+from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.core.numeric import compiled
 from fingerprinter.types import Landmarks, Peaks
 
@@ -136,54 +136,6 @@ def warped_landmarks(
     pairs = _find_pairs(clip.frames, clip.bins, params.min_dt / 2, max_dt, max_df, fan_out)
     frames, bins = _round_half_up(clip.frames * tempos), _round_half_up(clip.bins / pitches)
     return _hash_variants(frames, bins, pairs, params)
-
-
-def wide_landmarks(
-    clip: Peaks,
-    grid: WideGrid,
-    params: LandmarkParams,
-    query: QueryParams,
-) -> tuple[Hashes, Longs, Longs]:
-    """Make few landmarks of a clip under every tempo with every pitch.
-
-    Only the most salient pairs are taken: under thousands of warps few that agree tell more than
-    chance.
-
-    Parameters
-    ----------
-    clip
-        Peaks sorted by frame, none of them low, because a low bin does not tell the pitch.
-    grid
-        Of t tempos and p pitches.
-
-    Returns
-    -------
-    hashes : (n,) uint32
-    variants : (n,) int64
-        Index of the tempo times p, plus index of the pitch.
-    frames : (n,) int64
-        Frame of the anchor in the unchanged recording.
-    """
-    limits = query.wide_min_dt, query.wide_max_dt, float(params.max_df)
-    anchors, targets = _find_pairs(clip.frames, clip.bins, *limits, query.wide_fan_out)
-    moving = clip.bins[anchors] != clip.bins[targets]  # a held tone repeats everywhere
-    anchors, targets = anchors[moving], targets[moving]
-    salience = np.minimum(clip.salience[anchors], clip.salience[targets])
-    best = np.argsort(-salience, kind="stable")[: grid.landmarks]
-    anchors, targets = anchors[best], targets[best]
-    tempos, pitches = np.array(grid.tempos, np.float32), np.array(grid.pitches, np.float32)
-    apart = clip.frames[targets] - clip.frames[anchors]
-    dt = _round_half_up(apart * tempos[:, np.newaxis])
-    low, high = (_round_half_up(clip.bins[i] / pitches[:, np.newaxis]) for i in (anchors, targets))
-    df = high - low
-    lowest, highest = np.minimum(low, high), np.maximum(low, high)
-    in_band = (lowest >= params.min_bin) & (highest <= params.max_bin)
-    in_zone = in_band & (np.abs(df) <= params.max_df)
-    in_time = (dt >= params.min_dt) & (dt <= params.max_dt)
-    tempo, pitch, pair = np.nonzero(in_time[:, np.newaxis] & in_zone)
-    hashes = pair_hash(low[pitch, pair], df[pitch, pair], dt[tempo, pair], params)
-    frames = _round_half_up(clip.frames[anchors] * tempos[:, np.newaxis])[tempo, pair]
-    return hashes, tempo * len(pitches) + pitch, frames.astype(np.int64)
 
 
 def _hash_variants(

@@ -108,23 +108,6 @@ class QueryParams:
     # Seconds around the median peak of a clip that propose candidates under warps. Of 144 clips of
     # 5 and 10 s 141 are named, with the whole clip 142 in twice the time.
     warped_s: float = 5.0
-    # Fewer peaks and landmarks again for warps that are unusual.
-    far_peaks_per_s: float = 20.0
-    far_fan_out: int = 4
-    # The search for any tempo with any pitch: of few peaks the most salient pairs. A bin below 40
-    # does not tell the pitch to a few per cent. A pair that is 4 to 20 frames apart fits into the
-    # target zone at most tempos.
-    wide_s: float = 4.0  # around the median peak
-    wide_peaks_per_s: float = 25.0
-    wide_min_bin: int = 40
-    wide_max_bin: int = 200
-    wide_min_dt: int = 4
-    wide_max_dt: int = 20
-    wide_fan_out: int = 4
-    wide_postings: int = 1 << 21
-    wide_votes: int = 2048  # cells with the most votes that are assigned to tracks
-    wide_places: int = 64  # candidates whose sketches are compared, or ...
-    wide_proposals: int = 16  # ... that are aligned where there are no sketches
     # Candidates that are weighed for the unchanged clip. With 12, 24 and 48 the right one is best
     # for 277, 280 and 279 of 312 hard clips; each costs 2 ms.
     proposals: int = 16
@@ -174,6 +157,21 @@ class SketchSearchParams:
     list_step: int = 2  # every such window of the clip is looked up ...
     list_weight: float = 0.5  # ... of which the clip covers at least this share
     list_score: float = 4.0  # standard deviations of chance that a sketch has to agree by
+    # A changed clip: windows of it under any tempo with any pitch, in the lists of a library.
+    warped_frames: int = 156  # of the recording, around the middle of the clip, that are looked up
+    warped_step: int = 3  # frames from window to window
+    warped_weight: float = 0.75  # share of a window that the clip covers
+    warped_lists: int = 256  # likely lists of each window, which hold about four sketches each
+    warped_comparisons: int = 2048  # ... and at most so many
+    warped_first_apart: int = 25  # bits of the first word that may differ
+    warped_score: float = 4.5  # standard deviations of chance that a sketch has to agree by
+    warped_repeats: int = 8  # windows of a tempo that are kept for each place
+    warped_same_frames: float = 8.0  # frames off the line of another window of the same place
+    warped_places: int = 8  # whose tempo and pitch are tuned ...
+    tempo_steps: int = 12  # ... in so many steps up and down ...
+    tempo_step: float = 0.011  # ... of this log ratio
+    pitch_steps: int = 2
+    pitch_step: float = 0.022
 
 
 DEFAULT = LandmarkParams()

@@ -31,7 +31,7 @@ References
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -41,7 +41,7 @@ import numpy.typing as npt
 
 from fingerprinter.core.arrays import Doubles, Floats, Longs
 from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH, SketchSearchParams
-from fingerprinter.core.fingerprint.warp import Warp
+from fingerprinter.core.fingerprint.warp import Warp, WarpGrid
 from fingerprinter.core.numeric.entropy import effective_number
 
 Codes = npt.NDArray[np.uint64]
@@ -167,7 +167,7 @@ def _over_time(patterns: Floats) -> Floats:
     return slow.reshape(len(patterns), -1)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _patterns_at(pitch: float) -> Floats:
     """Return (BANDS, _PATTERNS), which turns contrast at a pitch into the recording's patterns."""
     basis = _cosine_basis(BANDS, _PATTERNS)
@@ -178,6 +178,18 @@ def _patterns_at(pitch: float) -> Floats:
     apart = np.abs(np.arange(BANDS)[:, None] - bands)
     moved: Floats = (1 - apart).clip(min=0).astype(np.float32) @ basis
     return moved
+
+
+@lru_cache(maxsize=512)
+def _heard_at(pitch: float) -> Floats:
+    """Return (_PATTERNS,), the pattern of the bands that a clip at a pitch has, the first as 1.
+
+    The others lie above or below the band of the clip. Nothing is known of them.
+    """
+    if pitch == 1.0:
+        return np.eye(1, _PATTERNS, dtype=np.float32)[0]
+    pattern: Floats = _patterns_at(pitch).sum(axis=0)
+    return pattern / pattern[0]
 
 
 @lru_cache(maxsize=2)
@@ -321,24 +333,129 @@ def clip_sketch(
     padded = np.pad(contrast @ _patterns_at(1.0), ((WINDOW, WINDOW), (0, 0)))
     inside = np.pad(np.ones(n, np.float32), WINDOW)
     rows = starts[:, None] + WINDOW + np.arange(WINDOW)
-    values, weights = _project(padded[rows], inside[rows], projections)
+    values, weights = _project(padded[rows], inside[rows], _heard_at(1.0), projections)
     return ClipSketch(values, _packed(values), starts, weights)
 
 
-def _project(patterns: Floats, inside: Floats, projections: Projections) -> tuple[Floats, Floats]:
+def _project(
+    patterns: Floats, inside: Floats, heard: Floats, projections: Projections
+) -> tuple[Floats, Floats]:
     """Return ((n, bits) of length 1, (n,) weights) of the windows of a clip.
 
     patterns: (n, WINDOW, _PATTERNS), 0 beyond the clip; their mean is subtracted in place
     inside: (n, WINDOW), 1 for frames of the clip
+    heard: (n or 1, _PATTERNS), see `_heard_at`
     """
     share = inside.mean(axis=1)
     # the first pattern is the sum of the bands of a frame, over the root of their number
     mean = patterns[:, :, 0].sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
-    patterns[:, :, 0] -= mean[:, None] * inside
-    values = _over_time(patterns) @ projections.clip
+    patterns -= (mean[:, None] * inside)[:, :, None] * heard.reshape(-1, 1, _PATTERNS)
+    return _projected(_over_time(patterns), mean, share, projections)
+
+
+def _projected(
+    slow: Floats, mean: Floats, share: Floats, projections: Projections
+) -> tuple[Floats, Floats]:
+    """Return ((n, bits) of length 1, (n,) weights) of the cosines of windows.
+
+    slow: (n, _TIMES * _PATTERNS), without the mean
+    mean: (n,) that was subtracted; share: (n,) of each window that the clip covers
+    """
+    values = slow @ projections.clip
     values -= share[:, None] * projections.clip_mean
     values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-9)
     return values, np.where(mean < _SILENT * np.sqrt(BANDS), 0, share).astype(np.float32)
+
+
+def _at_frames(rows: Floats, at: npt.NDArray[np.floating[Any]]) -> tuple[Floats, Floats]:
+    """Return (rows of a clip at places between its frames, 1 for places inside the clip)."""
+    last = len(rows) - 1
+    inside = ((at >= 0) & (at <= last)).astype(np.float32)
+    before = np.floor(at).clip(0, last).astype(np.int64)
+    part = (at - before).astype(np.float32)[:, None]
+    between = rows[before] * (1 - part) + rows[np.minimum(before + 1, last)] * part
+    between *= inside[:, None]
+    return between, inside
+
+
+@dataclass(frozen=True, slots=True)
+class WarpedWindows:
+    """Windows of a clip under many warps, as they would be in the unchanged recording.
+
+    Parameters
+    ----------
+    values
+        (n, bits) float32, each row of length 1.
+    codes
+        (n, words) uint64, the signs of the values.
+    middles
+        (n,) frame of the clip in the middle of each window.
+    warps
+        The warps.
+    warp
+        (n,) int64, index of the warp of each window.
+    """
+
+    values: Floats
+    codes: Codes
+    middles: Doubles
+    warps: Sequence[Warp]
+    warp: Longs
+
+
+def warped_windows(
+    contrast: Floats,
+    middle: float,
+    grid: WarpGrid,
+    projections: Projections,
+    policy: SketchSearchParams = DEFAULT_SKETCH_SEARCH,
+) -> Iterator[WarpedWindows]:
+    """Yield the windows of some seconds of a clip under every tempo with every pitch.
+
+    The windows of one tempo come together, which bounds the memory.
+
+    Parameters
+    ----------
+    contrast
+        (frames, BANDS) float32 of the clip.
+    middle
+        Frame of the clip around which the windows lie.
+    grid
+        The tempos and pitches.
+    """
+    half = policy.warped_frames // 2
+    for tempo in grid.tempos if len(contrast) else ():
+        rows, inside = _at_frames(contrast, middle + np.arange(-half, half + 1) / tempo)
+        starts = np.arange(0, len(rows) - WINDOW + 1, policy.warped_step)
+        covered = np.lib.stride_tricks.sliding_window_view(inside, WINDOW)[starts]
+        starts = starts[covered.mean(axis=1) >= policy.warped_weight]
+        frames = starts[:, None] + np.arange(WINDOW)
+        over_time = _cosine_basis(WINDOW, _TIMES).T
+        slow, covered = over_time @ rows[frames], inside[frames]  # the pitch changes neither
+        parts = [_at_pitch(slow, covered, pitch) for pitch in grid.pitches]
+        patterns, means = map(np.concatenate, zip(*parts, strict=True))
+        share = np.tile(covered.mean(axis=1), len(grid.pitches))
+        values, weights = _projected(patterns, means, share, projections)
+        middles = np.tile(middle + (starts + WINDOW / 2 - half) / tempo, len(grid.pitches))
+        of_pitch = np.repeat(np.arange(len(grid.pitches)), len(starts))
+        warps = [Warp(tempo, pitch) for pitch in grid.pitches]
+        sounds = weights > 0
+        values = values[sounds]
+        yield WarpedWindows(values, _packed(values), middles[sounds], warps, of_pitch[sounds])
+
+
+def _at_pitch(slow: Floats, inside: Floats, pitch: float) -> tuple[Floats, Floats]:
+    """Return ((n, _TIMES * _PATTERNS) cosines, (n,) mean that was subtracted) at a pitch.
+
+    slow: (n, _TIMES, BANDS), the slow cosines over time of each band
+    inside: (n, WINDOW), 1 for frames of the clip
+    """
+    patterns = slow @ _patterns_at(pitch)
+    # the first cosine is the sum over time, over the root of the number of frames
+    mean = patterns[:, 0, 0] * np.float32(WINDOW**0.5) / np.maximum(inside.sum(axis=1), 1)
+    covered = inside @ _cosine_basis(WINDOW, _TIMES)
+    patterns -= (mean[:, None] * covered)[:, :, None] * _heard_at(pitch)
+    return patterns.reshape(len(slow), _TIMES * _PATTERNS), mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,9 +502,11 @@ def lay_on_windows(
         for offset, warp in zip(offsets, warps, strict=True)
     ]
     patterns, inside = (np.concatenate([each[part] for each in laid]) for part in (1, 2))
-    values, weights = _project(patterns, inside, projections)
+    number = [len(part) for _, part, _ in laid]
+    heard = np.repeat([_heard_at(warp.pitch) for warp in warps], number, axis=0)
+    values, weights = _project(patterns, inside, heard, projections)
     weights[inside.sum(axis=1) < policy.min_window_frames] = 0
-    place = np.repeat(np.arange(len(laid)), [len(part) for _, part, _ in laid])
+    place = np.repeat(np.arange(len(laid)), number)
     window = np.concatenate([first + np.arange(len(part)) for first, part, _ in laid])
     return LaidWindows(values, weights, place, window)
 
@@ -402,10 +521,5 @@ def _lay_on_windows(patterns: Floats, offset: float, tempo: float) -> tuple[int,
     last = len(patterns) - 1
     first = math.floor(offset / HOP)
     end = math.floor((offset + last * tempo) / HOP) + 1
-    at = (np.arange(first * HOP, end * HOP) - offset) / tempo
-    inside = ((at >= 0) & (at <= last)).astype(np.float32)
-    before = np.floor(at).clip(0, last).astype(np.int64)
-    part = (at - before).astype(np.float32)[:, None]
-    rows = patterns[before] * (1 - part) + patterns[np.minimum(before + 1, last)] * part
-    rows *= inside[:, None]
+    rows, inside = _at_frames(patterns, (np.arange(first * HOP, end * HOP) - offset) / tempo)
     return first, rows.reshape(-1, WINDOW, _PATTERNS), inside.reshape(-1, WINDOW)

@@ -70,6 +70,13 @@ class Sketches:
         self._starts, self._lengths = np.cumsum(lengths + _GAP) - lengths, lengths
         self._valid: Mask = np.any(self._codes, axis=0)
 
+    def recordings(self) -> list[Codes]:
+        """Return (windows, words) uint64 of each recording."""
+        return [
+            self._codes[:, start : start + length].T
+            for start, length in zip(self._starts, self._lengths, strict=True)
+        ]
+
     def nearest(
         self, clip: ClipSketch, limit: int, policy: SketchSearchParams = DEFAULT_SKETCH_SEARCH
     ) -> list[Place]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -76,13 +77,6 @@ def _factors(low: float, high: float, step: float) -> tuple[float, ...]:
 
 _PITCH_STEP = 0.012  # half of it moves bin 80 by half a bin
 _TEMPO_STEP = 0.04  # half of it moves a target 25 frames away by half a frame
-_LOW, _HIGH = 0.5, 2.0  # an octave down and up
-
-
-def _far(low: float, high: float, step: float) -> tuple[float, ...]:
-    """Factors from an octave down to an octave up, without those of a range."""
-    near = _factors(low, high, step)
-    return tuple(each for each in _factors(_LOW, _HIGH, step) if each not in near)
 
 
 # The warps that a search tries one group after another, the cheapest group first: 14 changes of
@@ -93,37 +87,27 @@ ESCALATION: tuple[tuple[Warp, ...], ...] = (
     tuple(Warp(1.0, factor) for factor in _factors(0.79, 1.26, _PITCH_STEP)),
 )
 
-# Changes of one kind that are less usual: of tempo, of speed, of pitch.
-FAR_WARPS: tuple[Warp, ...] = (
-    *(Warp(factor, 1.0) for factor in _far(0.75, 1.33, _TEMPO_STEP)),
-    *(Warp(factor, factor) for factor in _far(0.80, 1.25, _PITCH_STEP)),
-    *(Warp(1.0, factor) for factor in _far(0.79, 1.26, _PITCH_STEP)),
-)
-
 
 @dataclass(frozen=True, slots=True)
-class WideGrid:
+class WarpGrid:
     """Every tempo of a range with every pitch of another.
 
     Parameters
     ----------
     tempos, pitches
         Factors, sorted.
-    landmarks
-        Of a clip, so many are looked up under all these warps.
     """
 
     tempos: tuple[float, ...]
     pitches: tuple[float, ...]
-    landmarks: int
 
 
-# The search for a tempo together with another pitch. A coarser grid from 0.5 to 2 by 0.5 to 2 finds
-# 2 of 8 clips, and an unknown clip takes a third longer.
-WIDE_GRID = WideGrid(
-    tuple(sorted((1.0, *_factors(0.80, 1.25, 0.05)))),
-    tuple(sorted((1.0, *_factors(0.79, 1.26, 0.014)))),
-    landmarks=300,
+# The search for any tempo with any pitch, an octave down and up: 9 tempos by 29 pitches. A sketch
+# covers a second. So half a step of tempo moves its ends by a frame and a half, which takes 5 % of
+# its likeness. Half a step of pitch, half a band, takes 20 %.
+WARP_GRID = WarpGrid(
+    tuple(sorted((1.0, *_factors(0.5, 2.0, math.log(4) / 8)))),
+    tuple(sorted((1.0, *_factors(0.5, 2.0, math.log(4) / 28)))),
 )
 
 # Tempos that are tried on a recording that was found. The step is fine enough to align 10 s. The

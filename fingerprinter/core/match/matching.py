@@ -417,6 +417,47 @@ def refine_warp(
     return warp if drift > policy.max_drift else Warp(tempo, pitch)
 
 
+def refine_pitch(
+    clip: Peaks,
+    track: Peaks,
+    warp: Warp,
+    offset: float,
+    policy: AlignmentPolicy = DEFAULT_POLICY.alignment,
+) -> Warp:
+    """Return a warp at the pitch near its own at which most peaks lie on peaks of the track.
+
+    Parameters
+    ----------
+    clip
+        Peaks as they are in the clip, sorted by frame.
+    track
+        Peaks in any order.
+    warp
+        Its tempo is right to a frame or two along the clip.
+    offset
+        Frame of the track at the clip's frame 0, under the warp.
+
+    Notes
+    -----
+    Two peaks at about the same frame whose bins have about the right ratio vote for that ratio,
+    those of high bins most precisely. The pitch is the mode of the votes.
+    """
+    unwarped, most = unwarp(clip, warp), policy.pitch_reach
+    last, margin = float(unwarped.frames.max(initial=0.0)), policy.passage_margin
+    passage = covered_passage(track, offset, last, margin)
+    widest = most * float(passage.bins.max(initial=0.0))
+    track_index, clip_index = near_points(passage, unwarped, margin, widest)
+    bins = passage.bins[track_index]
+    ratio = np.log(np.maximum(unwarped.bins[clip_index], 1) / np.maximum(bins, 1))
+    near = (np.abs(ratio) <= most) & (bins >= policy.pitch_min_bin)
+    if not near.any():
+        return warp
+    tried = np.arange(-most, most, policy.pitch_step)
+    apart = (ratio[near, None] - tried) * bins[near, None] / policy.pitch_spread_bins
+    best = tried[int(np.exp(-0.5 * apart**2).sum(axis=0).argmax())]
+    return Warp(warp.tempo, warp.pitch * float(np.exp(best)))
+
+
 def _fit_line(x: npt.NDArray[np.float32], y: npt.NDArray[np.float32]) -> tuple[float, float]:
     """Return (slope, value at 0) of the least squares line."""
     centred = x - x.mean(dtype=np.float64)

@@ -27,11 +27,10 @@ from fingerprinter.core.fingerprint.params import (
 )
 from fingerprinter.core.fingerprint.warp import (
     ESCALATION,
-    FAR_WARPS,
     TEMPOS,
-    WIDE_GRID,
+    WARP_GRID,
     Warp,
-    WideGrid,
+    WarpGrid,
 )
 
 
@@ -78,6 +77,11 @@ class AlignmentPolicy:
     # ... unless its peaks lie closer to the recording, by so many nats, than when it is turned
     # around. Loops at another tempo reach 29 to 51, a siren that is no music 6.
     backwards_closeness: float = 15.0
+    # The pitch of a place that sketches propose is known to a band, and is tuned by the peaks.
+    pitch_reach: float = 0.03  # log ratio up to which it may be off
+    pitch_step: float = 0.001
+    pitch_spread_bins: float = 0.4  # of peaks that are the same
+    pitch_min_bin: float = 30.0  # a lower bin does not tell the pitch
     max_tempo_drift: float = 0.3  # that a refitted tempo may undo, as a share of the clip
 
 
@@ -292,15 +296,13 @@ class SearchPolicy:
         Which tracks may be copies, and when they are. Of copies only the best one is listed.
     escalation
         Kinds of changes that are tried one after another, in (stages, warps).
-    far_warps
-        Changes of one kind that are tried together after those, with fewer landmarks.
-    wide_grid
-        Tempos and pitches that are tried together.
+    warp_grid
+        Tempos and pitches under each of which sketches look for a clip.
     tempos
         Factors that are tried where only a part of a clip fits.
     """
 
-    version: int = 4
+    version: int = 5
     query: QueryParams = DEFAULT_QUERY
     votes: VotePolicy = VotePolicy()
     alignment: AlignmentPolicy = AlignmentPolicy()
@@ -312,8 +314,7 @@ class SearchPolicy:
     duplicates: DuplicateQueryPolicy = DuplicateQueryPolicy()
     overlap: OverlapPolicy = OverlapPolicy()
     escalation: tuple[tuple[Warp, ...], ...] = ESCALATION
-    far_warps: tuple[Warp, ...] = FAR_WARPS
-    wide_grid: WideGrid = WIDE_GRID
+    warp_grid: WarpGrid = WARP_GRID
     tempos: tuple[float, ...] = TEMPOS
 
     @property

@@ -267,20 +267,26 @@ def agreement(codes, present, rows, weights, total):
 
 
 @_compiled
-def alike(codes, first, end, row, most_apart, found):
-    """Write the numbers of the codes in ranges that differ from a row in few bits; return how many.
+def alike(codes, first, end, rows, first_apart, most_apart, found):
+    """Write which codes in ranges differ from rows in few bits; return how many.
 
-    codes: (n, words); first, end: the ranges, which hold as many codes as fit into ``found``
+    codes: (n, words); rows: (r, words); first, end: (r, ranges) of each row; found: (2, at least
+    as many as the ranges hold), number of the row and of the code. A code that differs in more than
+    ``first_apart`` bits of its first word is left out at once.
     """
     written = 0
-    for i in range(len(first)):
-        for at in range(first[i], end[i]):
-            apart = 0
-            for word in range(len(row)):
-                apart += _ones_of(codes[at, word] ^ row[word])
-            if apart <= most_apart:
-                found[written] = at
-                written += 1
+    words = rows.shape[1]
+    for row in range(len(rows)):
+        for which in range(first.shape[1]):
+            for at in range(first[row, which], end[row, which]):
+                apart = _ones_of(codes[at, 0] ^ rows[row, 0])
+                if apart > first_apart:
+                    continue
+                for word in range(1, words):
+                    apart += _ones_of(codes[at, word] ^ rows[row, word])
+                if apart <= most_apart:
+                    found[0, written], found[1, written] = row, at
+                    written += 1
     return written
 
 

@@ -4,9 +4,9 @@ The search escalates, and each step ends it when its best match is beyond doubt:
 
 1. the quick look-up of few landmarks of the unchanged clip;
 2. the full look-up of all its landmarks, together with its sketches;
-3. the look-up under every tempo and pitch of one kind of change after another
-   (`fingerprinter.core.fingerprint.warp`);
-4. the look-up of few landmarks under every tempo with every pitch.
+3. the look-up of landmarks under the usual changes of tempo, speed and pitch, one kind after
+   another (`fingerprinter.core.fingerprint.warp`);
+4. the look-up of sketches under any tempo with any pitch.
 
 Each step proposes `Candidate` places and verifies them against the stored peaks, which gives
 `ScoredMatch` values.
@@ -26,12 +26,12 @@ from fingerprinter.core.fingerprint.landmarks import (
     make_landmarks,
     shifted_landmarks,
     warped_landmarks,
-    wide_landmarks,
 )
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import limit_density, sort_by_bin, sort_by_frame
 from fingerprinter.core.fingerprint.sketch import effective_patterns
-from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WideGrid, unwarp
+from fingerprinter.core.fingerprint.sketch_lists import Meeting
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
 from fingerprinter.core.match import matching
 from fingerprinter.core.match.candidates import Candidate, ScoredMatch
 from fingerprinter.core.match.closeness import closeness
@@ -203,15 +203,12 @@ class Identifier:
 
     def _escalate(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Search under one kind of change after another, until a match is beyond doubt."""
-        query, policy = self._policy.query, self._policy
-        low = self._around_middle(
-            clip, query.warped_peaks_per_s, query.warped_s, (0, query.warped_max_bin)
-        )
+        policy, low = self._policy, self._low_peaks(clip)
         searches: list[tuple[Reach, Callable[[], list[ScoredMatch]]]] = [
-            *(("warped", partial(self.search_under, clip, low, ws)) for ws in policy.escalation),
-            ("wide", partial(self.far_search, clip, low)),
-            ("wide", partial(self.wide_search, clip)),
+            ("warped", partial(self.search_under, clip, low, ws)) for ws in policy.escalation
         ]
+        if clip.contrast is not None:
+            searches.append(("wide", partial(self.warped_search, clip, clip.contrast)))
         best: list[ScoredMatch] = []
         for reach, search in searches:
             best = max(best, search(), key=_margin)
@@ -219,80 +216,70 @@ class Identifier:
                 break
         return best
 
-    def _around_middle(
-        self, clip: ClipFeatures, per_s: float, seconds: float, bins: tuple[int, int]
-    ) -> Peaks:
-        """Return few peaks of a clip, in a range of bins, around its median peak.
+    def _low_peaks(self, clip: ClipFeatures) -> Peaks:
+        """Return few low peaks of a clip, around its median peak.
 
         The median lies in the middle of what sounds, and not in silence.
         """
-        few = limit_density(clip.peaks, per_s, self._params)
-        half = seconds / self._params.hop_s / 2
-        middle = float(median(few.frames)) if len(few) else 0.0
-        inside = (few.bins >= bins[0]) & (few.bins <= bins[1])
-        return few.take(inside & (np.abs(few.frames - middle) <= half))
-
-    def far_search(self, clip: ClipFeatures, low: Peaks) -> list[ScoredMatch]:
-        """Look up fewer peaks under the warps of one kind that are unusual."""
         query = self._policy.query
-        fewer = limit_density(low, query.far_peaks_per_s, self._params)
-        return self.search_under(clip, fewer, self._policy.far_warps, query.far_fan_out, "wide")
+        few = limit_density(clip.peaks, query.warped_peaks_per_s, self._params)
+        half = query.warped_s / self._params.hop_s / 2
+        middle = float(median(few.frames)) if len(few) else 0.0
+        near = np.abs(few.frames - middle) <= half
+        return few.take(near & (few.bins <= query.warped_max_bin))
 
     def search_under(
         self,
         clip: ClipFeatures,
         low: Peaks,
         warps: Sequence[Warp],
-        fan_out: int | None = None,
-        reach: Reach = "warped",
     ) -> list[ScoredMatch]:
         """Look up few low peaks of a clip under each of many warps."""
         query = self._policy.query
-        made = warped_landmarks(low, warps, self._params, fan_out or query.warped_fan_out)
+        made = warped_landmarks(low, warps, self._params, query.warped_fan_out)
         limit = query.warped_proposals if clip.contrast is None else query.warped_places
         landmarks = [[marks] for marks in made]
         found = self._look_up(warps, landmarks, limit, self._policy.votes.max_postings)
         if clip.contrast is not None:
             found = self._likeliest(clip.contrast, found, (0.0,))
-        return self._verify(clip, found, reach)
+        return self._verify(clip, found, "warped")
 
-    def wide_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
-        """Look up few landmarks of a clip under every tempo with every pitch of a grid."""
-        query = self._policy.query
-        bins = query.wide_min_bin, query.wide_max_bin
-        some = self._around_middle(clip, query.wide_peaks_per_s, query.wide_s, bins)
-        found = self._look_up_wide(some, self._policy.wide_grid, query.wide_places)
-        if clip.contrast is not None:
-            found = self._likeliest(clip.contrast, found, (0.0,))
-        return self._verify(clip, found[: query.wide_proposals], "wide")
+    def warped_search(self, clip: ClipFeatures, contrast: Floats) -> list[ScoredMatch]:
+        """Look up the sketches of a clip under any tempo with any pitch."""
+        sketch = self._policy.sketch
+        middle = float(median(clip.peaks.frames)) if len(clip.peaks) else 0.0
+        grid = self._policy.warp_grid
+        meetings = self._sketches.nearest_warped(contrast, middle, grid, sketch)
+        found = self._tuned(contrast, meetings) if meetings else []
+        likely = self._likeliest(contrast, found, (0.0,))
+        self._load(likely)
+        tuned = [self._at_tuned_pitch(clip, each) for each in likely]
+        return self._verify(clip, tuned, "wide")
 
-    def _look_up_wide(self, some: Peaks, grid: WideGrid, limit: int) -> list[Candidate]:
-        """Return the places with the most votes of a few peaks, each under its own warp."""
-        query, policy = self._policy.query, self._policy.votes
-        tempos, pitches = np.array(grid.tempos), grid.pitches
-        hashes, variants, marked = wide_landmarks(some, grid, self._params, query)
-        if not len(hashes):
-            return []
-        joined = matching.join_landmarks(hashes, variants, marked)
-        postings = self._index.lookup(self._connection, joined.hashes, query.wide_postings)
-        keys = matching.vote_keys(joined, postings.query, postings.position)
-        votes = matching.count_votes(keys, range(len(tempos) * len(pitches)), query.wide_votes)
-        tempo, pitch = np.divmod(votes.variant, len(pitches))
-        into = np.rint(median(some.frames) * tempos[tempo]).astype(np.int64)
-        track_ids, frames = self._index.locate(votes.position + into)
-        # the same place under another warp is another one, unless the warps are neighbours
-        apart = frames + ((tempo // 2) << 40) + ((pitch // 2) << 32)
-        best = matching.best_per_track(track_ids, apart, DELETED_TRACK, policy)[:limit]
-        excess = matching.vote_excess(votes.votes[best], track_ids[best], policy)
-        return [
-            Candidate(
-                int(track_ids[i]),
-                float(frames[i] - into[i]),
-                Warp(grid.tempos[tempo[i]], pitches[pitch[i]]),
-                float(over),
-            )
-            for i, over in zip(best, excess, strict=True)
-        ]
+    def _at_tuned_pitch(self, clip: ClipFeatures, candidate: Candidate) -> Candidate:
+        """Return a place at the pitch at which most peaks coincide."""
+        track, policy = self._tracks[candidate.track_id], self._policy.alignment
+        place = candidate.warp, candidate.offset
+        return replace(candidate, warp=matching.refine_pitch(clip.peaks, track, *place, policy))
+
+    def _tuned(self, contrast: Floats, meetings: Sequence[Meeting]) -> list[Candidate]:
+        """Return places at the tempo, and then at the pitch, near theirs that are likeliest."""
+        sketch = self._policy.sketch
+        tempos = np.exp(sketch.tempo_step * np.arange(-sketch.tempo_steps, sketch.tempo_steps + 1))
+        pitches = np.exp(sketch.pitch_step * np.arange(-sketch.pitch_steps, sketch.pitch_steps + 1))
+        warps = [each.warp for each in meetings]
+        for changes in ([(tempo, 1.0) for tempo in tempos], [(1.0, pitch) for pitch in pitches]):
+            tried = [
+                Warp(warp.tempo * float(tempo), warp.pitch * float(pitch))
+                for warp in warps
+                for tempo, pitch in changes
+            ]
+            of_meeting = [each for each in meetings for _ in changes]
+            places = list(map(_candidate_at, of_meeting, tried))
+            likeness = self._sketches.likeness(contrast, places, (0.0,), sketch)
+            best = likeness.reshape(len(meetings), -1).argmax(axis=1)
+            warps = [tried[i * len(changes) + which] for i, which in enumerate(best.tolist())]
+        return list(map(_candidate_at, meetings, warps))
 
     def _look_up(
         self,
@@ -385,15 +372,19 @@ class Identifier:
                 best[match.track_id] = match
         return sorted(best.values(), key=lambda match: match.unheard_cost - match.score)
 
-    def _align(
-        self, clip: ClipFeatures, candidates: Sequence[Candidate]
-    ) -> list[tuple[Candidate, Alignment]]:
-        """Lay the clip's peaks over those of each candidate's track; the best first."""
+    def _load(self, candidates: Sequence[Candidate]) -> None:
+        """Read the stored peaks of the tracks of candidates."""
         missing = {candidate.track_id for candidate in candidates} - self._tracks.keys()
         stored = constellations.get_many(self._connection, missing) if missing else {}
         for track_id in missing:
             peaks = decode_peaks(track_id, stored.get(track_id, b""))
             self._tracks[track_id] = sort_by_bin(peaks)
+
+    def _align(
+        self, clip: ClipFeatures, candidates: Sequence[Candidate]
+    ) -> list[tuple[Candidate, Alignment]]:
+        """Lay the clip's peaks over those of each candidate's track; the best first."""
+        self._load(candidates)
         curves: dict[tuple[int, Warp], AlignmentCurve] = {}
         rated: list[tuple[float, Candidate, Alignment]] = []
         for candidate in candidates:
@@ -538,6 +529,12 @@ class Identifier:
     def track_peaks(self, track_id: int) -> Peaks:
         """Return all stored peaks of a track, sorted by frame."""
         return load_peaks(self._connection, track_id)
+
+
+def _candidate_at(meeting: Meeting, warp: Warp) -> Candidate:
+    """Return the place at which a frame of a clip meets that of a recording, under a warp."""
+    offset = meeting.frame - meeting.clip_frame * warp.tempo
+    return Candidate(meeting.number, offset, warp)
 
 
 def _turned_around(peaks: Peaks, last: float) -> Peaks:

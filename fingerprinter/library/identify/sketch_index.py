@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,10 @@ from sqlalchemy import Connection, select
 
 from fingerprinter.core.arrays import Doubles, Floats
 from fingerprinter.core.fingerprint.params import SketchSearchParams
-from fingerprinter.core.fingerprint.sketch import HOP, WORD, Codes, clip_sketch
+from fingerprinter.core.fingerprint.sketch import HOP, WORD, Codes, clip_sketch, warped_windows
+from fingerprinter.core.fingerprint.sketch_lists import Meeting, SketchLists, make_lists
 from fingerprinter.core.fingerprint.sketch_places import Place, Sketches
+from fingerprinter.core.fingerprint.warp import WarpGrid
 from fingerprinter.core.match.candidates import Candidate
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library.base.sketch_projections import projections
@@ -67,6 +69,39 @@ class SketchIndex:
             Candidate(self._ids[place.number], float(place.offset))
             for place in self._sketches.nearest(clip, limit, policy)
         ]
+
+    def nearest_warped(
+        self,
+        contrast: Floats,
+        middle: float,
+        grid: WarpGrid,
+        policy: SketchSearchParams = DEFAULT_POLICY.sketch,
+    ) -> list[Meeting]:
+        """Return places like a clip under any tempo with any pitch, the best first.
+
+        Parameters
+        ----------
+        contrast
+            (frames, bands) float32 of the clip.
+        middle
+            Frame of the clip around which it is compared.
+        grid
+            The tempos and pitches.
+
+        Returns
+        -------
+        list of Meeting
+            Their numbers are the ids of tracks.
+        """
+        if not self._ids:
+            return []
+        windows = warped_windows(contrast, middle, grid, projections(self._words), policy)
+        found = self._lists.nearest_warped(windows, policy.warped_places, policy)
+        return [replace(each, number=self._ids[each.number]) for each in found]
+
+    @cached_property
+    def _lists(self) -> SketchLists:
+        return make_lists(self._sketches.recordings())
 
     def likeness(
         self,
@@ -131,6 +166,24 @@ class ListedSketches:
             for place in self.file.lists.nearest(clip, limit, policy)
         ]
 
+    def nearest_warped(
+        self,
+        contrast: Floats,
+        middle: float,
+        grid: WarpGrid,
+        policy: SketchSearchParams = DEFAULT_POLICY.sketch,
+    ) -> list[Meeting]:
+        """Return places like a changed clip; see `SketchIndex.nearest_warped`."""
+        found = self.rest.nearest_warped(contrast, middle, grid, policy)
+        if self.file is None:
+            return found
+        words = self.file.lists.codes.shape[1]
+        windows = warped_windows(contrast, middle, grid, projections(words), policy)
+        return found + [
+            replace(each, number=int(self.file.ids[each.number]))
+            for each in self.file.lists.nearest_warped(windows, policy.warped_places, policy)
+        ]
+
 
 class StoredSketches:
     """The sketches of a library that are too many for the memory. Those of candidates are read.
@@ -156,6 +209,16 @@ class StoredSketches:
     ) -> list[Candidate]:
         """Return places that are like an unchanged clip; see `ListedSketches.nearest`."""
         return self._listed.nearest(contrast, limit, policy)
+
+    def nearest_warped(
+        self,
+        contrast: Floats,
+        middle: float,
+        grid: WarpGrid,
+        policy: SketchSearchParams = DEFAULT_POLICY.sketch,
+    ) -> list[Meeting]:
+        """Return places like a changed clip; see `SketchIndex.nearest_warped`."""
+        return self._listed.nearest_warped(contrast, middle, grid, policy)
 
     def likeness(
         self,
