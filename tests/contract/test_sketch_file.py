@@ -16,7 +16,9 @@ from fingerprinter import Library, open_library
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.sketch import Codes, clip_sketch, contrast
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
+from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy
+from fingerprinter.evaluation.degrade import stretched
 from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.identify.sketch_file import (
     FILE_NAME,
@@ -203,3 +205,21 @@ def test_a_clip_at_the_start_of_a_recording_begins_before_it(
         clip = clip_sketch(silent_start, projections(WORDS))
         best = file.lists.nearest(clip, 1)[0]
         assert best.offset == pytest.approx(-20, abs=2)
+
+
+@pytest.mark.parametrize("warp", [Warp(1.3, 0.8), Warp(0.65, 1.0), Warp(1.1, 1.1)])
+def test_a_changed_clip_is_found_by_the_file(
+    library_url: str, music: Path, cache: Path, warp: Warp
+) -> None:
+    passage = play(2, 20)[3 * SR : round((3 + 6 * warp.tempo + 0.5) * SR)]
+    clip = stretched(passage, warp)[: 6 * SR]
+    with open_library(library_url, policy=tiny_memory()) as library:
+        library.index([music], embeddings=False)
+        (match,) = library.identify((clip, SR))
+        assert Path(str(match.track.path)).name == "2.flac"
+        assert match.offset_s == pytest.approx(3.0, abs=0.06)
+        assert (match.tempo, match.pitch) == pytest.approx((warp.tempo, warp.pitch), 0.01)
+        (library.cache_folder() / FILE_NAME).unlink()
+    with open_library(library_url, policy=tiny_memory()) as library:  # landmarks find the usual one
+        found = library.identify((clip, SR))
+        assert bool(found) == (warp == Warp(1.1, 1.1))

@@ -180,13 +180,18 @@ class Identifier:
         """Look up all landmarks of the unchanged clip, and compare its sketches."""
         query, near = self._policy.query, self._policy.sketch.same_place_frames
         limit, sketched = query.stored_proposals, query.listed_proposals
+        max_postings = self._policy.votes.max_postings
         if clip.contrast is None:
             limit = query.proposals
         elif isinstance(self._sketches, SketchIndex):  # in place of the detuned landmarks
             limit = sketched = query.sketched_proposals
             query = replace(query, detunings=(0.0,))
+        elif self._is_listed(clip):
+            query, max_postings = (
+                replace(query, detunings=(0.0,)),
+                self._policy.votes.listed_postings,
+            )
         landmarks = shifted_landmarks(clip.peaks, self._params, query, query.fan_out)
-        max_postings = self._policy.votes.max_postings
         found = self._look_up([UNCHANGED], [landmarks], limit, max_postings)
         if clip.contrast is not None:
             found += [
@@ -201,11 +206,23 @@ class Identifier:
             found = self._likeliest(clip.contrast, found, self._policy.sketch.lags)
         return self._verify(clip, found)
 
+    def _is_listed(self, clip: ClipFeatures) -> bool:
+        """Whether lists of sketches propose the places of a clip.
+
+        That is so among more tracks than fit in memory. There a look-up under dozens of warps
+        reads too few of the postings of each to find what the lists do not.
+        """
+        sketches = self._sketches
+        return (
+            clip.contrast is not None and isinstance(sketches, StoredSketches) and sketches.listed
+        )
+
     def _escalate(self, clip: ClipFeatures) -> list[ScoredMatch]:
         """Search under one kind of change after another, until a match is beyond doubt."""
         policy, low = self._policy, self._low_peaks(clip)
+        usual = () if self._is_listed(clip) else policy.escalation
         searches: list[tuple[Reach, Callable[[], list[ScoredMatch]]]] = [
-            ("warped", partial(self.search_under, clip, low, ws)) for ws in policy.escalation
+            ("warped", partial(self.search_under, clip, low, warps)) for warps in usual
         ]
         if clip.contrast is not None:
             searches.append(("wide", partial(self.warped_search, clip, clip.contrast)))

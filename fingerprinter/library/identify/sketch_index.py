@@ -201,6 +201,11 @@ class StoredSketches:
     def __init__(self, connection: Connection, words: int, listed: ListedSketches) -> None:
         self._connection, self._words, self._listed = connection, words, listed
 
+    @property
+    def listed(self) -> bool:
+        """Whether there is a file of lists."""
+        return self._listed.file is not None
+
     def nearest(
         self,
         contrast: Floats,
