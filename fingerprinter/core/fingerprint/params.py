@@ -170,7 +170,7 @@ class SketchSearchParams:
     warped_places: int = 8  # whose tempo and pitch are tuned ...
     tempo_steps: int = 12  # ... in so many steps up and down ...
     tempo_step: float = 0.011  # ... of this log ratio
-    pitch_steps: int = 2
+    pitch_steps: int = 2  # the same for the pitch
     pitch_step: float = 0.022
 
 
