@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 EXPECTED = golden_answers.read_file(ROOT / "tests" / "golden" / "answers.json.gz")
-TOLERANCE = 1e-6
+TOLERANCE = 2e-5  # similarities of whole tracks differ by 8e-6 between two processors
 SHOWN = 20  # differences that a failed test tells
 MAX_BYTES = 300_000
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.params import DEFAULT
-from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WideGrid
+from fingerprinter.core.fingerprint.sketch import BANDS
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WarpGrid
 from fingerprinter.core.match.candidates import ScoredMatch
-from fingerprinter.core.match.matching import Reach, combined_score, confidence
+from fingerprinter.core.match.matching import combined_score, confidence
 from fingerprinter.core.match.policy import DEFAULT_POLICY
 from fingerprinter.library.identify.identifier import ClipFeatures, Identifier
 from fingerprinter.types import Peaks
@@ -50,10 +52,11 @@ class ScriptedIdentifier(Identifier):
     def __init__(self, unchanged: list[ScoredMatch], warped: Sequence[list[ScoredMatch]]) -> None:
         index: Any = SimpleNamespace(frame_count=0)
         connection: Any = None
-        super().__init__(connection, index, DEFAULT)
+        sketches: Any = SimpleNamespace()
+        super().__init__(connection, index, DEFAULT, load_sketches=lambda: sketches)
         self._unchanged = unchanged
         self._warped: Iterator[list[ScoredMatch]] = iter(warped)
-        self.tried: list[Sequence[Warp] | WideGrid] = []
+        self.tried: list[Sequence[Warp] | WarpGrid] = []
 
     def quick_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
         return []
@@ -66,14 +69,12 @@ class ScriptedIdentifier(Identifier):
         clip: ClipFeatures,
         low: Peaks,
         warps: Sequence[Warp],
-        fan_out: int | None = None,
-        reach: Reach = "warped",
     ) -> list[ScoredMatch]:
         self.tried.append(warps)
         return next(self._warped, [])
 
-    def wide_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
-        self.tried.append(DEFAULT_POLICY.wide_grid)
+    def warped_search(self, clip: ClipFeatures, contrast: Floats) -> list[ScoredMatch]:
+        self.tried.append(DEFAULT_POLICY.warp_grid)
         return []
 
     def plays_backwards(self, clip: ClipFeatures, match: ScoredMatch) -> bool:
@@ -83,9 +84,10 @@ class ScriptedIdentifier(Identifier):
         return match
 
 
-def identify(identifier: Identifier) -> list[ScoredMatch]:
+def identify(identifier: Identifier, *, sketched: bool = True) -> list[ScoredMatch]:
     frames = np.linspace(0, 312, 700, dtype=np.float32)
-    return identifier.identify(Peaks(frames, frames % 400, frames % 3), 0.95)
+    contrast = np.random.default_rng(0).random((312, BANDS), np.float32) if sketched else None
+    return identifier.identify(Peaks(frames, frames % 400, frames % 3), 0.95, contrast)
 
 
 @pytest.mark.parametrize("unchanged, answer", [(DRUMS, HIGHER), (WHOLE, WHOLE)])
@@ -98,15 +100,12 @@ def test_a_match_that_only_sketches_make_certain_is_compared_with_warps(
     assert identify(ScriptedIdentifier([unchanged], [[HIGHER], [], []])) == [answer]
 
 
-@pytest.mark.parametrize("first, stages", [(DRUMS, 5), (WHOLE, 1)])
+@pytest.mark.parametrize("sketched", [False, True])
+@pytest.mark.parametrize("first", [DRUMS, WHOLE])
 def test_warps_are_tried_until_a_match_is_certain_without_sketches(
-    first: ScoredMatch, stages: int
+    first: ScoredMatch, sketched: bool
 ) -> None:
     identifier = ScriptedIdentifier([], [[first], [], []])
-    assert identify(identifier) == [first]
-    every_stage = [
-        *DEFAULT_POLICY.escalation,
-        DEFAULT_POLICY.far_warps,
-        DEFAULT_POLICY.wide_grid,
-    ]
-    assert identifier.tried == every_stage[:stages]
+    assert identify(identifier, sketched=sketched) == [first]
+    every_stage = [*DEFAULT_POLICY.escalation, *[DEFAULT_POLICY.warp_grid] * sketched]
+    assert identifier.tried == (every_stage if first == DRUMS else every_stage[:1])
