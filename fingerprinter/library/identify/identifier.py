@@ -187,10 +187,8 @@ class Identifier:
             limit = sketched = query.sketched_proposals
             query = replace(query, detunings=(0.0,))
         elif self._is_listed(clip):
-            query, max_postings = (
-                replace(query, detunings=(0.0,)),
-                self._policy.votes.listed_postings,
-            )
+            query = replace(query, detunings=(0.0,))
+            max_postings = self._policy.votes.listed_postings
         landmarks = shifted_landmarks(clip.peaks, self._params, query, query.fan_out)
         found = self._look_up([UNCHANGED], [landmarks], limit, max_postings)
         if clip.contrast is not None:
@@ -202,7 +200,6 @@ class Identifier:
                     for other in found
                 )
             ]
-        if clip.contrast is not None:
             found = self._likeliest(clip.contrast, found, self._policy.sketch.lags)
         return self._verify(clip, found)
 
@@ -234,22 +231,15 @@ class Identifier:
         return best
 
     def _low_peaks(self, clip: ClipFeatures) -> Peaks:
-        """Return few low peaks of a clip, around its median peak.
-
-        The median lies in the middle of what sounds, and not in silence.
-        """
+        """Return few low peaks of a clip, around its median peak."""
         query = self._policy.query
         few = limit_density(clip.peaks, query.warped_peaks_per_s, self._params)
         half = query.warped_s / self._params.hop_s / 2
-        middle = float(median(few.frames)) if len(few) else 0.0
-        near = np.abs(few.frames - middle) <= half
+        near = np.abs(few.frames - _median_frame(few)) <= half
         return few.take(near & (few.bins <= query.warped_max_bin))
 
     def search_under(
-        self,
-        clip: ClipFeatures,
-        low: Peaks,
-        warps: Sequence[Warp],
+        self, clip: ClipFeatures, low: Peaks, warps: Sequence[Warp]
     ) -> list[ScoredMatch]:
         """Look up few low peaks of a clip under each of many warps."""
         query = self._policy.query
@@ -264,7 +254,7 @@ class Identifier:
     def warped_search(self, clip: ClipFeatures, contrast: Floats) -> list[ScoredMatch]:
         """Look up the sketches of a clip under any tempo with any pitch."""
         sketch = self._policy.sketch
-        middle = float(median(clip.peaks.frames)) if len(clip.peaks) else 0.0
+        middle = _median_frame(clip.peaks)
         grid = self._policy.warp_grid
         meetings = self._sketches.nearest_warped(contrast, middle, grid, sketch)
         found = self._tuned(contrast, meetings) if meetings else []
@@ -552,6 +542,11 @@ def _candidate_at(meeting: Meeting, warp: Warp) -> Candidate:
     """Return the place at which a frame of a clip meets that of a recording, under a warp."""
     offset = meeting.frame - meeting.clip_frame * warp.tempo
     return Candidate(meeting.number, offset, warp)
+
+
+def _median_frame(peaks: Peaks) -> float:
+    """Return the frame of the median peak: the middle of what sounds, and not of the silence."""
+    return float(median(peaks.frames)) if len(peaks) else 0.0
 
 
 def _turned_around(peaks: Peaks, last: float) -> Peaks:
