@@ -13,8 +13,9 @@ from databases import beside
 from synthetic import play
 
 from fingerprinter import Library, open_library
+from fingerprinter.core.fingerprint.clip_sketch import clip_sketch
 from fingerprinter.core.fingerprint.params import DEFAULT
-from fingerprinter.core.fingerprint.sketch import Codes, clip_sketch, contrast
+from fingerprinter.core.fingerprint.sketch import Codes, contrast
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.core.match.policy import DEFAULT_POLICY, SearchPolicy

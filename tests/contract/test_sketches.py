@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, update
 from synthetic import play
 
 from fingerprinter import open_library
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.sketch import contrast, make_sketches
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
@@ -164,7 +165,7 @@ def test_sketches_that_are_too_many_for_the_memory_are_read_for_candidates(
     library_url: str, music: Path, tmp_path: Path
 ) -> None:
     log_mag = log_spectrogram(play(2, 20)[5 * SR : 7 * SR], DEFAULT)
-    clip = contrast(log_mag, 0, len(log_mag))
+    clip = ClipSpectrum(contrast(log_mag, 0, len(log_mag)), log_mag)
     with open_library(library_url) as library:
         library.index([music], embeddings=False)
         places = [Candidate(n, 156.0) for n in (0, *(track.id for track in library.tracks()))]
@@ -198,11 +199,10 @@ def test_a_track_without_sketches_has_no_likeness() -> None:
     above = contrast(log_mag, 0, len(log_mag))
     empty = SketchIndex.empty()
     assert empty.nearest(above, 3) == []
-    assert empty.likeness(above, [Candidate(5, 0.0), Candidate(6, 3.5)], (-2.0, 2.0)).tolist() == [
-        0,
-        0,
-    ]
+    clip = ClipSpectrum(above, log_mag)
+    unlike = empty.likeness(clip, [Candidate(5, 0.0), Candidate(6, 3.5)], (-2.0, 2.0))
+    assert unlike.tolist() == [0, 0]
     known = SketchIndex({3: make_sketches(above, projections(6))}, 6)
-    here, unknown = known.likeness(above, [Candidate(3, 0.0), Candidate(4, 0.0)])
+    here, unknown = known.likeness(clip, [Candidate(3, 0.0), Candidate(4, 0.0)])
     assert here > 10
     assert unknown == 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fingerprinter.core.arrays import Floats
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.sketch import BANDS
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, WarpGrid
@@ -73,7 +73,7 @@ class ScriptedIdentifier(Identifier):
         self.tried.append(warps)
         return next(self._warped, [])
 
-    def warped_search(self, clip: ClipFeatures, contrast: Floats) -> list[ScoredMatch]:
+    def warped_search(self, clip: ClipFeatures, spectrum: ClipSpectrum) -> list[ScoredMatch]:
         self.tried.append(DEFAULT_POLICY.warp_grid)
         return []
 
@@ -86,8 +86,9 @@ class ScriptedIdentifier(Identifier):
 
 def identify(identifier: Identifier, *, sketched: bool = True) -> list[ScoredMatch]:
     frames = np.linspace(0, 312, 700, dtype=np.float32)
-    contrast = np.random.default_rng(0).random((312, BANDS), np.float32) if sketched else None
-    return identifier.identify(Peaks(frames, frames % 400, frames % 3), 0.95, contrast)
+    above = np.random.default_rng(0).random((312, BANDS), np.float32)
+    spectrum = ClipSpectrum(above, np.zeros((312, 512), np.float32)) if sketched else None
+    return identifier.identify(Peaks(frames, frames % 400, frames % 3), 0.95, spectrum)
 
 
 @pytest.mark.parametrize("unchanged, answer", [(DRUMS, HIGHER), (WHOLE, WHOLE)])

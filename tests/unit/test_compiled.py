@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinter.core.fingerprint import landmarks, peaks
+from fingerprinter.core.fingerprint.clip_sketch import clip_sketch
 from fingerprinter.core.fingerprint.params import DEFAULT
-from fingerprinter.core.fingerprint.sketch import BANDS, clip_sketch
+from fingerprinter.core.fingerprint.sketch import BANDS
 from fingerprinter.core.fingerprint.sketch_places import Sketches
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.core.fingerprint.warp import Warp, unwarp

@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fingerprinter.core.fingerprint.clip_sketch import ClipSketch, WarpedWindows
 from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH
 from fingerprinter.core.fingerprint.sketch import (
     HOP,
     WINDOW,
-    ClipSketch,
     Codes,
-    WarpedWindows,
     signs,
 )
 from fingerprinter.core.fingerprint.sketch_lists import (

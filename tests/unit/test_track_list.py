@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from constellations import PER_S, Heard, clip_of, joined, looped, moved, sky
 
-from fingerprinter.core.arrays import Floats
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum
 from fingerprinter.core.fingerprint.params import DEFAULT
 from fingerprinter.core.fingerprint.peaks import PeakChunk
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp, unwarp
@@ -50,7 +50,7 @@ class Searcher:
         self.searches = 0
 
     def identify(
-        self, window: Peaks, min_confidence: float, contrast: Floats | None = None
+        self, window: Peaks, min_confidence: float, spectrum: ClipSpectrum | None = None
     ) -> list[ScoredMatch]:
         self.searches += 1
         tried = [
@@ -73,7 +73,7 @@ class ConstantSearcher(Searcher):
         self.matches = matches
 
     def identify(
-        self, window: Peaks, min_confidence: float, contrast: Floats | None = None
+        self, window: Peaks, min_confidence: float, spectrum: ClipSpectrum | None = None
     ) -> list[ScoredMatch]:
         return self.matches
 

@@ -161,17 +161,19 @@ class SketchSearchParams:
     warped_frames: int = 156  # of the recording, around the middle of the clip, that are looked up
     warped_step: int = 3  # frames from window to window
     warped_weight: float = 0.75  # share of a window that the clip covers
-    warped_lists: int = 256  # likely lists of each window, which hold about four sketches each
+    warped_lists: int = 160  # likely lists of each window, which hold about four sketches each
     warped_comparisons: int = 2048  # ... and at most so many
     warped_first_apart: int = 25  # bits of the first word that may differ
     warped_score: float = 4.5  # standard deviations of chance that a sketch has to agree by
     warped_repeats: int = 8  # windows of a tempo that are kept for each place
     warped_same_frames: float = 8.0  # frames off the line of another window of the same place
     warped_places: int = 8  # whose tempo and pitch are tuned ...
-    tempo_steps: int = 12  # ... in so many steps up and down ...
+    # ... in so many steps up and down: further than the next tempo of the grid, under which single
+    # windows are as like ...
+    tempo_steps: int = 18
     tempo_step: float = 0.011  # ... of this log ratio
     pitch_steps: int = 2  # the same for the pitch
-    pitch_step: float = 0.022
+    pitch_step: float = 0.02476  # half of a step of the grid
 
 
 DEFAULT = LandmarkParams()

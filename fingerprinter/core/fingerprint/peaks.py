@@ -19,8 +19,9 @@ from typing import TypeAlias
 import numpy as np
 
 from fingerprinter.core.arrays import Doubles, Floats, Grades, Indices
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum
 from fingerprinter.core.fingerprint.params import LandmarkParams
-from fingerprinter.core.fingerprint.sketch import BANDS, SURROUNDINGS, contrast
+from fingerprinter.core.fingerprint.sketch import SURROUNDINGS, contrast
 from fingerprinter.core.fingerprint.spectrogram import log_spectrogram
 from fingerprinter.core.numeric import compiled
 from fingerprinter.types import Peaks
@@ -45,14 +46,13 @@ class PeakChunk:
         All peaks of the frames before ``end`` that no earlier chunk had.
     end : int
         Frame before which all peaks are known.
-    contrast : (frames, bands) float32
-        Band contrast of the same frames, see `fingerprinter.core.fingerprint.sketch`. The default
-        is no frames.
+    spectrum : ClipSpectrum
+        Contrast and log magnitude of the same frames. The default is no frames.
     """
 
     peaks: Peaks
     end: int
-    contrast: Floats = field(default_factory=lambda: np.empty((0, BANDS), np.float32))
+    spectrum: ClipSpectrum = field(default_factory=ClipSpectrum.empty)
 
 
 def find_peaks(
@@ -142,7 +142,9 @@ def _chunk_of_rows(
     frames = _interpolated(at, rows[before, bins], level, rows[after, bins])
     exact_bins = _interpolated(bins, rows[at, bins - 1], level, rows[at, bins + 1])
     peaks = Peaks(frames + np.float32(first), exact_bins, salience.astype(np.float32), grade)
-    return PeakChunk(sort_by_frame(peaks), end, contrast(rows, start - first, end - first))
+    above = contrast(rows, start - first, end - first)
+    spectrum = ClipSpectrum(above, rows[start - first : end - first])
+    return PeakChunk(sort_by_frame(peaks), end, spectrum)
 
 
 def local_maxima(

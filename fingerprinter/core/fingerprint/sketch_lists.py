@@ -28,14 +28,13 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core.arrays import Doubles, Floats, Longs
+from fingerprinter.core.fingerprint.clip_sketch import ClipSketch, WarpedWindows
 from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH, SketchSearchParams
 from fingerprinter.core.fingerprint.sketch import (
     HOP,
     WINDOW,
     WORD,
-    ClipSketch,
     Codes,
-    WarpedWindows,
     signs,
 )
 from fingerprinter.core.fingerprint.sketch_places import Place

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fingerprinter.core.arrays import Doubles, Floats, Longs, Mask
+from fingerprinter.core.fingerprint.clip_sketch import ClipSketch, ClipSpectrum, lay_on_windows
 from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH, SketchSearchParams
 from fingerprinter.core.fingerprint.sketch import (
     HOP,
     WORD,
-    ClipSketch,
     Codes,
     Projections,
-    lay_on_windows,
     signs,
 )
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
@@ -152,7 +151,7 @@ class Sketches:
 
     def likeness(
         self,
-        contrast: Floats,
+        clip: ClipSpectrum,
         places: Sequence[Place],
         projections: Projections,
         policy: SketchSearchParams = DEFAULT_SKETCH_SEARCH,
@@ -161,15 +160,15 @@ class Sketches:
 
         Parameters
         ----------
-        contrast
-            (frames, BANDS) float32 of the clip.
+        clip
+            The clip.
         places
             Each under its own warp.
         """
-        if not (len(contrast) and places):
+        if not (len(clip) and places):
             return np.zeros(len(places))
         offsets, warps = zip(*((place.offset, place.warp) for place in places), strict=True)
-        laid = lay_on_windows(contrast, offsets, warps, projections, policy)
+        laid = lay_on_windows(clip, offsets, warps, projections, policy)
         values, weights, of_place = laid.values, laid.weights, laid.place
         number = np.array([place.number for place in places])[of_place]
         valid = (laid.window >= 0) & (laid.window < self._lengths[number])

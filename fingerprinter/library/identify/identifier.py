@@ -21,7 +21,7 @@ from functools import cached_property, partial
 import numpy as np
 from sqlalchemy import Connection
 
-from fingerprinter.core.arrays import Floats
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum
 from fingerprinter.core.fingerprint.landmarks import (
     make_landmarks,
     shifted_landmarks,
@@ -48,7 +48,7 @@ from fingerprinter.types import Landmarks, Peaks
 
 @dataclass(frozen=True, slots=True)
 class ClipFeatures:
-    """A clip as the search sees it: peaks, length and contrast.
+    """A clip as the search sees it: peaks, length and spectrum.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ class ClipFeatures:
     patterns
         How many patterns it is made of, see
         `fingerprinter.core.fingerprint.sketch.effective_patterns`; None where that is not known.
-    contrast
-        (frames, bands) float32, to compare sketches; None where they are not compared.
+    spectrum
+        To compare sketches; None where they are not compared.
     """
 
     peaks: Peaks
@@ -72,7 +72,7 @@ class ClipFeatures:
     length_s: float
     end: float = 0.0
     patterns: float | None = None
-    contrast: Floats | None = None
+    spectrum: ClipSpectrum | None = None
 
 
 class Identifier:
@@ -109,7 +109,7 @@ class Identifier:
 
     @timed_search()
     def identify(
-        self, peaks: Peaks, min_confidence: float, contrast: Floats | None = None
+        self, peaks: Peaks, min_confidence: float, spectrum: ClipSpectrum | None = None
     ) -> list[ScoredMatch]:
         """Return the recordings in a clip of some seconds, the most certain first.
 
@@ -119,21 +119,21 @@ class Identifier:
             All peaks of the clip, of every grade, sorted by frame.
         min_confidence
             Matches of less confidence are left out.
-        contrast
-            (frames, bands) of the same seconds, to compare sketches; None where peaks of a known
-            recording were taken out, since the contrast still holds its sound.
+        spectrum
+            The same seconds, to compare sketches; None where peaks of a known recording were taken
+            out, since the spectrum still holds its sound.
         """
         self._tracks = {}  # bounds the memory: the peaks of tracks are kept for one clip
         strongest = peaks.take(peaks.grade == 0)
         length_s = float(np.ptp(peaks.frames)) * self._params.hop_s if len(peaks) else 0.0
         dense = limit_density(strongest, self._policy.query.peaks_per_s, self._params)
-        end = float(len(contrast)) if contrast is not None else 0.0
-        patterns = effective_patterns(contrast) if contrast is not None else None
+        end = float(len(spectrum)) if spectrum is not None else 0.0
+        patterns = effective_patterns(spectrum.contrast) if spectrum is not None else None
         clip = ClipFeatures(dense, peaks, length_s, end, patterns)
         matches = self.quick_search(clip)
         if not self._is_decisive(clip, matches):
-            if contrast is not None and self._sketches:
-                clip = replace(clip, contrast=contrast)
+            if spectrum is not None and self._sketches:
+                clip = replace(clip, spectrum=spectrum)
             matches = self.full_search(clip)
             if not self._is_decisive(clip, matches):
                 matches = max(matches, self._escalate(clip), key=_margin)
@@ -181,7 +181,7 @@ class Identifier:
         query, near = self._policy.query, self._policy.sketch.same_place_frames
         limit, sketched = query.stored_proposals, query.listed_proposals
         max_postings = self._policy.votes.max_postings
-        if clip.contrast is None:
+        if clip.spectrum is None:
             limit = query.proposals
         elif isinstance(self._sketches, SketchIndex):  # in place of the detuned landmarks
             limit = sketched = query.sketched_proposals
@@ -191,16 +191,18 @@ class Identifier:
             max_postings = self._policy.votes.listed_postings
         landmarks = shifted_landmarks(clip.peaks, self._params, query, query.fan_out)
         found = self._look_up([UNCHANGED], [landmarks], limit, max_postings)
-        if clip.contrast is not None:
+        if clip.spectrum is not None:
             found += [
                 place
-                for place in self._sketches.nearest(clip.contrast, sketched, self._policy.sketch)
+                for place in self._sketches.nearest(
+                    clip.spectrum.contrast, sketched, self._policy.sketch
+                )
                 if not any(
                     place.track_id == other.track_id and abs(place.offset - other.offset) <= near
                     for other in found
                 )
             ]
-            found = self._likeliest(clip.contrast, found, self._policy.sketch.lags)
+            found = self._likeliest(clip.spectrum, found, self._policy.sketch.lags)
         return self._verify(clip, found)
 
     def _is_listed(self, clip: ClipFeatures) -> bool:
@@ -211,7 +213,7 @@ class Identifier:
         """
         sketches = self._sketches
         return (
-            clip.contrast is not None and isinstance(sketches, StoredSketches) and sketches.listed
+            clip.spectrum is not None and isinstance(sketches, StoredSketches) and sketches.listed
         )
 
     def _escalate(self, clip: ClipFeatures) -> list[ScoredMatch]:
@@ -221,8 +223,8 @@ class Identifier:
         searches: list[tuple[Reach, Callable[[], list[ScoredMatch]]]] = [
             ("warped", partial(self.search_under, clip, low, warps)) for warps in usual
         ]
-        if clip.contrast is not None:
-            searches.append(("wide", partial(self.warped_search, clip, clip.contrast)))
+        if clip.spectrum is not None:
+            searches.append(("wide", partial(self.warped_search, clip, clip.spectrum)))
         best: list[ScoredMatch] = []
         for reach, search in searches:
             best = max(best, search(), key=_margin)
@@ -244,21 +246,21 @@ class Identifier:
         """Look up few low peaks of a clip under each of many warps."""
         query = self._policy.query
         made = warped_landmarks(low, warps, self._params, query.warped_fan_out)
-        limit = query.warped_proposals if clip.contrast is None else query.warped_places
+        limit = query.warped_proposals if clip.spectrum is None else query.warped_places
         landmarks = [[marks] for marks in made]
         found = self._look_up(warps, landmarks, limit, self._policy.votes.max_postings)
-        if clip.contrast is not None:
-            found = self._likeliest(clip.contrast, found, (0.0,))
+        if clip.spectrum is not None:
+            found = self._likeliest(clip.spectrum, found, (0.0,))
         return self._verify(clip, found, "warped")
 
-    def warped_search(self, clip: ClipFeatures, contrast: Floats) -> list[ScoredMatch]:
+    def warped_search(self, clip: ClipFeatures, spectrum: ClipSpectrum) -> list[ScoredMatch]:
         """Look up the sketches of a clip under any tempo with any pitch."""
         sketch = self._policy.sketch
         middle = _median_frame(clip.peaks)
         grid = self._policy.warp_grid
-        meetings = self._sketches.nearest_warped(contrast, middle, grid, sketch)
-        found = self._tuned(contrast, meetings) if meetings else []
-        likely = self._likeliest(contrast, found, (0.0,))
+        meetings = self._sketches.nearest_warped(spectrum, middle, grid, sketch)
+        found = self._tuned(spectrum, meetings) if meetings else []
+        likely = self._likeliest(spectrum, found, (0.0,))
         self._load(likely)
         tuned = [self._at_tuned_pitch(clip, each) for each in likely]
         return self._verify(clip, tuned, "wide")
@@ -269,7 +271,7 @@ class Identifier:
         place = candidate.warp, candidate.offset
         return replace(candidate, warp=matching.refine_pitch(clip.peaks, track, *place, policy))
 
-    def _tuned(self, contrast: Floats, meetings: Sequence[Meeting]) -> list[Candidate]:
+    def _tuned(self, spectrum: ClipSpectrum, meetings: Sequence[Meeting]) -> list[Candidate]:
         """Return places at the tempo, and then at the pitch, near theirs that are likeliest."""
         sketch = self._policy.sketch
         tempos = np.exp(sketch.tempo_step * np.arange(-sketch.tempo_steps, sketch.tempo_steps + 1))
@@ -283,7 +285,7 @@ class Identifier:
             ]
             of_meeting = [each for each in meetings for _ in changes]
             places = list(map(_candidate_at, of_meeting, tried))
-            likeness = self._sketches.likeness(contrast, places, (0.0,), sketch)
+            likeness = self._sketches.likeness(spectrum, places, (0.0,), sketch)
             best = likeness.reshape(len(meetings), -1).argmax(axis=1)
             warps = [tried[i * len(changes) + which] for i, which in enumerate(best.tolist())]
         return list(map(_candidate_at, meetings, warps))
@@ -338,13 +340,13 @@ class Identifier:
         return list(best.values())
 
     def _likeliest(
-        self, contrast: Floats, candidates: Sequence[Candidate], lags: Sequence[float]
+        self, spectrum: ClipSpectrum, candidates: Sequence[Candidate], lags: Sequence[float]
     ) -> list[Candidate]:
         """Return the candidates that sketches and votes make likeliest, the best first.
 
         lags: frames from each candidate to the places that are compared
         """
-        likeness = self._sketches.likeness(contrast, candidates, lags, self._policy.sketch)
+        likeness = self._sketches.likeness(spectrum, candidates, lags, self._policy.sketch)
         scores = [
             matching.combined_score(
                 0.0, candidate.vote_excess, likeness=like, policy=self._policy.score
@@ -366,7 +368,7 @@ class Identifier:
             aligned = aligned[: self._policy.query.warped_finalists]
         matches = []
         for candidate, alignment in aligned:
-            sketched, tempo = clip.contrast is not None, candidate.warp.tempo
+            sketched, tempo = clip.spectrum is not None, candidate.warp.tempo
             null_score = self._null_score(clip, reach, tempo, sketched=sketched)
             match = self._weigh(clip, candidate, alignment, null_score)
             matches.append(match if match.warp == UNCHANGED else self._refine(clip, match))
@@ -451,10 +453,10 @@ class Identifier:
         self, clip: ClipFeatures, matches: Sequence[ScoredMatch]
     ) -> Sequence[ScoredMatch]:
         """Add the likeness of the clip's sketches to the scores of matches without it."""
-        if clip.contrast is None:
+        if clip.spectrum is None:
             return matches
         policy, sketch = self._policy.score, self._policy.sketch
-        likeness = self._sketches.likeness(clip.contrast, matches, sketch.lags, sketch)
+        likeness = self._sketches.likeness(clip.spectrum, matches, sketch.lags, sketch)
         scored = []
         for match, alike in zip(matches, likeness.tolist(), strict=True):
             like = matching.supported_likeness(alike, match.alignment, match.score, policy)
@@ -498,7 +500,7 @@ class Identifier:
         (other,) = self._with_likeness(clip, [refitted])
         if other.score <= match.score + self._policy.query.tempo_gain:
             return match
-        sketched = clip.contrast is not None
+        sketched = clip.spectrum is not None
         null_score = self._null_score(clip, "wide", other.warp.tempo, sketched=sketched)
         certain = matching.confidence(other.score, null_score, self._policy.score)
         return replace(other, confidence=max(match.confidence, certain))

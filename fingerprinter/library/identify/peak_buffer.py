@@ -1,4 +1,4 @@
-"""The last minutes of a clip, as peaks and contrast, while it comes in."""
+"""The last minutes of a clip, as peaks and spectrum, while it comes in."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from fingerprinter.core.arrays import Floats
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum
 from fingerprinter.core.fingerprint.peaks import PeakChunk, concat_peaks, sort_by_frame
-from fingerprinter.core.fingerprint.sketch import BANDS
 from fingerprinter.core.match.tracking import LAG_FRAMES, STEP_FRAMES, peaks_between
 from fingerprinter.types import Peaks
+
+# 41 s: a window of 15 s, the chunk behind it of 16 s that completes it, and what a track list waits
+_SPECTRUM_FRAMES = 1280
 
 
 class PeakBuffer:
@@ -37,7 +39,7 @@ class PeakBuffer:
         self.peaks = self.strongest = Peaks(nothing, nothing, nothing)
         self.first, self.end, self.complete = 0.0, 0.0, False
         self._kept_frames = kept_frames
-        self._contrast = np.empty((0, BANDS), np.float32)  # of the last frames
+        self._spectrum = ClipSpectrum.empty()  # of the last frames
 
     def push(self, chunk: PeakChunk) -> None:
         """Take the next chunk of the clip."""
@@ -47,8 +49,8 @@ class PeakBuffer:
             sort_by_frame(concat_peaks([self.peaks, chunk.peaks])), self.first - 1, np.inf
         )
         self.strongest = self.peaks.take(self.peaks.grade == 0)
-        rows = np.concatenate([self._contrast, chunk.contrast])
-        self._contrast = rows[max(0, len(rows) - round(self._kept_frames)) :]
+        seen = self._spectrum.followed_by(chunk.spectrum)
+        self._spectrum = seen.between(max(0, len(seen) - _SPECTRUM_FRAMES), len(seen))
 
     def step(self, number: int) -> tuple[float, float] | None:
         """Return the first and last frame of a step, or None.
@@ -62,10 +64,10 @@ class PeakBuffer:
             return start, min(end, self.end)
         return (start, end) if end + LAG_FRAMES < self.end else None
 
-    def contrast(self, start: float, end: float) -> Floats:
-        """Return the (frames, bands) contrast between two frames, as sketches take it."""
-        first = round(self.end) - len(self._contrast)
-        return self._contrast[max(0, round(start) - first) : max(0, round(end) - first)]
+    def spectrum(self, start: float, end: float) -> ClipSpectrum:
+        """Return the spectrum between two frames of the last window, to compare sketches."""
+        first = round(self.end) - len(self._spectrum)
+        return self._spectrum.between(max(0, round(start) - first), max(0, round(end) - first))
 
     def window(
         self, start: float, end: float, explained: npt.NDArray[np.bool_] | None = None

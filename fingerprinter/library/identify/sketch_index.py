@@ -11,8 +11,9 @@ import numpy as np
 from sqlalchemy import Connection, select
 
 from fingerprinter.core.arrays import Doubles, Floats
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum, clip_sketch, warped_windows
 from fingerprinter.core.fingerprint.params import SketchSearchParams
-from fingerprinter.core.fingerprint.sketch import HOP, WORD, Codes, clip_sketch, warped_windows
+from fingerprinter.core.fingerprint.sketch import HOP, WORD, Codes
 from fingerprinter.core.fingerprint.sketch_lists import Meeting, SketchLists, make_lists
 from fingerprinter.core.fingerprint.sketch_places import Place, Sketches
 from fingerprinter.core.fingerprint.warp import WarpGrid
@@ -72,7 +73,7 @@ class SketchIndex:
 
     def nearest_warped(
         self,
-        contrast: Floats,
+        clip: ClipSpectrum,
         middle: float,
         grid: WarpGrid,
         policy: SketchSearchParams = DEFAULT_POLICY.sketch,
@@ -81,8 +82,8 @@ class SketchIndex:
 
         Parameters
         ----------
-        contrast
-            (frames, bands) float32 of the clip.
+        clip
+            The clip.
         middle
             Frame of the clip around which it is compared.
         grid
@@ -95,7 +96,7 @@ class SketchIndex:
         """
         if not self._ids:
             return []
-        windows = warped_windows(contrast, middle, grid, projections(self._words), policy)
+        windows = warped_windows(clip, middle, grid, projections(self._words), policy)
         found = self._lists.nearest_warped(windows, policy.warped_places, policy)
         return [replace(each, number=self._ids[each.number]) for each in found]
 
@@ -105,7 +106,7 @@ class SketchIndex:
 
     def likeness(
         self,
-        contrast: Floats,
+        clip: ClipSpectrum,
         candidates: Sequence[Candidate],
         lags: Sequence[float] = (0.0,),
         policy: SketchSearchParams = DEFAULT_POLICY.sketch,
@@ -114,8 +115,8 @@ class SketchIndex:
 
         Parameters
         ----------
-        contrast
-            (frames, bands) float32 of the clip.
+        clip
+            The clip.
         candidates
             A track without sketches has likeness 0.
         lags
@@ -129,7 +130,7 @@ class SketchIndex:
             for lag in lags
         ]
         if places:
-            likeness = self._sketches.likeness(contrast, places, projections(self._words), policy)
+            likeness = self._sketches.likeness(clip, places, projections(self._words), policy)
             found[known] = likeness.reshape(-1, len(lags)).max(axis=1)
         return found
 
@@ -168,17 +169,17 @@ class ListedSketches:
 
     def nearest_warped(
         self,
-        contrast: Floats,
+        clip: ClipSpectrum,
         middle: float,
         grid: WarpGrid,
         policy: SketchSearchParams = DEFAULT_POLICY.sketch,
     ) -> list[Meeting]:
         """Return places like a changed clip; see `SketchIndex.nearest_warped`."""
-        found = self.rest.nearest_warped(contrast, middle, grid, policy)
+        found = self.rest.nearest_warped(clip, middle, grid, policy)
         if self.file is None:
             return found
         words = self.file.lists.codes.shape[1]
-        windows = warped_windows(contrast, middle, grid, projections(words), policy)
+        windows = warped_windows(clip, middle, grid, projections(words), policy)
         return found + [
             replace(each, number=int(self.file.ids[each.number]))
             for each in self.file.lists.nearest_warped(windows, policy.warped_places, policy)
@@ -217,17 +218,17 @@ class StoredSketches:
 
     def nearest_warped(
         self,
-        contrast: Floats,
+        clip: ClipSpectrum,
         middle: float,
         grid: WarpGrid,
         policy: SketchSearchParams = DEFAULT_POLICY.sketch,
     ) -> list[Meeting]:
         """Return places like a changed clip; see `SketchIndex.nearest_warped`."""
-        return self._listed.nearest_warped(contrast, middle, grid, policy)
+        return self._listed.nearest_warped(clip, middle, grid, policy)
 
     def likeness(
         self,
-        contrast: Floats,
+        clip: ClipSpectrum,
         candidates: Sequence[Candidate],
         lags: Sequence[float] = (0.0,),
         policy: SketchSearchParams = DEFAULT_POLICY.sketch,
@@ -235,7 +236,7 @@ class StoredSketches:
         """Return (n,) how like a clip is to candidate places, as `SketchIndex.likeness` does."""
         track_ids, version = {each.track_id for each in candidates}, projections(self._words).digest
         of_tracks = sketches.get_many(self._connection, track_ids, version, self._words)
-        return SketchIndex(of_tracks, self._words).likeness(contrast, candidates, lags, policy)
+        return SketchIndex(of_tracks, self._words).likeness(clip, candidates, lags, policy)
 
 
 def read_sketches(

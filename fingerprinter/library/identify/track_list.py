@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fingerprinter.core.arrays import Floats
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import PeakChunk
 from fingerprinter.core.fingerprint.warp import Warp
@@ -159,8 +159,8 @@ class TrackList:
     def _find_one(self, start: float, end: float) -> bool:
         """Search a window; whether a new recording was found in it, which is followed then."""
         self._last_search = start
-        peaks, contrast = self._unexplained(start, end)
-        for found in self._search.identify(peaks, self._min_confidence, contrast):
+        peaks, spectrum = self._unexplained(start, end)
+        for found in self._search.identify(peaks, self._min_confidence, spectrum):
             match = found.within(start, end)
             if self._is_new(match, start, end):
                 recording = self._search.track_peaks(match.track_id)
@@ -170,15 +170,15 @@ class TrackList:
                 return True
         return False
 
-    def _unexplained(self, start: float, end: float) -> tuple[Peaks, Floats | None]:
-        """Return a window's peaks without those of what plays, and its contrast if nothing does."""
+    def _unexplained(self, start: float, end: float) -> tuple[Peaks, ClipSpectrum | None]:
+        """Return a window's peaks without those of what plays, and its spectrum if nothing does."""
         known = np.zeros(len(self._clip.peaks), np.bool_)
         for number in steps_between(start, end):
             for tracker in self._trackers:
                 if tracker.presence(number):
                     known |= tracker.explained(self._clip, number)
-        contrast = None if known.any() else self._clip.contrast(start, end)
-        return self._clip.window(start, end, known), contrast
+        spectrum = None if known.any() else self._clip.spectrum(start, end)
+        return self._clip.window(start, end, known), spectrum
 
     def _is_new(self, match: ScoredMatch, start: float, end: float) -> bool:
         """Whether the recording is not followed yet along the time map of a match in a window.

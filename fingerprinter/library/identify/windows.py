@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from fingerprinter.core.arrays import Floats
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum
 from fingerprinter.core.fingerprint.params import LandmarkParams, QueryParams
 from fingerprinter.core.fingerprint.peaks import PeakChunk
 from fingerprinter.core.match.candidates import ScoredMatch
@@ -18,7 +18,7 @@ class WindowSearch(Protocol):
     """Searches a library for the recordings in a window; `Identifier` is one."""
 
     def identify(
-        self, peaks: Peaks, min_confidence: float, contrast: Floats | None = None
+        self, peaks: Peaks, min_confidence: float, spectrum: ClipSpectrum | None = None
     ) -> Sequence[ScoredMatch]:
         """Return the recordings in some seconds, the most certain first."""
 
@@ -36,14 +36,14 @@ class Window:
         Frames of the clip.
     peaks
         Peaks of every grade, in frames from ``start``.
-    contrast
-        (frames, bands) float32.
+    spectrum
+        The same seconds, to compare sketches.
     """
 
     start: float
     end: float
     peaks: Peaks
-    contrast: Floats
+    spectrum: ClipSpectrum
 
 
 def windows(
@@ -59,11 +59,11 @@ def windows(
         clip.push(chunk)
         while clip.end - start > length + hop / 2 + 1:
             end = start + length
-            yield Window(start, end, clip.window(start, end), clip.contrast(start, end))
+            yield Window(start, end, clip.window(start, end), clip.spectrum(start, end))
             start += hop
     if clip.end:
-        peaks, contrast = clip.window(start, clip.end), clip.contrast(start, clip.end)
-        yield Window(start, clip.end, peaks, contrast)
+        peaks, spectrum = clip.window(start, clip.end), clip.spectrum(start, clip.end)
+        yield Window(start, clip.end, peaks, spectrum)
 
 
 def first_matches(
@@ -75,7 +75,7 @@ def first_matches(
 ) -> list[ScoredMatch]:
     """Return the matches of the first window with any, the best first; no more is read."""
     for window in windows(chunks, params, query):
-        matches = search.identify(window.peaks, min_confidence, window.contrast)
+        matches = search.identify(window.peaks, min_confidence, window.spectrum)
         if matches:
             return [match.within(window.start, window.end) for match in matches]
     return []

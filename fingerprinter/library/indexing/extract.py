@@ -289,7 +289,7 @@ def peaks_and_sketches(blocks: Iterable[Floats], params: LandmarkParams) -> tupl
     """
     sketcher, parts = Sketcher(projections(params.sketch_words)), []
     for chunk in peak_chunks(blocks, params):
-        sketcher.push(chunk.contrast)
+        sketcher.push(chunk.spectrum.contrast)
         parts.append(chunk.peaks)
     return sort_by_frame(concat_peaks(parts)), sketcher.sketches()
 

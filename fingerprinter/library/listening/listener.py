@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.audio.signal import Mono
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum
 from fingerprinter.core.fingerprint.params import LandmarkParams
 from fingerprinter.core.fingerprint.peaks import LIVE_BLOCK_FRAMES, peak_chunks
 from fingerprinter.core.match.candidates import ScoredMatch
@@ -168,7 +169,7 @@ class _Session:
         inner_boxes = self.listener.policy.query.narrower
         samples = self._take(blocks)
         for chunk in peak_chunks(samples, self._params, inner_boxes, LIVE_BLOCK_FRAMES):
-            self._peaks.push(replace(chunk, contrast=chunk.contrast[:0]))
+            self._peaks.push(replace(chunk, spectrum=ClipSpectrum.empty()))
             ended = self._list.push(chunk)
             told = [*self._tell_recordings(self._list.unfinished(), ended)]
             yield from in_order([*told, *self._tell_unknown(self._list.settled)])

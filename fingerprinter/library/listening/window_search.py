@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from sqlalchemy import Connection
 
-from fingerprinter.core.arrays import Floats
+from fingerprinter.core.fingerprint.clip_sketch import ClipSpectrum
 from fingerprinter.core.match.candidates import ScoredMatch
 from fingerprinter.errors import LibraryError
 from fingerprinter.library.base.stored_peaks import load_peaks_if_intact
@@ -50,11 +50,11 @@ class WindowSearcher:
         self._snapshot, self._stop, self._on_problem = snapshot, stop, on_problem
 
     def identify(
-        self, peaks: Peaks, min_confidence: float, contrast: Floats | None = None
+        self, peaks: Peaks, min_confidence: float, spectrum: ClipSpectrum | None = None
     ) -> Sequence[ScoredMatch]:
         """Return the recordings in some seconds, the most certain first."""
         return self._ask(
-            lambda _, recognizer: recognizer.identifier().identify(peaks, min_confidence, contrast),
+            lambda _, recognizer: recognizer.identifier().identify(peaks, min_confidence, spectrum),
             [],
         )
 
