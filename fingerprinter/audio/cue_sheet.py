@@ -22,8 +22,8 @@ from typing import Any
 from fingerprinter.audio.folders import AUDIO_SUFFIXES
 from fingerprinter.audio.inflation import limited_inflation
 from fingerprinter.audio.small_file import read_small_file
-from fingerprinter.audio.source import printable
 from fingerprinter.audio.tags import clean_fields
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import AudioError
 from fingerprinter.types import Problem, Tags
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fingerprinter.audio.ignore import IgnoreRules
-from fingerprinter.audio.source import printable
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import UsageError
 from fingerprinter.types import Problem
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fingerprinter.audio.small_file import read_small_file
-from fingerprinter.audio.source import printable
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import UsageError
 from fingerprinter.types import Problem
 

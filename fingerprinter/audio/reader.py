@@ -28,9 +28,10 @@ from fingerprinter.audio.signal import (
     equal_blocks,
     resample,
 )
-from fingerprinter.audio.source import AudioSource, FilePart, path_or_bytes, printable, source_name
+from fingerprinter.audio.source import AudioSource, FilePart, path_or_bytes, source_name
 from fingerprinter.audio.stream import Damage
 from fingerprinter.audio.streams.live_decoder import LiveDecoder, is_streamed, read_pipe
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import AudioError, UsageError
 
 SR = 16_000

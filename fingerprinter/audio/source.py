@@ -13,12 +13,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
-from unicodedata import category
 
 import numpy.typing as npt
 
 from fingerprinter.audio.field_limit import with_few_fields
 from fingerprinter.audio.file_range import without_id3v2
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import AudioError, UsageError
 
 
@@ -87,36 +87,6 @@ def may_be_file(path: str | os.PathLike[str]) -> bool:
         return False
     except OSError:
         return True
-
-
-def printable(text: str) -> str:
-    r"""Escape what could harm a terminal, so that a text is safe and on one line.
-
-    Names of files and tags come from strangers. Line breaks, control characters, changes of the
-    writing direction, invisible characters and bytes that are no Unicode become ``\x1b`` and the
-    like. Letters of all scripts stay.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The text on one line.
-
-    Examples
-    --------
-    >>> printable("a\nb"), printable("\x1b[31mé\u202e")
-    ('a\\nb', '\\x1b[31mé\\u202e')
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        c if c.isprintable() or category(c) == "Zs" else c.encode("unicode_escape").decode("ascii")
-        for c in text
-    )
 
 
 @contextmanager

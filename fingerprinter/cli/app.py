@@ -9,13 +9,12 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
 
-from fingerprinter.audio.source import printable
 from fingerprinter.cli.common.options import PLAIN
 from fingerprinter.cli.common.output import (
     discard_stdout,
@@ -23,6 +22,7 @@ from fingerprinter.cli.common.output import (
     print_line,
     print_message,
 )
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import FingerprinterError, UsageError
 
 _EMPTY_VALUE = re.compile(r"--[\w-]+=")  # an option whose value is empty
@@ -131,6 +131,8 @@ app = typer.Typer(cls=_LazyCommands, no_args_is_help=True, **PLAIN)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         print_line(f"fingerprinter {metadata.version('fingerprinter')}")
         raise typer.Exit
 

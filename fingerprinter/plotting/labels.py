@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from fingerprinter.audio.source import printable
+from fingerprinter.core.printable import printable
 from fingerprinter.library.base import labels
 from fingerprinter.library.identify.explanation import Explanation
 from fingerprinter.types import Match, Track

@@ -7,7 +7,7 @@ import logging
 import sys
 from datetime import UTC, datetime
 
-from fingerprinter.audio.source import printable
+from fingerprinter.core.printable import printable
 
 _FIELDS = ("method", "path", "status", "seconds", "client")  # of requests
 

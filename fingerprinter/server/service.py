@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from fingerprinter.audio.source import printable
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import FingerprinterError, UsageError
 from fingerprinter.library import Library, open_library
 from fingerprinter.library.base.snapshots import SnapshotCache

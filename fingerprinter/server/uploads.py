@@ -21,8 +21,8 @@ from starlette.requests import Request
 
 from fingerprinter.audio import open_audio
 from fingerprinter.audio.reader import SR
-from fingerprinter.audio.source import printable
 from fingerprinter.core.arrays import Floats
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import UsageError
 from fingerprinter.server.problems import TooLargeError
 from fingerprinter.server.settings import ServerSettings

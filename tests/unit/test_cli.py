@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from fingerprinter.audio.source import printable
 from fingerprinter.cli import app
 from fingerprinter.cli.commands import collection, identify
 from fingerprinter.cli.common import progress, text
@@ -26,6 +25,7 @@ from fingerprinter.cli.common.output import Column, print_json, print_table
 from fingerprinter.cli.common.playlist import write_playlist
 from fingerprinter.cli.common.records import match_record, report_record, track_record
 from fingerprinter.cli.common.track_lists import ClipResult, TrackListFormat, track_list
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import AudioError, LibraryError, UnknownTrackError, UsageError
 from fingerprinter.library import Recognition
 from fingerprinter.library.base.progress import Progress

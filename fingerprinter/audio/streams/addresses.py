@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from fingerprinter.audio.source import printable
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import AudioError, UsageError
 
 _PORTS = {"http": 80, "https": 443}

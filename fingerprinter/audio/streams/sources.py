@@ -15,7 +15,6 @@ from urllib.parse import unquote, urlsplit
 
 from fingerprinter.audio.reader import open_audio
 from fingerprinter.audio.signal import Mono
-from fingerprinter.audio.source import printable
 from fingerprinter.audio.streams.addresses import (
     check_web_address,
     is_web_address,
@@ -26,6 +25,7 @@ from fingerprinter.audio.streams.hls import MAX_PLAYLIST_BYTES, HlsPlace, read_h
 from fingerprinter.audio.streams.icy import MAX_INTERVAL, split_titles
 from fingerprinter.audio.streams.live_decoder import LiveDecoder, read_pipe
 from fingerprinter.audio.streams.web import Answer, Web
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import AudioError, UsageError
 
 STDIN, MIC = "-", "mic"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from fingerprinter.audio.source import printable
 from fingerprinter.core.mir.keys import parse_key, wheel_neighbours
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import FingerprinterError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import typer
 
-from fingerprinter.audio.source import printable
+from fingerprinter.core.printable import printable
 
 _BROKEN_PIPE_STATUS = 141  # 128 + SIGPIPE, as shells count
 _UNLIMITED_WIDTH = 100_000  # columns, for output that goes to no terminal

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from fingerprinter.audio.source import printable
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.output import csv_lines
+from fingerprinter.core.printable import printable
 from fingerprinter.library import Recognition
 from fingerprinter.types import Match
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from fingerprinter.audio.source import printable
+from fingerprinter.core.printable import printable
 from fingerprinter.library.base.labels import label
 from fingerprinter.types import Track
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from fingerprinter.audio.source import printable
+from fingerprinter.core.printable import printable
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.tables import files, library_metadata, names, tracks
 from fingerprinter.types import Problem

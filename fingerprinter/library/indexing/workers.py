@@ -14,8 +14,8 @@ from typing import IO, Generic, Protocol, TypeVar
 from fingerprinter.audio import DecodingLimits, limit_this_process
 from fingerprinter.audio.child_process import ChildProcess, receive_requests, send
 from fingerprinter.audio.limits import exit_reason
-from fingerprinter.audio.source import printable
 from fingerprinter.core.fingerprint.params import LandmarkParams
+from fingerprinter.core.printable import printable
 from fingerprinter.embedding import FolderTextAudioModel, load_model
 from fingerprinter.errors import AudioError
 from fingerprinter.library.base.file_items import F, R

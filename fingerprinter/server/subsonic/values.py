@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
 
-from fingerprinter.audio.source import printable
+from fingerprinter.core.printable import printable
 from fingerprinter.core.spelling import normalize_name
 from fingerprinter.library.music.replay_gain import replay_gain
 from fingerprinter.server import media
