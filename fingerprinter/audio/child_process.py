@@ -42,7 +42,7 @@ class ChildProcess:
         What the child runs: a function of a module that takes the pipes of requests and replies.
     fork : bool
         Whether to fork where that is safe. A forked child starts within milliseconds, because it
-        has all modules already.
+        has the modules of its parent.
     """
 
     def __init__(self, main: Main, *, fork: bool = False) -> None:

@@ -10,11 +10,11 @@ from typing import BinaryIO
 
 import numpy as np
 
+from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.file_range import file_range, id3v2_bytes
 from fingerprinter.audio.ogg import chain_links
 from fingerprinter.audio.second_decoder import open_second_decoder
 from fingerprinter.audio.source import AudioSource, FilePart, as_file, read_errors, source_name
-from fingerprinter.audio.stream import Damage, EncodedStream
 from fingerprinter.errors import AudioError
 from fingerprinter.types import AudioFormat
 
@@ -88,6 +88,8 @@ def read_content(source: AudioSource) -> Content:
     AudioError
         If the source cannot be read as audio.
     """
+    from fingerprinter.audio.stream import EncodedStream
+
     if isinstance(source, FilePart):
         return content_of_part(read_content(source.path), source)
     digest = blake2b(digest_size=_DIGEST_BYTES)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import BinaryIO
-
-import av
-from av.container import InputContainer
+from typing import TYPE_CHECKING, BinaryIO
 
 from fingerprinter.audio.file_range import id3v2_bytes
 from fingerprinter.audio.ogg import ends_inside_page
+
+if TYPE_CHECKING:
+    from av import AudioStream
+    from av.container import InputContainer
 
 # Containers, by FFmpeg's names, whose stored length FFmpeg reports. Bare frames (aac, ac3, amr)
 # and broadcasts (mpegts) store none. For asf, FFmpeg reports an estimate if the file size differs.
@@ -79,7 +80,7 @@ def read_head(file: BinaryIO) -> Head:
 
 
 def declared_duration(
-    container: InputContainer, stream: av.AudioStream, head: Head
+    container: InputContainer, stream: AudioStream, head: Head
 ) -> DeclaredDuration:
     """Return the declared duration of an audio stream.
 
@@ -92,10 +93,12 @@ def declared_duration(
     head : Head
         The beginning of the file.
     """
+    from av import time_base  # most processes only pass on what another one has found out
+
     stores_length = container.format.name in _CONTAINERS_WITH_LENGTH and not head.cut_off
     if not stream.duration or not stream.time_base:
         # Matroska stores one length for video and audio together.
-        total_s = container.duration / av.time_base if container.duration else None
+        total_s = container.duration / time_base if container.duration else None
         return DeclaredDuration(total_s, stores_length and len(container.streams) == 1)
     duration_s = float(stream.duration * stream.time_base)
     if container.format.name == "mp3":
@@ -108,7 +111,7 @@ def declared_duration(
     return DeclaredDuration(duration_s, stores_length, exact)
 
 
-def _mp3_frames_s(stream: av.AudioStream, head: Head) -> float:
+def _mp3_frames_s(stream: AudioStream, head: Head) -> float:
     """Return the duration by the frame count in the first frame of an MP3; 0 without a count.
 
     Xing, LAME and VBRI headers hold a count. FFmpeg ignores it and estimates if the file is longer.
@@ -123,7 +126,7 @@ def _mp3_frames_s(stream: av.AudioStream, head: Head) -> float:
     return 0.0
 
 
-def _riff_s(stream: av.AudioStream, head: Head) -> float:
+def _riff_s(stream: AudioStream, head: Head) -> float:
     """Return the duration by the size in the RIFF header if the file is shorter, else 0.
 
     FFmpeg reports the shorter duration of the file itself.

@@ -10,28 +10,25 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.declared_duration import DeclaredDuration
-from fingerprinter.audio.limits import process_guard
 from fingerprinter.audio.ogg import chain_links
 from fingerprinter.audio.second_decoder import SecondDecoder, open_second_decoder
 from fingerprinter.audio.signal import (
+    CHUNK_SAMPLES,
     Chunk,
     Downmixer,
     Mono,
     OnChannels,
-    as_floats,
     drop,
     drop_channels,
+    mono_chunk,
     resample,
-    silence_damage,
 )
 from fingerprinter.audio.source import EncodedSource, as_file, read_errors
-from fingerprinter.audio.stream import Damage, EncodedStream
+from fingerprinter.audio.stream import EncodedStream
 from fingerprinter.errors import AudioError
 
-# 0.7 s of CD audio, the fastest of the sizes measured: larger chunks do not fit into the cache,
-# smaller ones need more calls.
-CHUNK_SAMPLES = 32_768
 _EARLY_END_S = 0.5  # if FFmpeg leaves more than this, the second decoder tries to go on
 _DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
 
@@ -161,37 +158,6 @@ def decode_frames(
     downmixer = Downmixer()
     for frame in _join_frames(frames):
         yield mono_chunk(_channels(frame), frame.sample_rate, downmixer, damage, on_channels)
-
-
-def mono_chunk(
-    samples: npt.NDArray[Any],
-    sr: int,
-    downmixer: Downmixer,
-    damage: Damage,
-    on_channels: OnChannels | None = None,
-) -> Chunk:
-    """Mix samples down to a mono chunk.
-
-    Parameters
-    ----------
-    samples : (channels, n) array
-        Samples of any type that audio has.
-    sr : int
-        Their rate in Hz.
-    downmixer : Downmixer
-        That of the stream, which decides what the channels become.
-    damage : Damage
-        Counts the samples that were replaced by silence: NaN, infinite and absurd ones.
-    on_channels : callable, optional
-        Receives the channels, (channels, n) float32, and their rate before the downmix.
-    """
-    if guard := process_guard():
-        guard.audio_s += samples.shape[1] / sr
-    if on_channels:
-        on_channels(as_floats(samples), sr)
-    mono = downmixer.push(samples)
-    damage.silenced += silence_damage(mono)
-    return Chunk(mono, sr)
 
 
 def _join_frames(frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import astuple, dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import IO, Any
 
@@ -13,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.audio.child_process import ChildProcess, receive_requests, send
+from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.declared_duration import DeclaredDuration
-from fingerprinter.audio.decoder import decode
 from fingerprinter.audio.limits import DecodingLimits, exit_reason, limit_this_process
 from fingerprinter.audio.signal import Mono, OnChannels
-from fingerprinter.audio.stream import Damage
 from fingerprinter.errors import AudioError
 
 
@@ -66,6 +66,13 @@ class DecodingProcess(AbstractContextManager["DecodingProcess"]):
         """Number of the process; ``None`` if none is running."""
         return self._child.pid if self._child else None
 
+    def start(self) -> ChildProcess:
+        """Start the process, unless it runs."""
+        if not self._child:
+            self._child = ChildProcess(_serve, fork=True)
+            self._child.send(self._limits)
+        return self._child
+
     def close(self) -> None:
         """End the process."""
         child, self._child, self._decoding = self._child, None, False
@@ -106,10 +113,7 @@ class DecodingProcess(AbstractContextManager["DecodingProcess"]):
             If the file holds no audio, exceeds a limit, or ends the process.
         """
         try:
-            if not self._child:
-                self._child = ChildProcess(_serve, fork=True)
-                self._child.send(self._limits)
-            self._child.send(_Request(source, name, sr, start_s, on_channels is not None))
+            self.start().send(_Request(source, name, sr, start_s, on_channels is not None))
             self._decoding = True
             declared: DeclaredDuration = self._receive(name)
             yield self._pieces(name, damage, on_channels), declared
@@ -169,47 +173,61 @@ def borrowed_process() -> Iterator[DecodingProcess]:
             process.close()
 
 
+def start_process() -> None:
+    """Start a process for the next file. It loads the decoder while this process does other work.
+
+    Only a program that is about to decode a file, and has much to load before, gains by it.
+    """
+    process = DecodingProcess()
+    process.start()
+    _idle.append(process)
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_idle.clear)  # they answer to the parent only
 
 
 def _serve(pipe: IO[bytes], replies: IO[bytes]) -> None:
     """Decode what is asked for until the parent ends; the program of a decoding process."""
+    # Loaded in this process alone, and before the limits of a file count.
+    import soxr  # noqa: F401
+
+    from fingerprinter.audio.decoder import decode
+
     requests = receive_requests(pipe)
     guard = limit_this_process(requests.get())
+    on_channels = partial(_send_channels, replies)
     while True:
         request: _Request | None = requests.get()
         if request is None:  # the parent has closed a reader after its last piece was sent
             continue
         try:
-            with guard.one_file():
-                damage = _send_pieces(request, requests, replies)
+            damage = Damage()
+            with guard.one_file(), ExitStack() as resources:
+                pieces, declared = decode(
+                    request.source,
+                    request.name,
+                    request.sr,
+                    request.start_s,
+                    damage,
+                    resources,
+                    on_channels if request.with_channels else None,
+                )
+                send(declared, replies)
+                _send_pieces(pieces, requests, replies)
             send(damage, replies)
         except Exception as error:
             error.__cause__ = error.__context__ = None  # those of PyAV cannot always be pickled
             send(error, replies)
 
 
-def _send_pieces(request: _Request, requests: SimpleQueue[Any], replies: IO[bytes]) -> Damage:
-    """Send the declared duration and the pieces of one file, until the parent wants no more."""
+def _send_channels(replies: IO[bytes], channels: npt.NDArray[np.float32], sr: int) -> None:
+    send((channels, sr), replies)
 
-    def on_channels(channels: npt.NDArray[np.float32], sr: int) -> None:
-        send((channels, sr), replies)
 
-    damage = Damage()
-    with ExitStack() as resources:
-        pieces, declared = decode(
-            request.source,
-            request.name,
-            request.sr,
-            request.start_s,
-            damage,
-            resources,
-            on_channels if request.with_channels else None,
-        )
-        send(declared, replies)
-        for piece in pieces:
-            if not requests.empty():
-                break
-            send(piece, replies)
-    return damage
+def _send_pieces(pieces: Iterator[Mono], requests: SimpleQueue[Any], replies: IO[bytes]) -> None:
+    """Send the pieces of one file, until the parent wants no more."""
+    for piece in pieces:
+        if not requests.empty():
+            break
+        send(piece, replies)

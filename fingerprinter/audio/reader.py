@@ -12,11 +12,12 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
+from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.declared_duration import DeclaredDuration
-from fingerprinter.audio.decoder import CHUNK_SAMPLES, decode, mono_chunk
 from fingerprinter.audio.decoding_process import DecodingProcess, borrowed_process
 from fingerprinter.audio.limits import process_guard
 from fingerprinter.audio.signal import (
+    CHUNK_SAMPLES,
     MAX_SR,
     MIN_SR,
     Chunk,
@@ -26,11 +27,16 @@ from fingerprinter.audio.signal import (
     drop,
     drop_channels,
     equal_blocks,
+    mono_chunk,
     resample,
 )
-from fingerprinter.audio.source import AudioSource, FilePart, path_or_bytes, source_name
-from fingerprinter.audio.stream import Damage
-from fingerprinter.audio.streams.live_decoder import LiveDecoder, is_streamed, read_pipe
+from fingerprinter.audio.source import (
+    AudioSource,
+    FilePart,
+    is_streamed,
+    path_or_bytes,
+    source_name,
+)
 from fingerprinter.core.printable import printable
 from fingerprinter.errors import AudioError, UsageError
 
@@ -213,8 +219,12 @@ def open_audio(
             chunks, declared = _from_samples(*source, name, start_s, damage, on_channels)
             pieces = resample(chunks, sr)
         elif process_guard():
+            from fingerprinter.audio.decoder import decode
+
             pieces, declared = decode(source, name, sr, first_s, damage, resources, on_channels)
         elif not start_s and on_channels is None and is_streamed(source):
+            from fingerprinter.audio.streams.live_decoder import LiveDecoder, read_pipe
+
             decoder = resources.enter_context(LiveDecoder(name, sr, damage=damage))
             pieces = decoder.pieces(read_pipe(cast(BinaryIO, source), peeked=True))
             declared, is_live = DeclaredDuration(), True

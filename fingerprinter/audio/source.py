@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import select
 import shutil
 import stat
@@ -53,6 +54,9 @@ PIPE_WAIT_S = 10.0
 """How long a named pipe may give nothing, in seconds."""
 
 _PIPE_BYTES = 1 << 20
+# The first bytes of formats that need nothing from their end: MP3, ADTS, Ogg, FLAC, WAV, MPEG-TS
+# and Matroska. MP4 may hold its index there.
+_STREAMED = re.compile(rb"ID3|\xff[\xe0-\xff]|OggS|fLaC|RIFF|G|\x1aE\xdf\xa3")
 _REASONS: dict[type[OSError], str] = {
     FileNotFoundError: "no such file",
     IsADirectoryError: "a folder, not a file; name a file in it",
@@ -87,6 +91,16 @@ def may_be_file(path: str | os.PathLike[str]) -> bool:
         return False
     except OSError:
         return True
+
+
+def is_streamed(source: object) -> bool:
+    """Tell whether a source is a pipe whose audio can be decoded while it comes in.
+
+    Waits until the pipe gives something.
+    """
+    if not isinstance(source, io.BufferedReader) or source.seekable():
+        return False
+    return _STREAMED.match(source.peek(4)) is not None
 
 
 @contextmanager

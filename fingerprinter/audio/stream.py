@@ -6,7 +6,7 @@ Damage is noted, and reading continues after it as far as demuxer and decoder al
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import Any, BinaryIO, cast
 
@@ -14,6 +14,7 @@ import av
 from av.container import InputContainer
 from av.stream import Discard, Disposition
 
+from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.declared_duration import DeclaredDuration, declared_duration, read_head
 from fingerprinter.audio.file_range import QuietFile, without_padding
 from fingerprinter.audio.signal import MAX_SR, MIN_SR
@@ -37,29 +38,6 @@ _MOST_PLAYS, _SMALL_BYTES = 2, 1 << 20  # how often a file may play its bytes, a
 _FLAC_TOLERANCE_S, _TOLERANCE_S = 0.001, 0.05
 _COUNT_SAMPLES = ("flac", "ogg")  # formats, by FFmpeg's names, in which a gap is lost sound
 _STORE_END = ("matroska,webm", "ogg")  # formats whose duration is the time stamp of the end
-
-
-@dataclass(slots=True)
-class Damage:
-    """What went wrong while a source was decoded.
-
-    Parameters
-    ----------
-    error : str or None
-        The first error, in the words of FFmpeg.
-    silenced : int
-        Number of samples that were replaced by silence.
-    lost_s : float
-        Seconds of sound that could not be decoded and were replaced by silence.
-    """
-
-    error: str | None = None
-    silenced: int = 0
-    lost_s: float = 0.0
-
-    def note(self, error: str) -> None:
-        """Keep an error if it is the first one."""
-        self.error = self.error or error
 
 
 class EncodedStream:

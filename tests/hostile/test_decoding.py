@@ -24,6 +24,7 @@ from fingerprinter.audio import (
     read_samples,
     read_tags,
 )
+from fingerprinter.audio.decoding_process import start_process
 from fingerprinter.errors import AudioError
 
 Made = Callable[[str, bytes], Path]
@@ -102,6 +103,13 @@ def test_a_reader_that_is_closed_early_keeps_the_process(process: DecodingProces
             next(audio.blocks(block_s=1))
             pids.add(process.pid)
     assert len(pids) == 1
+
+
+def test_a_process_that_was_started_before_decodes_the_next_file(made: Made) -> None:
+    start_process()
+    running = psutil.Process().children()
+    assert len(read_samples(made("a.wav", makers.wav()))) == 2 * 16_000
+    assert set(psutil.Process().children()) <= set(running)
 
 
 def test_threads_decode_at_the_same_time(made: Made) -> None:

@@ -38,8 +38,9 @@ from fingerprinter.audio import (
     read_samples,
     write_wav,
 )
+from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.declared_duration import DeclaredDuration
-from fingerprinter.audio.stream import Damage, EncodedStream
+from fingerprinter.audio.stream import EncodedStream
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.types import Problem
 

@@ -10,7 +10,6 @@ import io
 import math
 import os
 import pickle
-import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -21,30 +20,17 @@ from typing import IO, Any, BinaryIO
 import av
 
 from fingerprinter.audio.child_process import ChildProcess, send
+from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.decoder import decode_frames
 from fingerprinter.audio.limits import DecodingLimits, exit_reason, limit_this_process
 from fingerprinter.audio.signal import Mono, resample
-from fingerprinter.audio.stream import OPEN_OPTIONS, Damage, is_audio_rate
+from fingerprinter.audio.stream import OPEN_OPTIONS, is_audio_rate
 from fingerprinter.errors import AudioError
-
-# The first bytes of formats that need nothing from their end: MP3, ADTS, Ogg, FLAC, WAV, MPEG-TS
-# and Matroska. MP4 may hold its index there.
-_STREAMED = re.compile(rb"ID3|\xff[\xe0-\xff]|OggS|fLaC|RIFF|G|\x1aE\xdf\xa3")
 
 _MAX_FAILURES = 8  # openings in a row without any sound
 _POLL_S = 0.5
 _PIPE_BYTES = 1 << 14
 _LIMITS = DecodingLimits(memory_bytes=512 << 20, cpu_s=30.0)
-
-
-def is_streamed(source: object) -> bool:
-    """Tell whether a source is a pipe whose audio can be decoded while it comes in.
-
-    Waits until the pipe gives something.
-    """
-    if not isinstance(source, io.BufferedReader) or source.seekable():
-        return False
-    return _STREAMED.match(source.peek(4)) is not None
 
 
 def read_pipe(pipe: BinaryIO, *, peeked: bool = False) -> Iterator[bytes]:

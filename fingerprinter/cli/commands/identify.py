@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fingerprinter.audio import AudioSource
+from fingerprinter.audio.decoding_process import start_process
 from fingerprinter.audio.folders import find_audio
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson, MinConfidence, device_number, real_number
@@ -28,13 +29,13 @@ from fingerprinter.cli.common.track_lists import (
 )
 from fingerprinter.config import Settings, read_config
 from fingerprinter.errors import AudioError, UsageError
-from fingerprinter.library import MIN_CONFIDENCE, Library, open_library
-from fingerprinter.library.base.defaults import MIN_VERSION_QUERY_S
+from fingerprinter.library.base.defaults import MIN_CONFIDENCE, MIN_VERSION_QUERY_S
 from fingerprinter.types import Match, Problem, Version
 
 if TYPE_CHECKING:
     from fingerprinter.audio.microphone import Recording
     from fingerprinter.cli.common.remote import Server
+    from fingerprinter.library import Library
 
 _STDIN, _MIC = "-", "mic"
 _SURE = 0.99  # confidence that ends a recording: of such answers at most 1 % are wrong
@@ -247,6 +248,8 @@ def _one_by_one(
 ) -> Answers:
     """Identify files, standard input or a recording from the microphone in this process."""
     seconds, device = microphone
+    if server is None and names[0] not in (_STDIN, _MIC):
+        start_process()  # before the library is loaded, which takes as long
     with _library_or_server(address, server) as source:
         for name in names:
             try:
@@ -276,6 +279,8 @@ def _print_ended(match: Match) -> None:
 def _library_or_server(address: str | None, server: str | None) -> Library | Server:
     """Open what identifies: the library, or a running service."""
     if server is None:
+        from fingerprinter.library import open_library
+
         return open_library(address, create=False, read_only=True)
     if address is not None:
         raise UsageError("--db names a library, and --server asks that of the server: use one")

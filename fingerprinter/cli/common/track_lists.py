@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.output import csv_lines
 from fingerprinter.core.printable import printable
-from fingerprinter.library import Recognition
 from fingerprinter.types import Match
+
+if TYPE_CHECKING:
+    from fingerprinter.library import Recognition
 
 _CUE_TYPES = {".mp3": "MP3", ".aif": "AIFF", ".aiff": "AIFF"}  # all others are called WAVE
 _CUE_FRAMES_PER_S = 75  # of a compact disc
