@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -261,6 +262,23 @@ def test_a_long_table_is_printed_in_pages() -> None:
     lines = printed.splitlines()
     assert lines.count("n") == 3
     assert [line.strip() for line in lines if line != "n"] == [str(n) for n in range(450)]
+
+
+def test_a_table_that_fits_the_terminal_looks_as_in_a_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    columns = [Column("clip"), Column("position", "right", folds=False), Column("title")]
+    rows = [["a.wav", "1:02", "漢字 [b]"], ["a long name.wav ", "12:00:01", ""]]
+    print_table(columns, rows)
+    piped = capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "dumb")  # headings are bold on others
+    print_table(columns, rows)
+    assert capsys.readouterr().out == piped
+    assert piped.splitlines()[1:] == [
+        "a.wav                 1:02  漢字 [b]",
+        "a long name.wav   12:00:01",
+    ]
 
 
 def printed_by(function: Any, *arguments: Any) -> str:
