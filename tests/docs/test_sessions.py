@@ -83,4 +83,4 @@ def test_sessions_answer_as_printed(
         answer = CliRunner().invoke(app, arguments)
         assert answer.exit_code == 0, answer.output
         if expected.strip():
-            assert same(expected, answer.stdout), f"{arguments}\n{answer.stdout}"
+            assert same(expected, answer.output), f"{arguments}\n{answer.output}"
