@@ -813,6 +813,7 @@ class Library:
         only: TrackFilter = NO_FILTER,
         min_confidence: float = MIN_VERSION_CONFIDENCE,
         copies: bool = False,
+        on_problem: Callable[[Problem], None] = lambda _: None,
     ) -> list[Version]:
         """Find other performances of the piece that a query plays.
 
@@ -831,6 +832,9 @@ class Library:
             The least confidence of a version, 0..1.
         copies : bool
             Whether to return tracks with the recording of the query itself, too.
+        on_problem : callable
+            Receives a `Problem` if the query is read from its audio, and some of it cannot be
+            decoded.
 
         Returns
         -------
@@ -855,7 +859,7 @@ class Library:
 
         with self.snapshot() as (connection, recognizer):
             options = versions.VersionOptions(n, only, min_confidence, copies)
-            return versions.find_versions(connection, recognizer, query, options)
+            return versions.find_versions(connection, recognizer, query, options, on_problem)
 
     def recommend(
         self,

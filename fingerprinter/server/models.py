@@ -101,10 +101,14 @@ class Similar:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Other performances of the piece that a track or a clip plays, the surest first."""
+    """Other performances of the piece that a track or a clip plays, the surest first.
+
+    ``problem`` says what of a clip could not be decoded; None if it is whole, and for a track.
+    """
 
     query: Track | str
     results: list[Version]
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

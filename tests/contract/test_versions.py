@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from fingerprinter.library import Library
 from fingerprinter.server.app import create_app
 from fingerprinter.server.settings import ServerSettings
 from fingerprinter.store.tables.lists import TrackFilter
-from fingerprinter.types import Version
+from fingerprinter.types import Problem, Version
 
 pytestmark = pytest.mark.slow
 
@@ -201,10 +202,38 @@ def test_identify_over_http_and_on_the_command_line_name_the_piece(
     assert "too short for versions" in short.stderr
 
 
-def run(folder: Path, *arguments: str) -> Result:
+def run(folder: Path, *arguments: str, status: int = 0) -> Result:
     result = CliRunner().invoke(app, ["--db", str(folder / "library.db"), *arguments])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == status, result.output
     return result
+
+
+@pytest.fixture
+def cut(folder: Path, tmp_path: Path) -> Path:
+    """A file of "studio" whose last third is missing."""
+    samples = FILES["studio"]
+    soundfile.write(tmp_path / "cut.wav", samples, SR)
+    content = (tmp_path / "cut.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(content[: 2 * len(content) // 3])
+    return tmp_path / "cut.wav"
+
+
+def test_a_clip_that_is_read_in_part_is_told(
+    library: Library, client: TestClient, folder: Path, cut: Path
+) -> None:
+    problems = list[Problem]()
+    assert titles(library.versions(cut, on_problem=problems.append)) == ["live"]
+    [problem] = problems
+    assert problem.path == str(cut)
+    assert re.fullmatch(r"decoded [\d.]+ of [\d.]+ s \(the rest is missing\)", problem.message)
+    message = f"{cut}: read only in part: {problem.message}\n"
+    command = run(folder, "versions", str(cut), "--json", status=1)
+    assert (len(json.loads(command.stdout)["results"]), command.stderr) == (1, message)
+    answer = client.post("/api/versions", content=cut.read_bytes())
+    assert found_by(answer) == {"live": False}
+    assert answer.json()["problem"] == problem.message
+    whole = client.post("/api/versions", content=(folder / "studio.flac").read_bytes())
+    assert whole.json()["problem"] is None
 
 
 def test_the_command_writes_a_playlist(folder: Path, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from fingerprinter.cli.common.records import track_record, version_record
 from fingerprinter.library import Library, open_library
 from fingerprinter.library.base.defaults import MIN_VERSION_CONFIDENCE
 from fingerprinter.store.tables.lists import NO_FILTER
-from fingerprinter.types import Track, Version
+from fingerprinter.types import Problem, Track, Version
 
 _COLUMNS = (
     Column("confidence", "right", folds=False),
@@ -82,10 +82,23 @@ def versions(
     Example: fingerprinter versions 12 --m3u versions.m3u8
     """
     playlist = Playlist.of(m3u, relative_to)
+    problems: list[Problem] = []
+
+    def on_problem(problem: Problem) -> None:
+        print_message(f"{problem.path}: read only in part: {problem.message}")
+        problems.append(problem)
+
     only = track_filter(artist, album, genre, year, duration, tempo, key)
     with open_library(ctx.obj, create=False, read_only=True) as library:
         query = track_or_file(library, name)
-        found = library.versions(query, n, only=only, min_confidence=min_confidence, copies=copies)
+        found = library.versions(
+            query,
+            n,
+            only=only,
+            min_confidence=min_confidence,
+            copies=copies,
+            on_problem=on_problem,
+        )
         if not found:
             print_message(_why_nothing(library) if only == NO_FILTER else why_nothing(only))
     playlist.write([each.track for each in found])
@@ -94,6 +107,8 @@ def versions(
         print_json({"query": shown, "results": [version_record(each) for each in found]})
     else:
         print_table(_COLUMNS, [_cells(each) for each in found])
+    if problems:
+        raise typer.Exit(1)
 
 
 def _why_nothing(library: Library) -> str:

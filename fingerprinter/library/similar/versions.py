@@ -33,10 +33,10 @@ from fingerprinter.library.duplicates.same_recording import CopyDetector
 from fingerprinter.library.identify.recognizer import Recognizer
 from fingerprinter.library.music.analyze import analysis_id
 from fingerprinter.library.similar.filters import admitted_ids
-from fingerprinter.library.similar.queries import QuerySource, track_or_audio
+from fingerprinter.library.similar.queries import OnProblem, QuerySource, track_or_audio
 from fingerprinter.store.tables import analyses, feature_rows, schema, tracks
 from fingerprinter.store.tables.lists import NO_FILTER, TrackFilter
-from fingerprinter.types import Track, Version
+from fingerprinter.types import Problem, Track, Version
 
 # Tracks that are compared in detail, at least and for each result: those that are most alike in
 # seconds. Of 123 versions 122 were among the first five of these, and one was the 25th.
@@ -74,7 +74,11 @@ class VersionOptions:
 
 
 def find_versions(
-    connection: Connection, recognizer: Recognizer, source: QuerySource, options: VersionOptions
+    connection: Connection,
+    recognizer: Recognizer,
+    source: QuerySource,
+    options: VersionOptions,
+    on_problem: OnProblem,
 ) -> list[Version]:
     """Find the versions of a track or of any other audio.
 
@@ -88,6 +92,8 @@ def find_versions(
         A track, its id or path, or audio.
     options
         Which versions are listed.
+    on_problem
+        Is called if the audio can be read only in part.
 
     Raises
     ------
@@ -104,11 +110,12 @@ def find_versions(
         name = source_name(track)
         with rereadable(track, name) as audio:
             search = _search_of_audio(connection, recognizer, audio)
-            return search.run(_read_sequence(audio, name), None, options)
+            return search.run(_read_sequence(audio, name, on_problem), None, options)
     stored = analyses.chroma_sequences(connection, analysis_id(), [track.id])
     sequences = [sequence for _, sequence in stored]
     if not sequences:
-        sequences = [_read_sequence(track_source(track), track.path or f"track {track.id}")]
+        name = track.path or f"track {track.id}"
+        sequences = [_read_sequence(track_source(track), name, on_problem)]
     detector = CopyDetector(connection, recognizer.params, recognizer.policy)
     search = VersionSearch(connection, partial(detector.are_copies, track.id))
     return search.run(sequences[0], track.id, options)
@@ -124,7 +131,7 @@ def versions_of_clip(
     connection, recognizer
         See `find_versions`.
     source, name
-        The clip, and its name in messages.
+        The clip, and its name in messages. Its identification has told what of it is missing.
 
     Raises
     ------
@@ -146,14 +153,18 @@ def _require_analyses(connection: Connection) -> None:
         raise UsageError("no track has been analysed; run `fingerprinter analyze --all`")
 
 
-def _read_sequence(source: AudioSource, name: str) -> ChromaSequence:
-    """Compute the chroma sequence, (n, 12), of audio."""
+def _read_sequence(
+    source: AudioSource, name: str, on_problem: OnProblem = lambda _: None
+) -> ChromaSequence:
+    """Compute the chroma sequence, (n, 12), of audio, and report what of it is missing."""
     meter = ChromaMeter(SR)
     with open_audio(source, SR, name=name) as audio:
         for block in audio.blocks():
             meter.push(block)
             if audio.decoded_s > LONGEST_FRAMES * FRAME_S:
                 break
+    if audio.problem:
+        on_problem(Problem(audio.name, audio.problem))
     return chroma_sequence(meter.result())
 
 

@@ -193,7 +193,7 @@ async def versions_of_audio(
                 min_confidence=min_confidence,
                 copies=copies,
             )
-        return Versions(clip.name, found)
+        return Versions(clip.name, found, clip.problem)
 
     with service.searches.place():
         async with receive(request, service.settings) as upload:
