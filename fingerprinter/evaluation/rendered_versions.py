@@ -221,13 +221,16 @@ def _scores(seed: int, on_problem: Callable[[str], None]) -> Iterator[tuple[str,
     """Yield name and notes of scores that are long enough, of some composers in turn."""
     from music21 import corpus
 
-    rng = random.Random(seed)
+    rng, known = random.Random(seed), set[str]()
     for composer, most in _COMPOSERS.items():
         paths = sorted(map(str, corpus.getComposer(composer)))
         paths = [path for path in paths if Path(path).stat().st_size <= _MOST_BYTES]
         rng.shuffle(paths)
         found = 0
         for path in paths[: 4 * most]:
+            name = _score_name(composer, path)
+            if name in known:
+                continue
             try:
                 notes = _score_notes(path)
             except Exception as error:  # music21 raises errors of many kinds
@@ -235,11 +238,19 @@ def _scores(seed: int, on_problem: Callable[[str], None]) -> Iterator[tuple[str,
                 continue
             if found < most and notes and notes[-1].start >= _SHORTEST:
                 found += 1
-                parent = Path(path).parent.name
-                name = parent if "opus" in path else Path(path).stem
-                yield f"{composer}-{parent}-{name}".replace("/", "-"), notes
+                known.add(name)
+                yield name, notes
             if found == most:
                 break
+
+
+def _score_name(composer: str, path: str) -> str:
+    """The name of a score, which its files in several formats share.
+
+    >>> _score_name("haydn", "corpus/haydn/opus74no1/movement2.mxl")
+    'haydn-opus74no1-movement2'
+    """
+    return f"{composer}-{Path(path).parent.name}-{Path(path).stem}"
 
 
 def _score_notes(path: str) -> list[Note]:
