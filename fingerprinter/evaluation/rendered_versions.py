@@ -15,6 +15,7 @@ import subprocess
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from fingerprinter.errors import UsageError
@@ -90,7 +91,7 @@ def render_versions(
     folder
         Where the files go.
     pieces
-        Number of scores, fewer if the corpus has not as many.
+        Number of scores, fewer if the corpus has not as many. One in two formats counts twice.
     seed
         Decides scores and versions.
     on_progress
@@ -112,20 +113,21 @@ def render_versions(
     """
     _require_installed()
     folder.mkdir(parents=True, exist_ok=True)
-    groups: list[str] = []
-    for name, notes in _scores(seed, on_problem):
+    halves, known = (list[str](), list[str]()), set[str]()
+    for number, (name, notes) in enumerate(islice(_scores(seed, on_problem), pieces)):
+        if name in known:  # in another format; it keeps its turn, so that the halves stay the same
+            continue
+        known.add(name)
         paths = []
         versions = perform_versions(notes, random.Random(zlib.crc32(f"{seed} {name}".encode())))
-        for number, performance in enumerate(versions, 1):
-            paths.append(folder.resolve() / f"{name}-{number}.flac")
-            _render(performance, _SOUND_FONTS[number % 2], paths[-1])
-        groups.append("\t".join(map(str, paths)) + "\n")
-        on_progress(Progress(len(groups), pieces))
-        if len(groups) >= pieces:
-            break
+        for version, performance in enumerate(versions, 1):
+            paths.append(folder.resolve() / f"{name}-{version}.flac")
+            _render(performance, _SOUND_FONTS[version % 2], paths[-1])
+        halves[number % 2].append("\t".join(map(str, paths)) + "\n")
+        on_progress(Progress(number + 1, pieces))
     lists = [folder / "tune.tsv", folder / "report.tsv"]
-    for half, path in enumerate(lists):
-        path.write_text("".join(groups[half::2]), encoding="utf-8")
+    for half, path in zip(halves, lists, strict=True):
+        path.write_text("".join(half), encoding="utf-8")
     return lists
 
 
@@ -221,16 +223,13 @@ def _scores(seed: int, on_problem: Callable[[str], None]) -> Iterator[tuple[str,
     """Yield name and notes of scores that are long enough, of some composers in turn."""
     from music21 import corpus
 
-    rng, known = random.Random(seed), set[str]()
+    rng = random.Random(seed)
     for composer, most in _COMPOSERS.items():
         paths = sorted(map(str, corpus.getComposer(composer)))
         paths = [path for path in paths if Path(path).stat().st_size <= _MOST_BYTES]
         rng.shuffle(paths)
         found = 0
         for path in paths[: 4 * most]:
-            name = _score_name(composer, path)
-            if name in known:
-                continue
             try:
                 notes = _score_notes(path)
             except Exception as error:  # music21 raises errors of many kinds
@@ -238,8 +237,7 @@ def _scores(seed: int, on_problem: Callable[[str], None]) -> Iterator[tuple[str,
                 continue
             if found < most and notes and notes[-1].start >= _SHORTEST:
                 found += 1
-                known.add(name)
-                yield name, notes
+                yield _score_name(composer, path), notes
             if found == most:
                 break
 

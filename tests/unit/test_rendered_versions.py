@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fingerprinter.errors import UsageError
+from fingerprinter.evaluation import read_groups, rendered_versions
 from fingerprinter.evaluation.rendered_versions import (
     Note,
     midi_file,
@@ -47,6 +48,19 @@ def test_a_midi_file_has_each_note_on_and_off() -> None:
         for event in ((0x90, note.loudness), (0x80, 0)):
             assert bytes([event[0] + note.part, note.pitch, event[1]]) in content
     assert content.endswith(b"\x00\xff\x2f\x00")
+
+
+def test_a_score_in_two_formats_is_one_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = [(name, SCORE) for name in ("a", "b", "a", "c", "d")]
+    monkeypatch.setattr(rendered_versions, "_require_installed", lambda: None)
+    monkeypatch.setattr(rendered_versions, "_scores", lambda *_: iter(scores))
+    monkeypatch.setattr(rendered_versions, "_render", lambda *_: None)
+    lists = map(read_groups, render_versions(tmp_path, pieces=4))
+    tune, report = ([[Path(path).name for path in group] for group in groups] for groups in lists)
+    assert tune == [[f"a-{version}.flac" for version in range(1, 5)]]
+    assert [group[0] for group in report] == ["b-1.flac", "c-1.flac"]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("music21") is not None, reason="music21 is installed")
