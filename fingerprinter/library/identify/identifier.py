@@ -187,7 +187,7 @@ class Identifier:
             limit = sketched = query.sketched_proposals
             query = replace(query, detunings=(0.0,))
         elif self._is_listed(clip):
-            query = replace(query, detunings=(0.0,))
+            limit, query = query.listed_proposals, replace(query, detunings=(0.0,))
             max_postings = self._policy.votes.listed_postings
         landmarks = shifted_landmarks(clip.peaks, self._params, query, query.fan_out)
         found = self._look_up([UNCHANGED], [landmarks], limit, max_postings)
