@@ -93,10 +93,14 @@ class ArtistPage:
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """Tracks that are similar to a track or a clip."""
+    """Tracks that are similar to a track or a clip.
+
+    ``problem`` says what of a clip could not be decoded; None if it is whole, and for a track.
+    """
 
     query: Track | str
     results: list[Neighbour]
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

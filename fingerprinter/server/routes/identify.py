@@ -160,7 +160,7 @@ async def similar_to_audio(
             clip = decode(upload, service.settings.clip_s)
             _require_length(clip, service)
             found = service.library.similar((clip.samples, clip.sr), n, only=only, **limits)
-        return Similar(clip.name, found)
+        return Similar(clip.name, found, clip.problem)
 
     with service.searches.place():
         async with receive(request, service.settings) as upload:
