@@ -65,7 +65,10 @@ def test_a_clip_is_identified_and_explained(
     assert (status, headers["content-type"], picture[:4]) == (200, "image/png", b"\x89PNG")
     unknown = clips.clean(outside).read_bytes()
     assert json.loads(server.send("/api/identify", unknown)[2])["matches"] == []
-    assert len(json.loads(server.send("/api/similar?n=3", unknown)[2])["results"]) == 3
+    similar = json.loads(server.send("/api/similar?n=3", unknown)[2])
+    assert (len(similar["results"]), similar["problem"]) == (3, None)
+    cut = json.loads(server.send("/api/similar?n=3", unknown[: len(unknown) // 2])[2])
+    assert (len(cut["results"]), "the rest is missing" in cut["problem"]) == (3, True)
 
 
 def test_an_upload_that_its_sender_gives_up_is_no_bug(server: Server, sqlite_demo: Program) -> None:
@@ -116,7 +119,7 @@ def test_two_workers_share_jobs_and_metrics(
         assert [number for number, _ in events] == sorted({number for number, _ in events})
         last = events[-1][1]
         assert (last["state"], last["report"]["updated"]) == ("done", 3)
-        assert server.follow(job["id"], last_id=events[0][0]) == events[-1:]
+        assert server.follow(job["id"], last_id=events[-1][0] - 1) == events[-1:]
         assert server.follow(job["id"], last_id=events[-1][0]) == []
         # Each request is a new connection, which either worker takes.
         assert {len(server.get("/api/jobs")["jobs"]) for _ in range(10)} == {1}
