@@ -73,6 +73,14 @@ class ChildProcess:
         self._requests, self._replies = process.stdin, process.stdout
 
     def _fork(self, main: Main) -> None:
+        # Ctrl-C waits until the child runs. Python would only print one that comes meanwhile.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._fork_uninterrupted(main)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _fork_uninterrupted(self, main: Main) -> None:
         requests, to_child = os.pipe()
         from_child, replies = os.pipe()
         with warnings.catch_warnings():  # Python counts threads of libraries, which only compute

@@ -67,9 +67,21 @@ class DecodingProcess(AbstractContextManager["DecodingProcess"]):
         return self._child.pid if self._child else None
 
     def start(self) -> ChildProcess:
-        """Start the process, unless it runs."""
+        """Start the process, unless it runs.
+
+        Raises
+        ------
+        AudioError
+            If the system allows no other process or pipe.
+        """
         if not self._child:
-            self._child = ChildProcess(_serve, fork=True)
+            try:
+                self._child = ChildProcess(_serve, fork=True)
+            except OSError as error:
+                raise AudioError(
+                    f"no process to decode audio can be started: {error.strerror}; end other"
+                    " programs, or raise the limit (ulimit -a shows it)"
+                ) from error
             self._child.send(self._limits)
         return self._child
 

@@ -738,6 +738,7 @@ class Library:
         copies: bool = False,
         why: bool = False,
         on_problem: Callable[[Problem], None] | None = None,
+        on_part_read: Callable[[Problem], None] = lambda _: None,
     ) -> list[Neighbour]:
         """Find the tracks that sound most like a query.
 
@@ -765,6 +766,9 @@ class Library:
         on_problem : callable, optional
             Receives a `Problem` for each query that cannot be read. The others are answered. By
             default, and if there is no other, it is an error.
+        on_part_read : callable
+            Receives a `Problem` for each query of whose audio only a part can be decoded, which is
+            compared.
 
         Returns
         -------
@@ -795,7 +799,8 @@ class Library:
         options = ListOptions(n, only, per_artist, per_album, not_same_album, copies, why)
         part = Part.checked(start_s, end_s)
         with self._database.connect() as connection:
-            queries = QueryBuilder(connection, self._model).build(as_list(query), part, on_problem)
+            builder = QueryBuilder(connection, self._model, on_part_read)
+            queries = builder.build(as_list(query), part, on_problem)
             index = self._vector_index(connection)
             if not len(index):
                 raise ModelError(

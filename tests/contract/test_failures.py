@@ -57,6 +57,8 @@ class TestPlacesOfSqlite:
 
     def test_a_folder(self, tmp_path: Path, options: dict[str, bool]) -> None:
         assert f"{tmp_path}: is a folder; name a file in it" in refusal(str(tmp_path), **options)
+        for place in (".", "/"):
+            assert "is a folder; name a file in it" in refusal(place, **options)
 
     def test_another_kind_of_file(self, tmp_path: Path, options: dict[str, bool]) -> None:
         path = tmp_path / "cover.jpg"

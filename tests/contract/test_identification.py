@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 import soxr
+from sqlalchemy import Engine, event
 from synthetic import SR, play
 
 from fingerprinter import open_library
@@ -213,6 +214,21 @@ def test_each_recording_is_told_when_it_ends_and_ctrl_c_keeps_them(library: Libr
     assert told == found.matches
     begins = [match.offset_s + match.clip_start_s for match in told]
     assert begins == pytest.approx([2] * len(told), abs=1)
+
+
+def test_ctrl_c_during_a_query_keeps_what_was_found(library: Library) -> None:
+    told: list[Match] = []
+
+    def interrupt_once(*_: object) -> None:
+        if told:
+            event.remove(Engine, "before_cursor_execute", interrupt_once)
+            raise KeyboardInterrupt
+
+    event.listen(Engine, "before_cursor_execute", interrupt_once)
+    clip = np.concatenate([cut(play(1, PIECE_S), 2, 16), noise(120, 0.01)]), SR
+    found = library.recognize(clip, all_matches=True, on_match=told.append)
+    assert found.stopped
+    assert [Path(match.track.path or "").stem for match in found.matches] == ["1"]
 
 
 @pytest.mark.parametrize("tempo", [0.7, 1.4])

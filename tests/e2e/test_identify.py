@@ -83,6 +83,8 @@ def test_a_folder_of_clips_is_named_by_several_processes_as_by_one(
         assert broken.startswith(f"{folder / 'more' / '3.wav'}: ")
     one, two = ([record["matches"] for record in run.records] for run in runs)
     assert one == two
+    nothing = sqlite_demo("identify", tmp_path / "empty", status=1)
+    assert (nothing.out, nothing.complaints) == ("", [empty])
 
 
 def test_clips_as_noisy_as_loud_are_found(

@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
 from typer.testing import CliRunner, Result
 
 from fingerprinter.cli import app
@@ -88,6 +90,12 @@ def test_a_playlist_is_a_query(library: Path, tmp_path: Path) -> None:
     assert "left out" in answered.stderr
     assert "text.mp3" in answered.stderr
     assert len(json.loads(answered.stdout)["results"]) == 2
+    cut = tmp_path / "cut.wav"
+    soundfile.write(cut, np.sin(np.arange(30 * 16_000) / 20), 16_000)
+    cut.write_bytes(cut.read_bytes()[: 20 * 32_000])
+    part = run("similar", str(cut), "-n", "2", "--json", status=1)
+    assert f"{cut}: read only in part: decoded 20.0 of 30.0 s" in part.stderr
+    assert len(json.loads(part.stdout)["results"]) == 2
     both.write_text("missing.ogg\n")
     assert "none of its files is known" in run("similar", f"@{both}", status=3).stderr
     both.write_text("#EXTM3U\n")

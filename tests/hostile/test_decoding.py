@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -110,6 +112,29 @@ def test_a_process_that_was_started_before_decodes_the_next_file(made: Made) -> 
     running = psutil.Process().children()
     assert len(read_samples(made("a.wav", makers.wav()))) == 2 * 16_000
     assert set(psutil.Process().children()) <= set(running)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process is forked")
+def test_ctrl_c_while_a_process_is_started_is_heard() -> None:
+    program = (
+        "import os, signal; from fingerprinter.audio.decoding_process import start_process;"
+        "os.register_at_fork(before=lambda: signal.raise_signal(signal.SIGINT)); start_process()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert done.stderr.strip().endswith(b"KeyboardInterrupt")
+    assert done.returncode == -signal.SIGINT
+
+
+def test_a_process_that_cannot_be_started_is_told(
+    process: DecodingProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "pipe", no_more)
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.main_thread()])
+    with pytest.raises(AudioError, match="no process to decode audio can be started: Too many"):
+        read(makers.wav(), process)
 
 
 def test_threads_decode_at_the_same_time(made: Made) -> None:

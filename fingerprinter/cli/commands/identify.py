@@ -248,7 +248,7 @@ def _one_by_one(
 ) -> Answers:
     """Identify files, standard input or a recording from the microphone in this process."""
     seconds, device = microphone
-    if server is None and names[0] not in (_STDIN, _MIC):
+    if server is None and names and names[0] not in (_STDIN, _MIC):
         start_process()  # before the library is loaded, which takes as long
     with _library_or_server(address, server) as source:
         for name in names:

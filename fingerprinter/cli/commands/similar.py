@@ -80,6 +80,7 @@ def similar(
     """
     playlist = Playlist.of(m3u, relative_to)
     problems: list[Problem] = []
+    parts: list[Problem] = []
     only = track_filter(artist, album, genre, year, duration, tempo, key)
     with open_library(ctx.obj, create=False, read_only=True) as library:
         queries = find_named(names, lambda name: track_or_file(library, name))
@@ -95,9 +96,12 @@ def similar(
             copies=copies,
             why=why,
             on_problem=problems.append,
+            on_part_read=parts.append,
         )
     for problem in problems:
         print_message(f"left out {problem.message}")
+    for problem in parts:
+        print_message(f"{problem.path}: read only in part: {problem.message}")
     unread = {problem.path for problem in problems}
     queries = [each for each in queries if isinstance(each, Track) or each not in unread]
     if not found:
@@ -107,5 +111,5 @@ def similar(
         records = [track_record(each) if isinstance(each, Track) else each for each in queries]
         query = {"tracks": records}
     answer(query, found, playlist, as_json=as_json)
-    if problems:
+    if problems or parts:
         raise typer.Exit(1)

@@ -186,6 +186,8 @@ class Recognizer:
                     tell()
         except KeyboardInterrupt:
             stopped = True
+            if self.connection.invalidated:  # it came during a query; what follows asks anew
+                self.connection.rollback()
         found += track_list.close()
         tell()
         return merge_copies(found, are_copies, self.policy.track_list), stopped

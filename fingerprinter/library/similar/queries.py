@@ -116,10 +116,25 @@ class Query:
 
 
 class QueryBuilder:
-    """Builds queries within one snapshot of a library."""
+    """Builds queries within one snapshot of a library.
 
-    def __init__(self, connection: Connection, model: EmbeddingModel) -> None:
-        self._connection, self._model = connection, model
+    Parameters
+    ----------
+    connection
+        The snapshot.
+    model
+        What embeds audio.
+    on_part_read
+        Receives what of a source could not be decoded, where the rest is used.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        model: EmbeddingModel,
+        on_part_read: OnProblem = lambda _: None,
+    ) -> None:
+        self._connection, self._model, self._on_part_read = connection, model, on_part_read
 
     def build(
         self,
@@ -218,6 +233,8 @@ class QueryBuilder:
                 left = None if left is None else max(0, left - len(block))
                 if left == 0:
                     break
+            if audio.problem:
+                self._on_part_read(Problem(audio.name, audio.problem))
         embedded = embed_track(self._model, sampler)
         whole = embedded.embedding
         return Query(track, whole.vector, whole.tags, embedded.facets.row())

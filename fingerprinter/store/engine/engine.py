@@ -117,6 +117,8 @@ def _open_sqlite_reader(address: Address, path: Path) -> Engine:
 
 def _has_empty_log(path: Path) -> bool | None:
     """Whether the log of a file is empty or missing; None if there is no file, or no access."""
+    if not path.name:  # the working folder, or the root
+        return None
     log = path.with_name(path.name + "-wal")
     try:
         return not (log.exists() and log.stat().st_size) if path.is_file() else None
