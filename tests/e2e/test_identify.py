@@ -70,6 +70,7 @@ def test_a_folder_of_clips_is_named_by_several_processes_as_by_one(
     (folder / "more" / "3.wav").write_bytes(b"RIFF")
     (folder / "notes.txt").write_text("no clip")
     (tmp_path / "empty").mkdir()
+    (folder / "more" / "gone.wav").symlink_to("nowhere")
     runs = [
         sqlite_demo("identify", "--json", "--jobs", n, folder, tmp_path / "empty", status=1)
         for n in (1, 2)
@@ -78,7 +79,8 @@ def test_a_folder_of_clips_is_named_by_several_processes_as_by_one(
         assert [Path(record["clip"]).name for record in run.records] == ["0.wav", "1.wav", "2.wav"]
         titles = [record["matches"][0]["track"]["title"] for record in run.records]
         assert titles == [entry["title"] for entry in inside[:3]]
-        empty, broken = run.complaints
+        gone, empty, broken = run.complaints
+        assert gone == f"{folder / 'more' / 'gone.wav'}: no such file or folder"
         assert empty == f"{tmp_path / 'empty'}: no audio file in it"
         assert broken.startswith(f"{folder / 'more' / '3.wav'}: ")
     one, two = ([record["matches"] for record in run.records] for run in runs)

@@ -28,6 +28,7 @@ from fingerprinter.cli.common.track_lists import (
     track_list,
 )
 from fingerprinter.config import Settings, read_config
+from fingerprinter.core.printable import printable
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.library.base.defaults import MIN_CONFIDENCE, MIN_VERSION_QUERY_S
 from fingerprinter.types import Match, Problem, Version
@@ -145,8 +146,10 @@ def identify(
         raise UsageError("name clips to identify, or record one with --mic: exactly one of the two")
     if mic is None and device is not None:
         raise UsageError(f"--device {device}: no recording; add --mic SECONDS to record from it")
-    if wanted and (as_json or (wanted is TrackListFormat.LABELS and len(clips or []) > 1)):
-        raise UsageError("--format needs no --json, and labels belong to one clip: leave out one")
+    if wanted and as_json:
+        raise UsageError("--format and --json both say what is printed: leave out one")
+    if wanted is TrackListFormat.LABELS and len(clips or []) > 1:
+        raise UsageError("--format labels: labels belong to one clip; name one")
     problems: list[Problem] = []
     names = _clip_names(clips, problems.append) if clips else [_MIC]
     asked: dict[str, Any] = {
@@ -163,7 +166,7 @@ def identify(
         answers = _one_by_one(ctx.obj, server, names, (mic, device), asked)
     results: list[ClipResult] = []
     for problem in problems:
-        print_message(f"{problem.path}: {problem.message}")
+        print_message(problem.message)
     failed = bool(problems)
     try:
         for name, answer in answers:
@@ -216,7 +219,7 @@ def _clip_names(clips: Sequence[str], on_problem: Callable[[Problem], None]) -> 
         if os.path.isdir(clip):
             found = [str(path) for path in find_audio([clip], on_problem)]
         if not found:
-            on_problem(Problem(clip, "no audio file in it"))
+            on_problem(Problem(clip, f"{printable(clip)}: no audio file in it"))
         names += found
     return names
 
