@@ -13,7 +13,13 @@ import typer
 
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson, known_tracks
-from fingerprinter.cli.common.output import print_fields, print_json, print_line, print_message
+from fingerprinter.cli.common.output import (
+    print_fields,
+    print_json,
+    print_line,
+    print_message,
+    print_part_read,
+)
 from fingerprinter.cli.common.progress import counted, index_progress, shown_progress
 from fingerprinter.cli.common.records import Record, track_record
 from fingerprinter.core.mir.keys import camelot
@@ -198,7 +204,7 @@ def _show(name: str, analysis: TrackAnalysis, picture: Path | None, as_json: boo
 
         save(draw_analysis(analysis, analysis.features), picture)
     if analysis.problem:
-        print_message(f"{name}: read only in part: {analysis.problem}")
+        print_part_read(name, analysis.problem)
     if as_json:
         print_json(_record(name, analysis))
     else:

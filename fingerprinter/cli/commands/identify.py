@@ -18,7 +18,14 @@ from fingerprinter.audio.decoding_process import start_process
 from fingerprinter.audio.folders import find_audio
 from fingerprinter.cli.common import text
 from fingerprinter.cli.common.options import AsJson, MinConfidence, device_number, real_number
-from fingerprinter.cli.common.output import Column, emit, print_json, print_message, print_table
+from fingerprinter.cli.common.output import (
+    Column,
+    emit,
+    print_json,
+    print_message,
+    print_part_read,
+    print_table,
+)
 from fingerprinter.cli.common.progress import shown_progress
 from fingerprinter.cli.common.records import Record, match_record, version_record
 from fingerprinter.cli.common.track_lists import (
@@ -177,7 +184,7 @@ def identify(
             results.append(answer)
             found = answer.recognition
             if found.problem:
-                print_message(f"{name}: read only in part: {found.problem}")
+                print_part_read(name, found.problem)
             if as_json:
                 record = result_record(answer, alternatives=alternatives > 0, versions=versions)
                 print_json(record)

@@ -10,7 +10,7 @@ import typer
 from fingerprinter.audio import FilePart
 from fingerprinter.cli.common.lookup import track_or_file
 from fingerprinter.cli.common.options import AsJson, known_tracks
-from fingerprinter.cli.common.output import print_json, print_line, print_message
+from fingerprinter.cli.common.output import print_json, print_line, print_part_read
 from fingerprinter.errors import LibraryError
 from fingerprinter.library import open_library
 from fingerprinter.library.base.sources import track_source
@@ -48,7 +48,7 @@ def separate(
     """
     result = separate_file(_audio_file(ctx.obj, name), folder, components)
     if result.problem:
-        print_message(f"{name}: read only in part: {result.problem}")
+        print_part_read(name, result.problem)
     files = [str(file) for file in result.files]
     if as_json:
         print_json({"query": name, "duration_s": result.duration_s, "files": files})

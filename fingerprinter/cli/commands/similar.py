@@ -28,7 +28,7 @@ from fingerprinter.cli.common.options import (
     known_tracks,
     track_filter,
 )
-from fingerprinter.cli.common.output import print_message
+from fingerprinter.cli.common.output import print_message, print_part_read
 from fingerprinter.cli.common.playlist import Playlist
 from fingerprinter.cli.common.records import track_record
 from fingerprinter.library import open_library
@@ -101,7 +101,7 @@ def similar(
     for problem in problems:
         print_message(f"left out {problem.message}")
     for problem in parts:
-        print_message(f"{problem.path}: read only in part: {problem.message}")
+        print_part_read(problem.path, problem.message)
     unread = {problem.path for problem in problems}
     queries = [each for each in queries if isinstance(each, Track) or each not in unread]
     if not found:

@@ -25,7 +25,13 @@ from fingerprinter.cli.common.options import (
     least_confidence,
     track_filter,
 )
-from fingerprinter.cli.common.output import Column, print_json, print_message, print_table
+from fingerprinter.cli.common.output import (
+    Column,
+    print_json,
+    print_message,
+    print_part_read,
+    print_table,
+)
 from fingerprinter.cli.common.playlist import Playlist
 from fingerprinter.cli.common.records import track_record, version_record
 from fingerprinter.library import Library, open_library
@@ -85,7 +91,7 @@ def versions(
     problems: list[Problem] = []
 
     def on_problem(problem: Problem) -> None:
-        print_message(f"{problem.path}: read only in part: {problem.message}")
+        print_part_read(problem.path, problem.message)
         problems.append(problem)
 
     only = track_filter(artist, album, genre, year, duration, tempo, key)

@@ -81,6 +81,11 @@ def print_message(message: object) -> None:
     typer.echo(printable(str(message)), err=True)
 
 
+def print_part_read(name: str, problem: str) -> None:
+    """Print to stderr which audio was read only in part, and what of it could not be decoded."""
+    print_message(f"{name}: read only in part: {problem}")
+
+
 def print_json(record: dict[str, Any]) -> None:
     r"""Print one object on one line of ASCII; bytes that are no Unicode appear as ``\udcXX``."""
     _write(json.dumps(record, allow_nan=False) + "\n")

@@ -252,11 +252,12 @@ def warped_windows(
         rows, inside = _at_frames(patterns, middle + np.arange(-half, half + 1) / tempo)
         starts = np.arange(0, len(rows) - WINDOW + 1, policy.warped_step)
         covered = np.lib.stride_tricks.sliding_window_view(inside, WINDOW)[starts]
-        starts = starts[covered.mean(axis=1) >= policy.warped_weight]
+        share = covered.mean(axis=1)
+        kept = share >= policy.warped_weight
+        starts = starts[kept]
         frames = starts[:, None] + np.arange(WINDOW)
-        slow, means = _slow_over_time(rows[frames], inside[frames], heard)
-        share = np.tile(inside[frames].mean(axis=1), n)
-        values, weights = _projected(slow, means, share, projections)
+        slow, means = _slow_over_time(rows[frames], covered[kept], heard)
+        values, weights = _projected(slow, means, np.tile(share[kept], n), projections)
         middles = np.tile(middle + (starts + WINDOW / 2 - half) / tempo, n)
         of_pitch = np.repeat(np.arange(n), len(starts))
         warps = [Warp(tempo, pitch) for pitch in grid.pitches]

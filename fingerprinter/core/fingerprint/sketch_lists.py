@@ -30,13 +30,7 @@ import numpy.typing as npt
 from fingerprinter.core.arrays import Doubles, Floats, Longs
 from fingerprinter.core.fingerprint.clip_sketch import ClipSketch, WarpedWindows
 from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH, SketchSearchParams
-from fingerprinter.core.fingerprint.sketch import (
-    HOP,
-    WINDOW,
-    WORD,
-    Codes,
-    signs,
-)
+from fingerprinter.core.fingerprint.sketch import HOP, WINDOW, WORD, Codes, signs
 from fingerprinter.core.fingerprint.sketch_places import Place
 from fingerprinter.core.fingerprint.warp import Warp
 from fingerprinter.core.numeric import compiled

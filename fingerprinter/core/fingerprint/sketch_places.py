@@ -13,13 +13,7 @@ import numpy as np
 from fingerprinter.core.arrays import Doubles, Floats, Longs, Mask
 from fingerprinter.core.fingerprint.clip_sketch import ClipSketch, ClipSpectrum, lay_on_windows
 from fingerprinter.core.fingerprint.params import DEFAULT_SKETCH_SEARCH, SketchSearchParams
-from fingerprinter.core.fingerprint.sketch import (
-    HOP,
-    WORD,
-    Codes,
-    Projections,
-    signs,
-)
+from fingerprinter.core.fingerprint.sketch import HOP, WORD, Codes, Projections, signs
 from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.core.numeric import compiled
 
