@@ -12,14 +12,16 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from fingerprinter.core.fingerprint.constellation import pack_peaks
-from fingerprinter.core.fingerprint.params import DEFAULT
+from fingerprinter.core.fingerprint.params import DEFAULT, LandmarkParams
 from fingerprinter.core.fingerprint.peaks import concat_peaks
 from fingerprinter.core.fingerprint.sketch import HOP, Codes
 from fingerprinter.core.fingerprint.warp import Warp, unwarp
@@ -41,6 +43,8 @@ TEMPO = 0.15  # the greatest change of tempo, as a logarithm
 # would fall between the bins of all other music, and a clip would meet half of the postings.
 SEMITONES = 2
 BATCH_S = 15_000.0  # seconds of audio in a batch, as in `index`
+AT_ONCE = 64  # fillers that the process that makes them hands over together
+AHEAD = 320  # ... and how many such parts it makes ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,12 @@ class Original:
         return ExtractedFile((ExtractedTrack(self.track.content_id, Tags(**tags), sound),))
 
 
-def read_originals(database: Database) -> list[Original]:
-    """Every track of a library that has peaks."""
+def read_originals(database: Database, params: LandmarkParams = DEFAULT) -> list[Original]:
+    """Every track that has peaks, of a library of these parameters."""
     with database.connect() as connection:
         stored = dict(constellations.iterate(connection))
-        version = projections(DEFAULT.sketch_words).digest
-        codes = sketches.get_all(connection, version, DEFAULT.sketch_words)
+        version = projections(params.sketch_words).digest
+        codes = sketches.get_all(connection, version, params.sketch_words)
         return [
             Original(track, stored[track.id], peaks, codes[track.id])
             for track in tracks.iterate(connection)
@@ -186,6 +190,8 @@ def _change(peaks: Peaks, warp: Warp) -> Peaks:
 
 # --- libraries that grow
 
+_making: Fillers  # of the process that makes them
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -205,23 +211,31 @@ class Batch:
 class Growth:
     """A library that grows: first by the original tracks, then by fillers.
 
-    Tracks are added as `index` adds what its workers extract: in the same batches, segments and
-    merges. What is there already is kept, so an interrupted run can be continued.
+    Tracks are added as `index` adds what its workers extract: in batches, segments and merges. What
+    is there already is kept, so an interrupted run can be continued.
     """
 
-    def __init__(self, database: Database, originals: Sequence[Original], seed: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        originals: Sequence[Original],
+        seed: int,
+        params: LandmarkParams = DEFAULT,
+        batch_s: float = BATCH_S,
+    ) -> None:
         self._database, self._originals = database, originals
+        self._params, self._batch_s = params, batch_s
         self._fillers = Fillers(originals, seed)
         with database.begin() as connection:
-            library_metadata.claim(connection, library_metadata.PARAMS_ID, DEFAULT.id)
+            library_metadata.claim(connection, library_metadata.PARAMS_ID, params.id)
         with database.connect() as connection:
             self._known = set(tracks.content_ids(connection))
-            self._landmarks = PostingIndex(connection, DEFAULT).landmark_count
+            self._landmarks = PostingIndex(connection, params).landmark_count
 
     def until(self, count: int) -> Iterator[Batch]:
         """Adds tracks, a batch at a time, until there are `count`."""
         missing = itertools.islice(self._missing(), max(0, count - len(self._known)))
-        for items in _batches(missing):
+        for items in _batches(missing, self._batch_s):
             yield self._add(items)
         self._database.reclaim()
 
@@ -231,32 +245,53 @@ class Growth:
             if original.track.content_id not in known:
                 path = Path(original.track.path or "/original")
                 yield FoundFile(path, 0, 0), original.analysis
-        for number in itertools.count():
-            if self._fillers.content_id(number) not in known:
-                yield FoundFile(Path(f"/filler/{number}"), 0, 0), self._fillers.analysis(number)
+        new = (n for n in itertools.count() if self._fillers.content_id(n) not in known)
+        for number, analysis in _made_ahead(self._fillers, new):
+            yield FoundFile(Path(f"/filler/{number}"), 0, 0), analysis
 
     def _add(self, items: Sequence[Item]) -> Batch:
         times = [time.process_time()]
         with self._database.begin() as connection:
-            ingest(connection, DEFAULT, None, items)
+            ingest(connection, self._params, None, items)
         times.append(time.process_time())
-        merge_segments(self._database, DEFAULT)
+        merge_segments(self._database, self._params)
         times.append(time.process_time())
         self._known.update(track.content_id for _, file in items for track in file.tracks)
         before = self._landmarks
         with self._database.connect() as connection:
-            self._landmarks = PostingIndex(connection, DEFAULT).landmark_count
+            self._landmarks = PostingIndex(connection, self._params).landmark_count
         added = self._landmarks - before
         return Batch(len(self._known), self._landmarks, added, *np.diff(times).tolist())
 
 
-def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
+def _made_ahead(fillers: Fillers, numbers: Iterator[int]) -> Iterator[tuple[int, ExtractedFile]]:
+    """Fillers of some numbers, made by another process while this one stores those before."""
+    waiting = deque[tuple[list[int], Future[list[ExtractedFile]]]]()
+    with ProcessPoolExecutor(1, initializer=_start_making, initargs=(fillers,)) as pool:
+        while True:
+            while len(waiting) < AHEAD:
+                some = list(itertools.islice(numbers, AT_ONCE))
+                waiting.append((some, pool.submit(_make, some)))
+            some, made = waiting.popleft()
+            yield from zip(some, made.result(), strict=True)
+
+
+def _start_making(fillers: Fillers) -> None:
+    global _making
+    _making = fillers
+
+
+def _make(numbers: Sequence[int]) -> list[ExtractedFile]:
+    return [_making.analysis(number) for number in numbers]
+
+
+def _batches(items: Iterator[Item], batch_s: float) -> Iterator[list[Item]]:
     batch: list[Item] = []
     audio_s = 0.0
     for item in items:
         batch.append(item)
         audio_s += item[1].audio_s
-        if audio_s >= BATCH_S:
+        if audio_s >= batch_s:
             yield batch
             batch, audio_s = [], 0.0
     if batch:
