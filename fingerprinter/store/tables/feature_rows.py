@@ -17,7 +17,7 @@ def put(connection: Connection, table: Table, track_id: int, **values: Any) -> N
     row = {"track_id": track_id, **values}
     same = [column == row[column.name] for column in table.primary_key]
     connection.execute(delete(table).where(*same))
-    connection.execute(insert(table).values(row))
+    connection.execute(insert(table), row)
 
 
 def exist(connection: Connection, table: Table, version: str) -> bool:

@@ -110,7 +110,7 @@ def set_file(
     values |= asdict(audio) if audio else {}
     if held is None:
         place = {"path": os.fsencode(path), "start_s": start_s}
-        connection.execute(insert(file).values(**place, **values))
+        connection.execute(insert(file), {**place, **values})
     else:
         row = connection.execute(select(file).where(here)).mappings().one()
         values["checksum"] = row_checksum(file, {**row, **values})

@@ -94,7 +94,7 @@ def add_track(
         "added_at": added_at,
         **asdict(tags),
     }
-    track_id: int = connection.scalars(insert(track).values(values).returning(track.c.id)).one()
+    track_id: int = connection.scalars(insert(track).returning(track.c.id), values).one()
     return track_id
 
 
