@@ -13,6 +13,7 @@ import numpy as np
 from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.file_range import file_range, id3v2_bytes
 from fingerprinter.audio.ogg import chain_links
+from fingerprinter.audio.read_ahead import ReadAhead
 from fingerprinter.audio.second_decoder import open_second_decoder
 from fingerprinter.audio.source import AudioSource, FilePart, as_file, read_errors, source_name
 from fingerprinter.errors import AudioError
@@ -70,13 +71,15 @@ def content_id(source: AudioSource) -> str:
     return read_content(source).id
 
 
-def read_content(source: AudioSource) -> Content:
+def read_content(source: AudioSource, ahead: ReadAhead | None = None) -> Content:
     """Compute the content id of a source, and tell how its audio is stored.
 
     Parameters
     ----------
     source : AudioSource
         See `content_id`.
+    ahead : ReadAhead, optional
+        Keeps what was read, if it can, for the decoding of the whole source.
 
     Returns
     -------
@@ -103,6 +106,7 @@ def read_content(source: AudioSource) -> Content:
         with read_errors(name):
             file = resources.enter_context(as_file(source, name))
             links = chain_links(without_appended_tags(file))
+        is_plain = len(links) == 1 and links[0] is file
         for link in links:
             try:
                 stream = resources.enter_context(closing(EncodedStream(link, name, Damage())))
@@ -116,6 +120,8 @@ def read_content(source: AudioSource) -> Content:
                 continue
             digest.update(f"{stream.description}\n".encode())
             before = n_bytes
+            if ahead and is_plain:
+                stream.keep_packets()
             for packet in stream.packets():
                 digest.update(packet)
                 n_bytes += packet.size
@@ -124,6 +130,8 @@ def read_content(source: AudioSource) -> Content:
                 raise AudioError(f"{name}: {reason}")
             found.append(stream.description)
             duration_s += stream.declared.duration_s or 0.0
+            if ahead:
+                ahead.keep(stream, link, resources)
     codec, rate, channels = found[0].rsplit(" ", 2)
     bit_rate = round(8 * n_bytes / duration_s) if duration_s else None
     return Content(digest.hexdigest(), AudioFormat(codec, bit_rate, int(rate), int(channels)))

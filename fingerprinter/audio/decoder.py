@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.declared_duration import DeclaredDuration
 from fingerprinter.audio.ogg import chain_links
+from fingerprinter.audio.read_ahead import ReadAhead
 from fingerprinter.audio.second_decoder import SecondDecoder, open_second_decoder
 from fingerprinter.audio.signal import (
     CHUNK_SAMPLES,
@@ -41,6 +42,7 @@ def decode(
     damage: Damage,
     resources: ExitStack,
     on_channels: OnChannels | None = None,
+    ahead: ReadAhead | None = None,
 ) -> tuple[Iterator[Mono], DeclaredDuration]:
     """Open a source and return its audio, decoded in this process.
 
@@ -61,6 +63,8 @@ def decode(
     on_channels : callable, optional
         Receives the channels, (channels, n) float32, and their rate before the downmix, from
         ``start_s`` on.
+    ahead : ReadAhead, optional
+        What was read of the source already.
 
     Returns
     -------
@@ -74,6 +78,9 @@ def decode(
     AudioError
         If the source holds no audio that FFmpeg can decode.
     """
+    if ahead and not start_s and (kept := ahead.take(damage)):
+        chunks, declared = _chunks(*kept, start_s, damage, on_channels)
+        return resample(chunks, sr), declared
     with read_errors(name):
         links = chain_links(resources.enter_context(as_file(source, name)))
     if len(links) > 1:
@@ -100,6 +107,17 @@ def _open_link(
         if second is None:
             raise
         return _second_chunks(second, start_s, damage, on_channels), second.declared
+    return _chunks(stream, file, start_s, damage, on_channels)
+
+
+def _chunks(
+    stream: EncodedStream,
+    file: BinaryIO,
+    start_s: float,
+    damage: Damage,
+    on_channels: OnChannels | None,
+) -> tuple[Iterator[Chunk], DeclaredDuration]:
+    """Decode a stream from a position on."""
     frames, before_s = stream.frames_from(start_s)
     late = on_channels and drop_channels(on_channels, before_s)
     chunks = drop(decode_frames(frames, damage, late), before_s)

@@ -16,6 +16,7 @@ from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.declared_duration import DeclaredDuration
 from fingerprinter.audio.decoding_process import DecodingProcess, borrowed_process
 from fingerprinter.audio.limits import process_guard
+from fingerprinter.audio.read_ahead import ReadAhead
 from fingerprinter.audio.signal import (
     CHUNK_SAMPLES,
     MAX_SR,
@@ -166,6 +167,7 @@ def open_audio(
     name: str | None = None,
     on_channels: OnChannels | None = None,
     process: DecodingProcess | None = None,
+    ahead: ReadAhead | None = None,
 ) -> AudioReader:
     """Open a source for reading as mono.
 
@@ -189,6 +191,8 @@ def open_audio(
         from the start on. The last ones may lie behind the end of a part.
     process : DecodingProcess, optional
         Where to decode; it can read one source at a time. Default: an idle one of this program.
+    ahead : ReadAhead, optional
+        What was read of the source for its content id. It counts where this process decodes.
 
     Returns
     -------
@@ -221,7 +225,9 @@ def open_audio(
         elif process_guard():
             from fingerprinter.audio.decoder import decode
 
-            pieces, declared = decode(source, name, sr, first_s, damage, resources, on_channels)
+            pieces, declared = decode(
+                source, name, sr, first_s, damage, resources, on_channels, ahead
+            )
         elif not start_s and on_channels is None and is_streamed(source):
             from fingerprinter.audio.streams.live_decoder import LiveDecoder, read_pipe
 

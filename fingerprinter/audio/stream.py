@@ -33,6 +33,8 @@ _MAX_READ_ERRORS = 16  # after so many errors the disk is failing, and reading e
 _PREROLL_S = 0.2
 _MAX_DSD_SR = 2_822_400  # Hz; FFmpeg counts the bytes of DSD512
 _MOST_PLAYS, _SMALL_BYTES = 2, 1 << 20  # how often a file may play its bytes, and some more
+_KEPT_BYTES = 1 << 26  # packets that are kept in memory ...
+_PACKET_BYTES = 1 << 10  # ... each of which takes about so much besides its data
 # Frames in FLAC files count samples. Other time stamps are rounded, those of Vorbis to a part of
 # its blocks, also where another program has copied them to another format.
 _FLAC_TOLERANCE_S, _TOLERANCE_S = 0.001, 0.05
@@ -56,6 +58,8 @@ class EncodedStream:
     ----------
     declared : DeclaredDuration
         The duration that the file declares.
+    has_all_packets : bool
+        Whether `packets` has read all packets without an error, and they were kept.
 
     Raises
     ------
@@ -65,6 +69,8 @@ class EncodedStream:
 
     def __init__(self, file: BinaryIO, name: str, damage: Damage) -> None:
         self._name, self._damage = name, damage
+        self._kept: list[av.Packet[av.AudioStream]] | None = None
+        self.has_all_packets = False
         with read_errors(name):
             head = read_head(file)
             self._file, self._file_bytes = without_padding(file), head.file_bytes
@@ -114,8 +120,31 @@ class EncodedStream:
         codec = context.codec.canonical_name
         return f"{codec} {context.sample_rate} {context.layout.nb_channels}"
 
+    def keep_packets(self) -> None:
+        """Let `packets` keep what it yields, if that is not too much for the memory."""
+        self._kept = []
+
+    def restart(self, damage: Damage) -> None:
+        """Let `packets` yield the kept packets again, and note errors in ``damage``."""
+        self._damage = damage
+
     def packets(self) -> Iterator[av.Packet[av.AudioStream]]:
-        """Yield the compressed packets in their order, without empty ones (legal in Vorbis).
+        """Yield the compressed packets in their order, without empty ones (legal in Vorbis)."""
+        if self.has_all_packets:
+            yield from self._kept or ()
+            return
+        left_bytes = _KEPT_BYTES
+        for packet in self._demux():
+            if self._kept is not None:
+                left_bytes -= packet.size + _PACKET_BYTES
+                self._kept.append(packet)
+                if left_bytes < 0:
+                    self._kept = None
+            yield packet
+        self.has_all_packets = self._kept is not None and self._damage.error is None
+
+    def _demux(self) -> Iterator[av.Packet[av.AudioStream]]:
+        """Read the packets of the file.
 
         A crafted edit list can play the same part again and again, so that a small file gives
         hours of sound. The packets of an honest file are together no larger than the file.

@@ -7,7 +7,6 @@ video, and a damaged part may be left out by the decoder: the time stamps of the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from fractions import Fraction
 
 import av
 
@@ -43,11 +42,13 @@ def fill_gaps(
     ------
     av.AudioFrame
     """
-    time_base: Fraction | None = None  # one for all frames; reading it takes as long as the rest
+    ticks, ticks_per = 0, 1  # the time base of all frames, a fraction that takes long to ask for
     for frame in frames:
-        time_base = time_base or frame.time_base
-        if frame.pts is not None and time_base:
-            jump_s = frame.pts * time_base.numerator / time_base.denominator - position_s
+        if not ticks and frame.time_base:
+            ticks, ticks_per = frame.time_base.as_integer_ratio()
+        pts, length_s = frame.pts, frame.samples / frame.sample_rate
+        if pts is not None and ticks:
+            jump_s = pts * ticks / ticks_per - position_s
             if tolerance_s < jump_s <= most_s:
                 on_gap(jump_s)
                 most_s -= jump_s
@@ -55,7 +56,7 @@ def fill_gaps(
                 position_s += jump_s
             elif jump_s > most_s or jump_s < -MAX_GAP_S:
                 position_s += jump_s
-        position_s += frame.samples / frame.sample_rate
+        position_s += length_s
         yield frame
 
 

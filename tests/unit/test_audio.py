@@ -40,6 +40,8 @@ from fingerprinter.audio import (
 )
 from fingerprinter.audio.damage import Damage
 from fingerprinter.audio.declared_duration import DeclaredDuration
+from fingerprinter.audio.decoder import decode as decode_here
+from fingerprinter.audio.read_ahead import ReadAhead
 from fingerprinter.audio.stream import EncodedStream
 from fingerprinter.errors import AudioError, UsageError
 from fingerprinter.types import Problem
@@ -849,6 +851,46 @@ def test_the_content_id_is_that_of_the_packets_not_of_their_container(
     made: Callable[..., Path],
 ) -> None:
     assert content_id(made("opus")) == content_id(made("webm"))
+
+
+def decoded_here(source: Path | bytes, ahead: ReadAhead | None) -> tuple[Samples, Damage]:
+    damage = Damage()
+    with ExitStack() as resources:
+        pieces, _ = decode_here(source, "x", 16_000, 0.0, damage, resources, ahead=ahead)
+        return np.concatenate(list(pieces)), damage
+
+
+# FFmpeg writes a tag behind the audio of WavPack.
+@pytest.mark.parametrize("suffix", [suffix for suffix in FORMATS if suffix != "wv"])
+def test_a_file_is_read_once_for_its_content_id_and_its_sound(
+    suffix: str, made: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = Path(shutil.copy(made(suffix), tmp_path))
+    expected, _ = decoded_here(path, None)
+    with ReadAhead() as ahead:
+        read_content(path, ahead)
+        path.write_bytes(b"something else")
+        samples, damage = decoded_here(path, ahead)
+    np.testing.assert_array_equal(samples, expected)
+    assert damage == Damage()
+
+
+@pytest.mark.parametrize("kind", ["cut off", "tag at the end", "chain"])
+def test_a_file_that_is_not_whole_and_plain_is_read_twice(
+    kind: str, made: Callable[..., Path]
+) -> None:
+    flac, ogg = made("flac").read_bytes(), made("ogg").read_bytes()
+    data = {
+        "cut off": ogg[: len(ogg) // 2],
+        "tag at the end": flac + APPENDED["id3v1"],
+        "chain": ogg + ogg,
+    }[kind]
+    expected, damage = decoded_here(data, None)
+    with ReadAhead() as ahead:
+        read_content(data, ahead)
+        samples, found = decoded_here(data, ahead)
+    np.testing.assert_array_equal(samples, expected)
+    assert found == damage
 
 
 def test_the_content_id_of_any_source(made: Callable[..., Path]) -> None:

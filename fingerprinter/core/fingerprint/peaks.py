@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from operator import attrgetter
 from typing import TypeAlias
 
@@ -159,7 +160,8 @@ def local_maxima(
         found = kernels.maxima(log_mag, np.array(boxes) // 2, np.float32(floor))
         return found[0].astype(np.intp), found[1].astype(np.intp), found[2]
     *wider, narrowest = boxes
-    rows, cols = np.nonzero((log_mag >= _box_max(log_mag, narrowest)) & (log_mag > floor))
+    maxima = (log_mag >= _box_max(log_mag, narrowest)) & (log_mag > floor)
+    rows, cols = np.divmod(np.flatnonzero(maxima), log_mag.shape[1])  # a tenth of `nonzero`'s time
     grade = np.zeros(len(rows), np.int8)
     for box in wider:
         grade += _box_max(log_mag, box)[rows, cols] > log_mag[rows, cols]
@@ -188,21 +190,29 @@ def sliding_max(values: Floats, width: int, axis: int) -> Floats:
 
 
 def local_mean(log_mag: Floats, rows: Indices, cols: Indices, params: LandmarkParams) -> Doubles:
-    """Mean of the box around each of the given points, cut at the borders."""
-    integral = np.zeros((log_mag.shape[0] + 1, log_mag.shape[1] + 1))
-    kernels = compiled.kernels()
-    if kernels:
-        kernels.integrate(log_mag, integral)
-    else:
-        for row, above, total in zip(log_mag, integral, integral[1:], strict=False):
-            np.add(above[1:], row, out=total[1:])  # half of the time of cumsum over the first axis
-        np.cumsum(integral[1:, 1:], axis=1, out=integral[1:, 1:])
+    """Mean of the box around each of the given points, cut at the borders.
+
+    Sums are exact, except where a level is within 0.005 neper of full scale. So it does not matter
+    in which order they are made.
+    """
+    half = params.mean_bins // 2
     top = np.maximum(rows - params.mean_frames // 2, 0)
     bottom = np.minimum(rows + params.mean_frames // 2 + 1, log_mag.shape[0])
-    left = np.maximum(cols - params.mean_bins // 2, 0)
-    right = np.minimum(cols + params.mean_bins // 2 + 1, log_mag.shape[1])
-    total = integral[bottom, right] - integral[top, right]
-    total -= integral[bottom, left] - integral[top, left]
+    left, right = np.maximum(cols - half, 0), np.minimum(cols + half + 1, log_mag.shape[1])
+    kernels = compiled.kernels()
+    if kernels:
+        integral = np.zeros((log_mag.shape[0] + 1, log_mag.shape[1] + 1))
+        kernels.integrate(log_mag, integral)
+        total = integral[bottom, right] - integral[top, right]
+        total -= integral[bottom, left] - integral[top, left]
+    else:
+        # Few points need the sum over bins. To add all rows is five times as fast as all columns.
+        columns = np.zeros((log_mag.shape[0] + 1, log_mag.shape[1] + 2 * half))
+        columns[1:, half : half + log_mag.shape[1]] = log_mag
+        for above, row in pairwise(columns):
+            row += above
+        boxes = np.lib.stride_tricks.sliding_window_view(columns, 2 * half + 1, axis=1)
+        total = (boxes[bottom, cols] - boxes[top, cols]).sum(axis=1)
     return total / ((bottom - top) * (right - left))
 
 

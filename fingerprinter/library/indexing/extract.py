@@ -23,6 +23,7 @@ from fingerprinter.audio import (
 from fingerprinter.audio.content import content_of_part
 from fingerprinter.audio.cue_sheet import CuedFile, embedded_tracks, tags_of_part
 from fingerprinter.audio.field_limit import MOST_FIELDS, has_many_fields
+from fingerprinter.audio.read_ahead import ReadAhead
 from fingerprinter.audio.source import source_name
 from fingerprinter.core.arrays import Floats
 from fingerprinter.core.fingerprint.constellation import pack_peaks
@@ -168,12 +169,24 @@ def extract_file(
     AudioError
         If the file cannot be read.
     """
+    with ReadAhead() as ahead:
+        return _extract_file(source, params, model, known, text_model, ahead)
+
+
+def _extract_file(
+    source: str | os.PathLike[str],
+    params: LandmarkParams,
+    model: EmbeddingModel | None,
+    known: Collection[str],
+    text_model: TextAudioModel | None,
+    ahead: ReadAhead,
+) -> ExtractedFile:
     path, name = os.fspath(source), source_name(source)
-    whole, tags = read_content(path), read_tags(path)
+    whole, tags = read_content(path, ahead), read_tags(path)
 
     def extract(part: str | FilePart, content: Content, tags: Tags) -> ExtractedTrack:
         is_known = content.id in known
-        features = None if is_known else extract_audio(part, params, model, text_model)
+        features = None if is_known else extract_audio(part, params, model, text_model, ahead)
         return ExtractedTrack(content.id, tags, features, content.audio)
 
     problem, tracks, at_s = None, list[ExtractedTrack](), 0.0
@@ -200,6 +213,7 @@ def extract_audio(
     params: LandmarkParams,
     model: EmbeddingModel | None,
     text_model: TextAudioModel | None = None,
+    ahead: ReadAhead | None = None,
 ) -> AudioFeatures:
     """Extract the features of a file, or of a part of one, in one pass of the decoder.
 
@@ -211,6 +225,8 @@ def extract_audio(
         The file or part.
     params, model, text_model
         See `extract_file`.
+    ahead : ReadAhead, optional
+        What was read of the file for its content id.
 
     Returns
     -------
@@ -223,7 +239,7 @@ def extract_audio(
     """
     sampler = model.sampler() if model else None
     outline = WaveformOutline()
-    with open_audio(source, params.sr) as audio:
+    with open_audio(source, params.sr, ahead=ahead) as audio:
 
         def blocks() -> Iterator[Floats]:
             """Yield each decoded block to the peaks, after embedding and outline have seen it."""
