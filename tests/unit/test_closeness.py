@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fingerprinter.core.fingerprint.peaks import sort_by_frame
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.core.match.closeness import closeness
 from fingerprinter.types import Peaks
 
@@ -80,6 +81,25 @@ def test_salience_is_evidence_for_or_against_a_passage() -> None:
     without = closeness(clip, unknown, 200.0)
     assert closeness(other, track, 200.0).score < without.score - 3 < known.score - 6
     assert without.offset == known.offset
+
+
+@pytest.mark.parametrize("warp", [Warp(2.0, 1.0), Warp(1.0, 0.5), Warp(2.0, 0.5)])
+def test_peaks_of_a_fast_or_low_clip_may_lie_farther_off(warp: Warp) -> None:
+    track, rng = recording(7), np.random.default_rng(7)
+    exact = passage(track, 200, 100)
+    off_frames, off_bins = rng.normal(0, 0.3, (2, len(exact))).astype(np.float32)
+    clip = sort_by_frame(
+        replace(
+            exact,
+            frames=exact.frames + off_frames * np.float32(warp.tempo),
+            bins=exact.bins + off_bins / np.float32(warp.pitch),
+        )
+    )
+    assert closeness(clip, track, 200.0, warp).score > closeness(clip, track, 200.0).score + 3
+    assert closeness(passage(recording(1007), 100, 60), track, 300.0, warp).score < 0
+    opposite = Warp(1 / warp.tempo, 1 / warp.pitch)
+    slow_or_high = closeness(clip, track, 200.0, opposite)
+    assert slow_or_high == closeness(clip, track, 200.0, UNCHANGED)
 
 
 def test_an_empty_clip_scores_zero() -> None:

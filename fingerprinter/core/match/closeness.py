@@ -10,6 +10,9 @@ log-likelihood ratio of right alignments against the best ones of other music, a
   still of narrower ones;
 - salience: noise and gain shift all saliences alike, so that nine in ten true pairs agree to
   within a neper, and fewer than half of the pairs by chance.
+
+A frame of a clip that plays fast holds more than a frame of its recording, and a bin of a clip at a
+lower pitch more than a bin. So its peaks are known less exactly there, and may lie farther off.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fingerprinter.core.arrays import Doubles
+from fingerprinter.core.fingerprint.warp import UNCHANGED, Warp
 from fingerprinter.core.match.policy import DEFAULT_POLICY, ClosenessPolicy
 from fingerprinter.core.numeric.median import median
 from fingerprinter.core.numeric.peak_pairs import covered_passage, near_points
@@ -48,34 +52,44 @@ class Closeness:
 
 
 def closeness(
-    clip: Peaks, track: Peaks, offset: float, policy: ClosenessPolicy = DEFAULT_POLICY.closeness
+    clip: Peaks,
+    track: Peaks,
+    offset: float,
+    warp: Warp = UNCHANGED,
+    policy: ClosenessPolicy = DEFAULT_POLICY.closeness,
 ) -> Closeness:
     """Lay a clip on a recording within a frame of an offset.
 
     Parameters
     ----------
     clip
-        Peaks of every grade, sorted by frame.
+        Peaks of every grade, sorted by frame, moved to where they lie in the recording.
     track
         Peaks in any order.
     offset
         Frame of the recording at the clip's frame 0.
+    warp
+        Tempo and pitch of the clip.
     """
+    # frames and bins of the recording in one of the clip
+    in_frame, in_bin = max(1.0, warp.tempo), max(1.0, 1 / warp.pitch)
     if len(clip) == 0:
         return Closeness(offset, 0.0, 0.0)
     passage = covered_passage(track, offset, float(clip.frames.max()))
-    reach = policy.reach_frames + policy.max_shift_frames
-    stored, in_clip = near_points(passage, clip, reach, policy.reach_bins)
+    reach = policy.reach_frames * in_frame + policy.max_shift_frames
+    stored, in_clip = near_points(passage, clip, reach, policy.reach_bins * in_bin)
     lag = (passage.frames[stored] - clip.frames[in_clip]).astype(np.float64)
     bins_apart = (passage.bins[stored] - clip.bins[in_clip]).astype(np.float64)
     shift = 0.0
     if len(lag):  # where most pairs lie
         steps = round(policy.max_shift_frames * _SHIFT_STEPS)
         shifts = np.arange(-steps, steps + 1) / _SHIFT_STEPS
-        weight = np.exp(-0.5 * (bins_apart / policy.bin_spread) ** 2)
-        off = (lag[None] - shifts[:, None]) / policy.shift_spread
+        weight = np.exp(-0.5 * (bins_apart / (policy.bin_spread * in_bin)) ** 2)
+        off = (lag[None] - shifts[:, None]) / (policy.shift_spread * in_frame)
         shift = float(shifts[(np.exp(-0.5 * off**2) * weight).sum(axis=1).argmax()])
-    distance = np.hypot((lag - shift) / policy.frame_spread, bins_apart / policy.bin_spread)
+    distance = np.hypot(
+        (lag - shift) / (policy.frame_spread * in_frame), bins_apart / (policy.bin_spread * in_bin)
+    )
     near = distance < policy.distances[-1]
     stored, in_clip, distance = stored[near], in_clip[near], distance[near]
     salience_gap = clip.salience[in_clip] - passage.salience[stored]

@@ -305,7 +305,7 @@ class SearchPolicy:
         Factors that are tried where only a part of a clip fits.
     """
 
-    version: int = 6
+    version: int = 7
     query: QueryParams = DEFAULT_QUERY
     votes: VotePolicy = VotePolicy()
     alignment: AlignmentPolicy = AlignmentPolicy()

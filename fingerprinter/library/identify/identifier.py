@@ -156,7 +156,7 @@ class Identifier:
         if best.score <= match.alignment + policy.alignment.backwards_nats:
             return False
         all_mirrored = unwarp(_turned_around(clip.all_peaks, last), match.warp)
-        close = closeness(all_mirrored, track, best.offset, policy.closeness)
+        close = closeness(all_mirrored, track, best.offset, match.warp, policy.closeness)
         return close.score > match.closeness - policy.alignment.backwards_closeness
 
     def quick_search(self, clip: ClipFeatures) -> list[ScoredMatch]:
@@ -420,7 +420,7 @@ class Identifier:
     ) -> ScoredMatch:
         """Score an aligned candidate peak by peak, without the likeness of sketches."""
         track, unwarped = self._tracks[candidate.track_id], unwarp(clip.all_peaks, candidate.warp)
-        close = closeness(unwarped, track, alignment.offset, self._policy.closeness)
+        close = closeness(unwarped, track, alignment.offset, candidate.warp, self._policy.closeness)
         excess, policy = candidate.vote_excess, self._policy.score
         score = matching.combined_score(alignment.score, excess, close.score, policy=policy)
         return ScoredMatch(
