@@ -12,7 +12,7 @@ log-likelihood ratio of right alignments against the best ones of other music, a
   within a neper, and fewer than half of the pairs by chance.
 
 A frame of a clip that plays fast holds more than a frame of its recording, and a bin of a clip at a
-lower pitch more than a bin. So its peaks are known less exactly there, and may lie farther off.
+low pitch more than a bin. So its peaks are known less exactly there, and may lie farther off.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def closeness(
         Tempo and pitch of the clip.
     """
     # frames and bins of the recording in one of the clip
-    in_frame, in_bin = max(1.0, warp.tempo), max(1.0, 1 / warp.pitch)
+    in_frame = warp.tempo if warp.tempo > policy.fast_tempo else 1.0
+    in_bin = 1 / warp.pitch if warp.pitch < policy.low_pitch else 1.0
     if len(clip) == 0:
         return Closeness(offset, 0.0, 0.0)
     passage = covered_passage(track, offset, float(clip.frames.max()))
