@@ -125,7 +125,7 @@ class EncodedStream:
         self._kept = []
 
     def restart(self, damage: Damage) -> None:
-        """Let `packets` yield the kept packets again, and note errors in ``damage``."""
+        """Note further errors in ``damage``. `packets` yields what it has kept again."""
         self._damage = damage
 
     def packets(self) -> Iterator[av.Packet[av.AudioStream]]:
@@ -136,7 +136,8 @@ class EncodedStream:
         left_bytes = _KEPT_BYTES
         for packet in self._demux():
             if self._kept is not None:
-                left_bytes -= packet.size + _PACKET_BYTES
+                beside = sum(each.data_size for each in packet.iter_sidedata())
+                left_bytes -= packet.size + beside + _PACKET_BYTES
                 self._kept.append(packet)
                 if left_bytes < 0:
                     self._kept = None

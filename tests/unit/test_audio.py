@@ -875,6 +875,43 @@ def test_a_file_is_read_once_for_its_content_id_and_its_sound(
     assert damage == Damage()
 
 
+def matroska_with_large_additions(n_blocks: int) -> bytes:
+    """PCM of 8 kHz, 0.1 s in each block, and beside each block a megabyte that is no sound."""
+
+    def element(name: str, data: bytes) -> bytes:
+        return bytes.fromhex(name) + (len(data) | 1 << 56).to_bytes(8, "big") + data
+
+    def number(value: int) -> bytes:
+        return value.to_bytes(4, "big")
+
+    sound = element("B5", struct.pack(">d", 8000)) + element("9F", b"\x01")
+    sound += element("6264", b"\x10")
+    track = element("D7", b"\x01") + element("73C5", b"\x01") + element("83", b"\x02")
+    track += element("86", b"A_PCM/INT/LIT") + element("55EE", number(1)) + element("E1", sound)
+    parts = [
+        element("1A45DFA3", element("4282", b"matroska") + element("4287", b"\x04")),
+        bytes.fromhex("1853806701ffffffffffffff"),
+        element("1549A966", element("2AD7B1", number(1_000_000))),
+        element("1654AE6B", element("AE", track)),
+    ]
+    addition = element(
+        "75A1", element("A6", element("EE", b"\x01") + element("A5", bytes(1 << 20)))
+    )
+    for number_of_block in range(n_blocks):
+        block = element("A1", b"\x81\0\0\0" + bytes(range(1, 201)) * 8)
+        start = element("E7", number(100 * number_of_block))
+        parts.append(element("1F43B675", start + element("A0", block + addition)))
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize(("n_blocks", "kept"), [(4, True), (70, False)])
+def test_what_is_kept_in_memory_is_bounded(n_blocks: int, kept: bool) -> None:
+    data = matroska_with_large_additions(n_blocks)
+    with ReadAhead() as ahead:
+        read_content(data, ahead)
+        assert (ahead.take(Damage()) is not None) == kept
+
+
 @pytest.mark.parametrize("kind", ["cut off", "tag at the end", "chain"])
 def test_a_file_that_is_not_whole_and_plain_is_read_twice(
     kind: str, made: Callable[..., Path]
