@@ -12,9 +12,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from fingerprinter.library.base.sketch_projections import projections
 from fingerprinter.library.base.stored_peaks import decode_peaks
 from fingerprinter.library.indexing.extract import AudioFeatures, ExtractedFile, ExtractedTrack
 from fingerprinter.library.indexing.ingest import FoundFile, Item, ingest
+from fingerprinter.library.indexing.workers import submit_ahead
 from fingerprinter.store.engine.database import Database
 from fingerprinter.store.index.lookup import PostingIndex
 from fingerprinter.store.maintain.merging import merge_segments
@@ -266,14 +266,16 @@ class Growth:
 
 def _made_ahead(fillers: Fillers, numbers: Iterator[int]) -> Iterator[tuple[int, ExtractedFile]]:
     """Fillers of some numbers, made by another process while this one stores those before."""
-    waiting = deque[tuple[list[int], Future[list[ExtractedFile]]]]()
+    parts = iter(lambda: list(itertools.islice(numbers, AT_ONCE)), [])
     with ProcessPoolExecutor(1, initializer=_start_making, initargs=(fillers,)) as pool:
-        while True:
-            while len(waiting) < AHEAD:
-                some = list(itertools.islice(numbers, AT_ONCE))
-                waiting.append((some, pool.submit(_make, some)))
-            some, made = waiting.popleft()
-            yield from zip(some, made.result(), strict=True)
+        try:
+            submitted = submit_ahead(
+                lambda part: pool.submit(_make, part).result, parts, lambda: AHEAD
+            )
+            for part, made in submitted:
+                yield from zip(part, made, strict=True)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _start_making(fillers: Fillers) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ from fingerprinter.library.indexing.extract import ExtractedFile, extract_file
 # A worker also computes features, and reads the packets of long videos for their content id.
 _LIMITS = DecodingLimits(cpu_s=60.0, cpu_s_per_audio_s=1.0)
 R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+V = TypeVar("V")
 
 AHEAD = 4  # files per worker that may be processed before their turn
 
@@ -138,31 +140,29 @@ def run_in_order(
 
 
 def submit_ahead(
-    submit: Callable[[F], Callable[[], R | AudioError]],
-    files: Sequence[F],
-    limit: Callable[[], int],
-) -> Iterator[tuple[F, R | AudioError]]:
-    """Submit files ahead of the reader and yield each with its reply, in order.
+    submit: Callable[[T], Callable[[], V]], items: Iterable[T], limit: Callable[[], int]
+) -> Iterator[tuple[T, V]]:
+    """Submit items ahead of the reader and yield each with its reply, in order.
 
     Parameters
     ----------
     submit : callable
-        Begins the work on a file and returns a function that waits for the reply.
-    files : sequence of F
-        The files.
+        Begins the work on an item and returns a function that waits for the reply.
+    items : iterable of T
+        Such as files.
     limit : callable
-        Returns how many files may be submitted ahead of the reader at this moment.
+        Returns how many items may be submitted ahead of the reader at this moment.
 
     Yields
     ------
-    file : F
-        The file.
-    reply : R or AudioError
+    item : T
+        The item.
+    reply : V
         Its reply.
     """
-    waiting: deque[tuple[F, Callable[[], R | AudioError]]] = deque()
-    for file in files:
-        waiting.append((file, submit(file)))
+    waiting: deque[tuple[T, Callable[[], V]]] = deque()
+    for item in items:
+        waiting.append((item, submit(item)))
         while len(waiting) >= max(1, limit()):
             first, reply = waiting.popleft()
             yield first, reply()
