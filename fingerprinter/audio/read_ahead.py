@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, ExitStack
-from types import TracebackType
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, BinaryIO
 
 from fingerprinter.audio.damage import Damage
@@ -12,7 +11,7 @@ if TYPE_CHECKING:  # commands that decode in another process do not load FFmpeg
     from fingerprinter.audio.stream import EncodedStream
 
 
-class ReadAhead(AbstractContextManager["ReadAhead"]):
+class ReadAhead(ExitStack):
     """Keeps the packets of one file, so that they are read once for the content id and the sound.
 
     A file is kept if it is undamaged, no Ogg chain and without tags behind its audio, and if its
@@ -21,13 +20,14 @@ class ReadAhead(AbstractContextManager["ReadAhead"]):
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._kept: tuple[EncodedStream, BinaryIO] | None = None
-        self._resources = ExitStack()
 
     def keep(self, stream: EncodedStream, file: BinaryIO, resources: ExitStack) -> None:
         """Keep a stream whose packets were all read, with its file, and close them in the end."""
         if stream.has_all_packets:
-            self._kept, self._resources = (stream, file), resources.pop_all()
+            self._kept = stream, file
+            self.enter_context(resources.pop_all())
 
     def take(self, damage: Damage) -> tuple[EncodedStream, BinaryIO] | None:
         """Return what was kept, once. From now on the stream notes its errors in ``damage``."""
@@ -35,12 +35,3 @@ class ReadAhead(AbstractContextManager["ReadAhead"]):
         if kept:
             kept[0].restart(damage)
         return kept
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._kept = None
-        self._resources.close()
