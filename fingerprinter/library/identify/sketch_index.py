@@ -193,7 +193,7 @@ class ListedSketches:
         windows = warped_windows(clip, middle, grid, projections(words), policy)
         found: list[Meeting] = []
         if len(self.rest):
-            windows = list(windows)  # 30 MB, and half of the time to make them again
+            windows = list(windows)  # 30 MB; to make them takes half of the time of the search
             found = self.rest.meetings(windows, policy)
         return found + [
             replace(each, number=int(self.file.ids[each.number]))
